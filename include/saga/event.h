@@ -1,0 +1,218 @@
+#ifndef SAGA_EVENT_H
+#define SAGA_EVENT_H
+
+/*
+ * Event types, their fields, and events.
+ *
+ * A type is declared once, as a rule in a header that services share:
+ *
+ *	SAGA_STRUCT(order_line, text(sku), int64(quantity));
+ *
+ *	SAGA_EVENT(order_placed, "order.placed", 1,
+ *		text(customer), int64(total), list(lines, order_line), opt_text(note));
+ *
+ * This makes two things under one name: `struct order_placed`, which C code fills and reads, and
+ * the constant `order_placed`, which describes it. Validation, MessagePack, JSON, AsyncAPI and the
+ * compatibility checks come from the second; neither can disagree with the other. Both are local to
+ * the file that includes the header, so any number of files may; the library knows types by name
+ * and version, never by address.
+ *
+ * The fields, at most 32 of them:
+ *
+ *	text(n)          const char *n           UTF-8, ends with NUL, never NULL
+ *	reason(n)        const char *n           text; left out, the library says what happened
+ *	int64(n)         int64_t n
+ *	flag(n)          bool n
+ *	bytes(n)         saga_bytes n
+ *	id(n)            saga_id n
+ *	part(n, t)       struct t n              t: a SAGA_STRUCT
+ *	list(n, t)       const struct t *n; size_t n_count
+ *	opt_text(n)      const char *n           NULL: absent
+ *	opt_int64(n)     bool has_n; int64_t n
+ *	opt_flag(n)      bool has_n; bool n
+ *	opt_bytes(n)     saga_bytes n            n.at NULL: absent
+ *	opt_id(n)        bool has_n; saga_id n
+ *	opt_part(n, t)   const struct t *n       NULL: absent
+ *
+ * There are no floating point fields: money is integer cents, measures are integers of a small
+ * unit, so that every party decodes the same value.
+ */
+
+#include <saga/error.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+SAGA_BEGIN
+
+/* 16 bytes, UUIDv7 where the library makes one (RFC 9562). All zero: none. */
+typedef struct saga_id {
+	uint8_t bytes[16];
+} saga_id;
+
+#define SAGA_ID_TEXT 37 /* bytes of an id as text, with the NUL */
+
+/* A borrowed span. Who owns it is said where it is passed. */
+typedef struct saga_bytes {
+	const void *at;
+	size_t size;
+} saga_bytes;
+
+typedef enum saga_kind {
+	SAGA_KIND_TEXT = 1,
+	SAGA_KIND_INT64 = 2,
+	SAGA_KIND_FLAG = 3,
+	SAGA_KIND_BYTES = 4,
+	SAGA_KIND_ID = 5,
+	SAGA_KIND_PART = 6,
+	SAGA_KIND_LIST = 7,
+	SAGA_KIND_OPTIONAL = 0x100, /* or-ed to one of the above */
+	SAGA_KIND_REASON = 0x200    /* or-ed to text */
+} saga_kind;
+
+/* The macros below fill these three. saga_shape is frozen, the others carry their size. */
+typedef struct saga_field {
+	const char *name;
+	int kind;                      /* saga_kind */
+	size_t offset;                 /* of the value */
+	size_t beside;                 /* of its count or has_ member; else the offset again */
+	const struct saga_shape *of;   /* of a part's or list's element; else NULL */
+} saga_field;
+
+typedef struct saga_shape {
+	const char *name;
+	size_t size;                   /* of the struct, in bytes */
+	size_t field_size;             /* sizeof(saga_field) where this was compiled */
+	size_t field_count;
+	const saga_field *fields;
+} saga_shape;
+
+typedef struct saga_type {
+	size_t size;                   /* sizeof(saga_type) where this was compiled */
+	const char *name;              /* "order.placed", a CloudEvents type; at most 63 bytes */
+	int version;                   /* 1 or more; goes up when a field changes its meaning */
+	bool request;                  /* asked by saga_submit, never published */
+	saga_shape body;
+} saga_type;
+
+/* A struct that is part of bodies, of rows, or of what a step keeps. */
+#define SAGA_STRUCT(name_, ...) \
+	struct name_ { SAGA__EACH(SAGA__MEMBER, name_, __VA_ARGS__) }; \
+	SAGA__FIELDS(name_, __VA_ARGS__) \
+	static const saga_shape name_ SAGA__UNUSED = SAGA__SHAPE(name_, #name_)
+
+/* An event's type and its body. */
+#define SAGA_EVENT(name_, type_, version_, ...) \
+	SAGA__TYPE(name_, type_, version_, false, __VA_ARGS__)
+
+/* A request's type and its body: what saga_submit carries to the step that is `on` it. */
+#define SAGA_REQUEST(name_, type_, version_, ...) \
+	SAGA__TYPE(name_, type_, version_, true, __VA_ARGS__)
+
+/* An event that says all by its name. */
+#define SAGA_BARE_EVENT(name_, type_, version_) \
+	struct name_ { char no_fields; }; \
+	static const saga_type name_ SAGA__UNUSED = { \
+		sizeof(saga_type), type_, version_, false, \
+		{ type_, sizeof(struct name_), sizeof(saga_field), 0, NULL } }
+
+/*
+ * An event: decoded, validated, and not to be changed. It and all that it points at live until the
+ * function that was given it returns.
+ */
+typedef struct saga_event saga_event;
+
+/*
+ * The body as `const struct type *` if the event is of this type, else NULL: it also tells types
+ * apart.
+ */
+#define saga_body(event, type) ((const struct type *)saga_event_body(event, &(type)))
+
+SAGA_API const void *saga_event_body(const saga_event *event, const saga_type *type);
+SAGA_API const char *saga_event_type(const saga_event *event);    /* "order.placed" */
+SAGA_API int         saga_event_version(const saga_event *event);
+SAGA_API saga_id     saga_event_id(const saga_event *event);
+SAGA_API saga_id     saga_event_saga(const saga_event *event);
+SAGA_API const char *saga_event_source(const saga_event *event);  /* who emitted it: "order" */
+SAGA_API const char *saga_event_subject(const saga_event *event); /* "" for none */
+SAGA_API int64_t     saga_event_time(const saga_event *event);    /* ms since 1970, UTC */
+
+/*
+ * Writes an event's body as JSON, ended by NUL, cut short if size is too small. Returns the length
+ * that all of it has, without the NUL, as snprintf does.
+ */
+SAGA_API size_t saga_event_json(const saga_event *event, char *buffer, size_t size);
+
+/*
+ * For tools and watchers that know no types: reads an event in its wire form (MessagePack), as the
+ * outbox keeps it. saga_event_body answers NULL, saga_event_json writes the body as it came. The
+ * caller frees it; `wire` is copied. MALFORMED, TOO_BIG, NOMEM. Any thread.
+ */
+SAGA_API int saga_event_read(saga_bytes wire, saga_event **ret_event, saga_error *error);
+SAGA_API void saga_event_free(saga_event *event);
+
+/* An id as text ("0190f3c2-...") and back; parsing answers SAGA_MALFORMED. Any thread. */
+SAGA_API const char *saga_id_text(saga_id id, char buffer[SAGA_ID_TEXT]);
+SAGA_API int saga_id_parse(const char *text, saga_id *ret_id);
+
+/* ---- how the declarations are made ---- */
+
+#define SAGA__TYPE(name_, type_, version_, request_, ...) \
+	struct name_ { SAGA__EACH(SAGA__MEMBER, name_, __VA_ARGS__) }; \
+	SAGA__FIELDS(name_, __VA_ARGS__) \
+	static const saga_type name_ SAGA__UNUSED = { \
+		sizeof(saga_type), type_, version_, request_, SAGA__SHAPE(name_, type_) }
+
+#define SAGA__FIELDS(name_, ...) \
+	static const saga_field saga__fields_##name_[] SAGA__UNUSED = { \
+		SAGA__EACH(SAGA__FIELD, name_, __VA_ARGS__) };
+
+#define SAGA__SHAPE(name_, text_) { text_, sizeof(struct name_), sizeof(saga_field), \
+	sizeof saga__fields_##name_ / sizeof saga__fields_##name_[0], saga__fields_##name_ }
+
+#define SAGA__MEMBER(struct_, field_) SAGA__MEMBER_##field_
+#define SAGA__MEMBER_text(n) const char *n;
+#define SAGA__MEMBER_reason(n) const char *n;
+#define SAGA__MEMBER_int64(n) int64_t n;
+#define SAGA__MEMBER_flag(n) bool n;
+#define SAGA__MEMBER_bytes(n) saga_bytes n;
+#define SAGA__MEMBER_id(n) saga_id n;
+#define SAGA__MEMBER_part(n, t) struct t n;
+#define SAGA__MEMBER_list(n, t) const struct t *n; size_t n##_count;
+#define SAGA__MEMBER_opt_text(n) const char *n;
+#define SAGA__MEMBER_opt_int64(n) bool has_##n; int64_t n;
+#define SAGA__MEMBER_opt_flag(n) bool has_##n; bool n;
+#define SAGA__MEMBER_opt_bytes(n) saga_bytes n;
+#define SAGA__MEMBER_opt_id(n) bool has_##n; saga_id n;
+#define SAGA__MEMBER_opt_part(n, t) const struct t *n;
+
+#define SAGA__FIELD(struct_, field_) SAGA__FIELD_WITH(struct_, SAGA__FIELD_##field_)
+#define SAGA__FIELD_WITH(...) SAGA__FIELD_MAKE(__VA_ARGS__)
+#define SAGA__FIELD_MAKE(struct_, n, kind_, beside_, of_) \
+	{ #n, kind_, offsetof(struct struct_, n), offsetof(struct struct_, beside_), of_ },
+#define SAGA__FIELD_text(n) n, SAGA_KIND_TEXT, n, NULL
+#define SAGA__FIELD_reason(n) n, SAGA_KIND_TEXT | SAGA_KIND_REASON, n, NULL
+#define SAGA__FIELD_int64(n) n, SAGA_KIND_INT64, n, NULL
+#define SAGA__FIELD_flag(n) n, SAGA_KIND_FLAG, n, NULL
+#define SAGA__FIELD_bytes(n) n, SAGA_KIND_BYTES, n, NULL
+#define SAGA__FIELD_id(n) n, SAGA_KIND_ID, n, NULL
+#define SAGA__FIELD_part(n, t) n, SAGA_KIND_PART, n, &t
+#define SAGA__FIELD_list(n, t) n, SAGA_KIND_LIST, n##_count, &t
+#define SAGA__FIELD_opt_text(n) n, SAGA_KIND_TEXT | SAGA_KIND_OPTIONAL, n, NULL
+#define SAGA__FIELD_opt_int64(n) n, SAGA_KIND_INT64 | SAGA_KIND_OPTIONAL, has_##n, NULL
+#define SAGA__FIELD_opt_flag(n) n, SAGA_KIND_FLAG | SAGA_KIND_OPTIONAL, has_##n, NULL
+#define SAGA__FIELD_opt_bytes(n) n, SAGA_KIND_BYTES | SAGA_KIND_OPTIONAL, n, NULL
+#define SAGA__FIELD_opt_id(n) n, SAGA_KIND_ID | SAGA_KIND_OPTIONAL, has_##n, NULL
+#define SAGA__FIELD_opt_part(n, t) n, SAGA_KIND_PART | SAGA_KIND_OPTIONAL, n, &t
+
+#ifndef __cplusplus
+/* &(const struct name){ fields }, zeroed where no field is given. */
+#define SAGA__BODY(...) SAGA__PASTE(SAGA__BODY_, SAGA__MANY(__VA_ARGS__))(__VA_ARGS__)
+#define SAGA__BODY_1(name_) &(const struct name_){ 0 }
+#define SAGA__BODY_2(name_, ...) &(const struct name_){ __VA_ARGS__ }
+#endif
+
+SAGA_END
+
+#endif

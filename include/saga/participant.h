@@ -1,0 +1,264 @@
+#ifndef SAGA_PARTICIPANT_H
+#define SAGA_PARTICIPANT_H
+
+/*
+ * A participant: one service's part in the choreography. Its life:
+ *
+ *	saga_open -> saga_submit ... -> saga_stop -> (stopped) -> saga_close
+ *
+ * Threads: it has one loop; lanes and outside calls have threads of their own. Unless a function
+ * says "any thread", call it on the loop's thread, or before the loop runs. Callbacks come on the
+ * loop unless they say otherwise. The library keeps no process-wide state, installs no signal
+ * handler and never exits.
+ */
+
+#include <saga/step.h>
+
+SAGA_BEGIN
+
+struct uv_loop_s; /* libuv's uv_loop_t; <uv.h> is for those who use it */
+struct saga_transport_ops;
+struct saga_store_ops;
+
+typedef struct saga_participant saga_participant;
+
+/* ---- what it is ---- */
+
+typedef struct saga_participant_def {
+	size_t size;
+	const char *name;           /* "stock": a key on disk, at most 31 bytes */
+	const saga_step_def *steps; /* in order of declaration; undos of one event run in reverse */
+	size_t step_count;
+	size_t step_size;           /* sizeof(saga_step_def) where this was compiled */
+
+	/*
+	 * SQL scripts, ended by NULL; each runs once, in order: append, never change one. The word
+	 * SAGA_ID in them stands for the store's type of a saga_id.
+	 */
+	const char *const *schema;
+} saga_participant_def;
+
+/* SAGA_PARTICIPANT("stock", steps), or with more: SAGA_PARTICIPANT("stock", steps, .schema = s) */
+#define SAGA_PARTICIPANT(name_, ...) SAGA__PARTICIPANT(name_, __VA_ARGS__, )
+#define SAGA__PARTICIPANT(name_, steps_, ...) \
+	{ .size = sizeof(saga_participant_def), .name = name_, .steps = steps_, \
+	  .step_count = sizeof(steps_) / sizeof(steps_)[0], .step_size = sizeof(steps_)[0], \
+	  __VA_ARGS__ }
+
+/* ---- how it runs ---- */
+
+typedef enum saga_level {
+	SAGA_DEBUG = 0,
+	SAGA_INFO = 1,
+	SAGA_WARNING = 2,
+	SAGA_ALARM = 3 /* an operator must act */
+} saga_level;
+
+typedef struct saga_log_field {
+	const char *name;
+	saga_value value;
+} saga_log_field;
+
+/* One thing that happened. All of it is borrowed until the callback returns. */
+typedef struct saga_log {
+	int level;                    /* saga_level */
+	const char *participant;
+	const char *what;             /* stable, for machines: "step.retried" */
+	const char *text;             /* a sentence, for people */
+	int64_t time;                 /* ms since 1970, UTC */
+	const saga_log_field *fields; /* "saga", "step", "attempt", ... */
+	size_t field_count;
+} saga_log;
+
+/* Any thread, also several at once. Must not block, nor call the library. */
+typedef void saga_log_fn(void *user, const saga_log *log);
+
+/* A saga_log_fn: one line of logfmt to stderr for all but SAGA_DEBUG. Ignores user. */
+SAGA_API void saga_log_stderr(void *user, const saga_log *log);
+
+/*
+ * It has stopped, once: code is SAGA_OK after saga_stop, else what made it impossible to go on (as
+ * SAGA_TWINS), and text says it in words. saga_close may be called from here on; in here only if
+ * the loop is the host's.
+ */
+typedef void saga_stopped_fn(void *user, saga_participant *participant, const saga_error *why);
+
+/* Where a participant that is new to the others begins to listen. */
+typedef enum saga_start {
+	SAGA_FROM_OLDEST = 0, /* with all events that the others still have */
+	SAGA_FROM_NOW = 1
+} saga_start;
+
+/*
+ * The stated limits; 0 takes the default. What goes beyond is SAGA_BUSY or SAGA_TOO_BIG. To change
+ * some: .limits = SAGA_LIMITS(.queue = 64, .rows = 100)
+ */
+typedef struct saga_limits {
+	size_t size;
+	size_t queue;         /* submissions and events that wait for a lane; 1024 */
+	size_t event_bytes;   /* one event on the wire; 64 KiB */
+	size_t handler_bytes; /* memory that one handler's calls may hand out; 1 MiB */
+	size_t rows;          /* of one query; 4096 */
+	size_t batch_events;  /* in one transaction; 64 */
+	int batch_ms;         /* that a batch waits for more; 0: not at all */
+	size_t window;        /* events sent and not yet seen by a follower; 64 */
+	int outside_calls;    /* at once; 16 */
+} saga_limits;
+
+/*
+ * Options; SAGA_OPTIONS(.store = ..., ...) fills in the size, which is the struct's version:
+ * members are only ever appended. All is copied by saga_open, except `user`, `loop` and the
+ * plugins, which must outlive the participant.
+ */
+typedef struct saga_options {
+	size_t size;
+	const char *store;              /* "sqlite:stock.db", "postgresql://...", "mssql://..." */
+	const char *transport;          /* "inproc://shop", "nng+tcp://..."; NULL: alone */
+	const char *const *followers;   /* who must see our events, ended by NULL */
+
+	int lanes;                      /* threads with a store connection; 0: inline on the loop */
+	struct uv_loop_s *loop;         /* the host's; NULL: one of its own, see saga_run */
+	saga_start start;
+	int64_t history_ms;             /* slots, answers, parked events live so long; 0: 90 days */
+	int64_t retention_ms;           /* events live at least so long; 0: 7 days */
+	int64_t retention_max_ms;       /* and no longer, seen or not; 0: 90 days */
+	bool stop_when_idle;            /* when nothing is queued, parked or scheduled */
+	const saga_limits *limits;      /* NULL: the defaults */
+
+	void *user;                     /* for the callbacks here and for the handlers */
+	saga_log_fn *log;               /* NULL: nowhere */
+	saga_stopped_fn *stopped;
+
+	/* Plugins of the host's own, see <saga/plugin.h>; NULL: found by the URL's scheme. */
+	const struct saga_transport_ops *transport_ops;
+	void *transport_context;
+	const struct saga_store_ops *store_ops;
+	void *store_context;
+} saga_options;
+
+#ifndef __cplusplus
+#define SAGA_OPTIONS(...) (&(const saga_options){ .size = sizeof(saga_options), __VA_ARGS__ })
+#define SAGA_LIMITS(...) (&(const saga_limits){ .size = sizeof(saga_limits), __VA_ARGS__ })
+#endif
+
+/*
+ * Opens a participant. Checks the declarations and the options, and connects to nothing: that
+ * happens on the loop, is retried for as long as it takes, and what is submitted meanwhile waits.
+ *
+ * The def and all that it points at must outlive the participant. On success *ret_participant is
+ * the caller's, to be closed. Fails with SAGA_MISUSE (a declaration, named in error),
+ * SAGA_MALFORMED (an option, named), SAGA_UNSUPPORTED (a scheme that this build lacks), SAGA_NOMEM.
+ */
+SAGA_API int saga_open(const saga_participant_def *def, const saga_options *options,
+	saga_participant **ret_participant, saga_error *error) SAGA_MUST_USE;
+
+/*
+ * Runs the participant's loop until it has stopped; returns the code that `stopped` would get.
+ * Nothing to do for whoever runs the loop himself.
+ */
+SAGA_API int saga_run(saga_participant *participant);
+
+/*
+ * The participant's loop, to put others on it by their `loop` option. It belongs to the one that
+ * made it: close that one last.
+ */
+SAGA_API struct uv_loop_s *saga_loop(saga_participant *participant);
+
+/*
+ * For hosts with another event loop: wait until the fd is readable, or for that many ms (-1: no
+ * limit), then call saga_turn, which does what is due and does not block.
+ */
+SAGA_API int saga_fd(saga_participant *participant);
+SAGA_API int saga_timeout(saga_participant *participant);
+SAGA_API void saga_turn(saga_participant *participant);
+
+/*
+ * Begins to stop: takes no more, lets running handlers and calls end, answers every submission,
+ * closes, and then `stopped` comes. Again is harmless. Any thread, a handler, a signal handler.
+ */
+SAGA_API void saga_stop(saga_participant *participant);
+
+/* Frees a participant that has stopped, or whose loop never ran. NULL is fine. */
+SAGA_API void saga_close(saga_participant *participant);
+
+/* ---- asking it ---- */
+
+/* An answer; borrowed until the callback returns. */
+typedef struct saga_answer {
+	int code;                  /* OK: it took effect; REJECTED, FAILED, CONFLICT, MALFORMED;
+	                              WAITING: its outside call goes on, ask again with the same
+	                              key; STOPPED: not done; UNKNOWN: stopped, perhaps done */
+	const char *text;          /* in words, never NULL */
+	saga_id saga;
+	const saga_event *outcome; /* what the step published; NULL if nothing */
+	bool repeated;             /* the stored answer to a key that came before */
+} saga_answer;
+
+/* On the loop, exactly once for each submission that was accepted, after the commit. */
+typedef void saga_answer_fn(void *user, const saga_answer *answer);
+
+/*
+ * A request for the step that is `on` its type. SAGA_SUBMISSION fills the first three, as in
+ *
+ *	saga_submit(p, &(saga_submission){
+ *		SAGA_SUBMISSION(place_order, .customer = "ALFKI", .total = 1299),
+ *		.key = key, .answered = placed, .user = connection }, &error);
+ */
+typedef struct saga_submission {
+	size_t size;
+	const saga_type *type;
+	const void *body;
+	saga_bytes json;           /* instead of the body: decoded and validated at once */
+	const char *key;           /* idempotency key, 1 to 255 bytes; a per_subject step's subject */
+	saga_id saga;              /* zero: a new saga, its id made from participant, step and key */
+	const char *traceparent;   /* W3C Trace Context; NULL: none */
+	int wait_ms;               /* for room in a full queue; 0 on the loop's thread */
+	saga_answer_fn *answered;  /* NULL: nobody asks */
+	void *user;                /* for answered */
+} saga_submission;
+
+#ifndef __cplusplus
+#define SAGA_SUBMISSION(...) \
+	.size = sizeof(saga_submission), .type = &SAGA__FIRST(__VA_ARGS__), \
+	.body = SAGA__BODY(__VA_ARGS__)
+#define SAGA_SUBMISSION_JSON(type_, at_, size_) \
+	.size = sizeof(saga_submission), .type = &(type_), .json = { .at = at_, .size = size_ }
+#endif
+
+/*
+ * Submits a request; all of it is copied. Answers SAGA_OK, and then `answered` comes; or a code,
+ * and then it does not: SAGA_MALFORMED (no key, or the body, in words), SAGA_BUSY (the queue is
+ * full), SAGA_STOPPED, SAGA_TOO_BIG, SAGA_MISUSE (no step is `on` that type). Any thread, not a
+ * handler.
+ *
+ * The same key again gets the stored answer; with another body, SAGA_CONFLICT.
+ */
+SAGA_API int saga_submit(saga_participant *participant, const saga_submission *submission,
+	saga_error *error) SAGA_MUST_USE;
+
+/*
+ * Writes an answer as JSON: its code, text, saga, and the event with its body. Ends it with NUL,
+ * cuts it short if size is too small, and returns its whole length, as snprintf does.
+ */
+SAGA_API size_t saga_answer_json(const saga_answer *answer, char *buffer, size_t size);
+
+/* ---- watching it ---- */
+
+typedef struct saga_health {
+	size_t size;              /* in: sizeof(saga_health) */
+	bool store;               /* reachable */
+	bool transport;
+	int64_t queued;           /* for a lane */
+	int64_t waiting;          /* slots, as are the next two */
+	int64_t dead;
+	int64_t stuck;
+	int64_t parked;           /* events to be retried */
+	int64_t outbox;           /* events that some follower has not seen */
+} saga_health;
+
+/* Fills *health with the last known figures. Never blocks. Any thread. */
+SAGA_API void saga_health_of(const saga_participant *participant, saga_health *health);
+
+SAGA_END
+
+#endif

@@ -1,0 +1,207 @@
+#ifndef SAGA_PLUGIN_H
+#define SAGA_PLUGIN_H
+
+/*
+ * For authors of transports and stores. Applications don't include it.
+ *
+ * A plugin is a constant vtable that options hand to saga_open (`transport_ops`, `store_ops`);
+ * nothing is registered, so nothing is process-wide. `size` is sizeof the struct where the plugin
+ * was compiled: slots that a newer library added are then absent. saga_open checks the mandatory
+ * slots and names one that is missing. A plugin never calls exit, installs no signal handler, and
+ * writes to no terminal.
+ *
+ * Each slot says: its thread, whether it may block, who owns what, what it may answer.
+ */
+
+#include <saga/error.h>
+#include <saga/event.h>
+#include <saga/step.h>
+
+SAGA_BEGIN
+
+struct uv_loop_s;
+
+/* ======== transports ======== */
+
+/*
+ * A transport carries frames between participants and knows nothing of sagas. Unless it declares
+ * itself durable it may lose, double, delay and reorder them; it may not change them.
+ */
+
+typedef struct saga_frame {
+	const char *topic;  /* [a-z0-9._-], at most 63 bytes; frames of one topic take one path */
+	saga_bytes bytes;
+	uint64_t token;     /* durable: names a delivery to `ack`, a sending to saga_port_sent */
+} saga_frame;
+
+/* The library's side of an open transport. Valid from `open` until saga_port_closed. */
+typedef struct saga_port saga_port;
+
+enum saga_transport_traits {
+	SAGA_TRANSPORT_DURABLE = 1, /* keeps frames on disk, redelivers what was not acked */
+	SAGA_TRANSPORT_ECHOES = 2   /* brings a sender its own frames */
+};
+
+typedef struct saga_transport_options {
+	const char *url;
+	const char *participant;   /* if durable, a frame goes to one of its instances */
+	const char *const *topics; /* to receive, ended by NULL; lives as long as the port */
+	size_t frame_bytes;        /* the largest frame; what is larger is dropped and reported */
+	void *context;             /* `transport_context` of the options */
+} saga_transport_options;
+
+typedef struct saga_transport_ops {
+	size_t size;
+	const char *schemes;  /* "nng+tcp nng+ipc", separated by a space */
+	unsigned traits;      /* of enum saga_transport_traits */
+
+	/*
+	 * Loop thread; must not block. Checks the options, begins to connect, and returns; from
+	 * then on it reconnects by itself for as long as it is open and reports by saga_port_state.
+	 * The options live until it returns. On success *ret_transport is the plugin's own; after a
+	 * failure the port is not to be used. MALFORMED, UNSUPPORTED, NOMEM.
+	 */
+	int (*open)(saga_port *port, const saga_transport_options *options, void **ret_transport,
+		saga_error *error);
+
+	/*
+	 * Loop thread; must not block. Takes the first n of count frames, n in *ret_sent, and
+	 * copies what it keeps. If n < count, it calls saga_port_writable once there is room. A
+	 * durable transport calls saga_port_sent for each when the broker has it. AWAY.
+	 */
+	int (*send)(void *transport, const saga_frame *frames, size_t count, size_t *ret_sent);
+
+	/*
+	 * Loop thread; must not block. The deliveries with these tokens are committed and need not
+	 * come again. Mandatory if durable, else never called.
+	 */
+	void (*ack)(void *transport, const uint64_t *tokens, size_t count);
+
+	/* Loop thread; must not block. After a BUSY from saga_port_receive: read on. Optional. */
+	void (*resume)(void *transport);
+
+	/*
+	 * Loop thread; must not block. Stops all threads and handles of the plugin, frees it, and
+	 * calls saga_port_closed, then or later, as its last act. Frames that wait may be lost.
+	 */
+	void (*close)(void *transport);
+} saga_transport_ops;
+
+/*
+ * Hands over frames that came; they are copied. BUSY: none was taken, the queue is full; stop
+ * reading until `resume`, then hand over the same again (or lose them, if not durable). Never
+ * blocks and never calls a slot, so the plugin may hold its own locks. Any thread.
+ */
+SAGA_API int saga_port_receive(saga_port *port, const saga_frame *frames, size_t count);
+
+/* There is room to send again. Any thread. */
+SAGA_API void saga_port_writable(saga_port *port);
+
+/* The broker has the frames that were sent with these tokens. Any thread. */
+SAGA_API void saga_port_sent(saga_port *port, const uint64_t *tokens, size_t count);
+
+/* Whether the other side can be reached, and why not. Any thread. */
+SAGA_API void saga_port_state(saga_port *port, bool up, const char *text);
+
+/* All is freed; no call for this port follows. Loop thread. */
+SAGA_API void saga_port_closed(saga_port *port);
+
+/* The loop, for transports built on libuv; NULL under the simulator. Loop thread. */
+SAGA_API struct uv_loop_s *saga_port_loop(saga_port *port);
+
+/* ======== stores ======== */
+
+/*
+ * A store is one connection to a database that speaks one of the library's dialects of SQL, and
+ * knows nothing of sagas: the library brings the statements. Each lane opens a connection of its
+ * own and calls it from its own thread (with no lanes: the loop) only, save `interrupt`. All slots
+ * may block, unless they say otherwise, but none longer than timeout_ms: a connection that can't
+ * keep to it answers AWAY, or UNKNOWN from commit, and is closed.
+ */
+
+typedef enum saga_dialect {
+	SAGA_SQLITE = 1,
+	SAGA_POSTGRESQL = 2,
+	SAGA_TSQL = 3
+} saga_dialect;
+
+typedef struct saga_store_options {
+	const char *url;
+	int timeout_ms;  /* of one slot */
+	void *context;   /* `store_context` of the options */
+} saga_store_options;
+
+/*
+ * One statement; `?` stands for the values, in order. Without values it may be a script of several
+ * statements, each ended by `;` (a schema); then no rows come of it.
+ */
+typedef struct saga_statement {
+	const char *sql;
+	const saga_value *values;
+	size_t value_count;
+} saga_statement;
+
+/* Where results go. The store calls it; names and columns are borrowed until it returns. */
+typedef struct saga_sink {
+	/* A row of statement i. Not SAGA_OK: send no more rows, let `run` return that code. */
+	int (*row)(void *context, size_t i, const char *const *names, const saga_value *columns,
+		size_t column_count);
+	/* Statement i is done and changed this many rows. */
+	void (*done)(void *context, size_t i, int64_t changed);
+	void *context;
+} saga_sink;
+
+typedef struct saga_store_ops {
+	size_t size;
+	const char *schemes;
+	saga_dialect dialect;
+	int writers;          /* connections that may write at once; 0: any number */
+
+	/* Connects. On success *ret_store is the plugin's own. AWAY, MALFORMED, NOMEM. */
+	int (*open)(const saga_store_options *options, void **ret_store, saga_error *error);
+
+	/*
+	 * Runs statements in order, in one round trip where it can, and stops at the first that
+	 * fails; `sink` NULL: nobody wants the rows. All is borrowed until it returns, but a
+	 * statement's text, which is a constant if it has values: it may be known by its address. CONTENDED (deadlock, serialization: the
+	 * transaction is lost, replay it), REFUSED (the statement is wrong, or breaks a
+	 * constraint), FULL, AWAY, NOMEM.
+	 */
+	int (*run)(void *store, const saga_statement *statements, size_t count, saga_sink *sink,
+		saga_error *error);
+
+	int (*begin)(void *store, saga_error *error);
+
+	/*
+	 * SAGA_OK: it is durable. CONTENDED, FULL: it is not. UNKNOWN: sent, and no answer; the
+	 * library then closes the connection and finds out by another. Never AWAY for a lost
+	 * answer.
+	 */
+	int (*commit)(void *store, saga_error *error);
+
+	/* Never fails: what can't be rolled back makes the next `begin` answer AWAY. */
+	void (*rollback)(void *store);
+
+	/* A mark in the transaction, and back to it. Only one at a time, replaced by the next. */
+	int (*mark)(void *store, saga_error *error);
+	int (*back)(void *store, saga_error *error);
+
+	/* Whether a transaction is open, as the connection itself knows it. Must not block. */
+	bool (*in_transaction)(void *store);
+
+	/* The handle for saga_native. Must not block. Optional. */
+	void *(*native)(void *store);
+
+	/* Any thread, while another slot runs: make that return soon. Must not block. Optional. */
+	void (*interrupt)(void *store);
+
+	/* Closes, also after AWAY and UNKNOWN. */
+	void (*close)(void *store);
+} saga_store_ops;
+
+/* The built-in store of a scheme ("sqlite"), to wrap; NULL if this build lacks it. Any thread. */
+SAGA_API const saga_store_ops *saga_store_builtin(const char *scheme);
+
+SAGA_END
+
+#endif

@@ -1,0 +1,380 @@
+#ifndef SAGA_STEP_H
+#define SAGA_STEP_H
+
+/*
+ * Steps: how they are declared, and what their handlers may call.
+ *
+ * A handler runs inside one local transaction and ends in exactly one outcome, which it returns:
+ *
+ *	static saga_verdict reserve(saga_step *s)
+ *	{
+ *		const struct order_placed *order = saga_on(s, order_placed);
+ *
+ *		if (!saga_exec(s, "UPDATE stock SET free = free - ? WHERE sku = ? AND free >= ?",
+ *		               order->quantity, order->sku, order->quantity))
+ *			return saga_reject(s, stock_rejected, .sku = order->sku);
+ *		return saga_emit(s, stock_reserved, .total = order->total);
+ *	}
+ *
+ * The writes, the step's slot and its event commit together, or not at all.
+ *
+ * Errors are sticky. After the first one every call on the step does nothing and answers 0, NULL or
+ * its `otherwise`; the transaction rolls back whatever the handler returns, and the step's retry
+ * rule applies. A handler needs no ladder of ifs; one that has a reason to know asks saga_failing.
+ *
+ * A handler may run again: after a crash, a lost race, a retry. It must have no effect except
+ * through its step, and take time and ids from saga_now and saga_new_id, not from the system.
+ *
+ * Thread: handlers run on a lane's thread (with no lanes: on the loop), at most one at a time for
+ * a saga. A saga_step is valid until its handler returns, and on that thread only; so is all memory
+ * that the calls below hand out. Handlers must not block on anything but their own store.
+ */
+
+#include <saga/error.h>
+#include <saga/event.h>
+
+SAGA_BEGIN
+
+typedef struct saga_step saga_step;
+typedef struct saga_call saga_call;
+
+/*
+ * How a handler ended. Only the functions marked SAGA_MUST_USE below make one, so `return 0;` and a
+ * forgotten `return` don't compile; one that was made by hand, or a second outcome in one run,
+ * rolls back as SAGA_UNDECLARED.
+ */
+typedef struct saga_verdict {
+	int made_by_the_library;
+} saga_verdict;
+
+typedef saga_verdict saga_handler(saga_step *step);
+typedef saga_verdict saga_caller(saga_call *call);
+
+/* ---- declaring a step ---- */
+
+enum { SAGA_EVENTS = 8 }; /* the most types in one list of a step */
+
+typedef enum saga_join {
+	SAGA_ANY = 0, /* any of the `on` events runs the step */
+	SAGA_ALL = 1  /* it runs when all of them have come; its event is the last to come */
+} saga_join;
+
+/* Attempts, and the back-off between them: doubling, with full jitter. All zero: 8, 50 ms, 30 s. */
+typedef struct saga_retry_rule {
+	int attempts;
+	int first_ms;
+	int max_ms;
+} saga_retry_rule;
+
+/* An event that the step may schedule by saga_after, and what withdraws it. */
+typedef struct saga_later {
+	const saga_type *event;
+	const saga_type *unless[SAGA_EVENTS];
+} saga_later;
+
+/*
+ * Work beyond the database (a payment provider, a valve), in three parts:
+ *
+ *	prepare   in a transaction: reads what the call needs, and ends with saga_ask; or rejects
+ *	          or waits, and no call is made (an undo's may emit one of `undone`, if there is
+ *	          nothing to call for). NULL: the call has the event alone.
+ *	call      on a thread of a bounded pool, in no transaction; ends with saga_tell, or with
+ *	          saga_call_retry when it does not know how it ended.
+ *	run/undo  of the step, in a transaction: reads the answer by saga_told.
+ *
+ * The question is durable before the call begins. A crash asks the same again, with the same keys.
+ */
+typedef struct saga_outside {
+	saga_handler *prepare;
+	saga_caller *call;
+	int timeout_ms; /* 0: 30 s. The call must keep to it by saga_time_left: none is cut off */
+} saga_outside;
+
+/*
+ * A step. Fill it with designated initialisers; what is left out is empty. Lists of types end at
+ * the first NULL. saga_open checks it whole and names what is wrong. New members come at its end
+ * (a participant's def holds its size); the structs inside it are frozen.
+ */
+typedef struct saga_step_def {
+	const char *name;                        /* "reserve"; a key on disk, at most 31 bytes */
+	const char *was;                         /* its name before, if it was renamed */
+
+	const saga_type *on[SAGA_EVENTS];        /* events, or one request alone */
+	saga_join join;
+	saga_handler *run;
+	saga_outside outside;
+	const saga_type *emits[SAGA_EVENTS];     /* outcomes with an effect; none: saga_done */
+	const saga_type *rejects[SAGA_EVENTS];   /* outcomes without */
+
+	/*
+	 * Makes the rejects event where `run` can't: the step was barred, ran out of attempts, or
+	 * failed. May only read, and must end with saga_reject; saga_why says what happened. Needed
+	 * only if `rejects` has several types, or one with fields that are neither optional nor a
+	 * reason.
+	 */
+	saga_handler *refuse;
+
+	saga_handler *undo;                      /* must end in one of `undone` */
+	saga_outside undo_outside;
+	const saga_type *undo_on[SAGA_EVENTS];
+	const saga_type *undone[SAGA_EVENTS];
+
+	const saga_type *bar_on[SAGA_EVENTS];    /* stop it if it has not run, else ignored */
+	bool pivot;                              /* from here the saga only goes forward: no undo */
+	bool per_subject;                        /* once for each subject, not once for each saga */
+
+	saga_later after[SAGA_EVENTS];
+	saga_retry_rule retry;                   /* of run and its call */
+	saga_retry_rule undo_retry;              /* of undo and its call; when spent: stuck */
+
+	/*
+	 * `on` a request that only looks (GET an order): `run` may not write, no slot is made, and
+	 * the event that it emits is the answer and goes nowhere else. It needs no key.
+	 */
+	bool reads_only;
+} saga_step_def;
+
+/* ---- ending ---- */
+
+#ifndef __cplusplus
+/* The step took effect: publishes an event. saga_emit(s, stock_reserved, .total = 5, ...) */
+#define saga_emit(step, ...) \
+	saga_emit_body(step, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
+
+/* The step took no effect: takes the handler's writes back and publishes a rejects event. */
+#define saga_reject(step, ...) \
+	saga_reject_body(step, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
+#endif
+
+/* The same, as functions. The body is copied. */
+SAGA_API saga_verdict saga_emit_body(saga_step *step, const saga_type *type, const void *body)
+	SAGA_MUST_USE;
+SAGA_API saga_verdict saga_reject_body(saga_step *step, const saga_type *type, const void *body)
+	SAGA_MUST_USE;
+
+/* The step took effect and has nothing to say: for steps that declare no `emits`. */
+SAGA_API saga_verdict saga_done(saga_step *step) SAGA_MUST_USE;
+
+/*
+ * Not yet: commits the writes, and runs again at the next of the `on` events that it has not waited
+ * on yet (the last 64 are remembered). Not for a step that is `on` a request. This and the two
+ * below take the reason as text: it is kept for operators.
+ */
+SAGA_API saga_verdict saga_wait(saga_step *step, const char *format, ...)
+	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
+
+/* Not now: rolls back, backs off, runs again. When the attempts are spent: as saga_fail. */
+SAGA_API saga_verdict saga_retry(saga_step *step, const char *format, ...)
+	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
+
+/*
+ * Never: rolls back; `refuse` makes the rejects event. A step without `rejects` becomes dead, an
+ * undo stuck, for an operator.
+ */
+SAGA_API saga_verdict saga_fail(saga_step *step, const char *format, ...)
+	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
+
+/*
+ * The event breaks a rule that its type can't state: a dead letter, nothing else changes; in a
+ * request's step the answer, and nothing is kept. An undo that ends so is stuck, as by saga_fail.
+ */
+SAGA_API saga_verdict saga_malformed(saga_step *step, const char *format, ...)
+	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
+
+/* ---- the store ---- */
+
+typedef enum saga_value_kind {
+	SAGA_VALUE_END = 0,
+	SAGA_VALUE_NULL,
+	SAGA_VALUE_INT64,
+	SAGA_VALUE_BOOL,
+	SAGA_VALUE_TEXT,
+	SAGA_VALUE_BYTES,
+	SAGA_VALUE_ID
+} saga_value_kind;
+
+/* One SQL value. Text and bytes are borrowed until the call returns. */
+typedef struct saga_value {
+	int kind; /* saga_value_kind */
+	union {
+		int64_t int64;
+		bool boolean;
+		saga_bytes bytes; /* text too, without its NUL */
+		saga_id id;
+	} as;
+} saga_value;
+
+SAGA_API saga_value saga_null(void);
+SAGA_API saga_value saga_int64(int64_t value);
+SAGA_API saga_value saga_bool(bool value);
+SAGA_API saga_value saga_text(const char *text); /* NULL: an SQL NULL */
+SAGA_API saga_value saga_blob(saga_bytes bytes); /* bytes.at NULL: an SQL NULL */
+SAGA_API saga_value saga_uuid(saga_id id);
+SAGA_API saga_value saga_same(saga_value value);
+
+#ifndef __cplusplus
+/* The value of any integer, string, saga_id, saga_bytes or saga_value; else it does not compile. */
+#define SAGA_VALUE(x) _Generic((x), \
+	bool: saga_bool, \
+	signed char: saga_int64, unsigned char: saga_int64, \
+	short: saga_int64, unsigned short: saga_int64, \
+	int: saga_int64, unsigned int: saga_int64, \
+	long: saga_int64, long long: saga_int64, \
+	char *: saga_text, const char *: saga_text, \
+	saga_id: saga_uuid, saga_bytes: saga_blob, saga_value: saga_same)(x)
+
+/*
+ * Runs a statement. Returns how many rows it changed; 0 after an error.
+ *
+ *	saga_exec(s, "UPDATE stock SET free = free - ? WHERE sku = ?", line->quantity, line->sku)
+ *
+ * `?` stands for a value whatever the database; up to 31 follow. The text must be a constant of
+ * the program: values never go into it.
+ */
+#define saga_exec(step, ...) saga_exec_sql(step, SAGA__SQL(__VA_ARGS__))
+
+/*
+ * Reads rows into an array of a SAGA_STRUCT, column by field, by name. A text, int64 or other
+ * plain field must not meet an SQL NULL, an opt_ field may. Returns NULL and 0 rows after an error.
+ *
+ *	size_t count;
+ *	const struct order_line *lines = saga_query(s, order_line, &count,
+ *		"SELECT sku, quantity FROM reserved WHERE saga = ?", saga_this(s));
+ */
+#define saga_query(step, shape, ret_count, ...) \
+	((const struct shape *)saga_query_sql(step, &(shape), ret_count, SAGA__SQL(__VA_ARGS__)))
+
+/* Reads one row; NULL if there is none. More than one is an error. */
+#define saga_query_one(step, shape, ...) \
+	((const struct shape *)saga_query_one_sql(step, &(shape), SAGA__SQL(__VA_ARGS__)))
+
+/* Reads one integer; `otherwise` if there is no row, or it is NULL. */
+#define saga_query_int64(step, otherwise, ...) \
+	saga_query_int64_sql(step, otherwise, SAGA__SQL(__VA_ARGS__))
+#endif
+
+/* The same, as functions. */
+SAGA_API int64_t saga_exec_sql(saga_step *step, const char *sql,
+	const saga_value *values, size_t count);
+SAGA_API const void *saga_query_sql(saga_step *step, const saga_shape *shape, size_t *ret_count,
+	const char *sql, const saga_value *values, size_t count);
+SAGA_API const void *saga_query_one_sql(saga_step *step, const saga_shape *shape,
+	const char *sql, const saga_value *values, size_t count);
+SAGA_API int64_t saga_query_int64_sql(saga_step *step, int64_t otherwise,
+	const char *sql, const saga_value *values, size_t count);
+
+/*
+ * The store's own handle: sqlite3 *, PGconn * or CS_CONNECTION *, inside the open transaction. A
+ * handler that ends the transaction is caught: rolled back and dead, as SAGA_MISUSE.
+ */
+SAGA_API void *saga_native(saga_step *step);
+
+/* The step's error so far: SAGA_OK, or the code that will roll it back. */
+SAGA_API int saga_failing(const saga_step *step);
+
+/* ---- what a handler knows ---- */
+
+#ifndef __cplusplus
+/*
+ * The body of the event that this runs on, as `const struct type *`; NULL if that is of another
+ * type. A step that is `on` one type alone need not look, one that is `on` several tells them apart
+ * by it. In an undo and in refuse: of the event that set it off.
+ */
+#define saga_on(step, type) saga_body(saga_trigger(step), type)
+#endif
+
+SAGA_API const saga_event *saga_trigger(const saga_step *step);
+SAGA_API const saga_event *saga_ran_on(const saga_step *step);  /* undo: what the step ran on */
+SAGA_API saga_id           saga_this(const saga_step *step);    /* the saga */
+SAGA_API const char       *saga_subject(const saga_step *step); /* "" unless per_subject */
+SAGA_API int               saga_attempt(const saga_step *step); /* 1 for the first */
+SAGA_API int64_t           saga_now(const saga_step *step);     /* ms since 1970, UTC */
+SAGA_API saga_id           saga_new_id(saga_step *step);
+SAGA_API void             *saga_user(const saga_step *step);    /* the `user` of the options */
+SAGA_API const char       *saga_why(const saga_step *step);     /* "barred by order.expired" */
+
+/* Memory, and text as by snprintf, that live until the handler returns. */
+SAGA_API void *saga_alloc(saga_step *step, size_t count, size_t size);
+SAGA_API const char *saga_format(saga_step *step, const char *format, ...) SAGA_PRINTF(2, 3);
+
+/* ---- what it leaves ---- */
+
+#ifndef __cplusplus
+/*
+ * Leaves a note in the slot, for what rows can't say: saga_keep(s, receipt, .number = 7). A second
+ * one replaces it.
+ */
+#define saga_keep(step, ...) \
+	saga_keep_body(step, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
+
+/* The note, as `const struct shape *`; NULL if there is none, or another. */
+#define saga_kept(step, shape) ((const struct shape *)saga_kept_body(step, &(shape)))
+
+/*
+ * Publishes an event in ms, unless one of those in the step's `after` list comes first, or has come
+ * already: saga_after(s, 15 * 60 * 1000, order_expired, .reason = "not paid"). Commits with the
+ * step; outlives crashes; is withdrawn when the step is undone or barred. Once more for the same
+ * event moves its time; after it was published, schedules it anew (to look again, and again).
+ */
+#define saga_after(step, ms, ...) \
+	saga_after_body(step, ms, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
+#endif
+
+SAGA_API void saga_keep_body(saga_step *step, const saga_shape *shape, const void *body);
+SAGA_API const void *saga_kept_body(saga_step *step, const saga_shape *shape);
+SAGA_API void saga_after_body(saga_step *step, int64_t ms, const saga_type *type, const void *body);
+
+/* ---- outside calls ---- */
+
+#ifndef __cplusplus
+/* In prepare: make the call, with this question. */
+#define saga_ask(step, ...) \
+	saga_ask_body(step, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
+
+/* In the call: the question, as `const struct shape *`. */
+#define saga_asked(call, shape) ((const struct shape *)saga_asked_body(call, &(shape)))
+
+/* In the call: the answer. A "no" is an answer too. */
+#define saga_tell(call, ...) \
+	saga_tell_body(call, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
+
+/* In run or undo: the answer, as `const struct shape *`. */
+#define saga_told(step, shape) ((const struct shape *)saga_told_body(step, &(shape)))
+#endif
+
+SAGA_API saga_verdict saga_ask_body(saga_step *step, const saga_shape *shape, const void *body)
+	SAGA_MUST_USE;
+SAGA_API const void *saga_asked_body(saga_call *call, const saga_shape *shape);
+SAGA_API saga_verdict saga_tell_body(saga_call *call, const saga_shape *shape, const void *body)
+	SAGA_MUST_USE;
+SAGA_API const void *saga_told_body(saga_step *step, const saga_shape *shape);
+
+/* In the call: unknown how it ended, ask again later with the same keys. */
+SAGA_API saga_verdict saga_call_retry(saga_call *call, const char *format, ...)
+	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
+
+/*
+ * An idempotency key for the other side: a text of 36 bytes that depends on nothing but the saga,
+ * the step, the subject and the label. Run and undo of one step agree on it, so an undo can name
+ * the charge that it takes back. Lives until the call returns.
+ */
+SAGA_API const char *saga_key(saga_call *call, const char *label);
+
+SAGA_API const saga_event *saga_call_trigger(const saga_call *call);
+SAGA_API int   saga_time_left(const saga_call *call); /* ms until the timeout; 0: it is over */
+SAGA_API void *saga_call_user(const saga_call *call); /* the `user` of the options */
+
+/* ---- how the macros are made ---- */
+
+#ifndef __cplusplus
+#define SAGA__SQL(...) SAGA__PASTE(SAGA__SQL_, SAGA__MANY(__VA_ARGS__))(__VA_ARGS__)
+#define SAGA__SQL_1(sql) "" sql, NULL, 0
+#define SAGA__SQL_2(sql, ...) "" sql, \
+	(const saga_value[]){ SAGA__EACH(SAGA__SQL_VALUE, ~, __VA_ARGS__) }, \
+	SAGA__COUNT(__VA_ARGS__)
+#define SAGA__SQL_VALUE(c, x) SAGA_VALUE(x),
+#endif
+
+SAGA_END
+
+#endif

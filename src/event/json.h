@@ -1,0 +1,31 @@
+#ifndef SAGA_EVENT_JSON_H
+#define SAGA_EVENT_JSON_H
+
+/*
+ * JSON of events, exact both ways: integers of 64 bits, ids as UUID text, bytes as base64 (RFC 4648,
+ * padded). Reading is jansson's (feature `json`), writing needs nothing.
+ */
+
+#include "envelope.h"
+
+/*
+ * Writers answer the length of all of it without the NUL, and cut short what does not fit, as
+ * snprintf does. The body as it came (MessagePack to JSON; needs no type).
+ */
+size_t saga__json_body(saga_bytes data, char *buffer, size_t size);
+
+/* The whole event as application/cloudevents+json. `time` is RFC 3339 with milliseconds. */
+size_t saga__json_event(const struct saga_event *event, char *buffer, size_t size);
+
+/* A JSON string with quotes and escapes; invalid UTF-8 becomes U+FFFD. */
+size_t saga__json_text(const char *text, char *buffer, size_t size);
+
+/*
+ * Reads a JSON object as a body of that shape into the arena. Unknown members, doubled ones, a
+ * number with a fraction or beyond 64 bits, trailing text: MALFORMED, and error names the member.
+ * UNSUPPORTED in a build without JSON.
+ */
+int saga__json_read(struct saga__arena *arena, saga_bytes json, const saga_shape *shape,
+	const void **ret_body, saga_error *error);
+
+#endif

@@ -1,0 +1,21 @@
+#ifndef SAGA_PARTICIPANT_PORT_H
+#define SAGA_PARTICIPANT_PORT_H
+
+/*
+ * The library's side of an open transport: what the saga_port_* functions of plugin.h call. The
+ * participant fills one, and so does the transports' conformance suite.
+ */
+
+#include <saga/plugin.h>
+
+struct saga_port {
+	void *host;
+	struct uv_loop_s *loop;
+	int (*receive)(void *host, const saga_frame *frames, size_t count);
+	void (*writable)(void *host);
+	void (*sent)(void *host, const uint64_t *tokens, size_t count);
+	void (*state)(void *host, bool up, const char *text);
+	void (*closed)(void *host);
+};
+
+#endif
