@@ -1,7 +1,5 @@
 #include "body.h"
 
-#include <string.h>
-
 const char *saga__field_wants(const saga_field *field)
 {
 	static const char *const names[] = {
@@ -40,18 +38,5 @@ int saga__body_complete(const saga_shape *shape, uint32_t seen, void *body, saga
 			return saga_error_set(error, SAGA_MALFORMED, "%s: is missing", field->name);
 		*(const char **)saga__field_of(body, field->offset) = "";
 	}
-	return SAGA_OK;
-}
-
-int saga__body_keep_bytes(struct saga__arena *arena, const void *at, size_t size,
-	saga_bytes *ret_bytes, saga_error *error)
-{
-	void *copy = saga__arena_alloc(arena, size);
-
-	if (!copy)
-		return saga__arena_error(arena, size, error);
-	if (size)
-		memcpy(copy, at, size);
-	*ret_bytes = (saga_bytes){ copy, size };
 	return SAGA_OK;
 }

@@ -33,8 +33,4 @@ int saga__arena_error(const struct saga__arena *arena, size_t size, saga_error *
  */
 int saga__body_complete(const saga_shape *shape, uint32_t seen, void *body, saga_error *error);
 
-/* Keeps bytes of a body in the arena; also none have an address, since NULL means absent. */
-int saga__body_keep_bytes(struct saga__arena *arena, const void *at, size_t size,
-	saga_bytes *ret_bytes, saga_error *error);
-
 #endif

@@ -7,6 +7,7 @@
 #include "body.h"
 #include "utf8.h"
 #include "where.h"
+#include "words.h"
 
 enum {
 	ROOM_LEAST = 512
@@ -24,39 +25,44 @@ void saga__buffer_free(struct saga__buffer *buffer)
 	*buffer = (struct saga__buffer){ .limit = buffer->limit };
 }
 
-int saga__buffer_grow(struct saga__buffer *buffer, size_t more)
+static bool no_room(struct saga__packing *packing)
 {
+	return saga__pack_fail(
+		packing, SAGA_TOO_BIG, "takes more than %zu bytes", packing->buffer->limit);
+}
+
+bool saga__pack_grow(struct saga__packing *packing, size_t more)
+{
+	struct saga__buffer *buffer = packing->buffer;
+	size_t used = (size_t)(packing->at - buffer->at);
+	size_t most = buffer->limit + SAGA__PACK_SLACK;
 	size_t room = buffer->room ? buffer->room : ROOM_LEAST;
 
-	if (more > buffer->limit - buffer->size)
-		return SAGA_TOO_BIG;
-	while (room < buffer->size + more)
+	if (more > most - used)
+		return no_room(packing);
+	while (room < used + more)
 		room *= 2;
-	if (room > buffer->limit)
-		room = buffer->limit;
-	if (buffer->at && room == buffer->room)
-		return SAGA_OK;
+	if (room > most)
+		room = most;
 
 	char *at = realloc(buffer->at, room);
 
 	if (!at)
-		return SAGA_NOMEM;
+		return saga__pack_fail(packing, SAGA_NOMEM, "%s", saga_code_text(SAGA_NOMEM));
 	buffer->at = at;
 	buffer->room = room;
-	return SAGA_OK;
-}
-
-static int append_for_msgpack(void *data, const char *at, size_t size)
-{
-	return saga__append(data, at, size) ? 0 : -1;
+	packing->at = at + used;
+	packing->end = at + room;
+	return true;
 }
 
 void saga__pack_init(struct saga__packing *packing, struct saga__buffer *buffer, const char *why,
 	saga_error *error)
 {
-	msgpack_packer_init(&packing->packer, packing, append_for_msgpack);
 	packing->buffer = buffer;
-	packing->why = why ? why : "";
+	packing->at = buffer->at;
+	packing->end = buffer->at ? buffer->at + buffer->room : NULL;
+	packing->why = why;
 	packing->error = error;
 	packing->code = SAGA_OK;
 	buffer->size = 0;
@@ -78,8 +84,13 @@ bool saga__pack_fail(struct saga__packing *packing, int code, const char *format
 
 int saga__pack_end(struct saga__packing *packing)
 {
-	if (packing->code != SAGA_OK)
-		packing->buffer->size = 0;
+	struct saga__buffer *buffer = packing->buffer;
+	size_t used = (size_t)(packing->at - buffer->at);
+
+	if (packing->code == SAGA_OK && used > buffer->limit)
+		(void)no_room(packing);
+	if (packing->code == SAGA_OK)
+		buffer->size = used;
 	return packing->code;
 }
 
@@ -90,9 +101,23 @@ bool saga__pack_text(struct saga__packing *packing, const char *name, const char
 
 	size_t size = strlen(x);
 
-	if (!saga__utf8_text(x, size))
+	if (!saga__pack_need(packing, size + SAGA__PACK_SMALL))
+		return false;
+
+	char *at = saga__put_text_head(packing->at, size);
+
+	if (!saga__copy_plain(at, x, size) && !saga__utf8_text(x, size))
 		return saga__pack_fail(packing, SAGA_MALFORMED, "%s: is no UTF-8", name);
-	return saga__pack_plain(packing, x, size);
+	packing->at = at + size;
+	return true;
+}
+
+bool saga__pack_bytes(struct saga__packing *packing, const void *at, size_t size)
+{
+	if (!saga__pack_need(packing, size))
+		return false;
+	packing->at = saga__put(packing->at, at, size);
+	return true;
 }
 
 static bool pack_bytes(struct saga__packing *packing, const saga_field *field, saga_bytes x)
@@ -101,9 +126,9 @@ static bool pack_bytes(struct saga__packing *packing, const saga_field *field, s
 		return saga__pack_fail(
 			packing, SAGA_MALFORMED, "%s: is NULL, of %zu bytes", field->name, x.size);
 	if (x.size > packing->buffer->limit)
-		return saga__pack_fail(packing, SAGA_TOO_BIG, "%s: takes more than %zu bytes",
-			field->name, packing->buffer->limit);
-	return saga__pack_bytes(packing, (saga_bytes){ x.at ? x.at : "", x.size });
+		return no_room(packing);
+	packing->at = saga__put_bytes_head(packing->at, x.size);
+	return x.size == 0 || saga__pack_bytes(packing, x.at, x.size);
 }
 
 static bool pack_part(struct saga__packing *packing, const saga_field *field, const void *part)
@@ -123,10 +148,8 @@ static bool pack_list(struct saga__packing *packing, const saga_field *field, co
 		return saga__pack_fail(packing, SAGA_MALFORMED, "%s: is NULL, of %zu elements",
 			field->name, count);
 	if (count > packing->buffer->limit)
-		return saga__pack_fail(packing, SAGA_TOO_BIG, "%s: takes more than %zu bytes",
-			field->name, packing->buffer->limit);
-	if (saga__mp_array(&packing->packer, count) != 0)
-		return false;
+		return no_room(packing);
+	packing->at = saga__put_list_head(packing->at, count);
 	for (size_t i = 0; i < count; i++) {
 		if (!saga__pack_body(packing, field->of, at + i * field->of->size)) {
 			saga__error_within(
@@ -137,26 +160,35 @@ static bool pack_list(struct saga__packing *packing, const saga_field *field, co
 	return true;
 }
 
-static bool pack_value(struct saga__packing *packing, const saga_field *field, const void *body)
+static const char *text_of(
+	const struct saga__packing *packing, const saga_field *field, const char *x)
+{
+	if (x || !(field->kind & SAGA_KIND_REASON))
+		return x;
+	return packing->why ? packing->why : "";
+}
+
+/* pack_key has left room for what is small. */
+static inline bool pack_value(
+	struct saga__packing *packing, const saga_field *field, const void *body)
 {
 	const void *at = saga__field_in(body, field->offset);
 
-	switch (field->kind & ~(int)SAGA_KIND_OPTIONAL) {
+	switch (saga__field_base(field)) {
 	case SAGA_KIND_TEXT:
-		return saga__pack_text(packing, field->name, *(const char *const *)at);
-	case SAGA_KIND_TEXT | SAGA_KIND_REASON: {
-		const char *reason = *(const char *const *)at;
-
-		return saga__pack_text(packing, field->name, reason ? reason : packing->why);
-	}
+		return saga__pack_text(
+			packing, field->name, text_of(packing, field, *(const char *const *)at));
 	case SAGA_KIND_INT64:
-		return saga__pack_int64(packing, *(const int64_t *)at);
+		packing->at = saga__put_int64(packing->at, *(const int64_t *)at);
+		return true;
 	case SAGA_KIND_FLAG:
-		return saga__pack_flag(packing, *(const bool *)at);
+		packing->at = saga__put_flag(packing->at, *(const bool *)at);
+		return true;
 	case SAGA_KIND_BYTES:
 		return pack_bytes(packing, field, *(const saga_bytes *)at);
 	case SAGA_KIND_ID:
-		return saga__pack_id(packing, at);
+		packing->at = saga__put_id(packing->at, at);
+		return true;
 	case SAGA_KIND_PART:
 		if (field->kind & SAGA_KIND_OPTIONAL)
 			at = *(const void *const *)at;
@@ -169,10 +201,8 @@ static bool pack_value(struct saga__packing *packing, const saga_field *field, c
 	}
 }
 
-static bool is_absent(const saga_field *field, const void *body)
+static bool is_left_out(const saga_field *field, const void *body)
 {
-	if (!(field->kind & SAGA_KIND_OPTIONAL))
-		return false;
 	switch (saga__field_base(field)) {
 	case SAGA_KIND_TEXT:
 	case SAGA_KIND_PART:
@@ -184,23 +214,39 @@ static bool is_absent(const saga_field *field, const void *body)
 	}
 }
 
-static bool pack_key(struct saga__packing *packing, const char *name)
+static inline bool is_absent(const saga_field *field, const void *body)
 {
-	return saga__pack_plain(packing, name, strlen(name));
+	return field->kind & SAGA_KIND_OPTIONAL && is_left_out(field, body);
 }
 
-static size_t count_present(const saga_shape *shape, const void *body)
+static inline bool pack_key(struct saga__packing *packing, const char *name)
 {
-	size_t count = 0;
+	size_t size = strlen(name);
 
-	for (size_t i = 0; i < shape->field_count; i++)
-		count += !is_absent(&shape->fields[i], body);
-	return count;
+	if (size > SAGA__NAME_MOST)
+		return saga__pack_fail(packing, SAGA_MISUSE, "%.63s...: is too long a name", name);
+	if (!saga__pack_need(packing, SAGA__PACK_SMALL))
+		return false;
+
+	char *at = saga__put_text_head(packing->at, size);
+
+	saga__copy(at, name, size);
+	packing->at = at + size;
+	return true;
+}
+
+static inline bool pack_head(struct saga__packing *packing, size_t count)
+{
+	if (!saga__pack_need(packing, SAGA__PACK_SMALL))
+		return false;
+	packing->at = saga__put_map_head(packing->at, count);
+	return true;
 }
 
 /* A body that the library makes itself: of reasons alone. */
 static bool pack_reasons(struct saga__packing *packing, const saga_shape *shape)
 {
+	const char *why = packing->why ? packing->why : "";
 	size_t count = 0;
 
 	for (size_t i = 0; i < shape->field_count; i++) {
@@ -211,14 +257,14 @@ static bool pack_reasons(struct saga__packing *packing, const saga_shape *shape)
 				packing, SAGA_MALFORMED, "%s: is missing", field->name);
 		count += (field->kind & SAGA_KIND_REASON) != 0;
 	}
-	if (saga__mp_map(&packing->packer, count) != 0)
+	if (!pack_head(packing, count))
 		return false;
 	for (size_t i = 0; i < shape->field_count; i++) {
 		const saga_field *field = &shape->fields[i];
 
 		if (field->kind & SAGA_KIND_REASON &&
 			!(pack_key(packing, field->name) &&
-				saga__pack_text(packing, field->name, packing->why)))
+				saga__pack_text(packing, field->name, why)))
 			return false;
 	}
 	return true;
@@ -226,9 +272,13 @@ static bool pack_reasons(struct saga__packing *packing, const saga_shape *shape)
 
 bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, const void *body)
 {
+	size_t count = shape->field_count;
+
 	if (!body)
 		return pack_reasons(packing, shape);
-	if (saga__mp_map(&packing->packer, count_present(shape, body)) != 0)
+	for (size_t i = 0; i < shape->field_count; i++)
+		count -= is_absent(&shape->fields[i], body);
+	if (!pack_head(packing, count))
 		return false;
 	for (size_t i = 0; i < shape->field_count; i++) {
 		const saga_field *field = &shape->fields[i];

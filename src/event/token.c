@@ -59,11 +59,23 @@ static bool wrong(struct saga__scan *scan, const char *what)
 
 static uint64_t number(const unsigned char *at, unsigned width)
 {
-	uint64_t x = 0;
+	uint64_t high = 0;
 
-	for (unsigned i = 0; i < width; i++)
-		x = x << 8 | at[i];
-	return x;
+	switch (width) {
+	case 0:
+		return 0;
+	case 1:
+		return at[0];
+	case 2:
+		return (uint64_t)at[0] << 8 | at[1];
+	case 8:
+		high = number(at, 4) << 32;
+		at += 4;
+		break;
+	default:
+		break;
+	}
+	return high | (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
 static uint64_t signed_number(uint64_t x, unsigned width)
@@ -150,6 +162,25 @@ static bool take_long(struct saga__scan *scan, struct saga__token *token)
 	return true;
 }
 
+/* Those whose head holds their size or their value. */
+static bool take_short(struct saga__scan *scan, unsigned head, struct saga__token *token)
+{
+	if (head < 0x80 || head >= 0xe0) {
+		token->kind = SAGA__TOKEN_INT;
+		token->bits = (uint64_t)(int64_t)(signed char)head;
+		scan->at++;
+		return true;
+	}
+	if (head >= 0xa0) {
+		token->kind = SAGA__TOKEN_TEXT;
+		token->size = head & 31;
+	} else {
+		token->kind = head < 0x90 ? SAGA__TOKEN_MAP : SAGA__TOKEN_LIST;
+		token->size = head & 15;
+	}
+	return take_content(scan, scan->at + 1, token);
+}
+
 bool saga__scan_token(struct saga__scan *scan, struct saga__token *ret_token)
 {
 	if (scan->at == scan->end)
@@ -157,72 +188,91 @@ bool saga__scan_token(struct saga__scan *scan, struct saga__token *ret_token)
 
 	unsigned head = *scan->at;
 
-	if (head - 0xa0u < 0x20u) {
-		ret_token->kind = SAGA__TOKEN_TEXT;
-		ret_token->size = head & 31;
-		return take_content(scan, scan->at + 1, ret_token);
-	}
-	if (head < 0x80 || head >= 0xe0) {
-		ret_token->kind = SAGA__TOKEN_INT;
-		ret_token->bits = (uint64_t)(int64_t)(signed char)head;
-		scan->at++;
-		return true;
-	}
-	if (head < 0xa0) {
-		ret_token->kind = head < 0x90 ? SAGA__TOKEN_MAP : SAGA__TOKEN_LIST;
-		ret_token->size = head & 15;
-		return take_content(scan, scan->at + 1, ret_token);
-	}
-	return take_long(scan, ret_token);
+	if (head - 0xc0u < 0x20u)
+		return take_long(scan, ret_token);
+	return take_short(scan, head, ret_token);
 }
 
-static bool skip_all(struct saga__scan *scan, const struct saga__token *of, unsigned depth);
-
-/* The short forms of texts and integers are nearly all that there is. */
-static inline bool skip_one(struct saga__scan *scan, unsigned depth)
-{
-	struct saga__token token;
-
-	if (scan->at < scan->end) {
-		unsigned head = *scan->at;
-		size_t size = head - 0xa0u < 0x20u ? (head & 31) + 1 : 1;
-
-		if ((head < 0x80 || head >= 0xa0) && (head < 0xc0 || head >= 0xe0) &&
-			size <= (size_t)(scan->end - scan->at)) {
-			scan->at += size;
-			return true;
-		}
-	}
-
-	const unsigned char *at = scan->at;
-
-	if (!saga__scan_token(scan, &token))
-		return false;
-	if (token.kind != SAGA__TOKEN_LIST && token.kind != SAGA__TOKEN_MAP)
-		return true;
-	if (depth == 0) {
-		scan->at = at;
-		return wrong(scan, too_deep);
-	}
-	return skip_all(scan, &token, depth - 1);
-}
+/* The bytes of a value, where its head alone says it. */
+static const unsigned char whole[256] = {
+#define SAME(x_) x_, x_, x_, x_, x_, x_, x_, x_, x_, x_, x_, x_, x_, x_, x_, x_
+	SAME(1), SAME(1), SAME(1), SAME(1), SAME(1), SAME(1), SAME(1), SAME(1), /* integers */
+	SAME(0), SAME(0),                                                       /* maps and lists */
+	1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,                  /* texts */
+	17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32,         /* texts */
+	1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 5, 9, 2, 3, 5, 9,   /* nil, flags, floats, integers */
+	2, 3, 5, 9, 3, 4, 6, 10, 18, 0, 0, 0, 0, 0, 0, 0, /* integers, ext */
+	SAME(1), SAME(1),                                 /* integers */
+#undef SAME
+};
 
 static bool is_text(unsigned char head)
 {
 	return head - 0xa0u < 0x20u || head - 0xd9u < 3u;
 }
 
-static bool skip_all(struct saga__scan *scan, const struct saga__token *of, unsigned depth)
-{
-	bool keyed = of->kind == SAGA__TOKEN_MAP;
+static bool skip_list(struct saga__scan *scan, uint32_t values, unsigned depth);
+static bool skip_map(struct saga__scan *scan, uint32_t pairs, unsigned depth);
 
-	for (uint32_t i = 0; i < of->size; i++) {
-		if (keyed) {
-			if (scan->at < scan->end && !is_text(*scan->at))
-				return wrong(scan, no_key);
-			if (!skip_one(scan, 0))
-				return false;
-		}
+/* What `whole` does not know. */
+static bool skip_other(struct saga__scan *scan, unsigned depth)
+{
+	const unsigned char *head = scan->at;
+	struct saga__token token;
+
+	if (!saga__scan_token(scan, &token))
+		return false;
+	if (token.kind != SAGA__TOKEN_LIST && token.kind != SAGA__TOKEN_MAP)
+		return true;
+	if (depth == 0) {
+		scan->at = head;
+		return wrong(scan, too_deep);
+	}
+	if (token.kind == SAGA__TOKEN_MAP)
+		return skip_map(scan, token.size, depth - 1);
+	return skip_list(scan, token.size, depth - 1);
+}
+
+static inline bool skip_one(struct saga__scan *scan, unsigned depth)
+{
+	size_t left = (size_t)(scan->end - scan->at);
+	unsigned head = left ? *scan->at : 0;
+	size_t size = left ? whole[head] : 0;
+
+	if (size && size <= left) {
+		scan->at += size;
+		return true;
+	}
+	if (head - 0x80u < 0x20u && depth && (head & 15) * 2 < left) {
+		scan->at++;
+		return head < 0x90 ? skip_map(scan, head & 15, depth - 1)
+				   : skip_list(scan, head & 15, depth - 1);
+	}
+	return skip_other(scan, depth);
+}
+
+static bool skip_key(struct saga__scan *scan)
+{
+	if (scan->at < scan->end && !is_text(*scan->at))
+		return wrong(scan, no_key);
+	return skip_other(scan, 0);
+}
+
+static bool skip_list(struct saga__scan *scan, uint32_t values, unsigned depth)
+{
+	for (; values; values--)
+		if (!skip_one(scan, depth))
+			return false;
+	return true;
+}
+
+static bool skip_map(struct saga__scan *scan, uint32_t pairs, unsigned depth)
+{
+	saga_bytes key;
+
+	for (; pairs; pairs--) {
+		if (!saga__scan_short(scan, &key) && !skip_key(scan))
+			return false;
 		if (!skip_one(scan, depth))
 			return false;
 	}
@@ -244,7 +294,7 @@ int saga__scan_map(saga_bytes wire, unsigned depth, saga_error *error)
 	if (token.kind != SAGA__TOKEN_MAP)
 		return saga_error_set(
 			error, SAGA_MALFORMED, "is %s, no map", saga__token_name(token.kind));
-	if (!skip_all(&scan, &token, depth - 1))
+	if (!skip_map(&scan, token.size, depth - 1))
 		return saga__scan_error(&scan, error);
 	if (scan.at != scan.end) {
 		scan.wrong = "follows the end";

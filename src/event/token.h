@@ -48,6 +48,19 @@ static inline struct saga__scan saga__scan_of(saga_bytes wire)
 	return (struct saga__scan){ from, from, wire.size ? from + wire.size : from, NULL };
 }
 
+/* A text of the short form, of less than 32 bytes, as nearly all are; false: it is another value. */
+static inline bool saga__scan_short(struct saga__scan *scan, saga_bytes *ret_text)
+{
+	size_t left = (size_t)(scan->end - scan->at);
+	unsigned size = left ? *scan->at - 0xa0u : 0x20u;
+
+	if (size >= 0x20u || size >= left)
+		return false;
+	*ret_text = (saga_bytes){ scan->at + 1, size };
+	scan->at += size + 1;
+	return true;
+}
+
 /*
  * The next head; for text, bytes and ext also what they hold. False: cut short, no MessagePack, or a
  * count that the bytes left can't hold; `wrong` says so, and `at` has not moved.

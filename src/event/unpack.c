@@ -8,6 +8,7 @@
 #include "token.h"
 #include "utf8.h"
 #include "where.h"
+#include "words.h"
 
 /* msgpack_zone_clear keeps one chunk only: this holds some 2,700 values. */
 enum {
@@ -92,6 +93,10 @@ static int no_room(const struct unpacking *u, const saga_field *field, size_t si
 	return saga__error_within(u->error, code, "%s: ", field->name);
 }
 
+/*
+ * The NUL goes where the head of what follows was, which msgpack-c has read: what it reads is our
+ * copy, with a byte behind it.
+ */
 static int unpack_text(const struct unpacking *u, const saga_field *field,
 	const msgpack_object *value, const char **ret_text)
 {
@@ -101,15 +106,12 @@ static int unpack_text(const struct unpacking *u, const saga_field *field,
 	const char *at = value->via.str.ptr;
 	size_t size = value->via.str.size;
 
-	if (!saga__utf8_text(at, size))
+	if (!saga__plain(at, size) && !saga__utf8_text(at, size))
 		return saga_error_set(u->error, SAGA_MALFORMED, "%s: %s", field->name,
 			memchr(at, 0, size) ? "has a NUL in it" : "is no UTF-8");
 
-	const char *text = saga__arena_text(u->arena, at, size);
-
-	if (!text)
-		return no_room(u, field, size + 1);
-	*ret_text = text;
+	((char *)at)[size] = '\0';
+	*ret_text = at;
 	return SAGA_OK;
 }
 
@@ -142,10 +144,8 @@ static int unpack_bytes(const struct unpacking *u, const saga_field *field,
 	if (value->type != MSGPACK_OBJECT_BIN)
 		return another_kind(u, field, value);
 
-	int code = saga__body_keep_bytes(
-		u->arena, value->via.bin.ptr, value->via.bin.size, ret_bytes, u->error);
-
-	return code == SAGA_OK ? code : saga__error_within(u->error, code, "%s: ", field->name);
+	*ret_bytes = (saga_bytes){ value->via.bin.ptr, value->via.bin.size };
+	return SAGA_OK;
 }
 
 static int unpack_id(const struct unpacking *u, const saga_field *field,
@@ -228,9 +228,8 @@ static int unpack_value(
 	const struct unpacking *u, const saga_field *field, const msgpack_object *value, void *body)
 {
 	void *at = saga__field_of(body, field->offset);
-	bool has = field->kind & SAGA_KIND_OPTIONAL && field->beside != field->offset;
 
-	if (has)
+	if (field->kind & SAGA_KIND_OPTIONAL && field->beside != field->offset)
 		*(bool *)saga__field_of(body, field->beside) = true;
 	switch (saga__field_base(field)) {
 	case SAGA_KIND_TEXT:
@@ -255,47 +254,43 @@ static int unpack_value(
 	}
 }
 
-static bool is_named(const saga_field *field, const msgpack_object_str *key)
+static inline bool is_named(const saga_field *field, const msgpack_object_str *key)
 {
-	const char *name = field->name;
-
-	for (uint32_t i = 0; i < key->size; i++)
-		if (name[i] != key->ptr[i] || name[i] == '\0')
-			return false;
-	return name[key->size] == '\0';
+	return strlen(field->name) == key->size && saga__same(field->name, key->ptr, key->size);
 }
 
-/* Most senders write fields in our order: the search begins where the last one ended. */
-static size_t find_field(const saga_shape *shape, size_t from, const msgpack_object_str *key)
+static size_t find_field(const saga_shape *shape, const msgpack_object_str *key)
 {
-	for (size_t i = from; i < shape->field_count; i++)
-		if (is_named(&shape->fields[i], key))
-			return i;
-	for (size_t i = 0; i < from; i++)
+	for (size_t i = 0; i < shape->field_count; i++)
 		if (is_named(&shape->fields[i], key))
 			return i;
 	return SIZE_MAX;
 }
 
+/* Most senders write the fields in our order: first the one behind the last is looked at. */
 static int unpack_map(
 	const struct unpacking *u, const saga_shape *shape, const msgpack_object *map, void *body)
 {
+	const msgpack_object_kv *pair = map->via.map.ptr;
+	const msgpack_object_kv *end = pair + map->via.map.size;
 	uint32_t seen = 0;
-	size_t next = 0;
 
-	for (uint32_t i = 0; i < map->via.map.size; i++) {
-		const msgpack_object_kv *pair = &map->via.map.ptr[i];
-		size_t found = find_field(shape, next, &pair->key.via.str);
+	for (size_t next = 0; pair < end; pair++) {
+		size_t found = next;
 
+		if (next == shape->field_count ||
+			!is_named(&shape->fields[next], &pair->key.via.str))
+			found = find_field(shape, &pair->key.via.str);
 		if (found == SIZE_MAX)
 			continue;
 
 		const saga_field *field = &shape->fields[found];
+		uint32_t bit = UINT32_C(1) << found;
 
-		if (seen >> found & 1)
+		if (seen & bit)
 			return saga_error_set(
 				u->error, SAGA_MALFORMED, "%s: is there twice", field->name);
-		seen |= UINT32_C(1) << found;
+		seen |= bit;
 		next = found + 1;
 
 		int code = unpack_value(u, field, &pair->val, body);
@@ -311,17 +306,16 @@ static int unpack_scanned(struct saga__decoder *decoder, struct saga__arena *are
 	const saga_shape *shape, const void **ret_body, saga_error *error)
 {
 	struct unpacking u = { arena, error };
+	char *copy = saga__arena_alloc(arena, data.size + 1);
+	void *body = copy ? saga__arena_calloc(arena, 1, shape->size) : NULL;
 	msgpack_object map;
 	size_t end = 0;
 
-	if (msgpack_unpack(data.at, data.size, &end, &decoder->zone, &map) !=
-		MSGPACK_UNPACK_SUCCESS)
-		return saga_error_set(error, SAGA_NOMEM, "%s", saga_code_text(SAGA_NOMEM));
-
-	void *body = saga__arena_calloc(arena, 1, shape->size);
-
 	if (!body)
-		return saga__arena_error(arena, shape->size, error);
+		return saga__arena_error(arena, copy ? shape->size : data.size + 1, error);
+	memcpy(copy, data.at, data.size);
+	if (msgpack_unpack(copy, data.size, &end, &decoder->zone, &map) != MSGPACK_UNPACK_SUCCESS)
+		return saga_error_set(error, SAGA_NOMEM, "%s", saga_code_text(SAGA_NOMEM));
 
 	int code = unpack_map(&u, shape, &map, body);
 

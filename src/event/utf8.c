@@ -1,7 +1,6 @@
 #include "utf8.h"
 
-#include <stdint.h>
-#include <string.h>
+#include "words.h"
 
 /* Table 3-7 of the Unicode standard: where the second byte may lie, for each first byte. */
 static size_t shape_of(unsigned char first, unsigned char *ret_low, unsigned char *ret_high)
@@ -48,34 +47,14 @@ size_t saga__utf8_step(const void *at, size_t left)
 	return size;
 }
 
-/* Whether eight bytes are all from 1 to 127: most text is. */
-static inline bool plain(const unsigned char *at)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t word;
-
-	memcpy(&word, at, sizeof word);
-	return (((word - ones) | word) & (ones << 7)) == 0;
-}
-
 bool saga__utf8_text(const void *text, size_t size)
 {
-	const unsigned char *at = text;
-	const unsigned char *end = at + size;
+	const char *at = text;
+	const char *end = at + size;
 
-	while (end - at >= 8) {
-		if (!plain(at))
-			break;
-		at += 8;
-	}
-	if (size >= 8 && end - at < 8 && plain(end - 8))
+	if (saga__plain(at, size))
 		return true;
 	while (at < end) {
-		if (*at - 1u < 0x7fu) {
-			at++;
-			continue;
-		}
-
 		size_t step = *at ? saga__utf8_step(at, (size_t)(end - at)) : 0;
 
 		if (step == 0)
