@@ -168,9 +168,7 @@ static const char *text_of(
 	return packing->why ? packing->why : "";
 }
 
-/* pack_key has left room for what is small. */
-static inline bool pack_value(
-	struct saga__packing *packing, const saga_field *field, const void *body)
+static bool pack_other(struct saga__packing *packing, const saga_field *field, const void *body)
 {
 	const void *at = saga__field_in(body, field->offset);
 
@@ -199,6 +197,21 @@ static inline bool pack_value(
 		return saga__pack_fail(
 			packing, SAGA_MISUSE, "%s: is of no known kind", field->name);
 	}
+}
+
+/* Plain ones, which most are, need no jump. pack_key has left room for what is small. */
+static inline bool pack_value(
+	struct saga__packing *packing, const saga_field *field, const void *body)
+{
+	const void *at = saga__field_in(body, field->offset);
+
+	if (field->kind == SAGA_KIND_TEXT)
+		return saga__pack_text(packing, field->name, *(const char *const *)at);
+	if (field->kind == SAGA_KIND_INT64) {
+		packing->at = saga__put_int64(packing->at, *(const int64_t *)at);
+		return true;
+	}
+	return pack_other(packing, field, body);
 }
 
 static bool is_left_out(const saga_field *field, const void *body)
@@ -274,15 +287,16 @@ bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, con
 {
 	size_t count = shape->field_count;
 
-	if (!body)
+	if (!body || count == 0)
 		return pack_reasons(packing, shape);
-	for (size_t i = 0; i < shape->field_count; i++)
-		count -= is_absent(&shape->fields[i], body);
+
+	const saga_field *end = shape->fields + count;
+
+	for (const saga_field *field = shape->fields; field < end; field++)
+		count -= is_absent(field, body);
 	if (!pack_head(packing, count))
 		return false;
-	for (size_t i = 0; i < shape->field_count; i++) {
-		const saga_field *field = &shape->fields[i];
-
+	for (const saga_field *field = shape->fields; field < end; field++) {
 		if (is_absent(field, body))
 			continue;
 		if (!pack_key(packing, field->name) || !pack_value(packing, field, body))
