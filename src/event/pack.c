@@ -135,7 +135,8 @@ static bool pack_part(struct saga__packing *packing, const saga_field *field, co
 {
 	if (saga__pack_body(packing, field->of, part))
 		return true;
-	saga__error_within(packing->error, packing->code, "%s.", field->name);
+	if (packing->code == SAGA_MALFORMED)
+		saga__error_within(packing->error, packing->code, "%s.", field->name);
 	return false;
 }
 
@@ -152,8 +153,9 @@ static bool pack_list(struct saga__packing *packing, const saga_field *field, co
 	packing->at = saga__put_list_head(packing->at, count);
 	for (size_t i = 0; i < count; i++) {
 		if (!saga__pack_body(packing, field->of, at + i * field->of->size)) {
-			saga__error_within(
-				packing->error, packing->code, "%s[%zu].", field->name, i);
+			if (packing->code == SAGA_MALFORMED)
+				saga__error_within(
+					packing->error, packing->code, "%s[%zu].", field->name, i);
 			return false;
 		}
 	}
