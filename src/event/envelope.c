@@ -137,11 +137,10 @@ int saga__event_encode(struct saga__buffer *buffer, const struct saga_event *eve
 	struct saga__packing packing;
 
 	saga__pack_init(&packing, buffer, why, error);
-	if (!put_envelope(&packing, event, name, version) ||
-		!(type ? saga__pack_body(&packing, &type->body, body)
-		       : put_data(&packing, event->data)))
-		saga__error_within(error, packing.code, "%s: ", name ? name : "event");
-	return saga__pack_end(&packing);
+	if (put_envelope(&packing, event, name, version))
+		(void)(type ? saga__pack_body(&packing, &type->body, body)
+			    : put_data(&packing, event->data));
+	return saga__pack_end(&packing, name ? name : "event");
 }
 
 /* ---- decoding ---- */

@@ -82,16 +82,17 @@ bool saga__pack_fail(struct saga__packing *packing, int code, const char *format
 	return false;
 }
 
-int saga__pack_end(struct saga__packing *packing)
+int saga__pack_end(struct saga__packing *packing, const char *name)
 {
 	struct saga__buffer *buffer = packing->buffer;
 	size_t used = (size_t)(packing->at - buffer->at);
 
 	if (packing->code == SAGA_OK && used > buffer->limit)
 		(void)no_room(packing);
-	if (packing->code == SAGA_OK)
-		buffer->size = used;
-	return packing->code;
+	if (packing->code != SAGA_OK)
+		return saga__error_within(packing->error, packing->code, "%s: ", name);
+	buffer->size = used;
+	return SAGA_OK;
 }
 
 bool saga__pack_text(struct saga__packing *packing, const char *name, const char *x)
@@ -313,7 +314,6 @@ int saga__body_encode(struct saga__buffer *buffer, const saga_shape *shape, cons
 	struct saga__packing packing;
 
 	saga__pack_init(&packing, buffer, why, error);
-	if (!saga__pack_body(&packing, shape, body))
-		saga__error_within(error, packing.code, "%s: ", shape->name);
-	return saga__pack_end(&packing);
+	(void)saga__pack_body(&packing, shape, body);
+	return saga__pack_end(&packing, shape->name);
 }
