@@ -26,12 +26,16 @@ static bool is_time(int64_t ms)
 /* Key and what has a fixed size go where pack_text has left room. */
 #define PUT(at_, literal_) saga__put(at_, literal_, sizeof(literal_) - 1)
 
+static bool not_named(struct saga__packing *p)
+{
+	return saga__pack_fail(p, SAGA_MALFORMED, "type: is not of 1 to %d bytes", SAGA__NAME_MOST);
+}
+
 static bool check_attributes(
 	struct saga__packing *p, const struct saga_event *event, const char *type, int version)
 {
-	if (!type || !*type || strnlen(type, SAGA__NAME_MOST + 1) > SAGA__NAME_MOST)
-		return saga__pack_fail(
-			p, SAGA_MALFORMED, "type: is not of 1 to %d bytes", SAGA__NAME_MOST);
+	if (!type || !*type)
+		return not_named(p);
 	if (version < 1)
 		return saga__pack_fail(p, SAGA_MALFORMED, "version: is %d, not 1 or more", version);
 	if (!event->source || !*event->source)
@@ -53,6 +57,18 @@ static size_t count_attributes(const struct saga_event *event)
 		has_text(event->subject) + has_text(event->traceparent);
 }
 
+/* How long it is, is seen when it is there: a head of two bytes, and the name. */
+static bool put_type(struct saga__packing *p, const char *type)
+{
+	p->at = PUT(p->at, "\xa4type");
+
+	size_t from = (size_t)(p->at - p->buffer->at);
+
+	if (!saga__pack_text(p, "type", type))
+		return false;
+	return (size_t)(p->at - p->buffer->at) - from <= 2 + SAGA__NAME_MOST || not_named(p);
+}
+
 static bool put_names(struct saga__packing *p, const struct saga_event *event, const char *type)
 {
 	char *at = saga__put_map_head(p->at, count_attributes(event));
@@ -64,8 +80,7 @@ static bool put_names(struct saga__packing *p, const struct saga_event *event, c
 	p->at = PUT(at, "\xa6source");
 	if (!saga__pack_text(p, "source", event->source))
 		return false;
-	p->at = PUT(p->at, "\xa4type");
-	return saga__pack_text(p, "type", type);
+	return put_type(p, type);
 }
 
 static void put_numbers(struct saga__packing *p, const struct saga_event *event, int version)
