@@ -11,6 +11,13 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Not on the way of most: in line, it would only cost the others their registers. */
+#if defined(__GNUC__)
+#define SAGA__ASIDE __attribute__((__noinline__))
+#else
+#define SAGA__ASIDE
+#endif
+
 static inline uint64_t saga__word8(const void *at)
 {
 	uint64_t word;
