@@ -120,6 +120,11 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, c
 		step->text = "the handler ended the transaction itself";
 		return SAGA_OK;
 	}
+	if (batch->instead && phase != SAGA__PHASE_REFUSE) {
+		step->outcome = batch->instead;
+		step->text = batch->instead_text;
+		return SAGA_OK;
+	}
 	verdict = handler_of(work->step, phase)(step);
 	check_transaction(step);
 	judge(step, verdict);
@@ -449,7 +454,7 @@ static size_t schedule_of(const struct saga_step *step, const saga_type *type)
 void saga_after_body(saga_step *step, int64_t ms, const saga_type *type, const void *body)
 {
 	struct saga__batch *batch = step->batch;
-	struct saga__wish *wish;
+	struct saga__wish *wish, **end;
 	saga_error error;
 	saga_id id;
 	size_t row;
@@ -474,6 +479,7 @@ void saga_after_body(saga_step *step, int64_t ms, const saga_type *type, const v
 		(void)saga__step_fail(step, error.code, "%s", error.text);
 		return;
 	}
-	wish->next = step->wishes;
-	step->wishes = wish;
+	for (end = &step->wishes; *end; end = &(*end)->next)
+		;
+	*end = wish; /* in order: the last for an event is the one that counts */
 }

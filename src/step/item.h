@@ -9,6 +9,7 @@
 #include "parked.h"
 
 struct saga__call;
+struct saga__source;
 
 enum saga__item_kind {
 	SAGA__ITEM_EVENT = 1, /* of a stream, ours or another's */
@@ -34,11 +35,12 @@ struct saga__item {
 	struct saga__blob *event; /* EVENT, REQUEST: in its wire form */
 
 	/* EVENT, MOVE: where it stands */
-	unsigned stream;
+	const struct saga__source *source; /* NULL: our own stream */
 	uint64_t seq;
 	saga_id id;
 
 	/* REQUEST */
+	bool unsure;              /* a commit of it was sent, and not answered */
 	unsigned char digest[16];
 	int64_t ready;            /* a retry: not before, monotonic */
 	saga_answer_fn *answered;

@@ -304,6 +304,6 @@ void saga__batch_log(struct saga__batch *batch, int level, const char *what,
 			fields[log.field_count++] =
 				(saga_log_field){ "traceparent", saga_text(work->event->traceparent) };
 	}
-	fields[log.field_count++] = (saga_log_field){ "attempts", saga_int64(work->attempts) };
+	fields[log.field_count++] = (saga_log_field){ "attempt", saga_int64(work->attempts + 1) };
 	batch->log(batch->log_user, &log);
 }
