@@ -1,0 +1,351 @@
+#include "json.h"
+#include "saga_config.h"
+
+#ifdef SAGA_HAVE_JSON
+
+#include <jansson.h>
+#include <string.h>
+
+#include "body.h"
+#include "where.h"
+
+struct reading {
+	struct saga__arena *arena;
+	saga_error *error;
+};
+
+static const char *name_of(const json_t *value)
+{
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		return "an object";
+	case JSON_ARRAY:
+		return "an array";
+	case JSON_STRING:
+		return "a string";
+	case JSON_INTEGER:
+		return "an integer";
+	case JSON_REAL:
+		return "a number with a fraction or an exponent";
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return "a boolean";
+	default:
+		return "null";
+	}
+}
+
+static int another_kind(const struct reading *r, const saga_field *field, const json_t *value)
+{
+	return saga_error_set(r->error, SAGA_MALFORMED, "%s: is %s, not %s", field->name,
+		name_of(value), saga__field_wants(field));
+}
+
+static int no_room(const struct reading *r, const saga_field *field, size_t size)
+{
+	int code = saga__arena_error(r->arena, size, r->error);
+
+	return saga__error_within(r->error, code, "%s: ", field->name);
+}
+
+static int read_text(const struct reading *r, const saga_field *field, const json_t *value,
+	const char **ret_text)
+{
+	if (!json_is_string(value))
+		return another_kind(r, field, value);
+
+	size_t size = json_string_length(value);
+	const char *text = saga__arena_text(r->arena, json_string_value(value), size);
+
+	if (!text)
+		return no_room(r, field, size + 1);
+	*ret_text = text;
+	return SAGA_OK;
+}
+
+static int read_int64(
+	const struct reading *r, const saga_field *field, const json_t *value, int64_t *ret_number)
+{
+	if (!json_is_integer(value))
+		return another_kind(r, field, value);
+	*ret_number = json_integer_value(value);
+	return SAGA_OK;
+}
+
+static int read_flag(
+	const struct reading *r, const saga_field *field, const json_t *value, bool *ret_flag)
+{
+	if (!json_is_boolean(value))
+		return another_kind(r, field, value);
+	*ret_flag = json_is_true(value);
+	return SAGA_OK;
+}
+
+static int read_id(
+	const struct reading *r, const saga_field *field, const json_t *value, saga_id *ret_id)
+{
+	if (!json_is_string(value))
+		return another_kind(r, field, value);
+	if (saga_id_parse(json_string_value(value), ret_id) != SAGA_OK)
+		return saga_error_set(r->error, SAGA_MALFORMED, "%s: `%.40s` is no UUID",
+			field->name, json_string_value(value));
+	return SAGA_OK;
+}
+
+static int digit_of(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Strict: four digits a group, padded, no bits left over. One text for each value. */
+static bool read_group(const char *four, unsigned char *three, size_t count)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		int digit = i <= count ? digit_of(four[i]) : four[i] == '=' ? 0 : -1;
+
+		if (digit < 0)
+			return false;
+		bits = bits << 6 | (unsigned)digit;
+	}
+	for (size_t i = 0; i < count; i++)
+		three[i] = (unsigned char)(bits >> (16 - 8 * i));
+	return (bits & (0xffffffu >> (8 * count))) == 0;
+}
+
+static bool read_base64(const char *text, size_t length, unsigned char *at, size_t size)
+{
+	for (size_t i = 0; i < length / 4; i++) {
+		size_t left = size - 3 * i;
+
+		if (!read_group(text + 4 * i, at + 3 * i, left < 3 ? left : 3))
+			return false;
+	}
+	return true;
+}
+
+static size_t base64_size(const char *text, size_t length)
+{
+	size_t padding = 0;
+
+	while (padding < 2 && padding < length && text[length - 1 - padding] == '=')
+		padding++;
+	return length / 4 * 3 - padding;
+}
+
+static int read_bytes(const struct reading *r, const saga_field *field, const json_t *value,
+	saga_bytes *ret_bytes)
+{
+	if (!json_is_string(value))
+		return another_kind(r, field, value);
+
+	const char *text = json_string_value(value);
+	size_t length = json_string_length(value);
+
+	if (length % 4)
+		return saga_error_set(
+			r->error, SAGA_MALFORMED, "%s: is no padded base64", field->name);
+
+	size_t size = base64_size(text, length);
+	unsigned char *at = saga__arena_alloc(r->arena, size);
+
+	if (!at)
+		return no_room(r, field, size);
+	if (!read_base64(text, length, at, size))
+		return saga_error_set(
+			r->error, SAGA_MALFORMED, "%s: is no padded base64", field->name);
+	*ret_bytes = (saga_bytes){ at, size };
+	return SAGA_OK;
+}
+
+static int read_object(
+	const struct reading *r, const saga_shape *shape, json_t *object, void *body);
+
+static int read_part(const struct reading *r, const saga_field *field, json_t *value, void *part)
+{
+	if (!json_is_object(value))
+		return another_kind(r, field, value);
+
+	int code = read_object(r, field->of, value, part);
+
+	return code == SAGA_OK ? code : saga__error_within(r->error, code, "%s.", field->name);
+}
+
+static int read_optional_part(
+	const struct reading *r, const saga_field *field, json_t *value, const void **ret_part)
+{
+	void *part = saga__arena_calloc(r->arena, 1, field->of->size);
+
+	if (!part)
+		return no_room(r, field, field->of->size);
+
+	int code = read_part(r, field, value, part);
+
+	if (code == SAGA_OK)
+		*ret_part = part;
+	return code;
+}
+
+static int read_element(const struct reading *r, const saga_field *field, size_t index,
+	json_t *value, void *element)
+{
+	if (!json_is_object(value))
+		return saga_error_set(r->error, SAGA_MALFORMED, "%s[%zu]: is %s, not a struct",
+			field->name, index, name_of(value));
+
+	int code = read_object(r, field->of, value, element);
+
+	if (code != SAGA_OK)
+		return saga__error_within(r->error, code, "%s[%zu].", field->name, index);
+	return SAGA_OK;
+}
+
+static int read_list(const struct reading *r, const saga_field *field, json_t *value, void *body)
+{
+	if (!json_is_array(value))
+		return another_kind(r, field, value);
+
+	size_t count = json_array_size(value);
+	size_t size = field->of->size;
+
+	if (count == 0)
+		return SAGA_OK;
+
+	char *list = saga__arena_calloc(r->arena, count, size);
+
+	if (!list)
+		return no_room(r, field, count > SIZE_MAX / size ? SIZE_MAX : count * size);
+	for (size_t i = 0; i < count; i++) {
+		int code = read_element(r, field, i, json_array_get(value, i), list + i * size);
+
+		if (code != SAGA_OK)
+			return code;
+	}
+	*(const void **)saga__field_of(body, field->offset) = list;
+	*(size_t *)saga__field_of(body, field->beside) = count;
+	return SAGA_OK;
+}
+
+static int read_value(const struct reading *r, const saga_field *field, json_t *value, void *body)
+{
+	void *at = saga__field_of(body, field->offset);
+
+	if (field->kind & SAGA_KIND_OPTIONAL && field->beside != field->offset)
+		*(bool *)saga__field_of(body, field->beside) = true;
+	switch (saga__field_base(field)) {
+	case SAGA_KIND_TEXT:
+		return read_text(r, field, value, at);
+	case SAGA_KIND_INT64:
+		return read_int64(r, field, value, at);
+	case SAGA_KIND_FLAG:
+		return read_flag(r, field, value, at);
+	case SAGA_KIND_BYTES:
+		return read_bytes(r, field, value, at);
+	case SAGA_KIND_ID:
+		return read_id(r, field, value, at);
+	case SAGA_KIND_PART:
+		if (field->kind & SAGA_KIND_OPTIONAL)
+			return read_optional_part(r, field, value, at);
+		return read_part(r, field, value, at);
+	case SAGA_KIND_LIST:
+		return read_list(r, field, value, body);
+	default:
+		return saga_error_set(
+			r->error, SAGA_MISUSE, "%s: is of no known kind", field->name);
+	}
+}
+
+static size_t find_field(const saga_shape *shape, const char *name)
+{
+	for (size_t i = 0; i < shape->field_count; i++)
+		if (strcmp(shape->fields[i].name, name) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+static int read_object(const struct reading *r, const saga_shape *shape, json_t *object, void *body)
+{
+	uint32_t seen = 0;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(object, name, value)
+	{
+		size_t found = find_field(shape, name);
+
+		if (found == SIZE_MAX)
+			return saga_error_set(r->error, SAGA_MALFORMED, "%.63s: is unknown", name);
+		seen |= UINT32_C(1) << found;
+
+		int code = read_value(r, &shape->fields[found], value, body);
+
+		if (code != SAGA_OK)
+			return code;
+	}
+	return saga__body_complete(shape, seen, body, r->error);
+}
+
+static int no_json(const json_error_t *wrong, saga_error *error)
+{
+#if JANSSON_VERSION_HEX >= 0x020b00
+	if (json_error_code(wrong) == json_error_out_of_memory)
+		return saga_error_set(error, SAGA_NOMEM, "%s", saga_code_text(SAGA_NOMEM));
+#endif
+	return saga_error_set(error, SAGA_MALFORMED, "line %d, column %d: %s", wrong->line,
+		wrong->column, wrong->text);
+}
+
+static int read_body(
+	const struct reading *r, const saga_shape *shape, json_t *json, const void **ret_body)
+{
+	if (!json_is_object(json))
+		return saga_error_set(
+			r->error, SAGA_MALFORMED, "is %s, not an object", name_of(json));
+
+	void *body = saga__arena_calloc(r->arena, 1, shape->size);
+
+	if (!body)
+		return saga__arena_error(r->arena, shape->size, r->error);
+
+	int code = read_object(r, shape, json, body);
+
+	if (code == SAGA_OK)
+		*ret_body = body;
+	return code;
+}
+
+int saga__json_read(struct saga__arena *arena, saga_bytes json, const saga_shape *shape,
+	const void **ret_body, saga_error *error)
+{
+	struct reading r = { arena, error };
+	json_error_t wrong;
+	json_t *root =
+		json_loadb(json.size ? json.at : "", json.size, JSON_REJECT_DUPLICATES, &wrong);
+	int code = root ? read_body(&r, shape, root, ret_body) : no_json(&wrong, error);
+
+	json_decref(root);
+	if (code != SAGA_OK)
+		return saga__error_within(error, code, "%s: ", shape->name);
+	return SAGA_OK;
+}
+
+#else
+
+int saga__json_read(struct saga__arena *arena, saga_bytes json, const saga_shape *shape,
+	const void **ret_body, saga_error *error)
+{
+	(void)arena;
+	(void)json;
+	(void)ret_body;
+	return saga_error_set(
+		error, SAGA_UNSUPPORTED, "%s: this build can't read JSON", shape->name);
+}
+
+#endif

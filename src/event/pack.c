@@ -1,0 +1,303 @@
+#include "pack.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "body.h"
+#include "utf8.h"
+#include "where.h"
+#include "words.h"
+
+enum {
+	ROOM_LEAST = 512
+};
+
+void saga__buffer_init(struct saga__buffer *buffer, size_t limit)
+{
+	/* Beyond this, msgpack's sizes of 32 bits would not hold. */
+	*buffer = (struct saga__buffer){ .limit = limit < INT32_MAX ? limit : INT32_MAX };
+}
+
+void saga__buffer_free(struct saga__buffer *buffer)
+{
+	free(buffer->at);
+	*buffer = (struct saga__buffer){ .limit = buffer->limit };
+}
+
+static bool no_room(struct saga__packing *packing)
+{
+	return saga__pack_fail(
+		packing, SAGA_TOO_BIG, "takes more than %zu bytes", packing->buffer->limit);
+}
+
+bool saga__pack_grow(struct saga__packing *packing, size_t more)
+{
+	struct saga__buffer *buffer = packing->buffer;
+	size_t used = (size_t)(packing->at - buffer->at);
+	size_t most = buffer->limit + SAGA__PACK_SLACK;
+	size_t room = buffer->room ? buffer->room : ROOM_LEAST;
+
+	if (more > most - used)
+		return no_room(packing);
+	while (room < used + more)
+		room *= 2;
+	if (room > most)
+		room = most;
+
+	char *at = realloc(buffer->at, room);
+
+	if (!at)
+		return saga__pack_fail(packing, SAGA_NOMEM, "%s", saga_code_text(SAGA_NOMEM));
+	buffer->at = at;
+	buffer->room = room;
+	packing->at = at + used;
+	packing->end = at + room;
+	return true;
+}
+
+void saga__pack_init(struct saga__packing *packing, struct saga__buffer *buffer, const char *why,
+	saga_error *error)
+{
+	packing->buffer = buffer;
+	packing->at = buffer->at;
+	packing->end = buffer->at ? buffer->at + buffer->room : NULL;
+	packing->why = why;
+	packing->error = error;
+	packing->code = SAGA_OK;
+	buffer->size = 0;
+}
+
+bool saga__pack_fail(struct saga__packing *packing, int code, const char *format, ...)
+{
+	packing->code = code;
+	if (packing->error) {
+		va_list list;
+
+		packing->error->code = code;
+		va_start(list, format);
+		(void)vsnprintf(packing->error->text, sizeof packing->error->text, format, list);
+		va_end(list);
+	}
+	return false;
+}
+
+int saga__pack_end(struct saga__packing *packing)
+{
+	struct saga__buffer *buffer = packing->buffer;
+	size_t used = (size_t)(packing->at - buffer->at);
+
+	if (packing->code == SAGA_OK && used > buffer->limit)
+		(void)no_room(packing);
+	if (packing->code == SAGA_OK)
+		buffer->size = used;
+	return packing->code;
+}
+
+bool saga__pack_text(struct saga__packing *packing, const char *name, const char *x)
+{
+	if (!x)
+		return saga__pack_fail(packing, SAGA_MALFORMED, "%s: is NULL", name);
+
+	size_t size = strlen(x);
+
+	if (!saga__pack_need(packing, size + SAGA__PACK_SMALL))
+		return false;
+
+	char *at = saga__put_text_head(packing->at, size);
+
+	if (!saga__copy_plain(at, x, size) && !saga__utf8_text(x, size))
+		return saga__pack_fail(packing, SAGA_MALFORMED, "%s: is no UTF-8", name);
+	packing->at = at + size;
+	return true;
+}
+
+bool saga__pack_bytes(struct saga__packing *packing, const void *at, size_t size)
+{
+	if (!saga__pack_need(packing, size))
+		return false;
+	packing->at = saga__put(packing->at, at, size);
+	return true;
+}
+
+static bool pack_bytes(struct saga__packing *packing, const saga_field *field, saga_bytes x)
+{
+	if (!x.at && x.size)
+		return saga__pack_fail(
+			packing, SAGA_MALFORMED, "%s: is NULL, of %zu bytes", field->name, x.size);
+	if (x.size > packing->buffer->limit)
+		return no_room(packing);
+	packing->at = saga__put_bytes_head(packing->at, x.size);
+	return x.size == 0 || saga__pack_bytes(packing, x.at, x.size);
+}
+
+static bool pack_part(struct saga__packing *packing, const saga_field *field, const void *part)
+{
+	if (saga__pack_body(packing, field->of, part))
+		return true;
+	saga__error_within(packing->error, packing->code, "%s.", field->name);
+	return false;
+}
+
+static bool pack_list(struct saga__packing *packing, const saga_field *field, const void *body)
+{
+	const char *at = *(const char *const *)saga__field_in(body, field->offset);
+	size_t count = *(const size_t *)saga__field_in(body, field->beside);
+
+	if (!at && count)
+		return saga__pack_fail(packing, SAGA_MALFORMED, "%s: is NULL, of %zu elements",
+			field->name, count);
+	if (count > packing->buffer->limit)
+		return no_room(packing);
+	packing->at = saga__put_list_head(packing->at, count);
+	for (size_t i = 0; i < count; i++) {
+		if (!saga__pack_body(packing, field->of, at + i * field->of->size)) {
+			saga__error_within(
+				packing->error, packing->code, "%s[%zu].", field->name, i);
+			return false;
+		}
+	}
+	return true;
+}
+
+static const char *text_of(
+	const struct saga__packing *packing, const saga_field *field, const char *x)
+{
+	if (x || !(field->kind & SAGA_KIND_REASON))
+		return x;
+	return packing->why ? packing->why : "";
+}
+
+/* pack_key has left room for what is small. */
+static inline bool pack_value(
+	struct saga__packing *packing, const saga_field *field, const void *body)
+{
+	const void *at = saga__field_in(body, field->offset);
+
+	switch (saga__field_base(field)) {
+	case SAGA_KIND_TEXT:
+		return saga__pack_text(
+			packing, field->name, text_of(packing, field, *(const char *const *)at));
+	case SAGA_KIND_INT64:
+		packing->at = saga__put_int64(packing->at, *(const int64_t *)at);
+		return true;
+	case SAGA_KIND_FLAG:
+		packing->at = saga__put_flag(packing->at, *(const bool *)at);
+		return true;
+	case SAGA_KIND_BYTES:
+		return pack_bytes(packing, field, *(const saga_bytes *)at);
+	case SAGA_KIND_ID:
+		packing->at = saga__put_id(packing->at, at);
+		return true;
+	case SAGA_KIND_PART:
+		if (field->kind & SAGA_KIND_OPTIONAL)
+			at = *(const void *const *)at;
+		return pack_part(packing, field, at);
+	case SAGA_KIND_LIST:
+		return pack_list(packing, field, body);
+	default:
+		return saga__pack_fail(
+			packing, SAGA_MISUSE, "%s: is of no known kind", field->name);
+	}
+}
+
+static bool is_left_out(const saga_field *field, const void *body)
+{
+	switch (saga__field_base(field)) {
+	case SAGA_KIND_TEXT:
+	case SAGA_KIND_PART:
+		return !*(const void *const *)saga__field_in(body, field->offset);
+	case SAGA_KIND_BYTES:
+		return !((const saga_bytes *)saga__field_in(body, field->offset))->at;
+	default:
+		return !*(const bool *)saga__field_in(body, field->beside);
+	}
+}
+
+static inline bool is_absent(const saga_field *field, const void *body)
+{
+	return field->kind & SAGA_KIND_OPTIONAL && is_left_out(field, body);
+}
+
+static inline bool pack_key(struct saga__packing *packing, const char *name)
+{
+	size_t size = strlen(name);
+
+	if (size > SAGA__NAME_MOST)
+		return saga__pack_fail(packing, SAGA_MISUSE, "%.63s...: is too long a name", name);
+	if (!saga__pack_need(packing, SAGA__PACK_SMALL))
+		return false;
+
+	char *at = saga__put_text_head(packing->at, size);
+
+	saga__copy(at, name, size);
+	packing->at = at + size;
+	return true;
+}
+
+static inline bool pack_head(struct saga__packing *packing, size_t count)
+{
+	if (!saga__pack_need(packing, SAGA__PACK_SMALL))
+		return false;
+	packing->at = saga__put_map_head(packing->at, count);
+	return true;
+}
+
+/* A body that the library makes itself: of reasons alone. */
+static bool pack_reasons(struct saga__packing *packing, const saga_shape *shape)
+{
+	const char *why = packing->why ? packing->why : "";
+	size_t count = 0;
+
+	for (size_t i = 0; i < shape->field_count; i++) {
+		const saga_field *field = &shape->fields[i];
+
+		if (!(field->kind & (SAGA_KIND_OPTIONAL | SAGA_KIND_REASON)))
+			return saga__pack_fail(
+				packing, SAGA_MALFORMED, "%s: is missing", field->name);
+		count += (field->kind & SAGA_KIND_REASON) != 0;
+	}
+	if (!pack_head(packing, count))
+		return false;
+	for (size_t i = 0; i < shape->field_count; i++) {
+		const saga_field *field = &shape->fields[i];
+
+		if (field->kind & SAGA_KIND_REASON &&
+			!(pack_key(packing, field->name) &&
+				saga__pack_text(packing, field->name, why)))
+			return false;
+	}
+	return true;
+}
+
+bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, const void *body)
+{
+	size_t count = shape->field_count;
+
+	if (!body)
+		return pack_reasons(packing, shape);
+	for (size_t i = 0; i < shape->field_count; i++)
+		count -= is_absent(&shape->fields[i], body);
+	if (!pack_head(packing, count))
+		return false;
+	for (size_t i = 0; i < shape->field_count; i++) {
+		const saga_field *field = &shape->fields[i];
+
+		if (is_absent(field, body))
+			continue;
+		if (!pack_key(packing, field->name) || !pack_value(packing, field, body))
+			return false;
+	}
+	return true;
+}
+
+int saga__body_encode(struct saga__buffer *buffer, const saga_shape *shape, const void *body,
+	const char *why, saga_error *error)
+{
+	struct saga__packing packing;
+
+	saga__pack_init(&packing, buffer, why, error);
+	if (!saga__pack_body(&packing, shape, body))
+		saga__error_within(error, packing.code, "%s: ", shape->name);
+	return saga__pack_end(&packing);
+}
