@@ -275,7 +275,7 @@ static void progressed(struct saga__follow *follow, int64_t now)
 {
 	bool all_came = follow->asked && follow->joined >= follow->asked;
 
-	if (follow->need_due != INT64_MAX && is_missing(follow)) {
+	if (follow->need_due != INT64_MAX) {
 		follow->need_wait = follow->config.need_min_ms;
 		follow->need_due = all_came ? now : now + follow->config.need_min_ms;
 	}
