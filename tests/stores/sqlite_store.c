@@ -279,8 +279,13 @@ static bool mount_small_disk(char *path, size_t size)
 {
 	(void)snprintf(path, size, "%s/small", test_directory());
 	return mkdir(path, 0700) == 0 && unshare(CLONE_NEWNS) == 0 &&
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, "") == 0 &&
 		mount("tmpfs", path, "tmpfs", 0, "size=2m") == 0;
+}
+
+static void unmount(const char *path)
+{
+	ck_assert_int_eq(umount2(path, MNT_DETACH), 0);
 }
 #else
 static bool mount_small_disk(char *path, size_t size)
@@ -288,6 +293,11 @@ static bool mount_small_disk(char *path, size_t size)
 	(void)path;
 	(void)size;
 	return false;
+}
+
+static void unmount(const char *path)
+{
+	(void)path;
 }
 #endif
 
@@ -325,6 +335,7 @@ START_TEST(a_full_disk_is_full_and_heals)
 	bench_reopen(&bench);
 	ck_assert_int_eq(count_things(&bench), 101);
 	bench_close(&bench);
+	unmount(path);
 }
 END_TEST
 
