@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,17 +89,15 @@ static bool read_options(int argc, char **argv, struct options *ret_options)
 
 /* ---- directories ---- */
 
+/* Removes a directory that holds files only. */
 static void remove_directory(const char *path)
 {
 	DIR *directory = opendir(path);
 	struct dirent *entry;
-	char name[4096];
 
-	while (directory && (entry = readdir(directory))) {
-		snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+	while (directory && (entry = readdir(directory)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			unlink(name);
-	}
+			unlinkat(dirfd(directory), entry->d_name, 0);
 	if (directory)
 		closedir(directory);
 	rmdir(path);
