@@ -31,13 +31,14 @@ def main():
     with open(log, encoding="utf-8") as lines:
         tests = [json.loads(line) for line in lines]
     for test in tests:
+        what = f"{name}: {test['name'].removeprefix('libsaga:')}"
         p, f, s = count(test)
         passed, failed, skipped = passed + p, failed + f, skipped + s
         if s:
             reason = REASON.search(test.get("stdout", ""))
-            print(f"  skipped: {name}: {test['name']}: {reason[1] if reason else 'it gives no reason'}")
+            print(f"  skipped: {what}: {reason[1] if reason else 'it gives no reason'}")
         if f:
-            print(f"  failed: {name}: {test['name']} ({test['result'].lower()})")
+            print(f"  failed: {what} ({test['result'].lower()})")
     print(f"  {name}: {passed} passed, {failed} failed, {skipped} skipped")
     with open(totals, "a", encoding="utf-8") as out:
         print(passed, failed, skipped, file=out)
