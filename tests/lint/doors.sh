@@ -73,10 +73,10 @@ owns()
 
 owns 'msgpack(/.*)?\.h' 'src/event/.*'
 owns 'uv\.h' 'src/participant/.*|transports/.*'
-owns 'sqlite3\.h' 'src/stores/sqlite\.c'
+owns 'sqlite3\.h' 'src/stores/sqlite[a-z_]*\.[ch]'
 owns 'jansson\.h' 'src/event/json\.c'
 owns 'nng/.*' 'transports/nng\.c'
 owns 'nats(/.*)?\.h' 'transports/nats\.c'
-owns 'libpq-fe\.h' 'src/stores/postgres\.c'
-owns 'ctpublic\.h' 'src/stores/mssql\.c'
+owns 'libpq-fe\.h' 'src/stores/postgres[a-z_]*\.[ch]'
+owns 'ctpublic\.h' 'src/stores/mssql[a-z_]*\.[ch]'
 finish
