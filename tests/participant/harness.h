@@ -180,7 +180,11 @@ const char *slot_state(struct stage *stage, saga_id saga, const char *step); /* 
 const char *slot_state_of(struct stage *stage, saga_id saga, const char *step, const char *subject);
 int slot_count(struct stage *stage, saga_id saga, const char *step, const char *state);
 bool slot_is(struct stage *stage, saga_id saga, const char *step, const char *state);
-int64_t parked(struct stage *stage);
+int64_t parked(struct stage *stage); /* that go on by themselves */
+int64_t dead_letters(struct stage *stage);
+
+/* As an operator's tool would; it must change something. */
+void sql_write(struct stage *stage, const char *sql);
 
 /* How many events of this type the target has published in this saga; with: in their JSON. */
 int said(struct stage *stage, saga_id saga, const char *type);
@@ -190,9 +194,6 @@ int said_with(struct stage *stage, saga_id saga, const char *type, const char *w
 
 int logged(struct stage *stage, const char *what);
 int logged_at(struct stage *stage, int level);
-
-/* Dead letters that the target told of. */
-int dead_letters(struct stage *stage);
 
 saga_health health(const struct actor *actor);
 

@@ -281,7 +281,7 @@ START_TEST(the_log_names_saga_and_step)
 	AWAIT(stage, slot_is(stage, saga, "failing", "dead"));
 	settle(stage);
 	check_line(stage, "step.retried", "the first attempt");
-	ck_assert_ptr_nonnull(strstr(find_line(stage, "the first attempt")->fields, "attempt "));
+	ck_assert_ptr_nonnull(strstr(find_line(stage, "the first attempt")->fields, "attempt"));
 	check_line(stage, NULL, "the second attempt");
 	for (size_t i = 0; i < stage->log_count; i++)
 		ck_assert(stage->log[i].what[0] && stage->log[i].text[0] &&

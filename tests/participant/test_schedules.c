@@ -86,7 +86,7 @@ static const saga_step_def steps[] = {
 		.after = { { .event = &later, .unless = { &go_second, &go_third } },
 			{ .event = &much_later, .unless = { &go_third } } } },
 	{ .name = "fired", .on = { &later }, .run = fire },
-	{ .name = "fired much later", .on = { &much_later }, .run = fire },
+	{ .name = "fired_much_later", .on = { &much_later }, .run = fire },
 	{ .name = "b", .on = { &go_second }, .run = plain_run },
 	MARKER_STEP,
 };
@@ -129,7 +129,7 @@ static void until_soon_is_over(struct stage *stage)
 {
 	saga_id clock = armed(stage, ARM_BOTH);
 
-	AWAIT(stage, slot_is(stage, clock, "fired much later", "done"));
+	AWAIT(stage, slot_is(stage, clock, "fired_much_later", "done"));
 	settle(stage);
 }
 
@@ -152,7 +152,7 @@ START_TEST(two_schedules_fire_each_in_its_time)
 	struct stage *stage = begin(_i);
 	saga_id saga = armed(stage, ARM_BOTH);
 
-	AWAIT(stage, slot_is(stage, saga, "fired much later", "done"));
+	AWAIT(stage, slot_is(stage, saga, "fired_much_later", "done"));
 	ck_assert_str_eq(trace(stage), "arm; fire 3; fire 4");
 	stage_end(stage);
 }
@@ -207,7 +207,7 @@ START_TEST(unless_concerns_its_own_event_alone)
 	struct stage *stage = begin(_i);
 	saga_id saga = armed_and_then(stage, ARM_BOTH, &go_second);
 
-	AWAIT(stage, slot_is(stage, saga, "fired much later", "done"));
+	AWAIT(stage, slot_is(stage, saga, "fired_much_later", "done"));
 	ck_assert_int_eq(said(stage, saga, "target.later"), 0);
 	stage_end(stage);
 }
