@@ -103,7 +103,7 @@ START_TEST(a_new_participant_starts_from_the_oldest_or_from_now)
 	after = stage_saga(stage);
 	inject(stage, before, &go_first);
 	stage_open(stage, &def, SAGA_OPTIONS(.start = SAGA_FROM_NOW));
-	AWAIT(stage, health(&stage->outside).outbox == 0);
+	AWAIT(stage, health(&stage->target).store && health(&stage->outside).outbox == 0);
 	inject(stage, after, &go_first);
 	settle(stage);
 	ck_assert_str_eq(slot_state(stage, after, "a"), "done");
