@@ -394,7 +394,7 @@ int run_both_modes(const char *name, const TTest *const *tests, size_t count)
 	SRunner *runner;
 	int failed;
 
-	tcase_set_timeout(both, 60);
+	tcase_set_timeout(both, 100);
 	for (size_t i = 0; i < count; i++)
 		tcase_add_loop_test(both, tests[i], 0, 2);
 	suite_add_tcase(suite, both);
