@@ -280,6 +280,8 @@ START_TEST(the_log_names_saga_and_step)
 	inject(stage, saga, &go_first);
 	AWAIT(stage, slot_is(stage, saga, "failing", "dead"));
 	settle(stage);
+	actor_close(&stage->target);
+	actor_close(&stage->outside);
 	check_line(stage, "step.retried", "the first attempt");
 	ck_assert_ptr_nonnull(strstr(find_line(stage, "the first attempt")->fields, "attempt"));
 	check_line(stage, NULL, "the second attempt");
