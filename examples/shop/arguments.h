@@ -3,7 +3,7 @@
 
 #include "run.h"
 
-struct option;
+#include <getopt.h>
 
 struct arguments {
 	struct run_settings run;
