@@ -128,7 +128,7 @@ static void check_slot(struct auditing *a, const struct left_slot *slot)
 	const struct book *b = books_order(a->books, slot->saga);
 	char saga[SAGA_ID_TEXT];
 
-	if (is(slot->state, "dead") || is(slot->state, "stuck"))
+	if (is(slot->state, "dead") || is(slot->state, "stuck") || is(slot->state, "letter"))
 		a->audit->dead++;
 	if (!may_wait(slot, b))
 		breach(a, "%s.%s%s%s of order %s is left %s", slot->participant, slot->step,

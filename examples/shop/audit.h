@@ -9,7 +9,7 @@
  *	cancelled: nothing kept, nothing reserved, nothing shipped;
  *	what was asked to be cancelled before it was shipped is cancelled;
  *	of each product, units at the start = free + reserved + shipped;
- *	no waiting, trying, undoing, dead or stuck slot is left over.
+ *	no waiting, trying, undoing, dead or stuck slot, and nothing parked, is left over.
  */
 
 #include "reads.h"
@@ -30,7 +30,7 @@ struct audit {
 	size_t fulfilled; /* the completed ones too */
 	size_t completed;
 	size_t cancelled;
-	size_t dead; /* slots that are dead or stuck */
+	size_t dead; /* slots that are dead or stuck, and dead letters */
 	size_t violations;
 	struct audit_reason reasons[AUDIT_REASONS]; /* why they were cancelled */
 	size_t reason_count;

@@ -220,8 +220,10 @@ static const struct query of_stock[] = {
 	{ "SELECT saga, sku, held FROM line", 3, held_row },
 	{ "SELECT saga, state FROM saga_slot WHERE step = 'ship'", 2, ship_row },
 };
-static const char left_over[] = "SELECT saga, step, subject, state FROM saga_slot"
-				" WHERE state IN ('waiting', 'trying', 'undoing', 'dead', 'stuck')";
+static const char left_slots[] =
+	"SELECT saga, step, subject, state FROM saga_slot"
+	" WHERE state IN ('waiting', 'trying', 'undoing', 'dead', 'stuck')";
+static const char left_parked[] = "SELECT saga, step, subject, kind FROM saga_parked";
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -254,7 +256,9 @@ static int read_store(const char *participant, const char *url, const struct que
 	if (code == SAGA_OK)
 		code = ask(reads, then, then_count, books, error);
 	if (code == SAGA_OK)
-		code = reads_rows(reads, left_over, NULL, 0, 4, slot_row, &slots, error);
+		code = reads_rows(reads, left_slots, NULL, 0, 4, slot_row, &slots, error);
+	if (code == SAGA_OK)
+		code = reads_rows(reads, left_parked, NULL, 0, 4, slot_row, &slots, error);
 	reads_close(reads);
 	return code;
 }

@@ -32,6 +32,7 @@ struct goods {
 	int64_t shipped;
 };
 
+/* A slot that is not settled, or what is parked: its state is then what kind that is. */
 struct left_slot {
 	const char *participant;
 	saga_id saga;
