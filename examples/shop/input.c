@@ -116,9 +116,8 @@ static struct job *job_of(struct orders *orders, const char *ref)
 static void refuse_early(struct orders *orders, struct job *job, size_t placed_at)
 {
 	for (size_t i = 0; i < job->op_count; i++) {
-		fprintf(stderr,
-			"%s:%zu: refused: %s of order %s, which is placed only at line %zu\n",
-			orders->path, job->ops[i].line, op_name(job->ops[i].kind), job->ref,
+		fprintf(stderr, "%s:%zu: refused: order %s: %s before it is placed, at line %zu\n",
+			orders->path, job->ops[i].line, job->ref, op_name(job->ops[i].kind),
 			placed_at);
 		free(job->ops[i].lines);
 		orders->refused++;
@@ -135,8 +134,7 @@ static const char *add_op(
 	if (!job)
 		return "out of memory";
 	if (op->kind == OP_PLACE && job->is_placed) {
-		snprintf(why, 160, "order %.40s was placed before, at line %zu", ref,
-			job->ops[0].line);
+		snprintf(why, 160, "placed before, at line %zu", job->ops[0].line);
 		return why;
 	}
 	if (op->kind == OP_PLACE)
@@ -150,6 +148,16 @@ static const char *add_op(
 	return NULL;
 }
 
+/* fault may stand in why. */
+static const char *with_ref(const char *ref, const char *fault, char why[160])
+{
+	char text[160];
+
+	snprintf(text, sizeof text, "order %.40s: %.110s", ref, fault);
+	memcpy(why, text, sizeof text);
+	return why;
+}
+
 static const char *take_line(
 	void *context, size_t line, const char *text, size_t size, char why[160])
 {
@@ -160,18 +168,17 @@ static const char *take_line(
 
 	if (!json)
 		return why;
+	if (json_array_append_new(orders->kept, json) != 0)
+		return "out of memory";
 	ref = data_text(json, "ref");
 	fault = !ref || strlen(ref) > 40 ? "no ref: a text of 1 to 40 bytes"
 					 : read_op(json, orders->products, &op, why);
 	if (!fault)
 		fault = add_op(orders, ref, &op, why);
-	if (fault) {
-		free(op.lines);
-		json_decref(json);
-	} else {
-		json_array_append_new(orders->kept, json);
-	}
-	return fault;
+	if (!fault)
+		return NULL;
+	free(op.lines);
+	return ref ? with_ref(ref, fault, why) : fault;
 }
 
 int orders_read(const char *path, const json_t *products, struct orders *ret_orders)

@@ -8,6 +8,8 @@
 #include "events.h"
 #include "shop.h"
 
+#include <string.h>
+
 SAGA_STRUCT(
 	parcel_row, text(state), flag(paid), flag(due), flag(carrier_serves), opt_text(locked_by));
 
@@ -189,9 +191,8 @@ static saga_verdict track(saga_step *s)
 {
 	const struct track_parcel *seen = saga_on(s, track_parcel);
 	const struct parcel_row *parcel = parcel_of(s);
-	bool sent = parcel && (parcel->state[0] == 's' || parcel->state[0] == 'd');
 
-	if (!sent)
+	if (!parcel || (strcmp(parcel->state, "shipped") && strcmp(parcel->state, "delivered")))
 		return saga_malformed(s, "no such parcel is on its way");
 	if (!seen->delivered)
 		return saga_emit(s, shipment_moved, .place = seen->place);
