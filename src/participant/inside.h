@@ -82,7 +82,7 @@ struct saga_participant {
 	saga_id uuid;
 	int64_t birth;
 	unsigned shards;
-	struct saga__publish *publishes[SAGA__SHARDS_MOST];
+	struct saga__publish *publishes[SAGA__STORE_SHARDS];
 	struct saga__following *followings;
 	struct saga__stand *stands;
 	size_t stand_count;

@@ -58,9 +58,9 @@ struct saga__lane {
 	struct saga__journal journal;
 	struct saga__batch batch;
 	bool batch_ready;
-	struct saga__shard locked[SAGA__SHARDS_MOST];
-	struct saga__lane_shard shards[SAGA__SHARDS_MOST];
-	uint64_t own[SAGA__SHARDS_MOST];
+	struct saga__shard locked[SAGA__STORE_SHARDS];
+	struct saga__lane_shard shards[SAGA__STORE_SHARDS];
+	uint64_t own[SAGA__STORE_SHARDS];
 	size_t shard_count;
 	bool up;
 	bool consumes_own;

@@ -53,8 +53,8 @@ struct saga__report {
 	int64_t birth;
 	unsigned shards;
 	bool lowered;
-	unsigned stream_shards[SAGA__SHARDS_MOST];
-	struct saga__stream_row streams[SAGA__SHARDS_MOST];
+	unsigned stream_shards[SAGA__STORE_SHARDS];
+	struct saga__stream_row streams[SAGA__STORE_SHARDS];
 	size_t stream_count;
 	struct saga__stand *stands;
 	size_t stand_count, stand_room;

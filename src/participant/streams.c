@@ -186,7 +186,7 @@ int saga__streams_open(struct saga_participant *p, const struct saga__report *up
 static struct saga__following *new_following(struct saga_participant *p,
 	const struct saga__message *message)
 {
-	struct saga__position positions[SAGA__SHARDS_MOST] = { { 0 } };
+	struct saga__position positions[SAGA__STORE_SHARDS] = { { 0 } };
 	struct saga__follow_config config = {
 		.group = p->plan->name,
 		.owner = message->from,
@@ -610,7 +610,7 @@ void saga__streams_close(struct saga_participant *p)
 	struct saga__following *following;
 	struct saga__frame *frame;
 
-	for (unsigned shard = 0; shard < SAGA__SHARDS_MOST; shard++)
+	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++)
 		saga__publish_free(p->publishes[shard]);
 	while ((following = p->followings)) {
 		p->followings = following->next;

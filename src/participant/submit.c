@@ -123,7 +123,7 @@ static int digest(struct saga_participant *p, const saga_submission *s, const sa
 
 int saga_submit(saga_participant *p, const saga_submission *s, saga_error *error)
 {
-	const struct saga__known *known;
+	const struct saga__known *known = NULL;
 	const saga_step_def *step;
 	struct saga__item *item;
 	struct saga__lane *lane;
@@ -149,7 +149,7 @@ int saga_submit(saga_participant *p, const saga_submission *s, saga_error *error
 		saga__item_free(item);
 		return code;
 	}
-	lane = saga__lane_of(p, saga__id_shard(item->reply->saga, SAGA__SHARDS_MOST));
+	lane = saga__lane_of(p, saga__id_shard(item->reply->saga, SAGA__STORE_SHARDS));
 	code = saga__lane_push(lane, item, false, s->wait_ms > 0 ? s->wait_ms : 0);
 	if (code != SAGA_OK) {
 		saga__item_free(item);

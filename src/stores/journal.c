@@ -177,7 +177,7 @@ static int check_meta(struct saga__journal *j, const struct saga__journal_option
 	if ((code = get_meta(j, "shards", &one, error)) != SAGA_OK)
 		return code;
 	j->shards = (unsigned)strtoul(one.text, NULL, 10);
-	if (!j->shards || j->shards > SAGA__SHARDS_MOST || (j->shards & (j->shards - 1)))
+	if (!j->shards || j->shards > SAGA__STORE_SHARDS || (j->shards & (j->shards - 1)))
 		return saga_error_set(error, SAGA_UNSUPPORTED, "the store says it has %s shards",
 			one.text);
 	if ((code = get_meta(j, "birth", &one, error)) != SAGA_OK)
@@ -458,7 +458,6 @@ static int take_lock(void *context, size_t i, const char *const *names, const sa
 	struct locking *locking = context;
 
 	(void)names, (void)column_count;
-	/* Where the lock is an UPDATE of its own, every second statement reads. */
 	locking->shards[i].seq = (uint64_t)columns[0].as.int64;
 	locking->shards[i].last = id_of(&columns[1]);
 	return SAGA_OK;
@@ -467,26 +466,24 @@ static int take_lock(void *context, size_t i, const char *const *names, const sa
 int saga__journal_lock(struct saga__journal *j, struct saga__shard *shards, size_t count,
 	saga_error *error)
 {
-	saga_statement statements[SAGA__SHARDS_MOST];
-	saga_value values[SAGA__SHARDS_MOST];
 	struct locking locking = { shards };
 	saga_sink sink = { take_lock, NULL, &locking };
-	int code;
+	saga_statement statements[SAGA__STORE_SHARDS];
+	saga_value values[SAGA__STORE_SHARDS];
+	int code = SAGA_OK;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		values[i] = saga_int64(shards[i].shard);
-	for (size_t i = 0; i < count && !j->dialect->locks_by_begin; i++)
 		statements[i] = (saga_statement){
 			"UPDATE saga_stream SET seq = seq WHERE shard = ?", &values[i], 1
 		};
-	if (!j->dialect->locks_by_begin &&
-		(code = j->ops->run(j->store, statements, count, NULL, error)) != SAGA_OK)
-		return code;
+	}
+	if (count && !j->dialect->locks_by_begin)
+		code = j->ops->run(j->store, statements, count, NULL, error);
 	for (size_t i = 0; i < count; i++)
-		statements[i] = (saga_statement){
-			"SELECT seq, last FROM saga_stream WHERE shard = ?", &values[i], 1
-		};
-	return j->ops->run(j->store, statements, count, &sink, error);
+		statements[i].sql = "SELECT seq, last FROM saga_stream WHERE shard = ?";
+	return code == SAGA_OK && count ? j->ops->run(j->store, statements, count, &sink, error)
+					: code;
 }
 
 static int take_stream(void *context, size_t i, const char *const *names,

@@ -20,7 +20,7 @@
 #include "../delivery/follow.h"
 #include "../step/batch.h"
 
-enum { SAGA__SHARDS_MOST = 64 };
+enum { SAGA__STORE_SHARDS = 64 };
 
 struct saga__dialect;
 
