@@ -178,7 +178,7 @@ static const char *take_line(
 	if (!fault)
 		fault = add_op(orders, ref, &op, why);
 	if (!fault)
-		return NULL;
+		return NULL; /* the job has op.lines: NOLINT(clang-analyzer-unix.Malloc) */
 	free(op.lines);
 	return ref ? with_ref(ref, fault, why) : fault;
 }
