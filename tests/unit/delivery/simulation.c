@@ -286,7 +286,7 @@ static void drain_publisher(struct sim *sim)
 			pending->last = effect.last;
 			break;
 		default:
-			HOLDS(sim, !"fork", "%s", effect.text);
+			HOLDS(sim, effect.kind != SAGA__PUBLISH_FORK, "%s", effect.text);
 		}
 	}
 }
@@ -448,8 +448,9 @@ static void drain_follower(struct sim *sim, int who)
 			enqueue(sim, who, effect.shard, effect.seq, effect.id, true);
 			break;
 		default:
-			HOLDS(sim, !"alarm", "%d at %s: %s, [%llu, %llu)", effect.kind,
-				follower->name, effect.text, (unsigned long long)effect.wanted,
+			HOLDS(sim, !saga__follow_stopped(follower->follow),
+				"%d at %s: %s, [%llu, %llu)", effect.kind, follower->name,
+				effect.text, (unsigned long long)effect.wanted,
 				(unsigned long long)effect.first);
 		}
 	}
