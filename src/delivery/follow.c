@@ -397,7 +397,8 @@ void saga__follow_message(
 	if (message->first > SAGA__SEQ_MOST || message->last > SAGA__SEQ_MOST)
 		return;
 	if (follow->stop != RUNNING) {
-		follow->probe = follow->stop == FORKED && message->kind == SAGA__BEAT;
+		if (follow->stop == FORKED && message->kind == SAGA__BEAT)
+			follow->probe = true;
 		return;
 	}
 	if (message->kind == SAGA__EVENT)

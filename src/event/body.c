@@ -25,10 +25,6 @@ int saga__arena_error(const struct saga__arena *arena, size_t size, saga_error *
 
 int saga__body_complete(const saga_shape *shape, uint32_t seen, void *body, saga_error *error)
 {
-	uint64_t all = (UINT64_C(1) << shape->field_count) - 1;
-
-	if (seen == all)
-		return SAGA_OK;
 	for (size_t i = 0; i < shape->field_count; i++) {
 		const saga_field *field = &shape->fields[i];
 

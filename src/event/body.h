@@ -21,6 +21,12 @@ static inline int saga__field_base(const saga_field *field)
 	return field->kind & ~(SAGA_KIND_OPTIONAL | SAGA_KIND_REASON);
 }
 
+/* A bit for each field. */
+static inline uint32_t saga__fields_all(const saga_shape *shape)
+{
+	return (uint32_t)((UINT64_C(1) << shape->field_count) - 1);
+}
+
 /* "a text": what a field's value must be, for errors. */
 const char *saga__field_wants(const saga_field *field);
 

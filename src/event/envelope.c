@@ -137,11 +137,10 @@ int saga__event_encode(struct saga__buffer *buffer, const struct saga_event *eve
 	struct saga__packing packing;
 
 	saga__pack_init(&packing, buffer, why, error);
-	if (!put_envelope(&packing, event, name, version) ||
-		!(type ? saga__pack_body(&packing, &type->body, body)
-		       : put_data(&packing, event->data)))
-		saga__error_within(error, packing.code, "%s: ", name ? name : "event");
-	return saga__pack_end(&packing);
+	if (put_envelope(&packing, event, name, version))
+		(void)(type ? saga__pack_body(&packing, &type->body, body)
+			    : put_data(&packing, event->data));
+	return saga__pack_end(&packing, name ? name : "event");
 }
 
 /* ---- decoding ---- */
@@ -316,18 +315,24 @@ static inline int take_number(struct reading *r, enum key key)
 	return SAGA_OK;
 }
 
+static int no_map(struct reading *r, const unsigned char *at)
+{
+	struct saga__token token;
+
+	r->scan.at = at;
+	(void)saga__scan_token(&r->scan, &token);
+	return another_kind(r, DATA, &token, "a map");
+}
+
 static int take_data(struct reading *r)
 {
-	const unsigned char *from = r->scan.at;
-	struct saga__scan peek = r->scan;
-	struct saga__token token;
+	const unsigned char *at = r->scan.at;
 
 	if (!saga__scan_skip(&r->scan, SAGA__BODY_LEVELS))
 		return saga__scan_error(&r->scan, r->error);
-	(void)saga__scan_token(&peek, &token);
-	if (token.kind != SAGA__TOKEN_MAP)
-		return another_kind(r, DATA, &token, "a map");
-	r->data = (saga_bytes){ from, (size_t)(r->scan.at - from) };
+	if ((*at & 0xf0) != 0x80 && *at != 0xde && *at != 0xdf)
+		return no_map(r, at);
+	r->data = (saga_bytes){ at, (size_t)(r->scan.at - at) };
 	return SAGA_OK;
 }
 

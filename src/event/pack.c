@@ -82,16 +82,17 @@ bool saga__pack_fail(struct saga__packing *packing, int code, const char *format
 	return false;
 }
 
-int saga__pack_end(struct saga__packing *packing)
+int saga__pack_end(struct saga__packing *packing, const char *name)
 {
 	struct saga__buffer *buffer = packing->buffer;
 	size_t used = (size_t)(packing->at - buffer->at);
 
 	if (packing->code == SAGA_OK && used > buffer->limit)
 		(void)no_room(packing);
-	if (packing->code == SAGA_OK)
-		buffer->size = used;
-	return packing->code;
+	if (packing->code != SAGA_OK)
+		return saga__error_within(packing->error, packing->code, "%s: ", name);
+	buffer->size = used;
+	return SAGA_OK;
 }
 
 bool saga__pack_text(struct saga__packing *packing, const char *name, const char *x)
@@ -135,7 +136,8 @@ static bool pack_part(struct saga__packing *packing, const saga_field *field, co
 {
 	if (saga__pack_body(packing, field->of, part))
 		return true;
-	saga__error_within(packing->error, packing->code, "%s.", field->name);
+	if (packing->code == SAGA_MALFORMED)
+		saga__error_within(packing->error, packing->code, "%s.", field->name);
 	return false;
 }
 
@@ -152,8 +154,9 @@ static bool pack_list(struct saga__packing *packing, const saga_field *field, co
 	packing->at = saga__put_list_head(packing->at, count);
 	for (size_t i = 0; i < count; i++) {
 		if (!saga__pack_body(packing, field->of, at + i * field->of->size)) {
-			saga__error_within(
-				packing->error, packing->code, "%s[%zu].", field->name, i);
+			if (packing->code == SAGA_MALFORMED)
+				saga__error_within(
+					packing->error, packing->code, "%s[%zu].", field->name, i);
 			return false;
 		}
 	}
@@ -168,9 +171,7 @@ static const char *text_of(
 	return packing->why ? packing->why : "";
 }
 
-/* pack_key has left room for what is small. */
-static inline bool pack_value(
-	struct saga__packing *packing, const saga_field *field, const void *body)
+static bool pack_other(struct saga__packing *packing, const saga_field *field, const void *body)
 {
 	const void *at = saga__field_in(body, field->offset);
 
@@ -199,6 +200,21 @@ static inline bool pack_value(
 		return saga__pack_fail(
 			packing, SAGA_MISUSE, "%s: is of no known kind", field->name);
 	}
+}
+
+/* Plain ones, which most are, need no jump. pack_key has left room for what is small. */
+static inline bool pack_value(
+	struct saga__packing *packing, const saga_field *field, const void *body)
+{
+	const void *at = saga__field_in(body, field->offset);
+
+	if (field->kind == SAGA_KIND_TEXT)
+		return saga__pack_text(packing, field->name, *(const char *const *)at);
+	if (field->kind == SAGA_KIND_INT64) {
+		packing->at = saga__put_int64(packing->at, *(const int64_t *)at);
+		return true;
+	}
+	return pack_other(packing, field, body);
 }
 
 static bool is_left_out(const saga_field *field, const void *body)
@@ -274,15 +290,16 @@ bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, con
 {
 	size_t count = shape->field_count;
 
-	if (!body)
+	if (!body || count == 0)
 		return pack_reasons(packing, shape);
-	for (size_t i = 0; i < shape->field_count; i++)
-		count -= is_absent(&shape->fields[i], body);
+
+	const saga_field *end = shape->fields + count;
+
+	for (const saga_field *field = shape->fields; field < end; field++)
+		count -= is_absent(field, body);
 	if (!pack_head(packing, count))
 		return false;
-	for (size_t i = 0; i < shape->field_count; i++) {
-		const saga_field *field = &shape->fields[i];
-
+	for (const saga_field *field = shape->fields; field < end; field++) {
 		if (is_absent(field, body))
 			continue;
 		if (!pack_key(packing, field->name) || !pack_value(packing, field, body))
@@ -297,7 +314,6 @@ int saga__body_encode(struct saga__buffer *buffer, const saga_shape *shape, cons
 	struct saga__packing packing;
 
 	saga__pack_init(&packing, buffer, why, error);
-	if (!saga__pack_body(&packing, shape, body))
-		saga__error_within(error, packing.code, "%s: ", shape->name);
-	return saga__pack_end(&packing);
+	(void)saga__pack_body(&packing, shape, body);
+	return saga__pack_end(&packing, shape->name);
 }

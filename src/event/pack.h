@@ -30,8 +30,8 @@ void saga__pack_init(struct saga__packing *packing, struct saga__buffer *buffer,
 bool saga__pack_fail(struct saga__packing *packing, int code, const char *format, ...)
 	SAGA_PRINTF(3, 4);
 
-/* The code of all of it; on failure the buffer is empty. */
-int saga__pack_end(struct saga__packing *packing);
+/* The code of all of it, which error says of `name`; on failure the buffer is empty. */
+int saga__pack_end(struct saga__packing *packing, const char *name);
 
 bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, const void *body);
 

@@ -211,11 +211,40 @@ static bool is_text(unsigned char head)
 	return head - 0xa0u < 0x20u || head - 0xd9u < 3u;
 }
 
-static bool skip_list(struct saga__scan *scan, uint32_t values, unsigned depth);
-static bool skip_map(struct saga__scan *scan, uint32_t pairs, unsigned depth);
+static bool skip_other(struct saga__scan *scan, unsigned depth);
 
-/* What `whole` does not know. */
-static bool skip_other(struct saga__scan *scan, unsigned depth)
+static inline bool skip_one(struct saga__scan *scan, unsigned depth)
+{
+	size_t left = (size_t)(scan->end - scan->at);
+	size_t size = left ? whole[*scan->at] : 0;
+
+	if (size == 0 || size > left)
+		return skip_other(scan, depth);
+	scan->at += size;
+	return true;
+}
+
+static bool skip_long_key(struct saga__scan *scan)
+{
+	if (scan->at < scan->end && !is_text(*scan->at))
+		return wrong(scan, no_key);
+	return skip_other(scan, 0);
+}
+
+static inline bool skip_all(struct saga__scan *scan, uint32_t count, bool map, unsigned depth)
+{
+	saga_bytes key;
+
+	for (; count; count--) {
+		if (map && !saga__scan_short(scan, &key) && !skip_long_key(scan))
+			return false;
+		if (!skip_one(scan, depth))
+			return false;
+	}
+	return true;
+}
+
+static bool skip_long(struct saga__scan *scan, unsigned depth)
 {
 	const unsigned char *head = scan->at;
 	struct saga__token token;
@@ -228,55 +257,22 @@ static bool skip_other(struct saga__scan *scan, unsigned depth)
 		scan->at = head;
 		return wrong(scan, too_deep);
 	}
-	if (token.kind == SAGA__TOKEN_MAP)
-		return skip_map(scan, token.size, depth - 1);
-	return skip_list(scan, token.size, depth - 1);
+	return skip_all(scan, token.size, token.kind == SAGA__TOKEN_MAP, depth - 1);
 }
 
-static inline bool skip_one(struct saga__scan *scan, unsigned depth)
+/* What `whole` does not know: lists and maps, nearly all of them short. */
+static bool skip_other(struct saga__scan *scan, unsigned depth)
 {
 	size_t left = (size_t)(scan->end - scan->at);
 	unsigned head = left ? *scan->at : 0;
-	size_t size = left ? whole[head] : 0;
+	uint32_t count = head & 15;
 
-	if (size && size <= left) {
-		scan->at += size;
-		return true;
-	}
-	if (head - 0x80u < 0x20u && depth && (head & 15) * 2 < left) {
-		scan->at++;
-		return head < 0x90 ? skip_map(scan, head & 15, depth - 1)
-				   : skip_list(scan, head & 15, depth - 1);
-	}
-	return skip_other(scan, depth);
-}
-
-static bool skip_key(struct saga__scan *scan)
-{
-	if (scan->at < scan->end && !is_text(*scan->at))
-		return wrong(scan, no_key);
-	return skip_other(scan, 0);
-}
-
-static bool skip_list(struct saga__scan *scan, uint32_t values, unsigned depth)
-{
-	for (; values; values--)
-		if (!skip_one(scan, depth))
-			return false;
-	return true;
-}
-
-static bool skip_map(struct saga__scan *scan, uint32_t pairs, unsigned depth)
-{
-	saga_bytes key;
-
-	for (; pairs; pairs--) {
-		if (!saga__scan_short(scan, &key) && !skip_key(scan))
-			return false;
-		if (!skip_one(scan, depth))
-			return false;
-	}
-	return true;
+	if (head - 0x80u >= 0x20u || depth == 0 || 2 * count >= left)
+		return skip_long(scan, depth);
+	scan->at++;
+	if (head < 0x90)
+		return skip_all(scan, count, true, depth - 1);
+	return skip_all(scan, count, false, depth - 1);
 }
 
 bool saga__scan_skip(struct saga__scan *scan, unsigned depth)
@@ -294,7 +290,7 @@ int saga__scan_map(saga_bytes wire, unsigned depth, saga_error *error)
 	if (token.kind != SAGA__TOKEN_MAP)
 		return saga_error_set(
 			error, SAGA_MALFORMED, "is %s, no map", saga__token_name(token.kind));
-	if (!skip_map(&scan, token.size, depth - 1))
+	if (!skip_all(&scan, token.size, true, depth - 1))
 		return saga__scan_error(&scan, error);
 	if (scan.at != scan.end) {
 		scan.wrong = "follows the end";

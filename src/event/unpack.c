@@ -97,7 +97,7 @@ static int no_room(const struct unpacking *u, const saga_field *field, size_t si
  * The NUL goes where the head of what follows was, which msgpack-c has read: what it reads is our
  * copy, with a byte behind it.
  */
-static int unpack_text(const struct unpacking *u, const saga_field *field,
+static inline int unpack_text(const struct unpacking *u, const saga_field *field,
 	const msgpack_object *value, const char **ret_text)
 {
 	if (value->type != MSGPACK_OBJECT_STR)
@@ -115,7 +115,7 @@ static int unpack_text(const struct unpacking *u, const saga_field *field,
 	return SAGA_OK;
 }
 
-static int unpack_int64(const struct unpacking *u, const saga_field *field,
+static inline int unpack_int64(const struct unpacking *u, const saga_field *field,
 	const msgpack_object *value, int64_t *ret_number)
 {
 	if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
@@ -224,7 +224,7 @@ static int unpack_list(
 	return SAGA_OK;
 }
 
-static int unpack_value(
+static int unpack_other(
 	const struct unpacking *u, const saga_field *field, const msgpack_object *value, void *body)
 {
 	void *at = saga__field_of(body, field->offset);
@@ -252,6 +252,16 @@ static int unpack_value(
 		return saga_error_set(
 			u->error, SAGA_MISUSE, "%s: is of no known kind", field->name);
 	}
+}
+
+static inline int unpack_value(
+	const struct unpacking *u, const saga_field *field, const msgpack_object *value, void *body)
+{
+	if (field->kind == SAGA_KIND_TEXT)
+		return unpack_text(u, field, value, saga__field_of(body, field->offset));
+	if (field->kind == SAGA_KIND_INT64)
+		return unpack_int64(u, field, value, saga__field_of(body, field->offset));
+	return unpack_other(u, field, value, body);
 }
 
 static inline bool is_named(const saga_field *field, const msgpack_object_str *key)
@@ -298,6 +308,8 @@ static int unpack_map(
 		if (code != SAGA_OK)
 			return code;
 	}
+	if (seen == saga__fields_all(shape))
+		return SAGA_OK;
 	return saga__body_complete(shape, seen, body, u->error);
 }
 
@@ -306,13 +318,17 @@ static int unpack_scanned(struct saga__decoder *decoder, struct saga__arena *are
 	const saga_shape *shape, const void **ret_body, saga_error *error)
 {
 	struct unpacking u = { arena, error };
-	char *copy = saga__arena_alloc(arena, data.size + 1);
-	void *body = copy ? saga__arena_calloc(arena, 1, shape->size) : NULL;
+	size_t size = shape->size + data.size + 1;
+	char *body = saga__arena_alloc(arena, size);
 	msgpack_object map;
 	size_t end = 0;
 
 	if (!body)
-		return saga__arena_error(arena, copy ? shape->size : data.size + 1, error);
+		return saga__arena_error(arena, size, error);
+
+	char *copy = body + shape->size;
+
+	memset(body, 0, shape->size);
 	memcpy(copy, data.at, data.size);
 	if (msgpack_unpack(copy, data.size, &end, &decoder->zone, &map) != MSGPACK_UNPACK_SUCCESS)
 		return saga_error_set(error, SAGA_NOMEM, "%s", saga_code_text(SAGA_NOMEM));

@@ -66,13 +66,26 @@ static void see(struct saga__batch *batch, struct saga__work *work)
 
 /* ---- what a run leaves ---- */
 
+/* A copy that lives as long as the batch. at NULL: the batch is lost. */
+static saga_bytes keep(struct saga__batch *batch, saga_bytes bytes)
+{
+	void *copy = saga__arena_alloc(&batch->arena, bytes.size + 1);
+
+	if (!copy) {
+		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
+		return (saga_bytes){ NULL, 0 };
+	}
+	if (bytes.size)
+		memcpy(copy, bytes.at, bytes.size);
+	return (saga_bytes){ copy, bytes.size };
+}
+
 static void arm(struct saga__batch *batch, struct saga__work *work, struct saga__wish *wish)
 {
 	struct saga__slot *schedule =
 		saga__batch_slot(batch, work->slot->saga, wish->row, work->slot->subject);
-	struct saga__work parking = { .batch = batch, .item = work->item, .event = work->event, .step = work->step,
-		.slot = schedule, .role = SAGA__ROLE_RUN };
-	struct saga__item item = *work->item;
+	struct saga__work parking = { .batch = batch, .item = work->item, .event = work->event,
+		.step = work->step, .slot = schedule, .role = SAGA__ROLE_RUN };
 	enum saga__state to;
 
 	if (!schedule) {
@@ -83,10 +96,10 @@ static void arm(struct saga__batch *batch, struct saga__work *work, struct saga_
 		return;
 	if (schedule->state == SAGA__WAITING)
 		saga__drop_parked(batch, work, schedule, SAGA__PARKED_SCHEDULE);
-	item.event = wish->event;
-	parking.item = &item;
 	saga__park(batch, &parking, SAGA__PARKED_SCHEDULE, 0, wish->due, "", "",
 		(saga_bytes){ NULL, 0 });
+	if (batch->lost.code == SAGA_OK)
+		batch->parking_last->parked.event = keep(batch, saga__blob_bytes(wish->event));
 	saga__slot_move(batch, schedule, to, "");
 }
 
@@ -112,16 +125,8 @@ static void remember(struct saga__batch *batch, struct saga__work *work, struct 
 					     : saga__blob_bytes(work->item->event);
 	if (asked)
 		slot->digest = (saga_bytes){ work->item->digest, sizeof work->item->digest };
-	if (on->request && outcome) {
-		void *copy = saga__arena_alloc(&batch->arena, outcome->size);
-
-		if (!copy) {
-			saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
-			return;
-		}
-		memcpy(copy, outcome->at, outcome->size);
-		slot->answer = (saga_bytes){ copy, outcome->size };
-	}
+	if (on->request && outcome)
+		slot->answer = keep(batch, saga__blob_bytes(outcome));
 }
 
 /* ---- refusing ---- */
@@ -269,18 +274,8 @@ static int64_t call_due(const struct saga__batch *batch, const struct saga__work
 
 void saga__ask(struct saga__batch *batch, struct saga__work *work, int attempts, saga_bytes question)
 {
-	saga_bytes kept = question;
+	saga_bytes kept = keep(batch, question);
 
-	if (question.size) {
-		void *copy = saga__arena_alloc(&batch->arena, question.size);
-
-		if (!copy) {
-			saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
-			return;
-		}
-		memcpy(copy, question.at, question.size);
-		kept.at = copy;
-	}
 	saga__park(batch, work, SAGA__PARKED_CALL, attempts, call_due(batch, work), "", "", kept);
 	if (batch->lost.code == SAGA_OK)
 		make_call(batch, work, saga__last_parked(batch)->id, attempts, kept);

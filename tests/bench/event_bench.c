@@ -28,7 +28,8 @@ SAGA_STRUCT(order_line, text(sku), int64(quantity));
 SAGA_EVENT(order_placed, "order.placed", 1, text(customer), text(country), int64(total),
 	list(lines, order_line));
 
-static const struct order_line lines[] = { { "sku-1001", 2 }, { "sku-2002", 1 }, { "sku-3003", 12 } };
+static const struct order_line lines[] = { { "sku-1001", 2 }, { "sku-2002", 1 },
+	{ "sku-3003", 12 } };
 static const struct order_placed body = { "ALFKI", "DE", 129900, lines, 3 };
 static const struct saga_event event = {
 	.id = { { 0x01, 0x90, 0xf3, 0xc2, 1 } },
@@ -58,7 +59,8 @@ static void encode(struct bench *bench)
 {
 	saga_error error;
 
-	must(saga__event_encode(&bench->buffer, &event, &order_placed, &body, NULL, &error), &error);
+	must(saga__event_encode(&bench->buffer, &event, &order_placed, &body, NULL, &error),
+		&error);
 }
 
 static void decode_envelope(struct bench *bench, struct saga_event *ret_event)
@@ -76,7 +78,8 @@ static void decode(struct bench *bench)
 	saga_error error;
 
 	decode_envelope(bench, &decoded);
-	must(saga__event_decode_body(bench->decoder, &bench->arena, &decoded, &order_placed, &error),
+	must(saga__event_decode_body(
+		     bench->decoder, &bench->arena, &decoded, &order_placed, &error),
 		&error);
 }
 

@@ -32,7 +32,7 @@ enum {
 	MOVE = 40,
 	FRAME = 256,
 	QUEUE = 100,
-	HOUR = 3600000,
+	MINUTE = 60000,
 };
 
 enum happening {
@@ -97,7 +97,7 @@ struct sim {
 	size_t pending, room;
 	struct pending *spare;
 	uint64_t order;
-	bool faults;
+	bool faults, lossy;
 	/* publisher's disk */
 	saga_id ids[MOST];
 	uint64_t first, last;
@@ -110,7 +110,8 @@ struct sim {
 	size_t window, ring;
 	struct follower followers[FOLLOWERS];
 	struct saga_env env;
-	uint64_t frames, alarms;
+	uint64_t frames;
+	unsigned stuck; /* steps since time moved */
 };
 
 static const char *const names[] = { "payment", "stock", "mail", NULL };
@@ -210,7 +211,7 @@ static struct pending *pop(struct sim *sim)
 
 static int64_t travel(struct sim *sim)
 {
-	if (!sim->faults)
+	if (!sim->lossy)
 		return 1 + (int64_t)draw(sim, 3);
 	return chance(sim, 3) ? (int64_t)draw(sim, 600) : 1 + (int64_t)draw(sim, 15);
 }
@@ -219,7 +220,7 @@ static void carry(struct sim *sim, int to, const unsigned char *frame, size_t si
 {
 	int copies = 1;
 
-	if (sim->faults)
+	if (sim->lossy)
 		copies = chance(sim, 30) ? 0 : chance(sim, 8) ? 2 : 1;
 	for (; copies; copies--) {
 		struct pending *pending = later(sim, NET, to, travel(sim));
@@ -285,7 +286,7 @@ static void drain_publisher(struct sim *sim)
 			pending->last = effect.last;
 			break;
 		default:
-			HOLDS(sim, !"fork", "%s", effect.text);
+			HOLDS(sim, effect.kind != SAGA__PUBLISH_FORK, "%s", effect.text);
 		}
 	}
 }
@@ -447,8 +448,9 @@ static void drain_follower(struct sim *sim, int who)
 			enqueue(sim, who, effect.shard, effect.seq, effect.id, true);
 			break;
 		default:
-			HOLDS(sim, !"alarm", "%d at %s: %s, [%llu, %llu)", effect.kind,
-				follower->name, effect.text, (unsigned long long)effect.wanted,
+			HOLDS(sim, !saga__follow_stopped(follower->follow),
+				"%d at %s: %s, [%llu, %llu)", effect.kind, follower->name,
+				effect.text, (unsigned long long)effect.wanted,
 				(unsigned long long)effect.first);
 		}
 	}
@@ -544,9 +546,9 @@ static void crash(struct sim *sim)
 static void come_back(struct sim *sim, const struct pending *pending)
 {
 	if (pending->who >= 0) {
-		if (!sim->followers[pending->who].follow)
+		if (pending->life == sim->followers[pending->who].life)
 			start_follower(sim, pending->who);
-	} else if (!sim->publish) {
+	} else if (pending->life == sim->life) {
 		start_publisher(sim);
 		later(sim, COMMIT, -1, 1);
 	}
@@ -623,6 +625,8 @@ static void step(struct sim *sim)
 		if (sim->followers[i].follow && saga__follow_due(sim->followers[i].follow) < at)
 			at = saga__follow_due(sim->followers[i].follow);
 	HOLDS(sim, at >= sim->now && at != INT64_MAX, "due in the past: %lld", (long long)at);
+	sim->stuck = at == sim->now ? sim->stuck + 1 : 0;
+	HOLDS(sim, sim->stuck < 1000, "time stands still");
 	sim->now = at;
 	while (sim->pending && sim->heap[0]->at <= at)
 		happen(sim, pop(sim));
@@ -654,7 +658,7 @@ static void leave_one_out(struct sim *sim, int who)
 		stop_follower(&sim->followers[who]);
 	sim->commit_upto += SILENT_EVENTS;
 	later(sim, COMMIT, -1, 1);
-	for (until = sim->now + HOUR; sim->last < sim->commit_upto && sim->now < until;)
+	for (until = sim->now + 60 * MINUTE; sim->last < sim->commit_upto && sim->now < until;)
 		step(sim);
 	for (until = sim->now + 2 * ALIVE + 60 * SILENT_EVENTS; sim->broadcast < sim->last;) {
 		if (sim->now > until)
@@ -686,7 +690,7 @@ static void heal(struct sim *sim)
 
 static void settle(struct sim *sim)
 {
-	int64_t until = sim->now + 60000;
+	int64_t until = sim->now + 10 * MINUTE;
 
 	while (!all_seen(sim) && sim->now < until)
 		step(sim);
@@ -737,7 +741,7 @@ static void init(struct sim *sim, uint64_t seed)
 	sim->env = (struct saga_env){ .context = sim, .random = fill_random };
 	sim->first = 1;
 	sim->commit_upto = EVENTS;
-	sim->faults = true;
+	sim->faults = sim->lossy = true;
 	sim->window = 2 + draw(sim, 100);
 	sim->ring = sim->window + draw(sim, 100);
 	for (int i = 0; i < FOLLOWERS; i++) {
@@ -761,10 +765,12 @@ static uint64_t simulate(uint64_t seed)
 	later(sim, TRIM, -1, 100);
 	later(sim, CRASH, -1, 300);
 	later(sim, CUT, -1, 100);
-	while (sim->last < EVENTS && sim->now < HOUR)
+	while (sim->last < EVENTS && sim->now < 60 * MINUTE)
 		step(sim);
 	heal(sim);
+	sim->lossy = chance(sim, 50);
 	settle(sim);
+	sim->lossy = false;
 	leave_one_out(sim, (int)draw(sim, FOLLOWERS));
 	settle(sim);
 	audit(sim);
