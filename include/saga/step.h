@@ -354,9 +354,10 @@ SAGA_API saga_verdict saga_call_retry(saga_call *call, const char *format, ...)
 	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
 
 /*
- * An idempotency key for the other side: a text of 36 bytes that depends on nothing but the saga,
- * the step, the subject and the label. Run and undo of one step agree on it, so an undo can name
- * the charge that it takes back. Lives until the call returns.
+ * An idempotency key for the other side: a text of 36 bytes that depends on nothing but the
+ * participant, the saga, the step, the subject and the label. Run and undo of one step agree on it,
+ * so an undo can name the charge that it takes back. At most 7 in one call. Lives until the call
+ * returns.
  */
 SAGA_API const char *saga_key(saga_call *call, const char *label);
 

@@ -2,24 +2,35 @@
 #define SAGA_DELIVERY_FOLLOW_H
 
 /*
- * Following one stream of another participant, for all of our shards. Pure, as publish.h.
+ * Following one stream of another participant, for all of our shards. Pure, as publish.h. Memory is
+ * taken by saga__follow_new, and one blob for each event that is kept.
  *
- * A position (one a shard of ours) is what that shard has committed: a sequence number and that event's id. Receiving
- * starts behind the least of them.
+ * A position (one a shard of ours) is what that shard has committed: a sequence number and that
+ * event's id. Receiving starts behind the least of them.
  *
- * - Events are delivered in order, once each by this machine. One that is ahead is kept (up to `window`), a gap makes it
- *   ask: NEED(first missing .. last missing before what is kept, or the beat's last), at most `window` events, first
- *   after need_min_ms (the missing may be under way), then with doubling back-off and full jitter up to need_max_ms;
- *   reset by progress.
- * - A shard's position moves when the host says committed. SEEN goes out a shard of ours when its position moved, at once if
- *   half a window was committed since the last SEEN or the host has nothing more in work (saga__follow_flush), and again
- *   as answer to a BEAT that does not show progress since the last SEEN.
- * - Where events of the stream concern no shard's position yet (they hold nothing for us) SAGA__FOLLOW_MOVE asks the host to
- *   commit the position alone, after half a window or move_ms.
- * - An EVENT whose predecessor's id is not the id that we have at seq - 1, or a BEAT with last below what we committed, or whose
- *   id at our own position differs: SAGA__FOLLOW_FORK, and the stream is stopped. GONE beyond what we need: SAGA__FOLLOW_GONE, stopped as well.
- *   saga__follow_skip starts it again where an operator says.
- * - Back pressure: with saga__follow_hold(true) nothing is delivered; what comes beyond `window` is forgotten and asked for later.
+ * - Events are delivered in order, once each by this machine. One that is ahead is kept (up to
+ *   `window` beyond the last delivered), what is further ahead is forgotten. A gap makes it ask:
+ *   NEED(first missing .. last missing before what is kept, or the last that is known), at most
+ *   `window` events, first need_min_ms after the last progress (the missing may be under way), then
+ *   after a random time between need_min_ms and a cap that doubles up to need_max_ms. Progress
+ *   resets the back-off; when all that was asked for came and more is missing, it asks at once.
+ * - A shard's position moves when the host says committed. SEEN goes out for a shard at open, when
+ *   half a window was committed since its last SEEN, when it moved and the host has nothing more in
+ *   work (saga__follow_flush), and as answer to a BEAT unless it went out within need_min_ms.
+ * - A shard whose position lags is given SAGA__FOLLOW_MOVE by half a window or after move_ms: all
+ *   up to its seq was delivered before. The host carries it behind that shard's events that are
+ *   in work, commits the position alone (or with them), and says committed; nothing if it is
+ *   there already. So streams that hold nothing for us don't close the window.
+ * - Another history is SAGA__FOLLOW_FORK: an EVENT whose predecessor's id is not what we have at
+ *   seq - 1; another id at a seq of the last `window` delivered, of what is kept, or of a position;
+ *   a BEAT that names another id there. The stream is stopped; SEENs and a NEED that name what we
+ *   have let the owner tell as well. A BEAT that ends before what we committed proves nothing (it
+ *   may be a late one): it is answered by SEENs, and the owner can tell.
+ * - GONE beyond what we need: SAGA__FOLLOW_GONE, stopped and silent, so that it holds back nobody.
+ *   A fresh stream (nothing was ever delivered) moves its start there instead.
+ * - saga__follow_skip starts a stopped stream again where an operator says.
+ * - Back pressure: with saga__follow_hold(true) nothing is delivered; what comes beyond `window` is
+ *   forgotten and asked for later.
  */
 
 #include "../env.h"
@@ -30,53 +41,61 @@ struct saga__follow;
 
 struct saga__position {
 	uint64_t seq; /* 0: nothing yet */
-	saga_id id;
+	saga_id id;   /* zero: not known */
 };
 
 struct saga__follow_config {
-	const char *group;                      /* our participant's name */
-	const char *owner;                      /* whose stream */
+	const char *group; /* our participant's name; copied, as is the next */
+	const char *owner; /* whose stream */
 	struct saga__stream stream;
-	uint32_t shards;                        /* of ours */
+	uint32_t shards;                        /* of ours; 1 to 4096 */
 	const struct saga__position *positions; /* one a shard; copied */
-	bool fresh;                             /* this stream was never followed: GONE and a BEAT's first may move the start */
-	size_t window;
+	bool fresh;    /* never followed: GONE and a BEAT's first may move the start */
+	size_t window; /* 1 to 65536 */
 	int need_min_ms;
 	int need_max_ms;
 	int move_ms;
-	const struct saga_env *env;             /* for jitter only: random */
+	const struct saga_env *env; /* for jitter only: random */
 };
 
 enum saga__follow_kind {
-	SAGA__FOLLOW_DELIVER = 1, /* event `seq`; shards whose position is at or beyond it skip it */
-	SAGA__FOLLOW_SEND,        /* message, to the stream's owner */
-	SAGA__FOLLOW_MOVE,        /* commit for `shard`: position seq, id, though it holds nothing for it */
-	SAGA__FOLLOW_FORK,        /* alarm; stopped */
-	SAGA__FOLLOW_GONE,        /* alarm: [wanted, first) is gone; stopped */
+	SAGA__FOLLOW_DELIVER =
+		1,         /* event `seq`; shards whose position is there or beyond skip it */
+	SAGA__FOLLOW_SEND, /* message, to the stream's owner */
+	SAGA__FOLLOW_MOVE, /* commit for `shard`: position seq, id */
+	SAGA__FOLLOW_FORK, /* alarm; stopped */
+	SAGA__FOLLOW_GONE, /* alarm: [wanted, first) is gone; stopped */
 };
 
 struct saga__follow_effect {
 	int kind;
 	uint64_t seq;
-	saga_id id;               /* DELIVER, MOVE: see saga__follow_named; of seq */
+	saga_id id;               /* DELIVER, MOVE: of seq; zero where a fresh start moved */
 	struct saga__blob *event; /* DELIVER: the caller's share now */
 	struct saga__message message;
 	uint32_t shard;
-	uint64_t wanted, first;   /* GONE */
-	char text[160];           /* FORK */
+	uint64_t wanted, first; /* GONE */
+	char text[160];         /* FORK */
 };
 
+/* MISUSE: a name, a size, a time or a position that can't be. NOMEM. */
 int saga__follow_new(const struct saga__follow_config *config, struct saga__follow **ret_follow);
 void saga__follow_free(struct saga__follow *follow);
 
-/* EVENT, BEAT or GONE of this stream came. `id` is the event's own id, read from its envelope by the host (zero for others). */
-void saga__follow_message(struct saga__follow *follow, const struct saga__message *message,
-	saga_id id, int64_t now);
+/*
+ * EVENT, BEAT or GONE came; for another stream or of another owner: ignored. `id` is the event's
+ * own id, read from its envelope by the host (zero for others). Without memory for an event it is
+ * as if it was lost.
+ */
+void saga__follow_message(
+	struct saga__follow *follow, const struct saga__message *message, saga_id id, int64_t now);
 
-/* Shard committed its position. Also for events that the host found to hold nothing for that shard, once something
- * after them commits: positions only grow. */
-void saga__follow_committed(struct saga__follow *follow, uint32_t shard, uint64_t seq, saga_id id,
-	int64_t now);
+/*
+ * A shard committed its position. What the host found to hold nothing for that shard needs no word,
+ * once something after it commits: positions only grow, and what is not ahead is ignored.
+ */
+void saga__follow_committed(
+	struct saga__follow *follow, uint32_t shard, uint64_t seq, saga_id id, int64_t now);
 
 /* Nothing of this stream is in work at the host: say SEEN now rather than at half a window. */
 void saga__follow_flush(struct saga__follow *follow, int64_t now);
@@ -84,10 +103,20 @@ void saga__follow_flush(struct saga__follow *follow, int64_t now);
 /* The host has no room (true), has room again (false). */
 void saga__follow_hold(struct saga__follow *follow, bool hold, int64_t now);
 
-/* An operator's decision: go on behind seq, whose id is `id`. */
+/*
+ * An operator's decision, which the host has committed for all shards: go on behind seq, whose id
+ * is `id` (zero: not known). Nothing of this stream is in work at the host.
+ */
 void saga__follow_skip(struct saga__follow *follow, uint64_t seq, saga_id id, int64_t now);
 
-bool saga__follow_next(struct saga__follow *follow, int64_t now, struct saga__follow_effect *ret_effect);
+/*
+ * Pops one effect; false: none now. Call it again after each input and when saga__follow_due is
+ * reached.
+ */
+bool saga__follow_next(
+	struct saga__follow *follow, int64_t now, struct saga__follow_effect *ret_effect);
+
+/* When it wants to be asked again; INT64_MAX: not by itself. */
 int64_t saga__follow_due(const struct saga__follow *follow);
 bool saga__follow_stopped(const struct saga__follow *follow);
 

@@ -2,14 +2,20 @@
 #define SAGA_DELIVERY_FRAME_H
 
 /*
- * The frames of delivery, DESIGN 7. Big endian, fixed head, then what the kind has. Input is
- * hostile until decoded.
+ * The frames of delivery, DESIGN 7. Big endian: a fixed head (version, kind, zero, length of the
+ * name, store, shard of the stream), then what the kind has, the name, and of an EVENT the event.
  *
- *	EVENT  owner, stream, seq, event, id of the event before it (zero for seq 1)
- *	BEAT   owner, stream, first .. last that the outbox holds, id of last; last 0: empty so far
+ *	EVENT  owner, stream, seq, id of the event before it, event
+ *	BEAT   owner, stream, first .. last that the outbox holds, id of last
  *	NEED   group, stream, from .. to, id of the event before `from` as the group knows it
  *	SEEN   group, stream, my shard, of how many, upto, its id: committed, not merely received
  *	GONE   owner, stream, the first that there still is
+ *
+ * Sequence numbers run from 1 to INT64_MAX (stores have no more). An id is zero where there is no
+ * such event (before seq 1, BEAT last 0, SEEN upto 0) and where the sender does not know it. An
+ * outbox that holds nothing says first = last + 1.
+ *
+ * Input is hostile until decoded: lengths, numbers, names, and that nothing is left over.
  */
 
 #include <saga/event.h>
@@ -22,8 +28,17 @@ enum saga__frame_kind {
 	SAGA__GONE = 5,
 };
 
-enum { SAGA__PARTICIPANT_MOST = 31 }; /* bytes of a participant's name */
-enum { SAGA__FRAME_HEAD = 128 };      /* the most bytes of a frame beside its event */
+enum {
+	SAGA__PARTICIPANT_MOST = 31
+}; /* bytes of a participant's name */
+enum {
+	SAGA__FRAME_HEAD = 128
+}; /* the most bytes of a frame beside its event */
+enum {
+	SAGA__SHARDS_MOST = 4096
+}; /* of one store */
+
+#define SAGA__SEQ_MOST ((uint64_t)INT64_MAX)
 
 /* A stream: the ordered events of one shard of one store. Its numbers start at 1. */
 struct saga__stream {
@@ -45,10 +60,13 @@ struct saga__message {
 
 bool saga__stream_same(const struct saga__stream *a, const struct saga__stream *b);
 
-/* Writes a frame; returns its size, 0 if `size` is too small. */
+/* Writes a frame; returns its size, 0 if `size` is too small or the message is none. */
 size_t saga__frame_encode(const struct saga__message *message, void *buffer, size_t size);
 
-/* Reads a frame; event points into it. MALFORMED: error says what is wrong with it. */
+/*
+ * Reads a frame; event points into it. MALFORMED: error says what is wrong with it. What is valid
+ * here is what the machines may be given.
+ */
 int saga__frame_decode(saga_bytes frame, struct saga__message *ret_message, saga_error *error);
 
 #endif

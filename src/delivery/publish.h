@@ -4,20 +4,29 @@
 /*
  * Publishing one stream of our own over a lossy transport, to followers that are known by name.
  * Pure: what happened goes in, effects come out of saga__publish_next; time is handed in, in
- * milliseconds that only go forward.
+ * milliseconds that only go forward. All memory is taken by saga__publish_new, but for a table a
+ * follower when it first says how many shards it has.
  *
  * - Events that were committed are sent from memory, in order, as far as the window allows: no more
- *   than `window` beyond what the slowest follower that is alive has SEEN. One that was not heard for
- *   `alive_ms` holds back nobody, and gets what it missed by NEED. With no follower alive, sending goes on.
- * - The newest `ring` events are kept in memory (shared, counted); a NEED is answered from there, an older
- *   one through SAGA__PUBLISH_READ from the outbox, at most `window` events an answer. One answer a follower at a
- *   time; a NEED for what is on its way already is ignored for a while.
- * - BEATs go out at start, and with back-off (beat_min_ms doubling to beat_max_ms) while a follower's
- *   SEEN is behind what was committed; any SEEN that moves resets the back-off. None when all have seen all, but one each
- *   beat_max_ms * 10 as a sign of life for late joiners.
- * - NEED or SEEN whose id is not what we have there, or beyond what we have: SAGA__PUBLISH_FORK, and from then on
- *   nothing of this stream is trimmed and nothing is sent to that follower.
- * - A NEED below `first` is answered by GONE.
+ *   than `window` beyond what the slowest shard of a follower that is alive has SEEN. A shard that
+ *   owes a SEEN and was not heard for `alive_ms` holds back nobody, and gets what it missed by
+ *   NEED. With no follower alive, sending goes on. What left memory while the window was closed is
+ *   read from the outbox when it opens.
+ * - The newest `ring` events are kept in memory (shared, counted); a NEED is answered from there,
+ *   an older one through SAGA__PUBLISH_READ from the outbox, at most `window` events an answer. One
+ *   answer a follower at a time, one READ at a time; a NEED that begins where the last answer began
+ *   is ignored for beat_min_ms. One stranger (no follower of ours) at a time is answered as well.
+ * - BEATs go out at start, and with back-off (beat_min_ms doubling to beat_max_ms) while a
+ *   follower's SEEN is behind what was committed; any SEEN that moves resets the back-off. When all
+ *   have seen all, one each beat_max_ms * 10 as a sign of life for late joiners.
+ * - NEED or SEEN whose id is not what we have there: SAGA__PUBLISH_FORK. One that is beyond what we
+ *   have is looked up in the outbox first (another instance may have gone on while this one slept),
+ *   and is FORK if the outbox does not have it. From then on nothing of this stream is trimmed and
+ *   no NEED of that follower answered, until each of its shards has named an id that we have: it
+ *   was set back, or saga__follow_skip was called there.
+ * - SEEN whose id can't be compared (it is older than memory) moves the window; it counts for
+ *   trimming once that shard has named one that could be (READ asks the outbox for it).
+ * - A NEED for what is neither in memory nor in the outbox is answered by GONE.
  */
 
 #include "../env.h"
@@ -27,14 +36,14 @@
 struct saga__publish;
 
 struct saga__publish_config {
-	const char *name;              /* ours */
+	const char *name; /* ours; copied */
 	struct saga__stream stream;
-	const char *const *followers;  /* ended by NULL; borrowed */
-	size_t window;
-	size_t ring;                   /* events kept in memory; at least the window */
+	const char *const *followers; /* ended by NULL; borrowed, they outlive the machine */
+	size_t window;                /* 1 to 65536 */
+	size_t ring;                  /* events kept in memory; at least the window */
 	int beat_min_ms;
 	int beat_max_ms;
-	int alive_ms;
+	int alive_ms; /* more than beat_max_ms, or the slow count as silent */
 };
 
 enum saga__publish_kind {
@@ -45,50 +54,72 @@ enum saga__publish_kind {
 
 struct saga__publish_effect {
 	int kind;
-	const char *to;
+	const char *to;               /* lives until the next call on the machine */
 	struct saga__message message; /* SEND; its event lives until the next call on the machine */
 	uint64_t first, last;         /* READ */
 	char text[160];               /* FORK */
 };
 
-int saga__publish_new(const struct saga__publish_config *config, struct saga__publish **ret_publish);
+/* MISUSE: a name, a size or a time that can't be. NOMEM. */
+int saga__publish_new(
+	const struct saga__publish_config *config, struct saga__publish **ret_publish);
 void saga__publish_free(struct saga__publish *publish);
 
-/* The outbox holds first..last (last 0: none; first = last + 1: all trimmed), id is last's. */
-void saga__publish_start(struct saga__publish *publish, uint64_t first, uint64_t last, saga_id id,
-	int64_t now);
+/*
+ * The outbox holds first..last (last 0: none so far; first = last + 1: all trimmed), id is last's.
+ * Before this, nothing is done. Again (a takeover, a lost answer to a commit): all is forgotten but
+ * the followers' names, and an answer to a READ from before is still awaited, and ignored.
+ */
+void saga__publish_start(
+	struct saga__publish *publish, uint64_t first, uint64_t last, saga_id id, int64_t now);
 
-/* The next event is committed: seq is one more than the last. Takes a share of the blob. NOMEM: it was not taken
- * into memory but counts as committed; it will be read from the outbox. */
+/*
+ * The next event is committed: seq is one more than the last. Takes a share of the blob; with
+ * event NULL (no memory for it) it counts as committed all the same and is read from the outbox.
+ * If seq leaves some out, another instance has committed and sent those. MISUSE: not started, or
+ * not beyond the last; nothing happened.
+ */
 int saga__publish_committed(struct saga__publish *publish, uint64_t seq, saga_id id,
 	struct saga__blob *event, int64_t now);
 
-/* A NEED or SEEN for this stream came. From no follower of ours: ignored (NEED is answered all the same). */
-void saga__publish_message(struct saga__publish *publish, const struct saga__message *message,
-	int64_t now);
+/* A NEED or SEEN came. For another stream, or SEEN from no follower of ours: ignored. */
+void saga__publish_message(
+	struct saga__publish *publish, const struct saga__message *message, int64_t now);
 
-/* An event that a READ asked for, in order; then saga__publish_read_end (also if it failed). `id` its own, before: its predecessor's. */
+/*
+ * An event that the READ asked for, in order; `id` its own, `before` its predecessor's (zero: not
+ * known). Takes a share of the blob.
+ */
 void saga__publish_read(struct saga__publish *publish, uint64_t seq, saga_id before, saga_id id,
 	struct saga__blob *event);
-void saga__publish_read_end(struct saga__publish *publish, int64_t now);
 
-/* The outbox was trimmed: the first that it still holds. */
+/*
+ * Ends each READ. Complete: the outbox was asked for all of it, and what was not given it does not
+ * hold. Else (the store is away, memory ran out) it is asked for again when needed.
+ */
+void saga__publish_read_end(struct saga__publish *publish, bool complete, int64_t now);
+
+/* The outbox was trimmed: the first that it still holds (last + 1: none). */
 void saga__publish_trimmed(struct saga__publish *publish, uint64_t first);
 
-/* Pops one effect; false: none now. Call it again after each input and when saga__publish_due is reached. */
-bool saga__publish_next(struct saga__publish *publish, int64_t now,
-	struct saga__publish_effect *ret_effect);
+/*
+ * Pops one effect; false: none now. Call it again after each input and when saga__publish_due is
+ * reached.
+ */
+bool saga__publish_next(
+	struct saga__publish *publish, int64_t now, struct saga__publish_effect *ret_effect);
 
 /* When it wants to be asked again; INT64_MAX: not by itself. */
 int64_t saga__publish_due(const struct saga__publish *publish);
 
-/* All followers have seen up to here (the last, if there are none); 0 while one was never heard or forked. */
+/* All followers have seen up to here (the last, if there are none); 0 while one was never heard,
+ * not verified, or has forked: what may be trimmed. */
 uint64_t saga__publish_seen_by_all(const struct saga__publish *publish);
 
 /* Committed events that some follower has not seen, as far as known: last - seen_by_all. */
 uint64_t saga__publish_unseen(const struct saga__publish *publish);
 
-/* Counters since the start. */
+/* Counters since the machine was made. */
 struct saga__publish_counts {
 	uint64_t sent, resent, needs, beats, gone, forks;
 };

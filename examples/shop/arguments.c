@@ -1,0 +1,187 @@
+#include "arguments.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum option_code {
+	OPTION_HELP = 256,
+	OPTION_ORDERS,
+	OPTION_PRODUCTS,
+	OPTION_DATA,
+	OPTION_JSON,
+	OPTION_CREDIT,
+	OPTION_CARRIER,
+	OPTION_RESTOCK,
+	OPTION_LANES,
+	OPTION_DISPATCH,
+	OPTION_DEADLINE,
+	OPTION_PATIENCE,
+	OPTION_FAULTS,
+	OPTION_STORE_ORDER,
+	OPTION_STORE_PAYMENT,
+	OPTION_STORE_STOCK
+};
+
+/* Those that all commands know come first. */
+const struct option run_options[] = {
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "data", required_argument, NULL, OPTION_DATA },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "store-order", required_argument, NULL, OPTION_STORE_ORDER },
+	{ "store-payment", required_argument, NULL, OPTION_STORE_PAYMENT },
+	{ "store-stock", required_argument, NULL, OPTION_STORE_STOCK },
+	{ "orders", required_argument, NULL, OPTION_ORDERS },
+	{ "products", required_argument, NULL, OPTION_PRODUCTS },
+	{ "credit", required_argument, NULL, OPTION_CREDIT },
+	{ "carrier", required_argument, NULL, OPTION_CARRIER },
+	{ "restock", required_argument, NULL, OPTION_RESTOCK },
+	{ "lanes", required_argument, NULL, OPTION_LANES },
+	{ "dispatch-ms", required_argument, NULL, OPTION_DISPATCH },
+	{ "deadline-ms", required_argument, NULL, OPTION_DEADLINE },
+	{ "patience-s", required_argument, NULL, OPTION_PATIENCE },
+	{ "provider-faults", required_argument, NULL, OPTION_FAULTS },
+	{ NULL, 0, NULL, 0 },
+};
+const struct option look_options[] = {
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "data", required_argument, NULL, OPTION_DATA },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "store-order", required_argument, NULL, OPTION_STORE_ORDER },
+	{ "store-payment", required_argument, NULL, OPTION_STORE_PAYMENT },
+	{ "store-stock", required_argument, NULL, OPTION_STORE_STOCK },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int take_number(
+	const char *name, const char *text, int64_t least, int64_t greatest, int64_t *ret_number)
+{
+	char *end;
+	long long number;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (errno || end == text || *end || number < least || number > greatest) {
+		fprintf(stderr, "shop: --%s `%s`: not a whole number from %lld to %lld\n", name,
+			text, (long long)least, (long long)greatest);
+		return -1;
+	}
+	*ret_number = number;
+	return 0;
+}
+
+/* Five numbers, with a comma between them. */
+static int take_faults(const char *text, struct provider_faults *ret_faults)
+{
+	long long numbers[5];
+	const char *at = text;
+	char *end = NULL;
+
+	for (size_t i = 0; i < 5; i++) {
+		errno = 0;
+		numbers[i] = strtoll(at, &end, 10);
+		if (errno || end == at || *end != (i < 4 ? ',' : '\0') || numbers[i] < 0 ||
+			numbers[i] > 1000000) {
+			fprintf(stderr,
+				"shop: --provider-faults `%s`: not"
+				" SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%\n",
+				text);
+			return -1;
+		}
+		at = end + 1;
+	}
+	*ret_faults = (struct provider_faults){ .seed = (uint64_t)numbers[0],
+		.slow_percent = (int)numbers[1],
+		.slow_ms = (int)numbers[2],
+		.decline_percent = (int)numbers[3],
+		.late_percent = (int)numbers[4] };
+	return 0;
+}
+
+static int take_lanes(const char *text, int *ret_lanes)
+{
+	int64_t lanes;
+
+	if (take_number("lanes", text, 0, 64, &lanes) != 0)
+		return -1;
+	*ret_lanes = (int)lanes;
+	return 0;
+}
+
+static int take_option(int code, const char *value, struct arguments *a)
+{
+	const int64_t day_ms = 86400000;
+
+	switch (code) {
+	case OPTION_DATA:
+		a->data = value;
+		return 0;
+	case OPTION_JSON:
+		a->json = true;
+		return 0;
+	case OPTION_STORE_ORDER:
+	case OPTION_STORE_PAYMENT:
+	case OPTION_STORE_STOCK:
+		a->stores[code - OPTION_STORE_ORDER] = value;
+		return 0;
+	case OPTION_ORDERS:
+		a->run.orders = value;
+		return 0;
+	case OPTION_PRODUCTS:
+		a->run.products = value;
+		return 0;
+	case OPTION_CREDIT:
+		a->run.credit = value;
+		return 0;
+	case OPTION_CARRIER:
+		a->run.carrier = value;
+		return 0;
+	case OPTION_RESTOCK:
+		return take_number("restock", value, 0, 1000000, &a->run.restock);
+	case OPTION_LANES:
+		return take_lanes(value, &a->run.lanes);
+	case OPTION_DISPATCH:
+		return take_number("dispatch-ms", value, 0, day_ms, &a->run.dispatch_ms);
+	case OPTION_DEADLINE:
+		return take_number("deadline-ms", value, 0, day_ms, &a->run.deadline_ms);
+	case OPTION_PATIENCE:
+		return take_number("patience-s", value, 1, 86400, &a->run.patience_s);
+	case OPTION_FAULTS:
+		return take_faults(value, &a->run.faults);
+	default:
+		return -1; /* getopt has named it */
+	}
+}
+
+int take_arguments(
+	int argc, char **argv, const struct option *options, const char *usage, struct arguments *a)
+{
+	int code;
+
+	*a = (struct arguments){ .run = { .restock = 50,
+					 .lanes = 1,
+					 .dispatch_ms = 200,
+					 .deadline_ms = 60000,
+					 .patience_s = 120,
+					 .faults = { .seed = 1,
+						 .slow_percent = 5,
+						 .slow_ms = 20,
+						 .decline_percent = 1,
+						 .late_percent = 3 } } };
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (code == OPTION_HELP) {
+			fputs(usage, stdout);
+			return 1;
+		}
+		if (take_option(code, optarg, a) != 0)
+			return -1;
+	}
+	if (optind < argc)
+		a->ref = argv[optind++];
+	if (optind < argc) {
+		fprintf(stderr, "shop: `%s` is too much\n", argv[optind]);
+		return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,331 @@
+#include "books.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- finding ---- */
+
+static int by_saga(const void *a, const void *b)
+{
+	const struct book *left = a, *right = b;
+
+	return memcmp(left->saga.bytes, right->saga.bytes, sizeof left->saga.bytes);
+}
+
+static int by_sku(const void *a, const void *b)
+{
+	const struct goods *left = a, *right = b;
+
+	return strcmp(left->sku, right->sku);
+}
+
+struct book *books_order(const struct books *books, saga_id saga)
+{
+	struct book wanted = { .saga = saga };
+
+	return books->order_count
+		? bsearch(&wanted, books->orders, books->order_count, sizeof wanted, by_saga)
+		: NULL;
+}
+
+static struct book *order_or_stranger(struct books *books, const saga_value *column)
+{
+	struct book *book = books_order(books, reads_id(column));
+
+	if (!book)
+		books->strangers++;
+	return book;
+}
+
+static struct goods *goods_of(const struct books *books, const char *sku)
+{
+	struct goods wanted = { .opened = 0 };
+
+	snprintf(wanted.sku, sizeof wanted.sku, "%s", sku);
+	return books->goods_count
+		? bsearch(&wanted, books->goods, books->goods_count, sizeof wanted, by_sku)
+		: NULL;
+}
+
+/* A longer list, its room doubled from 1; NULL: out of memory. */
+static void *room_for_one(void *list, size_t count, size_t size)
+{
+	if ((count & (count - 1)) != 0)
+		return list;
+	return realloc(list, (count ? 2 * count : 1) * size);
+}
+
+static uint64_t line_mark(const char *sku, int64_t quantity)
+{
+	uint64_t hash = 14695981039346656037u;
+
+	for (; *sku; sku++)
+		hash = (hash ^ (unsigned char)*sku) * 1099511628211u;
+	return hash * (uint64_t)quantity;
+}
+
+/* ---- rows ---- */
+
+static int order_row(void *context, const saga_value *column)
+{
+	struct books *books = context;
+	struct book *longer = room_for_one(books->orders, books->order_count, sizeof *longer);
+
+	if (!longer)
+		return SAGA_NOMEM;
+	books->orders = longer;
+	longer += books->order_count++;
+	*longer = (struct book){ .saga = reads_id(&column[0]), .total = reads_int64(&column[3]) };
+	reads_text(&column[1], longer->ref, sizeof longer->ref);
+	reads_text(&column[2], longer->state, sizeof longer->state);
+	reads_text(&column[4], longer->amending, sizeof longer->amending);
+	reads_text(&column[5], longer->why, sizeof longer->why);
+	return SAGA_OK;
+}
+
+static int ordered_row(void *context, const saga_value *column)
+{
+	struct book *book = order_or_stranger(context, &column[0]);
+	char sku[41];
+
+	reads_text(&column[1], sku, sizeof sku);
+	if (book)
+		book->ordered += line_mark(sku, reads_int64(&column[2]));
+	return SAGA_OK;
+}
+
+static int charge_row(void *context, const saga_value *column)
+{
+	struct book *book = order_or_stranger(context, &column[0]);
+
+	if (book)
+		book->charged = reads_int64(&column[1]);
+	return SAGA_OK;
+}
+
+static int goods_row(void *context, const saga_value *column)
+{
+	struct books *books = context;
+	struct goods *longer = room_for_one(books->goods, books->goods_count, sizeof *longer);
+
+	if (!longer)
+		return SAGA_NOMEM;
+	books->goods = longer;
+	longer += books->goods_count++;
+	*longer = (struct goods){ .opened = reads_int64(&column[1]),
+		.free = reads_int64(&column[2]) };
+	reads_text(&column[0], longer->sku, sizeof longer->sku);
+	return SAGA_OK;
+}
+
+static int parcel_row(void *context, const saga_value *column)
+{
+	struct book *book = order_or_stranger(context, &column[0]);
+
+	if (book) {
+		reads_text(&column[1], book->parcel, sizeof book->parcel);
+		reads_text(&column[2], book->locked_by, sizeof book->locked_by);
+	}
+	return SAGA_OK;
+}
+
+static int held_row(void *context, const saga_value *column)
+{
+	struct books *books = context;
+	struct book *book = order_or_stranger(books, &column[0]);
+	int64_t held = reads_int64(&column[2]);
+	struct goods *goods;
+	char sku[41];
+
+	reads_text(&column[1], sku, sizeof sku);
+	goods = goods_of(books, sku);
+	if (!book || !goods)
+		return SAGA_OK;
+	book->held += held;
+	book->held_sum += line_mark(sku, held);
+	if (strcmp(book->parcel, "shipped") == 0 || strcmp(book->parcel, "delivered") == 0)
+		goods->shipped += held;
+	else
+		goods->reserved += held;
+	return SAGA_OK;
+}
+
+static int cancel_row(void *context, const saga_value *column)
+{
+	struct book *book = order_or_stranger(context, &column[0]);
+
+	if (book)
+		book->cancel_asked = true;
+	return SAGA_OK;
+}
+
+static int ship_row(void *context, const saga_value *column)
+{
+	struct book *book = order_or_stranger(context, &column[0]);
+
+	if (book)
+		reads_text(&column[1], book->ship, sizeof book->ship);
+	return SAGA_OK;
+}
+
+struct slot_reading {
+	struct books *books;
+	const char *participant;
+};
+
+static int slot_row(void *context, const saga_value *column)
+{
+	struct slot_reading *reading = context;
+	struct books *books = reading->books;
+	struct left_slot *longer = room_for_one(books->slots, books->slot_count, sizeof *longer);
+
+	if (!longer)
+		return SAGA_NOMEM;
+	books->slots = longer;
+	longer += books->slot_count++;
+	*longer = (struct left_slot){ .participant = reading->participant,
+		.saga = reads_id(&column[0]) };
+	reads_text(&column[1], longer->step, sizeof longer->step);
+	reads_text(&column[2], longer->subject, sizeof longer->subject);
+	reads_text(&column[3], longer->state, sizeof longer->state);
+	return SAGA_OK;
+}
+
+/* ---- reading each store ---- */
+
+struct query {
+	const char *sql;
+	size_t column_count;
+	reads_row_fn *row;
+};
+
+static const struct query of_orders[] = {
+	{ "SELECT saga, ref, state, total, amending, why FROM orders", 6, order_row },
+};
+static const struct query of_order[] = {
+	{ "SELECT saga, sku, quantity FROM order_line WHERE amendment = ''", 3, ordered_row },
+	{ "SELECT saga, state FROM saga_slot WHERE step = 'cancel' AND state = 'done'", 2,
+		cancel_row },
+};
+static const struct query of_payment[] = {
+	{ "SELECT saga, cents FROM charge", 2, charge_row },
+};
+static const struct query of_goods[] = {
+	{ "SELECT sku, opened, free FROM stock", 3, goods_row },
+};
+static const struct query of_stock[] = {
+	{ "SELECT saga, state, locked_by FROM parcel", 3, parcel_row },
+	{ "SELECT saga, sku, held FROM line", 3, held_row },
+	{ "SELECT saga, state FROM saga_slot WHERE step = 'ship'", 2, ship_row },
+};
+static const char left_slots[] =
+	"SELECT saga, step, subject, state FROM saga_slot"
+	" WHERE state IN ('waiting', 'trying', 'undoing', 'dead', 'stuck')";
+static const char left_parked[] = "SELECT saga, step, subject, kind FROM saga_parked";
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static int ask(struct reads *reads, const struct query *queries, size_t count, struct books *books,
+	saga_error *error)
+{
+	int code = SAGA_OK;
+
+	for (size_t i = 0; i < count && code == SAGA_OK; i++)
+		code = reads_rows(reads, queries[i].sql, NULL, 0, queries[i].column_count,
+			queries[i].row, books, error);
+	return code;
+}
+
+static int read_store(const char *participant, const char *url, const struct query *first,
+	size_t first_count, const struct query *then, size_t then_count, struct books *books,
+	saga_error *error)
+{
+	struct slot_reading slots = { .books = books, .participant = participant };
+	struct reads *reads;
+	int code = reads_open(url, &reads, error);
+
+	if (code != SAGA_OK)
+		return code;
+	code = ask(reads, first, first_count, books, error);
+	if (books->order_count)
+		qsort(books->orders, books->order_count, sizeof *books->orders, by_saga);
+	if (books->goods_count)
+		qsort(books->goods, books->goods_count, sizeof *books->goods, by_sku);
+	if (code == SAGA_OK)
+		code = ask(reads, then, then_count, books, error);
+	if (code == SAGA_OK)
+		code = reads_rows(reads, left_slots, NULL, 0, 4, slot_row, &slots, error);
+	if (code == SAGA_OK)
+		code = reads_rows(reads, left_parked, NULL, 0, 4, slot_row, &slots, error);
+	reads_close(reads);
+	return code;
+}
+
+/* ---- the provider's ledger: another company's, and always SQLite ---- */
+
+static void ledger_row(sqlite3_stmt *row, struct books *books)
+{
+	const char *reference = (const char *)sqlite3_column_text(row, 0);
+	int64_t cents = sqlite3_column_int64(row, 1);
+	struct book *book = NULL;
+	saga_id saga;
+
+	if (reference && saga_id_parse(reference, &saga) == SAGA_OK)
+		book = books_order(books, saga);
+	if (!book) {
+		books->strangers++;
+		return;
+	}
+	book->kept += cents;
+	book->charges++;
+}
+
+static int read_ledger(const char *path, struct books *books, saga_error *error)
+{
+	sqlite3 *ledger;
+	sqlite3_stmt *row = NULL;
+	int code = sqlite3_open_v2(path, &ledger, SQLITE_OPEN_READWRITE, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_prepare_v2(ledger,
+			"SELECT reference, cents FROM charge"
+			" WHERE cents > 0",
+			-1, &row, NULL);
+	if (code == SQLITE_OK)
+		while ((code = sqlite3_step(row)) == SQLITE_ROW)
+			ledger_row(row, books);
+	if (code != SQLITE_OK && code != SQLITE_DONE)
+		code = saga_error_set(error, SAGA_AWAY, "%s: %s", path, sqlite3_errmsg(ledger));
+	else
+		code = SAGA_OK;
+	sqlite3_finalize(row);
+	sqlite3_close(ledger);
+	return code;
+}
+
+int books_read(const struct shop_stores *stores, struct books *ret_books, saga_error *error)
+{
+	int code;
+
+	*ret_books = (struct books){ 0 };
+	code = read_store("order", stores->order, of_orders, COUNT(of_orders), of_order,
+		COUNT(of_order), ret_books, error);
+	if (code == SAGA_OK)
+		code = read_store("payment", stores->payment, NULL, 0, of_payment,
+			COUNT(of_payment), ret_books, error);
+	if (code == SAGA_OK)
+		code = read_store("stock", stores->stock, of_goods, COUNT(of_goods), of_stock,
+			COUNT(of_stock), ret_books, error);
+	if (code == SAGA_OK)
+		code = read_ledger(stores->ledger, ret_books, error);
+	return code;
+}
+
+void books_free(struct books *books)
+{
+	free(books->orders);
+	free(books->goods);
+	free(books->slots);
+}

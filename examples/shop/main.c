@@ -1,0 +1,220 @@
+/* The whole shop in one program: run it, audit it, trace an order. */
+#include "arguments.h"
+#include "audit.h"
+#include "trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char run_help[] =
+	"usage: shop run --orders FILE --products FILE [OPTION]...\n"
+	"Places the orders, lets the shop run out, and audits it. What an earlier run with the "
+	"same\n"
+	"--data has done is not done again.\n"
+	"\n"
+	"  --orders FILE        NDJSON; a line's \"op\" is place (default), amend, cancel, "
+	"deliver\n"
+	"  --products FILE      NDJSON\n"
+	"  --data DIR           the databases (default: a new directory, named on stderr)\n"
+	"  --json               the summary as JSON too, as the last line\n"
+	"  --credit FILE        NDJSON {\"customer\": \"*\" for all others, \"credit_cents\"}\n"
+	"  --carrier FILE       NDJSON {\"excluded\": COUNTRY}\n"
+	"  --restock N          multiplies units_in_stock when a shop begins (default 50)\n"
+	"  --lanes N            threads a service (default 1; 0: all on the loop)\n"
+	"  --dispatch-ms N      from paid to shipped: the time to cancel or amend in (default "
+	"200)\n"
+	"  --deadline-ms N      an order that is not paid by then expires (default 60000)\n"
+	"  --patience-s N       gives up when nothing goes on for so long (default 120)\n"
+	"  --provider-faults SEED,SLOW%,SLOW_MS,DECLINE%,LATE%\n"
+	"                       of the payment provider's answers (default 1,5,20,1,3)\n"
+	"  --store-order URL, --store-payment URL, --store-stock URL\n"
+	"                       other databases than DIR/order.db and so on\n"
+	"\n"
+	"Exits 0 with no violations, 1 with some or when it could not run out, 2 for wrong use.\n";
+static const char audit_help[] =
+	"usage: shop audit --data DIR [--json] [--store-order URL] [--store-payment URL]\n"
+	"                  [--store-stock URL]\n"
+	"Proves from the databases and the provider's ledger that every order ended well or was "
+	"taken\n"
+	"back whole, and names each breach. Exits 1 if there is one, 2 for wrong use.\n";
+static const char trace_help[] =
+	"usage: shop trace --data DIR [--store-order URL] [--store-payment URL]\n"
+	"                  [--store-stock URL] REF\n"
+	"One order's story, event by event, with times. Exits 1 if there is no such order.\n";
+static const char help[] =
+	"usage: shop run|audit|trace [OPTION]...   (shop run --help says more)\n";
+
+/* ---- where things are ---- */
+
+static int set_path(char path[1024], const char *given, const char *format, const char *directory)
+{
+	int size =
+		given ? snprintf(path, 1024, "%s", given) : snprintf(path, 1024, format, directory);
+
+	if (size < 1024)
+		return 0;
+	fprintf(stderr, "shop: `%s`: too long\n", given ? given : directory);
+	return -1;
+}
+
+static int set_stores(struct arguments *a)
+{
+	struct shop_stores *stores = &a->run.stores;
+
+	if (set_path(stores->order, a->stores[0], "sqlite:%s/order.db", a->data) != 0 ||
+		set_path(stores->payment, a->stores[1], "sqlite:%s/payment.db", a->data) != 0 ||
+		set_path(stores->stock, a->stores[2], "sqlite:%s/stock.db", a->data) != 0)
+		return -1;
+	return set_path(stores->ledger, NULL, "%s/provider.db", a->data);
+}
+
+static int make_data(struct arguments *a, char made[64])
+{
+	if (a->data && (mkdir(a->data, 0777) == 0 || errno == EEXIST))
+		return 0;
+	if (!a->data) {
+		snprintf(made, 64, "/tmp/shop-XXXXXX");
+		a->data = mkdtemp(made);
+		if (a->data) {
+			fprintf(stderr, "shop: the databases are in %s\n", a->data);
+			return 0;
+		}
+	}
+	fprintf(stderr, "shop: %s: %s\n", a->data ? a->data : made, strerror(errno));
+	return -1;
+}
+
+/* A shop that never ran would be an empty file made by looking at it. */
+static int find_data(struct arguments *a)
+{
+	if (!a->data) {
+		fprintf(stderr, "shop: --data is missing\n");
+		return -1;
+	}
+	if (set_stores(a) != 0)
+		return -1;
+	if (access(a->run.stores.ledger, R_OK) != 0) {
+		fprintf(stderr, "shop: %s: no shop ran here: %s\n", a->run.stores.ledger,
+			strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- the commands ---- */
+
+static void print_json(const struct audit *audit, const struct run_result *result)
+{
+	printf("{\"orders\":%zu,\"refused\":%zu,\"completed\":%zu,\"fulfilled\":%zu,"
+	       "\"cancelled\":%zu,\"dead\":%zu,\"violations\":%zu,\"seconds\":%.3f}\n",
+		audit->orders, result->refused, audit->completed, audit->fulfilled,
+		audit->cancelled, audit->dead, audit->violations, result->seconds);
+}
+
+static int audit_and_tell(const struct arguments *a, const struct run_result *result)
+{
+	struct audit audit;
+	saga_error error;
+
+	if (audit_shop(&a->run.stores, stdout, &audit, &error) != SAGA_OK) {
+		fprintf(stderr, "shop: audit: %s\n", error.text);
+		return 1;
+	}
+	audit_print(&audit, stdout);
+	if (a->json)
+		print_json(&audit, result);
+	return audit.violations ? 1 : 0;
+}
+
+static int command_run(struct arguments *a)
+{
+	struct run_result result;
+	char made[64];
+	int code;
+
+	if (a->ref || !a->run.orders || !a->run.products) {
+		if (a->ref)
+			fprintf(stderr, "shop: `%s` is too much\n", a->ref);
+		else
+			fprintf(stderr, "shop: --%s is missing\n",
+				a->run.orders ? "products" : "orders");
+		return 2;
+	}
+	if (make_data(a, made) != 0 || set_stores(a) != 0 || run_shop(&a->run, &result) != 0)
+		return 1;
+	if (result.is_interrupted)
+		return 1;
+	printf("%zu lines refused, %zu orders were there already, %.1f s\n", result.refused,
+		result.repeated, result.seconds);
+	code = audit_and_tell(a, &result);
+	return result.is_cut_short ? 1 : code;
+}
+
+static int command_audit(struct arguments *a)
+{
+	if (a->ref) {
+		fprintf(stderr, "shop: `%s` is too much\n", a->ref);
+		return 2;
+	}
+	return find_data(a) == 0 ? audit_and_tell(a, &(struct run_result){ 0 }) : 2;
+}
+
+static int command_trace(struct arguments *a)
+{
+	saga_error error;
+
+	if (!a->ref) {
+		fprintf(stderr, "shop: the order's REF is missing\n");
+		return 2;
+	}
+	if (find_data(a) != 0)
+		return 2;
+	if (trace_order(&a->run.stores, a->ref, stdout, &error) == SAGA_OK)
+		return 0;
+	fprintf(stderr, "shop: trace: %s\n", error.text);
+	return 1;
+}
+
+struct command {
+	const char *name;
+	const struct option *options;
+	const char *usage;
+	int (*run)(struct arguments *a);
+};
+
+static const struct command commands[] = {
+	{ "run", run_options, run_help, command_run },
+	{ "audit", look_options, audit_help, command_audit },
+	{ "trace", look_options, trace_help, command_trace },
+};
+
+int main(int argc, char **argv)
+{
+	struct arguments a;
+
+	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
+		int code;
+
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		argv[1] = argv[0]; /* the name that getopt says */
+		code = take_arguments(
+			argc - 1, argv + 1, commands[i].options, commands[i].usage, &a);
+		if (code == 0)
+			return commands[i].run(&a);
+		if (code < 0)
+			fprintf(stderr, "shop: try shop %s --help\n", commands[i].name);
+		return code < 0 ? 2 : 0;
+	}
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		fputs(help, stdout);
+		return 0;
+	}
+	fprintf(stderr, "shop: %s%s%s", argc > 1 ? "no such command: " : "no command",
+		argc > 1 ? argv[1] : "", "\n");
+	fputs(help, stderr);
+	return 2;
+}

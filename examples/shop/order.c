@@ -1,0 +1,322 @@
+/*
+ * The order service: what was ordered, what it costs, and what became of it.
+ *
+ * `amending` names the amendment that holds the order; its lines stand beside the order's own until
+ * it is applied or refused.
+ */
+#include "events.h"
+#include "shop.h"
+
+#include <string.h>
+
+enum {
+	ORDER_LINES = 500,
+	ORDER_UNITS = 1000000,   /* of one product */
+	ORDER_PRICE = 100000000, /* cents, of one unit */
+	ORDER_NAME = 40          /* bytes of a ref, a customer, a country, a product */
+};
+
+SAGA_STRUCT(order_row, id(saga), text(ref), text(customer), text(country), text(state),
+	int64(total), opt_text(why), opt_text(pending));
+
+static const char *const schema[] = {
+	"CREATE TABLE orders (saga SAGA_ID PRIMARY KEY, ref VARCHAR(40) NOT NULL UNIQUE,"
+	"  customer VARCHAR(40) NOT NULL, country VARCHAR(40) NOT NULL, total BIGINT NOT NULL,"
+	"  state VARCHAR(10) NOT NULL, amending VARCHAR(255), why VARCHAR(255));"
+	"CREATE TABLE order_line (saga SAGA_ID, amendment VARCHAR(255), sku VARCHAR(40),"
+	"  quantity BIGINT NOT NULL, unit_price_cents BIGINT NOT NULL,"
+	"  discount_percent BIGINT NOT NULL, PRIMARY KEY (saga, amendment, sku));"
+	"CREATE TABLE amendment (saga SAGA_ID, name VARCHAR(255), state VARCHAR(8) NOT NULL,"
+	"  why VARCHAR(255), PRIMARY KEY (saga, name));",
+	NULL,
+};
+
+/* ---- lines ---- */
+
+static bool is_name(const char *text)
+{
+	return *text && strlen(text) <= ORDER_NAME;
+}
+
+static const char *line_fault(const struct order_line *line)
+{
+	if (!is_name(line->sku))
+		return "is no product number";
+	if (line->quantity < 1 || line->quantity > ORDER_UNITS)
+		return "has a quantity that is not from 1 to 1000000";
+	if (line->unit_price_cents < 0 || line->unit_price_cents > ORDER_PRICE)
+		return "has a price that is not from 0 to 100000000 cents";
+	if (line->discount_percent < 0 || line->discount_percent > 100)
+		return "has a discount that is not from 0 to 100 percent";
+	return NULL;
+}
+
+/* What is wrong with the lines of an order, or NULL. */
+static const char *lines_fault(saga_step *s, const struct order_line *lines, size_t count)
+{
+	if (count == 0 || count > ORDER_LINES)
+		return saga_format(s, "%zu lines, it must be 1 to %d", count, ORDER_LINES);
+	for (size_t i = 0; i < count; i++) {
+		const char *fault = line_fault(&lines[i]);
+
+		if (fault)
+			return saga_format(s, "product `%.40s` %s", lines[i].sku, fault);
+		for (size_t before = 0; before < i; before++)
+			if (strcmp(lines[before].sku, lines[i].sku) == 0)
+				return saga_format(s, "product `%s` comes twice", lines[i].sku);
+	}
+	return NULL;
+}
+
+static int64_t total_of(const struct order_line *lines, size_t count)
+{
+	int64_t total = 0;
+
+	for (size_t i = 0; i < count; i++)
+		total += (lines[i].unit_price_cents * lines[i].quantity *
+					 (100 - lines[i].discount_percent) +
+				 50) /
+			100;
+	return total;
+}
+
+static const struct stock_line *wanted(saga_step *s, const struct order_line *lines, size_t count)
+{
+	struct stock_line *want = saga_alloc(s, count, sizeof *want);
+
+	for (size_t i = 0; want && i < count; i++)
+		want[i] = (struct stock_line){ .sku = lines[i].sku, .quantity = lines[i].quantity };
+	return want;
+}
+
+static void keep_lines(
+	saga_step *s, const char *amendment, const struct order_line *lines, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		saga_exec(s,
+			"INSERT INTO order_line (saga, amendment, sku, quantity,"
+			" unit_price_cents, discount_percent) VALUES (?, ?, ?, ?, ?, ?)",
+			saga_this(s), amendment, lines[i].sku, lines[i].quantity,
+			lines[i].unit_price_cents, lines[i].discount_percent);
+}
+
+/* ---- place, and its undo ---- */
+
+static const char *place_fault(saga_step *s, const struct place_order *wish)
+{
+	if (!is_name(wish->ref) || !is_name(wish->customer) || !is_name(wish->country))
+		return "ref, customer and country take 1 to 40 bytes each";
+	if (saga_query_int64(s, 0, "SELECT 1 FROM orders WHERE ref = ?", wish->ref))
+		return "this ref was placed before";
+	return lines_fault(s, wish->lines, wish->lines_count);
+}
+
+static saga_verdict place(saga_step *s)
+{
+	const struct order_config *config = saga_user(s);
+	const struct place_order *wish = saga_on(s, place_order);
+	const char *fault = place_fault(s, wish);
+	int64_t total;
+
+	if (fault)
+		return saga_malformed(s, "%s", fault);
+	total = total_of(wish->lines, wish->lines_count);
+	saga_exec(s,
+		"INSERT INTO orders (saga, ref, customer, country, total, state)"
+		" VALUES (?, ?, ?, ?, ?, 'placed')",
+		saga_this(s), wish->ref, wish->customer, wish->country, total);
+	keep_lines(s, "", wish->lines, wish->lines_count);
+	saga_after(s, config->pay_within_ms, order_expired);
+	return saga_emit(s, order_placed, .customer = wish->customer, .country = wish->country,
+		.total = total, .lines = wanted(s, wish->lines, wish->lines_count),
+		.lines_count = wish->lines_count);
+}
+
+static saga_verdict unplace(saga_step *s)
+{
+	const struct stock_rejected *rejected = saga_on(s, stock_rejected);
+	const char *why = rejected ? rejected->why : saga_on(s, stock_released)->why;
+
+	saga_exec(s,
+		"UPDATE orders SET state = 'cancelled', amending = NULL, why = ?"
+		" WHERE saga = ?",
+		why, saga_this(s));
+	return saga_emit(s, order_cancelled, .why = why);
+}
+
+/* ---- cancel, and the good ends ---- */
+
+static const char *why_not(saga_step *s)
+{
+	const struct order_row *row = saga_query_one(s, order_row,
+		"SELECT saga, ref, customer, country, state, total, why, amending AS pending"
+		" FROM orders WHERE saga = ?",
+		saga_this(s));
+
+	return row ? saga_format(s, "the order is %s", row->state) : "no such order";
+}
+
+static saga_verdict cancel(saga_step *s)
+{
+	if (!saga_exec(s,
+		    "UPDATE orders SET state = 'cancelling'"
+		    " WHERE saga = ? AND state = 'placed'",
+		    saga_this(s)))
+		return saga_reject(s, order_refused, .why = why_not(s));
+	return saga_emit(s, order_cancel_asked);
+}
+
+static saga_verdict fulfil(saga_step *s)
+{
+	saga_exec(s,
+		"UPDATE orders SET state = 'fulfilled'"
+		" WHERE saga = ? AND state <> 'completed'",
+		saga_this(s));
+	return saga_emit(s, order_fulfilled);
+}
+
+static saga_verdict complete(saga_step *s)
+{
+	saga_exec(s, "UPDATE orders SET state = 'completed' WHERE saga = ?", saga_this(s));
+	return saga_emit(s, order_completed);
+}
+
+/* ---- amend, its undo, and apply ---- */
+
+static saga_verdict amend(saga_step *s)
+{
+	const struct amend_order *wish = saga_on(s, amend_order);
+	const char *fault = lines_fault(s, wish->lines, wish->lines_count);
+
+	if (fault)
+		return saga_malformed(s, "%s", fault);
+	if (!saga_exec(s,
+		    "UPDATE orders SET state = 'amending', amending = ?"
+		    " WHERE saga = ? AND state = 'placed' AND amending IS NULL",
+		    saga_subject(s), saga_this(s)))
+		return saga_reject(s, order_refused, .why = why_not(s));
+	saga_exec(s, "INSERT INTO amendment (saga, name, state) VALUES (?, ?, 'asked')",
+		saga_this(s), saga_subject(s));
+	keep_lines(s, saga_subject(s), wish->lines, wish->lines_count);
+	return saga_emit(s, amend_asked, .total = total_of(wish->lines, wish->lines_count),
+		.lines = wanted(s, wish->lines, wish->lines_count),
+		.lines_count = wish->lines_count);
+}
+
+static void end_amendment(saga_step *s, const char *state, const char *why)
+{
+	saga_exec(s, "UPDATE amendment SET state = ?, why = ? WHERE saga = ? AND name = ?", state,
+		why, saga_this(s), saga_subject(s));
+	saga_exec(s,
+		"UPDATE orders SET amending = NULL,"
+		" state = CASE WHEN state = 'amending' THEN 'placed' ELSE state END"
+		" WHERE saga = ? AND amending = ?",
+		saga_this(s), saga_subject(s));
+}
+
+static saga_verdict reject_amendment(saga_step *s)
+{
+	const struct amend_refused *refused = saga_on(s, amend_refused);
+	const char *why = refused ? refused->why : saga_on(s, stock_restored)->why;
+
+	saga_exec(s, "DELETE FROM order_line WHERE saga = ? AND amendment = ?", saga_this(s),
+		saga_subject(s));
+	end_amendment(s, "refused", why);
+	return saga_emit(s, amend_rejected, .why = why);
+}
+
+static saga_verdict apply(saga_step *s)
+{
+	const struct payment_adjusted *paid = saga_on(s, payment_adjusted);
+
+	saga_exec(s, "DELETE FROM order_line WHERE saga = ? AND amendment = ''", saga_this(s));
+	saga_exec(s, "UPDATE order_line SET amendment = '' WHERE saga = ? AND amendment = ?",
+		saga_this(s), saga_subject(s));
+	saga_exec(s, "UPDATE orders SET total = ? WHERE saga = ?", paid->cents, saga_this(s));
+	end_amendment(s, "applied", NULL);
+	return saga_emit(s, order_amended, .total = paid->cents);
+}
+
+/* ---- looking ---- */
+
+static const struct order_row *asked_for(saga_step *s)
+{
+	const struct get_order *asked = saga_on(s, get_order);
+
+	if (asked->ref)
+		return saga_query_one(s, order_row,
+			"SELECT saga, ref, customer, country, state,"
+			" total, why, amending AS pending FROM orders WHERE ref = ?",
+			asked->ref);
+	return saga_query_one(s, order_row,
+		"SELECT saga, ref, customer, country, state,"
+		" total, why, amending AS pending FROM orders WHERE saga = ?",
+		saga_this(s));
+}
+
+static saga_verdict get(saga_step *s)
+{
+	const struct order_row *row = asked_for(s);
+	const struct order_line *lines;
+	const struct amendment_state *amendments;
+	size_t lines_count, amendments_count;
+
+	if (!row)
+		return saga_reject(s, order_refused, .why = "no such order");
+	lines = saga_query(s, order_line, &lines_count,
+		"SELECT sku, quantity, unit_price_cents, discount_percent FROM order_line"
+		" WHERE saga = ? AND amendment = '' ORDER BY sku",
+		row->saga);
+	amendments = saga_query(s, amendment_state, &amendments_count,
+		"SELECT name, state, why FROM amendment WHERE saga = ? ORDER BY name", row->saga);
+	return saga_emit(s, order_state, .saga = row->saga, .ref = row->ref,
+		.customer = row->customer, .country = row->country, .state = row->state,
+		.total = row->total, .why = row->why, .pending = row->pending, .lines = lines,
+		.lines_count = lines_count, .amendments = amendments,
+		.amendments_count = amendments_count);
+}
+
+static saga_verdict count(saga_step *s)
+{
+	return saga_emit(s, orders_counted,
+		.placed = saga_query_int64(s, 0, "SELECT COUNT(*) FROM orders"),
+		.ended = saga_query_int64(s, 0,
+			"SELECT COUNT(*) FROM orders"
+			" WHERE state IN ('fulfilled', 'completed', 'cancelled')"));
+}
+
+/* ---- the contract ---- */
+
+/* clang-format off */
+static const saga_step_def steps[] = {
+	{ .name = "place", .on = { &place_order }, .run = place, .emits = { &order_placed },
+	  .after = { { .event = &order_expired, .unless = { &payment_charged } } },
+	  .undo = unplace, .undo_on = { &stock_rejected, &stock_released },
+	  .undone = { &order_cancelled } },
+
+	{ .name = "cancel", .per_subject = true, .on = { &cancel_order }, .run = cancel,
+	  .emits = { &order_cancel_asked }, .rejects = { &order_refused } },
+
+	{ .name = "fulfil", .on = { &shipment_created }, .run = fulfil,
+	  .emits = { &order_fulfilled } },
+
+	{ .name = "complete", .on = { &order_fulfilled, &shipment_delivered }, .join = SAGA_ALL,
+	  .run = complete, .emits = { &order_completed } },
+
+	{ .name = "amend", .per_subject = true, .on = { &amend_order }, .run = amend,
+	  .emits = { &amend_asked }, .rejects = { &order_refused },
+	  .undo = reject_amendment, .undo_on = { &amend_refused, &stock_restored },
+	  .undone = { &amend_rejected } },
+
+	{ .name = "apply", .per_subject = true, .on = { &payment_adjusted }, .run = apply,
+	  .emits = { &order_amended } },
+
+	{ .name = "get", .reads_only = true, .on = { &get_order }, .run = get,
+	  .emits = { &order_state }, .rejects = { &order_refused } },
+
+	{ .name = "count", .reads_only = true, .on = { &count_orders }, .run = count,
+	  .emits = { &orders_counted } },
+};
+/* clang-format on */
+
+const saga_participant_def order = SAGA_PARTICIPANT("order", steps, .schema = schema);

@@ -1,0 +1,316 @@
+/*
+ * The stock service: what is free, what is held for whom, and what is on its way.
+ *
+ * A line holds units while an order waits. Of `held` units the order wants `wanted`, and wanted
+ * `was` before its last amendment. An amendment takes what it needs more at once, and gives back
+ * what it needs less only once it is settled: so it can always be taken back.
+ */
+#include "events.h"
+#include "shop.h"
+
+#include <string.h>
+
+SAGA_STRUCT(
+	parcel_row, text(state), flag(paid), flag(due), flag(carrier_serves), opt_text(locked_by));
+
+static const char *const schema[] = {
+	"CREATE TABLE stock (sku VARCHAR(40) PRIMARY KEY, opened BIGINT NOT NULL,"
+	"  free BIGINT NOT NULL);"
+	"CREATE TABLE excluded (country VARCHAR(40) PRIMARY KEY);"
+	"CREATE TABLE parcel (saga SAGA_ID PRIMARY KEY, country VARCHAR(40) NOT NULL,"
+	"  paid BIGINT NOT NULL, due BIGINT NOT NULL, locked_by VARCHAR(255),"
+	"  state VARCHAR(9) NOT NULL);"
+	"CREATE TABLE line (saga SAGA_ID, sku VARCHAR(40), held BIGINT NOT NULL,"
+	"  wanted BIGINT NOT NULL, was BIGINT NOT NULL, PRIMARY KEY (saga, sku));",
+	NULL,
+};
+
+static bool take(saga_step *s, const char *sku, int64_t quantity)
+{
+	return saga_exec(s, "UPDATE stock SET free = free - ? WHERE sku = ? AND free >= ?",
+		       quantity, sku, quantity) > 0;
+}
+
+static void add_line(saga_step *s, const struct stock_line *line)
+{
+	saga_exec(s, "INSERT INTO line (saga, sku, held, wanted, was) VALUES (?, ?, ?, ?, 0)",
+		saga_this(s), line->sku, line->quantity, line->quantity);
+}
+
+/* Raises what the order holds of a product to quantity, if so much is free. */
+static bool raise(saga_step *s, const struct stock_line *line)
+{
+	saga_id saga = saga_this(s);
+	int64_t held = saga_query_int64(
+		s, 0, "SELECT held FROM line WHERE saga = ? AND sku = ?", saga, line->sku);
+	int64_t more = line->quantity > held ? line->quantity - held : 0;
+
+	if (!take(s, line->sku, more))
+		return false;
+	if (!saga_exec(s, "UPDATE line SET held = held + ?, wanted = ? WHERE saga = ? AND sku = ?",
+		    more, line->quantity, saga, line->sku))
+		add_line(s, line);
+	return true;
+}
+
+/* Gives back what the order holds and does not want. */
+static void give_back_surplus(saga_step *s)
+{
+	saga_id saga = saga_this(s);
+
+	saga_exec(s,
+		"UPDATE stock SET free = free + (SELECT held - wanted FROM line"
+		"  WHERE line.saga = ? AND line.sku = stock.sku)"
+		" WHERE sku IN (SELECT sku FROM line WHERE saga = ?)",
+		saga, saga);
+	saga_exec(s, "UPDATE line SET held = wanted WHERE saga = ?", saga);
+}
+
+static bool unlock(saga_step *s)
+{
+	return saga_exec(s, "UPDATE parcel SET locked_by = NULL WHERE saga = ? AND locked_by = ?",
+		       saga_this(s), saga_subject(s)) > 0;
+}
+
+static bool is_live(saga_step *s)
+{
+	return saga_query_int64(s, 0, "SELECT 1 FROM parcel WHERE saga = ? AND state = 'reserved'",
+		       saga_this(s)) == 1;
+}
+
+static const struct stock_line *held_lines(saga_step *s, size_t *ret_count)
+{
+	return saga_query(s, stock_line, ret_count,
+		"SELECT sku, held AS quantity FROM line"
+		" WHERE saga = ? AND held > 0 ORDER BY sku",
+		saga_this(s));
+}
+
+static const struct parcel_row *parcel_of(saga_step *s)
+{
+	return saga_query_one(s, parcel_row,
+		"SELECT state, paid, due, locked_by,"
+		" CASE WHEN country IN (SELECT country FROM excluded) THEN 0 ELSE 1 END"
+		" AS carrier_serves FROM parcel WHERE saga = ?",
+		saga_this(s));
+}
+
+/* ---- reserve, and release ---- */
+
+static saga_verdict reserve(saga_step *s)
+{
+	const struct order_placed *placed = saga_on(s, order_placed);
+
+	saga_exec(s,
+		"INSERT INTO parcel (saga, country, paid, due, state)"
+		" VALUES (?, ?, 0, 0, 'reserved')",
+		saga_this(s), placed->country);
+	for (size_t i = 0; i < placed->lines_count; i++) {
+		if (!take(s, placed->lines[i].sku, placed->lines[i].quantity))
+			return saga_reject(
+				s, stock_rejected, .sku = placed->lines[i].sku, .why = WHY_STOCK);
+		add_line(s, &placed->lines[i]);
+	}
+	return saga_emit(s, stock_reserved, .customer = placed->customer, .total = placed->total);
+}
+
+/* Why the payment does not stand. */
+static const char *unpaid_why(saga_step *s)
+{
+	const struct payment_declined *declined = saga_on(s, payment_declined);
+	const struct payment_refunded *refunded = saga_on(s, payment_refunded);
+
+	return declined ? declined->why : refunded ? refunded->why : saga_why(s);
+}
+
+static saga_verdict refuse_reserve(saga_step *s)
+{
+	return saga_reject(s, stock_rejected, .why = unpaid_why(s));
+}
+
+static saga_verdict release(saga_step *s)
+{
+	size_t count;
+	const struct stock_line *lines = held_lines(s, &count);
+
+	saga_exec(s, "UPDATE line SET wanted = 0 WHERE saga = ?", saga_this(s));
+	give_back_surplus(s);
+	saga_exec(s, "UPDATE parcel SET state = 'released', locked_by = NULL WHERE saga = ?",
+		saga_this(s));
+	return saga_emit(
+		s, stock_released, .lines = lines, .lines_count = count, .why = unpaid_why(s));
+}
+
+/* ---- ship, and track ---- */
+
+static void note_trigger(saga_step *s)
+{
+	const struct stock_config *config = saga_user(s);
+
+	if (saga_on(s, payment_charged)) {
+		saga_exec(s, "UPDATE parcel SET paid = 1, due = ? WHERE saga = ?",
+			config->dispatch_delay_ms <= 0, saga_this(s));
+		if (config->dispatch_delay_ms > 0)
+			saga_after(s, config->dispatch_delay_ms, dispatch_due);
+	}
+	if (saga_on(s, dispatch_due))
+		saga_exec(s, "UPDATE parcel SET due = 1 WHERE saga = ?", saga_this(s));
+}
+
+static saga_verdict ship(saga_step *s)
+{
+	const struct parcel_row *parcel;
+	const struct stock_line *lines;
+	size_t count;
+	char number[SAGA_ID_TEXT];
+
+	note_trigger(s);
+	parcel = parcel_of(s);
+	if (!parcel || !parcel->paid)
+		return saga_wait(s, "not paid yet");
+	if (parcel->locked_by)
+		return saga_wait(s, "amendment %s holds it", parcel->locked_by);
+	if (!parcel->due)
+		return saga_wait(s, "its time to leave has not come");
+	if (!parcel->carrier_serves)
+		return saga_reject(s, shipment_refused, .why = WHY_CARRIER);
+	lines = held_lines(s, &count);
+	saga_exec(s, "UPDATE parcel SET state = 'shipped' WHERE saga = ?", saga_this(s));
+	return saga_emit(s, shipment_created, .parcel = saga_id_text(saga_this(s), number),
+		.lines = lines, .lines_count = count);
+}
+
+static saga_verdict refuse_ship(saga_step *s)
+{
+	if (saga_on(s, order_cancel_asked))
+		return saga_reject(s, shipment_refused, .why = WHY_CUSTOMER);
+	return saga_reject(s, shipment_refused, .why = unpaid_why(s));
+}
+
+static saga_verdict track(saga_step *s)
+{
+	const struct track_parcel *seen = saga_on(s, track_parcel);
+	const struct parcel_row *parcel = parcel_of(s);
+
+	if (!parcel ||
+		(strcmp(parcel->state, "shipped") != 0 && strcmp(parcel->state, "delivered") != 0))
+		return saga_malformed(s, "no such parcel is on its way");
+	if (!seen->delivered)
+		return saga_emit(s, shipment_moved, .place = seen->place);
+	saga_exec(s, "UPDATE parcel SET state = 'delivered' WHERE saga = ?", saga_this(s));
+	return saga_emit(s, shipment_delivered, .place = seen->place);
+}
+
+/* ---- adjust, its undo, and settle ---- */
+
+static saga_verdict adjust(saga_step *s)
+{
+	const struct amend_asked *amend = saga_on(s, amend_asked);
+
+	if (!saga_exec(s,
+		    "UPDATE parcel SET locked_by = ? WHERE saga = ? AND locked_by IS NULL"
+		    " AND state = 'reserved'",
+		    saga_subject(s), saga_this(s)))
+		return saga_reject(s, amend_refused, .why = "not reserved, or being amended");
+	saga_exec(s, "UPDATE line SET was = wanted, wanted = 0 WHERE saga = ?", saga_this(s));
+	for (size_t i = 0; i < amend->lines_count; i++)
+		if (!raise(s, &amend->lines[i]))
+			return saga_reject(s, amend_refused, .why = WHY_STOCK);
+	return saga_emit(s, stock_adjusted, .total = amend->total);
+}
+
+static saga_verdict restore(saga_step *s)
+{
+	if (unlock(s) && is_live(s)) {
+		saga_exec(s, "UPDATE line SET wanted = was WHERE saga = ?", saga_this(s));
+		give_back_surplus(s);
+	}
+	return saga_emit(s, stock_restored, .why = saga_on(s, payment_unadjusted)->why);
+}
+
+static saga_verdict settle(saga_step *s)
+{
+	if (unlock(s) && is_live(s))
+		give_back_surplus(s);
+	return saga_emit(s, stock_settled);
+}
+
+/* ---- goods and countries, and looking ---- */
+
+static saga_verdict open(saga_step *s)
+{
+	const struct open_stock *goods = saga_on(s, open_stock);
+
+	if (goods->quantity < 0)
+		return saga_malformed(s, "a quantity below zero");
+	saga_exec(s, "INSERT INTO stock (sku, opened, free) VALUES (?, ?, ?)", goods->sku,
+		goods->quantity, goods->quantity);
+	return saga_done(s);
+}
+
+static saga_verdict exclude(saga_step *s)
+{
+	saga_exec(s, "INSERT INTO excluded (country) VALUES (?)",
+		saga_on(s, exclude_country)->country);
+	return saga_done(s);
+}
+
+static saga_verdict level(saga_step *s)
+{
+	const char *sku = saga_on(s, get_stock)->sku;
+
+	return saga_emit(s, stock_level, .sku = sku,
+		.opened = saga_query_int64(s, 0, "SELECT opened FROM stock WHERE sku = ?", sku),
+		.free = saga_query_int64(s, 0, "SELECT free FROM stock WHERE sku = ?", sku));
+}
+
+static saga_verdict shipment(saga_step *s)
+{
+	const struct parcel_row *parcel = parcel_of(s);
+	size_t count;
+	const struct stock_line *lines = held_lines(s, &count);
+
+	if (!parcel)
+		return saga_emit(s, shipment_state, .state = "none");
+	return saga_emit(s, shipment_state, .state = parcel->state, .paid = parcel->paid,
+		.locked_by = parcel->locked_by, .lines = lines, .lines_count = count);
+}
+
+/* ---- the contract ---- */
+
+/* clang-format off */
+static const saga_step_def steps[] = {
+	{ .name = "reserve", .on = { &order_placed }, .run = reserve,
+	  .emits = { &stock_reserved }, .rejects = { &stock_rejected }, .refuse = refuse_reserve,
+	  .undo = release, .undo_on = { &payment_declined, &payment_refunded },
+	  .undone = { &stock_released } },
+
+	{ .name = "ship", .pivot = true,
+	  .on = { &payment_charged, &dispatch_due, &stock_settled, &stock_restored }, .run = ship,
+	  .emits = { &shipment_created }, .rejects = { &shipment_refused }, .refuse = refuse_ship,
+	  .bar_on = { &order_cancel_asked, &payment_declined },
+	  .after = { { .event = &dispatch_due } } },
+
+	{ .name = "track", .per_subject = true, .on = { &track_parcel }, .run = track,
+	  .emits = { &shipment_moved, &shipment_delivered } },
+
+	{ .name = "adjust", .per_subject = true, .on = { &amend_asked }, .run = adjust,
+	  .emits = { &stock_adjusted }, .rejects = { &amend_refused },
+	  .undo = restore, .undo_on = { &payment_unadjusted }, .undone = { &stock_restored } },
+
+	{ .name = "settle", .per_subject = true, .on = { &order_amended }, .run = settle,
+	  .emits = { &stock_settled } },
+
+	{ .name = "open", .on = { &open_stock }, .run = open },
+
+	{ .name = "exclude", .on = { &exclude_country }, .run = exclude },
+
+	{ .name = "get_stock", .reads_only = true, .on = { &get_stock }, .run = level,
+	  .emits = { &stock_level } },
+
+	{ .name = "get_shipment", .reads_only = true, .on = { &get_shipment }, .run = shipment,
+	  .emits = { &shipment_state } },
+};
+/* clang-format on */
+
+const saga_participant_def stock = SAGA_PARTICIPANT("stock", steps, .schema = schema);

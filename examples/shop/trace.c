@@ -1,0 +1,153 @@
+#include "trace.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct told {
+	saga_event *event;
+	int64_t seq;
+};
+
+struct story {
+	saga_id saga;
+	bool found;
+	struct told *told;
+	size_t count;
+};
+
+static int saga_row(void *context, const saga_value *column)
+{
+	struct story *story = context;
+
+	story->saga = reads_id(&column[0]);
+	story->found = true;
+	return SAGA_OK;
+}
+
+static int event_row(void *context, const saga_value *column)
+{
+	struct story *story = context;
+	struct told *longer = realloc(story->told, (story->count + 1) * sizeof *longer);
+	int code;
+
+	if (!longer)
+		return SAGA_NOMEM;
+	story->told = longer;
+	longer += story->count;
+	*longer = (struct told){ .seq = reads_int64(&column[0]) };
+	code = saga_event_read(column[1].as.bytes, &longer->event, NULL);
+	if (code == SAGA_OK)
+		story->count++;
+	return code;
+}
+
+static int ask(const char *url, const char *sql, saga_value value, size_t column_count,
+	reads_row_fn *row, struct story *story, saga_error *error)
+{
+	struct reads *reads;
+	int code = reads_open(url, &reads, error);
+
+	if (code != SAGA_OK)
+		return code;
+	code = reads_rows(reads, sql, &value, 1, column_count, row, story, error);
+	reads_close(reads);
+	return code;
+}
+
+/* ---- order: by time; within a millisecond as one leads to another ---- */
+
+static const char *const flow[] = { "order.placed", "stock.rejected", "stock.reserved",
+	"payment.charged", "order.cancel_asked", "order.refused", "order.expired", "amend.asked",
+	"amend.refused", "stock.adjusted", "payment.adjusted", "payment.unadjusted",
+	"stock.restored", "amend.rejected", "order.amended", "stock.settled", "dispatch.due",
+	"shipment.refused", "payment.declined", "payment.refunded", "stock.released",
+	"order.cancelled", "shipment.created", "order.fulfilled", "shipment.moved",
+	"shipment.delivered", "order.completed" };
+
+static size_t place_in_flow(const saga_event *event)
+{
+	size_t i = 0;
+
+	while (i < sizeof flow / sizeof flow[0] && strcmp(flow[i], saga_event_type(event)) != 0)
+		i++;
+	return i;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct told *left = a, *right = b;
+	int64_t left_time = saga_event_time(left->event);
+	int64_t right_time = saga_event_time(right->event);
+	size_t left_place = place_in_flow(left->event);
+	size_t right_place = place_in_flow(right->event);
+
+	if (left_time != right_time)
+		return left_time < right_time ? -1 : 1;
+	if (left_place != right_place)
+		return left_place < right_place ? -1 : 1;
+	return (left->seq > right->seq) - (left->seq < right->seq);
+}
+
+/* ---- printing ---- */
+
+static void print_time(int64_t ms, FILE *out)
+{
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm parts;
+	char text[32];
+
+	gmtime_r(&seconds, &parts);
+	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
+	fprintf(out, "%s.%03d", text, (int)(ms % 1000));
+}
+
+static void print_event(const saga_event *event, int64_t since, FILE *out)
+{
+	const char *subject = saga_event_subject(event);
+	size_t size = saga_event_json(event, NULL, 0);
+	char *json = malloc(size + 1);
+
+	if (json)
+		saga_event_json(event, json, size + 1);
+	print_time(saga_event_time(event), out);
+	fprintf(out, " %+6" PRId64 " ms  %-8s %-20s %s%s%s\n", saga_event_time(event) - since,
+		saga_event_source(event), saga_event_type(event), json ? json : "",
+		*subject ? "  " : "", subject);
+	free(json);
+}
+
+static void print_story(const struct story *story, const char *ref, FILE *out)
+{
+	char saga[SAGA_ID_TEXT];
+
+	fprintf(out, "order %s, saga %s\n", ref, saga_id_text(story->saga, saga));
+	for (size_t i = 0; i < story->count; i++)
+		print_event(story->told[i].event, saga_event_time(story->told[0].event), out);
+	if (story->count == 0)
+		fprintf(out, "no event of it is left\n");
+}
+
+int trace_order(const struct shop_stores *stores, const char *ref, FILE *out, saga_error *error)
+{
+	const char *const urls[] = { stores->order, stores->payment, stores->stock };
+	struct story story = { .found = false };
+	int code = ask(stores->order, "SELECT saga FROM orders WHERE ref = ?", saga_text(ref), 1,
+		saga_row, &story, error);
+
+	if (code == SAGA_OK && !story.found)
+		code = saga_error_set(error, SAGA_MALFORMED, "no such order: %s", ref);
+	for (size_t i = 0; i < 3 && code == SAGA_OK; i++)
+		code = ask(urls[i], "SELECT seq, event FROM saga_outbox WHERE saga = ?",
+			saga_uuid(story.saga), 2, event_row, &story, error);
+	if (code == SAGA_OK) {
+		if (story.count)
+			qsort(story.told, story.count, sizeof *story.told, by_time);
+		print_story(&story, ref, out);
+	}
+	for (size_t i = 0; i < story.count; i++)
+		saga_event_free(story.told[i].event);
+	free(story.told);
+	return code;
+}

@@ -1,0 +1,19 @@
+#ifndef SAGA_EVENT_PEEK_H
+#define SAGA_EVENT_PEEK_H
+
+/* What a loop must know of an event to hand it on, read from its first keys without decoding it. */
+
+#include <saga/event.h>
+
+struct saga__peek {
+	saga_id id;
+	saga_id saga;
+	char type[64];
+	char source[32];
+	int version;
+};
+
+/* False: not found where our own encoder writes it; decode the event instead. */
+bool saga__event_peek(saga_bytes wire, struct saga__peek *ret_peek);
+
+#endif

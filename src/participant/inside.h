@@ -1,0 +1,137 @@
+#ifndef SAGA_PARTICIPANT_INSIDE_H
+#define SAGA_PARTICIPANT_INSIDE_H
+
+/* The insides of a participant: its loop's side. The lanes' side is lane.h. */
+
+#include <saga/participant.h>
+#include <saga/plugin.h>
+
+#include <uv.h>
+
+#include "../delivery/follow.h"
+#include "../delivery/publish.h"
+#include "lane.h"
+#include "pool.h"
+#include "port.h"
+
+enum { SAGA__LANES_MOST = 8 };
+
+enum saga__life {
+	SAGA__OPENED = 0, /* the loop has not run */
+	SAGA__RUNS,
+	SAGA__STOPS,      /* calls end, lanes end */
+	SAGA__CLOSES,     /* the transport, the handles */
+	SAGA__STOPPED,
+};
+
+struct saga__frame {
+	struct saga__frame *next;
+	struct saga__blob *bytes;
+};
+
+/* A stream of another participant. */
+struct saga__following {
+	struct saga__following *next;
+	struct saga__source source;
+	struct saga__follow *follow;
+};
+
+struct saga_participant {
+	struct saga__plan *plan;
+	char *store_url, *transport_url;
+	char **followers;
+	const saga_store_ops *store_ops;
+	const saga_transport_ops *transport_ops;
+	saga_options options; /* its texts are not ours: use the above */
+	saga_limits limits;
+	struct saga_env env;
+
+	/* the loop */
+	uv_loop_t *loop;
+	uv_loop_t own_loop;
+	bool owns_loop;
+	uv_async_t *wake;
+	uv_timer_t *alarm;
+	int handles;          /* that are not closed */
+	enum saga__life life;
+	saga_error why;
+	int stop_asked;       /* atomic */
+	bool turning;         /* under the lock */
+
+	/* lanes and calls */
+	struct saga__lane lanes[SAGA__LANES_MOST];
+	uv_thread_t threads[SAGA__LANES_MOST];
+	bool lane_up[SAGA__LANES_MOST];
+	size_t lane_count;
+	size_t lanes_ended;
+	bool has_thread[SAGA__LANES_MOST];
+	struct saga__pool pool;
+	uv_mutex_t lock;      /* of the reports, the inbox and the health */
+	struct saga__report *reports, **reports_end;
+
+	/* delivery */
+	struct saga_port port;
+	void *transport;
+	bool transport_up, transport_closed;
+	bool writable;
+	struct saga__frame *inbox, **inbox_end;
+	size_t inbox_count;
+	bool refused_frames;  /* the transport is to resume */
+	bool held;            /* followed streams */
+	bool known;           /* the store was there once */
+	saga_id uuid;
+	int64_t birth;
+	unsigned shards;
+	struct saga__publish *publishes[SAGA__STORE_SHARDS];
+	struct saga__following *followings;
+	struct saga__stand *stands;
+	size_t stand_count;
+	char *frame;          /* room for one to send */
+	size_t frame_size, frame_room;
+	saga_frame waiting;   /* encoded, and not taken by the transport */
+	char topic[SAGA__PARTICIPANT_MOST + 4];
+	char own_topic[SAGA__PARTICIPANT_MOST + 4];
+	const char *topics[3];
+	int64_t trim_at;
+	struct saga__decoder *decoder;
+	struct saga__arena arena;
+
+	/* figures */
+	struct saga__counts counts;
+	uint64_t bad_frames;
+	saga_health health;   /* under the lock */
+};
+
+/* participant.c */
+void saga__log(struct saga_participant *p, int level, const char *what, const char *format, ...)
+	SAGA_PRINTF(4, 5);
+void saga__fatal(struct saga_participant *p, const saga_error *why);
+
+/* loop.c */
+int saga__loop_open(struct saga_participant *p, saga_error *error);
+void saga__loop_close(struct saga_participant *p);
+void saga__loop_close_handles(struct saga_participant *p);
+void saga__loop_alarm(struct saga_participant *p, int64_t ms);
+void saga__wake(struct saga_participant *p);
+
+/* turn.c */
+void saga__turn(struct saga_participant *p);
+void saga__report(void *host, struct saga__report *report);
+struct saga__lane *saga__lane_of(struct saga_participant *p, unsigned shard);
+
+/* streams.c */
+int saga__streams_open(struct saga_participant *p, const struct saga__report *up);
+void saga__streams_committed(struct saga_participant *p, const struct saga__report *report);
+void saga__streams_read(struct saga_participant *p, struct saga__report *report);
+void saga__streams_turn(struct saga_participant *p);
+int64_t saga__streams_due(struct saga_participant *p);
+uint64_t saga__streams_unseen(struct saga_participant *p);
+void saga__streams_close(struct saga_participant *p);
+int saga__transport_open(struct saga_participant *p, saga_error *error);
+void saga__port_init(struct saga_participant *p);
+
+/* submit.c */
+void saga__answer(struct saga_participant *p, struct saga__item *item);
+void saga__answer_stopped(struct saga_participant *p, struct saga__item *item);
+
+#endif

@@ -1,0 +1,499 @@
+#include "lane.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../event/peek.h"
+#include "lane_batch.h"
+
+enum {
+	BACKOFF_FIRST_MS = 20,
+	BACKOFF_MAX_MS = 5000,
+	LOOK_MS = 2000,
+	FORGET_MS = 60000,
+	FORGET_SLOTS = 512,
+};
+
+int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *options)
+{
+	memset(lane, 0, sizeof *lane);
+	lane->options = *options;
+	lane->limit = options->limits.batch_events;
+	lane->due = SAGA__NEVER;
+	saga__items_init(&lane->queue);
+	saga__items_init(&lane->later);
+	if (!(lane->hand = calloc(options->limits.batch_events, sizeof(struct saga__item *))))
+		return SAGA_NOMEM;
+	if (saga__batch_init(&lane->batch, &options->limits) != SAGA_OK) {
+		saga__batch_free(&lane->batch);
+		free(lane->hand);
+		return SAGA_NOMEM;
+	}
+	for (size_t i = 0; i < options->plan->type_count; i++)
+		if (options->plan->types[i].route_count && !options->plan->types[i].type->request)
+			lane->consumes_own = true;
+	lane->batch.plan = options->plan;
+	lane->batch.env = options->env;
+	lane->batch.store_ops = options->store_ops;
+	lane->batch.user = options->user;
+	lane->batch.log = options->log;
+	lane->batch.log_user = options->log_user;
+	lane->batch.rows_most = options->rows;
+	lane->batch.history_ms = options->history_ms;
+	uv_mutex_init(&lane->lock);
+	uv_cond_init(&lane->filled);
+	uv_cond_init(&lane->drained);
+	return SAGA_OK;
+}
+
+void saga__lane_free(struct saga__lane *lane)
+{
+	struct saga__item *item;
+	struct saga__chore *chore;
+
+	while ((item = saga__lane_leftover(lane)))
+		saga__item_free(item);
+	while ((chore = lane->chores)) {
+		lane->chores = chore->next;
+		free(chore);
+	}
+	saga__journal_close(&lane->journal);
+	saga__batch_free(&lane->batch);
+	free(lane->hand);
+	uv_cond_destroy(&lane->drained);
+	uv_cond_destroy(&lane->filled);
+	uv_mutex_destroy(&lane->lock);
+}
+
+/* ---- the queue ---- */
+
+static bool is_full(const struct saga__lane *lane)
+{
+	return lane->queue.count + lane->later.count + lane->busy >= lane->options.queue;
+}
+
+int saga__lane_push(struct saga__lane *lane, struct saga__item *item, bool always, int wait_ms)
+{
+	int64_t until = saga__monotonic(lane->options.env) + wait_ms;
+	int code = SAGA_OK;
+
+	uv_mutex_lock(&lane->lock);
+	while (!always && is_full(lane) && !lane->stopping) {
+		int64_t left = until - saga__monotonic(lane->options.env);
+
+		if (left <= 0)
+			break;
+		(void)uv_cond_timedwait(&lane->drained, &lane->lock, (uint64_t)left * 1000000);
+	}
+	if (lane->stopping && !(always && !lane->stopped))
+		code = SAGA_STOPPED;
+	else if (!always && is_full(lane))
+		code = SAGA_BUSY;
+	else
+		saga__items_push(&lane->queue, item);
+	uv_cond_signal(&lane->filled);
+	uv_mutex_unlock(&lane->lock);
+	return code;
+}
+
+int saga__lane_chore(struct saga__lane *lane, const struct saga__chore *chore)
+{
+	struct saga__chore *copy = malloc(sizeof *copy), **end;
+
+	if (!copy)
+		return SAGA_NOMEM;
+	*copy = *chore;
+	copy->next = NULL;
+	uv_mutex_lock(&lane->lock);
+	for (end = &lane->chores; *end; end = &(*end)->next)
+		;
+	*end = copy;
+	uv_cond_signal(&lane->filled);
+	uv_mutex_unlock(&lane->lock);
+	return SAGA_OK;
+}
+
+size_t saga__lane_load(struct saga__lane *lane)
+{
+	size_t load;
+
+	uv_mutex_lock(&lane->lock);
+	load = lane->queue.count + lane->later.count + lane->busy + lane->behind;
+	uv_mutex_unlock(&lane->lock);
+	return load;
+}
+
+void saga__lane_stop(struct saga__lane *lane)
+{
+	uv_mutex_lock(&lane->lock);
+	lane->stopping = true;
+	uv_cond_broadcast(&lane->filled);
+	uv_cond_broadcast(&lane->drained);
+	uv_mutex_unlock(&lane->lock);
+}
+
+struct saga__item *saga__lane_leftover(struct saga__lane *lane)
+{
+	struct saga__item *item = saga__items_pop(&lane->queue);
+
+	return item ? item : saga__items_pop(&lane->later);
+}
+
+/* ---- telling ---- */
+
+static void tell(struct saga__lane *lane, struct saga__report *report)
+{
+	lane->options.report(lane->options.host, report);
+}
+
+void saga__lane_log(struct saga__lane *lane, int level, const char *what, const char *text)
+{
+	saga_log log = { .level = level, .participant = lane->options.plan->name, .what = what,
+		.text = text, .time = saga__wall(lane->options.env) };
+
+	if (lane->options.log)
+		lane->options.log(lane->options.log_user, &log);
+}
+
+static void tell_error(struct saga__lane *lane, int kind, const saga_error *error)
+{
+	struct saga__report *report = saga__report_new(lane, kind);
+
+	/* Out of memory for the news itself: it is told when this is tried again. */
+	if (!report)
+		return;
+	report->error = *error;
+	tell(lane, report);
+}
+
+void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool reconnect)
+{
+	int64_t wait = BACKOFF_FIRST_MS;
+
+	for (int i = 0; i < lane->failures && wait < BACKOFF_MAX_MS; i++)
+		wait *= 2;
+	if (wait > BACKOFF_MAX_MS)
+		wait = BACKOFF_MAX_MS;
+	lane->failures++;
+	lane->not_before = saga__monotonic(lane->options.env) + wait;
+	if (!reconnect)
+		return;
+	saga__journal_close(&lane->journal);
+	if (lane->up || lane->failures == 1)
+		saga__lane_log(lane, SAGA_WARNING, "store.away", error->text);
+	lane->up = false;
+	tell_error(lane, SAGA__REPORT_DOWN, error);
+}
+
+/* ---- connecting ---- */
+
+static int add_stand(void *context, const struct saga__source *source, unsigned shard,
+	struct saga__position position)
+{
+	struct saga__report *report = context;
+
+	if (report->stand_count == report->stand_room) {
+		size_t room = report->stand_room ? 2 * report->stand_room : 16;
+		struct saga__stand *more = realloc(report->stands, room * sizeof *more);
+
+		if (!more)
+			return SAGA_NOMEM;
+		report->stands = more;
+		report->stand_room = room;
+	}
+	report->stands[report->stand_count++] = (struct saga__stand){ *source, shard, position };
+	return SAGA_OK;
+}
+
+static int open_shard(struct saga__lane *lane, unsigned shard, struct saga__report *report,
+	saga_error *error)
+{
+	struct saga__stream_row *row = &report->streams[report->stream_count];
+	struct saga__lane_shard *own = &lane->shards[lane->shard_count];
+	int64_t now = saga__wall(lane->options.env), due;
+	bool first_time = !own->known;
+	int code = saga__journal_stream(&lane->journal, shard, row, error);
+
+	if (code == SAGA_OK)
+		code = saga__journal_mark(&lane->journal, shard, true, error);
+	if (code == SAGA_OK && first_time)
+		code = saga__journal_revive_calls(&lane->journal, shard, now, error);
+	if (code == SAGA_OK)
+		code = saga__journal_next_due(&lane->journal, shard, &due, error);
+	if (code != SAGA_OK)
+		return code;
+	if (due < lane->due)
+		lane->due = due;
+	if (first_time) {
+		if (row->unclean)
+			lane->careful = lane->options.limits.batch_events;
+		own->known = true;
+		own->sent = row->seq;
+		own->sent_id = row->last;
+	}
+	own->own = row->own;
+	own->caught = row->own;
+	own->catching_up = lane->consumes_own && row->own < row->seq;
+	lane->locked[lane->shard_count++].shard = shard;
+	report->stream_shards[report->stream_count++] = shard;
+	return SAGA_OK;
+}
+
+static int open_shards(struct saga__lane *lane, struct saga__report *report, saga_error *error)
+{
+	int code = lane->journal.ops->begin(lane->journal.store, error);
+
+	if (code != SAGA_OK)
+		return code;
+	lane->shard_count = 0;
+	lane->due = SAGA__NEVER;
+	for (unsigned shard = lane->options.number; code == SAGA_OK && shard < lane->journal.shards;
+		shard += lane->options.count)
+		code = open_shard(lane, shard, report, error);
+	if (code == SAGA_OK)
+		code = saga__journal_count(&lane->journal, &report->counts, error);
+	if (code == SAGA_OK)
+		code = saga__journal_positions(&lane->journal, add_stand, report, error);
+	if (code == SAGA_OK)
+		return lane->journal.ops->commit(lane->journal.store, error);
+	if (lane->journal.ops->in_transaction(lane->journal.store))
+		lane->journal.ops->rollback(lane->journal.store);
+	return code;
+}
+
+/* What trying again won't mend. */
+static bool is_fatal(int code)
+{
+	return code == SAGA_TWINS || code == SAGA_UNSUPPORTED || code == SAGA_MALFORMED ||
+		code == SAGA_REFUSED;
+}
+
+static void connect_store(struct saga__lane *lane)
+{
+	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_UP);
+	saga_error error;
+	int code = report ? saga__journal_open(&lane->journal, lane->options.store_ops,
+				    &lane->options.journal, &error)
+			  : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+
+	if (code == SAGA_OK)
+		code = open_shards(lane, report, &error);
+	if (code != SAGA_OK) {
+		saga__report_free(report);
+		if (is_fatal(code) && !lane->batch_ready) {
+			saga__journal_close(&lane->journal);
+			lane->failures++;
+			lane->not_before = INT64_MAX;
+			tell_error(lane, SAGA__REPORT_FATAL, &error);
+			return;
+		}
+		saga__lane_failed(lane, &error, true);
+		return;
+	}
+	lane->batch.shards = lane->journal.shards;
+	lane->batch.locked = lane->locked;
+	lane->batch.locked_count = lane->shard_count;
+	lane->batch_ready = true;
+	lane->up = true;
+	uv_mutex_lock(&lane->lock);
+	lane->behind = saga__lane_is_behind(lane);
+	uv_mutex_unlock(&lane->lock);
+	lane->failures = 0;
+	report->uuid = lane->journal.uuid;
+	report->birth = lane->journal.birth;
+	report->shards = lane->journal.shards;
+	report->lowered = lane->journal.lowered;
+	tell(lane, report);
+}
+
+/* ---- chores ---- */
+
+struct reading {
+	struct saga__report *report;
+	unsigned shard;
+};
+
+static int take_sent(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
+{
+	struct reading *reading = context;
+	struct saga__blob *blob = saga__blob_new(event.at, event.size);
+	int code;
+
+	(void)saga;
+	if (!blob)
+		return SAGA_NOMEM;
+	code = saga__report_add(reading->report,
+		&(struct saga__sent){ .event = blob, .shard = reading->shard, .seq = seq, .id = id });
+	saga__blob_unref(blob);
+	return code;
+}
+
+static int read_outbox(struct saga__lane *lane, const struct saga__chore *chore,
+	struct saga__report *report, saga_error *error)
+{
+	struct reading reading = { report, chore->shard };
+	/* One before the first, for its id. */
+	uint64_t from = chore->first > 1 ? chore->first - 1 : 1;
+	int code = saga__journal_outbox(&lane->journal, chore->shard, from, chore->last,
+		chore->most + 1, take_sent, &reading, error);
+
+	report->shard = chore->shard;
+	report->complete = code == SAGA_OK;
+	for (size_t i = 1; code == SAGA_OK && i < report->sent_count; i++)
+		report->sent[i].before = report->sent[i - 1].id;
+	return code;
+}
+
+static int trim_outbox(struct saga__lane *lane, const struct saga__chore *chore,
+	struct saga__report *report, saga_error *error)
+{
+	struct saga__stream_row row = { .own = 0 };
+	uint64_t last = chore->last;
+	int64_t dropped = 0;
+	int code = saga__journal_stream(&lane->journal, chore->shard, &row, error);
+
+	if (last > row.own)
+		last = row.own; /* we have not seen them ourselves */
+	if (code == SAGA_OK && last)
+		code = saga__journal_trim(&lane->journal, chore->shard, last, chore->before,
+			chore->most, &dropped, error);
+	if (dropped && chore->loud)
+		saga__lane_log(lane, SAGA_ALARM, "outbox.dropped_unseen",
+			"events that not all followers have seen were dropped, being too old");
+
+	if (code == SAGA_OK)
+		code = saga__journal_stream(&lane->journal, chore->shard, &row, error);
+	report->shard = chore->shard;
+	report->first = row.first;
+	return code;
+}
+
+static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
+{
+	bool read = chore->kind == SAGA__CHORE_READ;
+	struct saga__report *report =
+		saga__report_new(lane, read ? SAGA__REPORT_READ : SAGA__REPORT_TRIMMED);
+	saga_error error;
+	int code = report ? (read ? read_outbox : trim_outbox)(lane, chore, report, &error)
+			  : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+
+	free(chore);
+	if (code == SAGA_OK) {
+		tell(lane, report);
+		return;
+	}
+	/* A READ must be answered, if by nothing; what is missing is asked for again. */
+	if (report && read) {
+		for (size_t i = 0; i < report->sent_count; i++)
+			saga__blob_unref(report->sent[i].event);
+		report->sent_count = 0;
+		tell(lane, report);
+	} else {
+		saga__report_free(report);
+	}
+	saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+}
+
+static void forget(struct saga__lane *lane)
+{
+	int64_t now = saga__monotonic(lane->options.env), dropped = 0;
+	int64_t before = saga__wall(lane->options.env) - lane->options.history_ms;
+	saga_error error;
+	int code = saga__journal_forget(&lane->journal, before, FORGET_SLOTS, &lane->cursor, &dropped,
+		&error);
+
+	lane->forget_at = now + (dropped ? 0 : FORGET_MS);
+	if (code != SAGA_OK)
+		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+}
+
+/* ---- turning ---- */
+
+static void end_lane(struct saga__lane *lane)
+{
+	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_ENDED);
+	saga_error error;
+
+	if (lane->up)
+		for (size_t i = 0; i < lane->shard_count; i++)
+			if (saga__journal_mark(&lane->journal, lane->locked[i].shard, false, &error) !=
+				SAGA_OK)
+				saga__lane_log(lane, SAGA_WARNING, "store.not_marked_clean", error.text);
+	saga__journal_close(&lane->journal);
+	uv_mutex_lock(&lane->lock);
+	lane->stopped = true;
+	uv_mutex_unlock(&lane->lock);
+	if (report)
+		tell(lane, report);
+}
+
+static struct saga__chore *next_chore(struct saga__lane *lane, bool *ret_stopping)
+{
+	struct saga__chore *chore;
+
+	uv_mutex_lock(&lane->lock);
+	*ret_stopping = lane->stopping;
+	if ((chore = lane->chores))
+		lane->chores = chore->next;
+	uv_mutex_unlock(&lane->lock);
+	return chore;
+}
+
+int64_t saga__lane_turn(struct saga__lane *lane)
+{
+	int64_t now = saga__monotonic(lane->options.env);
+	struct saga__chore *chore;
+	bool stopping;
+
+	if (lane->stopped)
+		return -1;
+	uv_mutex_lock(&lane->lock);
+	stopping = lane->stopping;
+	uv_mutex_unlock(&lane->lock);
+	if (stopping) {
+		end_lane(lane);
+		return -1;
+	}
+	if (now < lane->not_before)
+		return lane->not_before == INT64_MAX ? -1 : lane->not_before - now;
+	if (!lane->up) {
+		connect_store(lane);
+		return 0;
+	}
+	if ((chore = next_chore(lane, &stopping))) {
+		do_chore(lane, chore);
+		return 0;
+	}
+	if (now >= lane->look_at) {
+		saga__lane_look(lane);
+		lane->look_at = now + LOOK_MS;
+	}
+	if (saga__lane_batch(lane))
+		return 0;
+	if (now >= lane->forget_at)
+		forget(lane);
+	return saga__lane_idle_ms(lane);
+}
+
+void saga__lane_thread(void *context)
+{
+	struct saga__lane *lane = context;
+
+	while (!lane->stopped) {
+		int64_t wait = saga__lane_turn(lane);
+
+		if (!wait || lane->stopped)
+			continue;
+		uv_mutex_lock(&lane->lock);
+		/* A failed lane waits its time out, whatever is pushed meanwhile. */
+		if (!lane->stopping && !lane->chores && (!lane->queue.first || !lane->up ||
+			saga__monotonic(lane->options.env) < lane->not_before)) {
+			if (wait < 0)
+				uv_cond_wait(&lane->filled, &lane->lock);
+			else
+				(void)uv_cond_timedwait(&lane->filled, &lane->lock,
+					(uint64_t)wait * 1000000);
+		}
+		uv_mutex_unlock(&lane->lock);
+	}
+}

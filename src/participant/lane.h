@@ -1,0 +1,120 @@
+#ifndef SAGA_PARTICIPANT_LANE_H
+#define SAGA_PARTICIPANT_LANE_H
+
+/*
+ * A lane: some shards, one store connection, one queue. It takes what waits as batches, each one
+ * transaction, and reports what was committed. It runs on a thread of its own, or inline.
+ */
+
+#include <uv.h>
+
+#include "report.h"
+
+struct saga__lane_options {
+	const struct saga__plan *plan;
+	const struct saga_env *env;
+	const saga_store_ops *store_ops;
+	struct saga__journal_options journal;
+	struct saga__batch_limits limits;
+	size_t queue;            /* items that may wait */
+	size_t rows;
+	int batch_ms;
+	int64_t history_ms;
+	void *user;
+	saga_log_fn *log;
+	void *log_user;
+	unsigned number, count;  /* it works the shards whose number is `number` modulo `count` */
+
+	/* What was committed, and so on. The lane's thread; the report is the host's. */
+	void (*report)(void *host, struct saga__report *report);
+	void *host;
+};
+
+/* A job between batches. */
+enum saga__chore_kind { SAGA__CHORE_READ = 1, SAGA__CHORE_TRIM };
+
+struct saga__chore {
+	struct saga__chore *next;
+	int kind;
+	unsigned shard;
+	uint64_t first, last; /* READ; TRIM: up to last */
+	int64_t before;       /* TRIM: older than that */
+	size_t most;
+	bool loud;            /* TRIM: say so if anything goes */
+};
+
+struct saga__lane_shard {
+	uint64_t own;      /* our own events up to here are committed */
+	uint64_t sent;     /* up to here was reported */
+	uint64_t caught;   /* our own events up to here were read again */
+	saga_id sent_id;
+	size_t pending;    /* of our own events, in the queue */
+	bool catching_up;
+	bool known;        /* read once since this process began */
+};
+
+struct saga__lane {
+	struct saga__lane_options options;
+	struct saga__journal journal;
+	struct saga__batch batch;
+	bool batch_ready;
+	struct saga__shard locked[SAGA__STORE_SHARDS];
+	struct saga__lane_shard shards[SAGA__STORE_SHARDS];
+	uint64_t own[SAGA__STORE_SHARDS];
+	size_t shard_count;
+	bool up;
+	bool consumes_own;
+	size_t limit;            /* events in the next batch */
+	int failures;            /* in a row */
+	int64_t not_before;      /* after a failure: monotonic */
+	int64_t due;             /* of parked rows; the store's clock */
+	size_t careful;          /* events still to be tried alone, after an unclean end */
+	struct saga__item **hand;
+	size_t hand_count;
+	saga_id cursor;          /* of forgetting */
+	int64_t forget_at;       /* monotonic */
+	int64_t look_at;         /* monotonic: when to look for what others left in the store */
+
+	/* under the lock */
+	uv_mutex_t lock;
+	uv_cond_t filled, drained;
+	struct saga__items queue;
+	struct saga__items later; /* requests to be tried again */
+	struct saga__chore *chores;
+	size_t busy;              /* items in the batch that runs */
+	bool stopping;
+	bool stopped;
+	bool behind;              /* with our own events, from the outbox */
+};
+
+int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *options);
+
+/* Frees what is left. It must have stopped, or never have begun. */
+void saga__lane_free(struct saga__lane *lane);
+
+/*
+ * Gives it an item. Any thread. SAGA_BUSY: no room (unless `always`), the item is still the
+ * caller's; with wait_ms it waits so long for room. SAGA_STOPPED: it takes no more.
+ */
+int saga__lane_push(struct saga__lane *lane, struct saga__item *item, bool always, int wait_ms);
+int saga__lane_chore(struct saga__lane *lane, const struct saga__chore *chore);
+
+/* Items that wait or are worked on. Any thread. */
+size_t saga__lane_load(struct saga__lane *lane);
+
+/* Takes no more; ends after the batch that runs. What waits is left for saga__lane_leftover. Any thread. */
+void saga__lane_stop(struct saga__lane *lane);
+
+/* After it has stopped: an item that was never done; NULL: none. */
+struct saga__item *saga__lane_leftover(struct saga__lane *lane);
+
+/*
+ * Does at most one batch. Returns for how many ms there is nothing to do: 0: again at once;
+ * -1: until something is pushed.
+ */
+int64_t saga__lane_turn(struct saga__lane *lane);
+
+/* The body of its thread: turns until it is stopped. */
+void saga__lane_thread(void *lane);
+
+#endif

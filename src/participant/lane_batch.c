@@ -1,0 +1,710 @@
+/* One batch: gather, lock, load, run, write, commit, tell. */
+
+#include "lane_batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../event/peek.h"
+#include "../step/call.h"
+#include "../step/work.h"
+
+enum { CONTENTIONS_MOST = 8, KILLS_MOST = 3 };
+
+/* Where a batch's work comes from. */
+enum { FROM_HAND = 1, FROM_DUE = 2, FROM_OUTBOX = 4 };
+
+/* ---- gathering ---- */
+
+static void take_ready(struct saga__lane *lane, int64_t now)
+{
+	struct saga__items waiting;
+	struct saga__item *item;
+
+	if (!lane->later.first)
+		return;
+	saga__items_init(&waiting);
+	while ((item = saga__items_pop(&lane->later))) {
+		if (item->ready <= now && lane->hand_count < lane->limit)
+			lane->hand[lane->hand_count++] = item;
+		else
+			saga__items_push(&waiting, item);
+	}
+	lane->later = waiting;
+}
+
+/* A thread of its own may wait for more; the loop may not. */
+static void wait_for_more(struct saga__lane *lane)
+{
+	const struct saga_env *env = lane->options.env;
+	int64_t until = saga__monotonic(env) + lane->options.batch_ms, left;
+
+	if (!lane->options.batch_ms || !lane->queue.first)
+		return;
+	while (lane->queue.count < lane->limit && !lane->stopping &&
+		(left = until - saga__monotonic(env)) > 0)
+		(void)uv_cond_timedwait(&lane->filled, &lane->lock, (uint64_t)left * 1000000);
+}
+
+static void gather(struct saga__lane *lane)
+{
+	struct saga__item *item;
+
+	uv_mutex_lock(&lane->lock);
+	wait_for_more(lane);
+	lane->hand_count = 0;
+	take_ready(lane, saga__monotonic(lane->options.env));
+	while (lane->hand_count < lane->limit && (item = saga__items_pop(&lane->queue)))
+		lane->hand[lane->hand_count++] = item;
+	lane->busy = lane->hand_count;
+	uv_mutex_unlock(&lane->lock);
+	for (size_t i = 0; i < lane->hand_count; i++)
+		if (lane->hand[i]->kind == SAGA__ITEM_REQUEST)
+			lane->hand[i]->shard =
+				saga__id_shard(lane->hand[i]->reply->saga, lane->journal.shards);
+}
+
+/* Nothing came of it: as if it had not been taken. */
+static void put_back(struct saga__lane *lane)
+{
+	uv_mutex_lock(&lane->lock);
+	while (lane->hand_count)
+		saga__items_push_front(&lane->queue, lane->hand[--lane->hand_count]);
+	lane->busy = 0;
+	uv_mutex_unlock(&lane->lock);
+}
+
+static struct saga__lane_shard *shard_of(struct saga__lane *lane, unsigned number)
+{
+	size_t i = 0;
+
+	while (i + 1 < lane->shard_count && lane->locked[i].shard != number)
+		i++;
+	return &lane->shards[i];
+}
+
+bool saga__lane_is_behind(const struct saga__lane *lane)
+{
+	for (size_t i = 0; i < lane->shard_count; i++)
+		if (lane->shards[i].catching_up)
+			return true;
+	return false;
+}
+
+/* ---- what else a batch takes in, under the lock ---- */
+
+struct catching {
+	struct saga__lane *lane;
+	size_t at;
+	size_t count;
+	struct saga__blob *last; /* its item must outlive the batch */
+	int code;
+};
+
+static bool is_ours(const struct saga__plan *plan, saga_bytes event)
+{
+	const struct saga__known *known;
+	struct saga__peek peek;
+
+	if (!saga__event_peek(event, &peek))
+		return true;
+	known = saga__plan_type(plan, peek.type, peek.version);
+	return known && known->route_count;
+}
+
+static struct saga__item *add_item(struct saga__lane *lane, int kind, unsigned shard)
+{
+	struct saga__item *item = saga__arena_calloc(&lane->batch.arena, 1, sizeof *item);
+
+	if (item) {
+		item->kind = kind;
+		item->shard = shard;
+	}
+	return item;
+}
+
+static int take_own(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
+{
+	struct catching *catching = context;
+	struct saga__lane *lane = catching->lane;
+	struct saga__item *item;
+	struct saga__blob *copy;
+
+	(void)saga;
+	catching->count++;
+	lane->shards[catching->at].caught = seq;
+	if (!is_ours(lane->options.plan, event))
+		return SAGA_OK;
+	if (!(item = add_item(lane, SAGA__ITEM_EVENT, lane->locked[catching->at].shard)) ||
+		!(copy = saga__arena_alloc(&lane->batch.arena, sizeof *copy + event.size)))
+		return SAGA_NOMEM;
+	copy->refs = 1;
+	copy->size = event.size;
+	memcpy(copy->at, event.at, event.size);
+	item->event = copy;
+	item->seq = seq;
+	item->id = id;
+	return saga__batch_add(&lane->batch, item);
+}
+
+/* Our own events that nobody here has handled: read again from the outbox. */
+static int catch_up(struct saga__lane *lane, saga_error *error)
+{
+	for (size_t i = 0; i < lane->shard_count; i++) {
+		struct saga__lane_shard *shard = &lane->shards[i];
+		struct catching catching = { .lane = lane, .at = i };
+		int code;
+
+		if (!shard->catching_up)
+			continue;
+		shard->caught = shard->own;
+		code = saga__journal_outbox(&lane->journal, lane->locked[i].shard, shard->own + 1,
+			lane->locked[i].seq, lane->limit, take_own, &catching, error);
+		if (code != SAGA_OK)
+			return code;
+		if (catching.count < lane->limit)
+			shard->caught = lane->locked[i].seq;
+	}
+	return SAGA_OK;
+}
+
+static int take_due(struct saga__lane *lane, saga_error *error)
+{
+	struct saga__batch *batch = &lane->batch;
+	int code;
+
+	for (size_t i = 0; i < lane->shard_count; i++) {
+		struct saga__parked **rows;
+		size_t count;
+
+		code = saga__journal_due(&lane->journal, lane->locked[i].shard, batch->now, lane->limit,
+			&batch->arena, &rows, &count, error);
+		if (code != SAGA_OK)
+			return code;
+		for (size_t k = 0; k < count; k++) {
+			struct saga__item *item =
+				add_item(lane, SAGA__ITEM_DUE, lane->locked[i].shard);
+
+			if (!item)
+				return saga_error_set(error, SAGA_NOMEM, "out of memory");
+			item->parked = rows[k];
+			if ((code = saga__batch_add(batch, item)) != SAGA_OK)
+				return saga_error_set(error, code, "out of memory");
+		}
+	}
+	return SAGA_OK;
+}
+
+static int add_hand(struct saga__lane *lane, saga_error *error)
+{
+	for (size_t i = 0; i < lane->hand_count; i++) {
+		int code = saga__batch_add(&lane->batch, lane->hand[i]);
+
+		if (code != SAGA_OK)
+			return saga_error_set(error, code, "out of memory");
+	}
+	return SAGA_OK;
+}
+
+/* ---- positions ---- */
+
+static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < lane->hand_count; i++) {
+		const struct saga__item *item = lane->hand[i];
+		size_t k = 0;
+
+		if (!item->source)
+			continue;
+		while (k < count && (moves[k].source != item->source || moves[k].shard != item->shard))
+			k++;
+		if (k == count)
+			moves[count++] = (struct saga__move){ item->source, item->shard, 0,
+				{ { 0 } } };
+		if (item->seq > moves[k].seq) {
+			moves[k].seq = item->seq;
+			moves[k].id = item->id;
+		}
+	}
+	return count;
+}
+
+/* How many of a shard's own events this batch takes out of the queue, and puts in. */
+static void count_own(struct saga__lane *lane, size_t at, size_t *ret_taken, size_t *ret_made,
+	uint64_t *ret_upto)
+{
+	unsigned number = lane->locked[at].shard;
+
+	*ret_taken = *ret_made = 0;
+	*ret_upto = 0;
+	for (size_t i = 0; i < lane->hand_count; i++) {
+		const struct saga__item *item = lane->hand[i];
+
+		if (item->kind != SAGA__ITEM_EVENT || item->source || item->shard != number)
+			continue;
+		++*ret_taken;
+		if (item->seq > *ret_upto)
+			*ret_upto = item->seq;
+	}
+	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next)
+		if (out->ours && out->shard == number)
+			++*ret_made;
+}
+
+/* Where our own stream is committed after this batch. */
+static void find_own(struct saga__lane *lane)
+{
+	for (size_t i = 0; i < lane->shard_count; i++) {
+		struct saga__lane_shard *shard = &lane->shards[i];
+		size_t taken, made;
+		uint64_t upto;
+
+		count_own(lane, i, &taken, &made, &upto);
+		if (shard->catching_up)
+			lane->own[i] = shard->caught;
+		else if (shard->pending == taken && !made)
+			lane->own[i] = lane->locked[i].seq;
+		else
+			lane->own[i] = upto > shard->own ? upto : shard->own;
+	}
+}
+
+/* ---- telling ---- */
+
+static int add_missed(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
+{
+	struct saga__report *report = context;
+	struct saga__blob *blob = saga__blob_new(event.at, event.size);
+	int code;
+
+	(void)saga;
+	if (!blob)
+		return SAGA_NOMEM;
+	code = saga__report_add(report,
+		&(struct saga__sent){ .event = blob, .shard = report->shard, .seq = seq, .id = id });
+	saga__blob_unref(blob);
+	return code;
+}
+
+/*
+ * Events in the outbox that nobody told: of a batch whose commit was not answered, or of another
+ * instance. They go out before this batch's.
+ */
+static int tell_missed(struct saga__lane *lane, struct saga__report *report, saga_error *error)
+{
+	for (size_t i = 0; i < lane->shard_count; i++) {
+		struct saga__lane_shard *shard = &lane->shards[i];
+		size_t before = report->sent_count;
+		saga_id last = shard->sent_id;
+		int code;
+
+		if (shard->sent >= lane->locked[i].seq)
+			continue;
+		report->shard = lane->locked[i].shard;
+		code = saga__journal_outbox(&lane->journal, report->shard, shard->sent + 1,
+			lane->locked[i].seq, SIZE_MAX / 2, add_missed, report, error);
+		if (code != SAGA_OK)
+			return code;
+		for (size_t k = before; k < report->sent_count; k++) {
+			report->sent[k].before = last;
+			last = report->sent[k].id;
+		}
+		shard->catching_up = lane->consumes_own;
+	}
+	return SAGA_OK;
+}
+
+static int tell_outgoing(struct saga__lane *lane, struct saga__report *report)
+{
+	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next) {
+		int code = saga__report_add(report,
+			&(struct saga__sent){ out->event, out->shard, out->seq, out->id, out->before });
+
+		if (code != SAGA_OK)
+			return code;
+	}
+	return SAGA_OK;
+}
+
+/* Our own events, to ourselves. */
+static void push_own(struct saga__lane *lane)
+{
+	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next) {
+		struct saga__lane_shard *shard = shard_of(lane, out->shard);
+		struct saga__item *item;
+
+		if (!out->ours || shard->catching_up)
+			continue;
+		if (!(item = calloc(1, sizeof *item))) {
+			shard->catching_up = true; /* from the outbox, then */
+			continue;
+		}
+		item->kind = SAGA__ITEM_EVENT;
+		item->shard = out->shard;
+		item->event = saga__blob_ref(out->event);
+		item->seq = out->seq;
+		item->id = out->id;
+		shard->pending++;
+		saga__items_push(&lane->queue, item);
+	}
+}
+
+/* Under the lock: what was in hand is done with. */
+static void settle_hand(struct saga__lane *lane, struct saga__report *report)
+{
+	for (size_t i = 0; i < lane->hand_count; i++) {
+		struct saga__item *item = lane->hand[i];
+
+		if (item->kind == SAGA__ITEM_EVENT && !item->source)
+			shard_of(lane, item->shard)->pending--;
+		if (item->kind == SAGA__ITEM_REQUEST && item->ready)
+			saga__items_push(&lane->later, item);
+		else if (item->kind == SAGA__ITEM_REQUEST && item->answered)
+			saga__items_push(&report->answers, item);
+		else
+			saga__item_free(item);
+	}
+	lane->hand_count = 0;
+	lane->busy = 1; /* until it is told: who looks must not see an idle lane before */
+}
+
+static void tell_committed(struct saga__lane *lane, struct saga__report *report)
+{
+	for (size_t i = 0; i < lane->shard_count; i++) {
+		struct saga__lane_shard *shard = &lane->shards[i];
+
+		shard->own = lane->own[i];
+		shard->sent = lane->locked[i].seq;
+		shard->sent_id = lane->locked[i].last;
+		if (shard->catching_up && shard->own >= lane->locked[i].seq)
+			shard->catching_up = false;
+	}
+	report->calls = lane->batch.calls;
+	lane->batch.calls = NULL;
+	report->counts = lane->batch.delta;
+	uv_mutex_lock(&lane->lock);
+	push_own(lane);
+	settle_hand(lane, report);
+	lane->behind = saga__lane_is_behind(lane);
+	report->idle = !lane->queue.first && !lane->behind;
+	uv_cond_broadcast(&lane->drained);
+	uv_mutex_unlock(&lane->lock);
+	lane->options.report(lane->options.host, report);
+	uv_mutex_lock(&lane->lock);
+	lane->busy = 0;
+	uv_mutex_unlock(&lane->lock);
+}
+
+/* ---- the transaction ---- */
+
+static int next_due(struct saga__lane *lane, int64_t *ret_due, saga_error *error)
+{
+	*ret_due = SAGA__NEVER;
+	for (size_t i = 0; i < lane->shard_count; i++) {
+		int64_t due;
+		int code = saga__journal_next_due(&lane->journal, lane->locked[i].shard, &due, error);
+
+		if (code != SAGA_OK)
+			return code;
+		if (due < *ret_due)
+			*ret_due = due;
+	}
+	return SAGA_OK;
+}
+
+static int fill(struct saga__lane *lane, unsigned from, struct saga__report *report,
+	saga_error *error)
+{
+	struct saga__batch *batch = &lane->batch;
+	int code = saga__journal_lock(&lane->journal, lane->locked, lane->shard_count, error);
+
+	batch->now = saga__wall(lane->options.env);
+	if (code == SAGA_OK)
+		code = tell_missed(lane, report, error);
+	if (code == SAGA_OK && (from & FROM_OUTBOX))
+		code = catch_up(lane, error);
+	if (code == SAGA_OK && (from & FROM_DUE))
+		code = take_due(lane, error);
+	if (code == SAGA_OK)
+		code = add_hand(lane, error);
+	return code;
+}
+
+static int transact(struct saga__lane *lane, unsigned from, struct saga__report *report,
+	saga_error *error)
+{
+	struct saga__journal *journal = &lane->journal;
+	struct saga__batch *batch = &lane->batch;
+	bool woken = false;
+	int64_t soonest = lane->due;
+	int code;
+
+	saga__batch_begin(batch);
+	batch->store = journal->store;
+	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
+		return code;
+	if ((code = fill(lane, from, report, error)) != SAGA_OK)
+		return code;
+	if ((code = saga__journal_load(journal, batch, error)) != SAGA_OK)
+		return code;
+	saga__batch_run(batch);
+	if (batch->lost.code != SAGA_OK) {
+		*error = batch->lost;
+		return batch->lost.code;
+	}
+	find_own(lane);
+	report->move_count = gather_moves(lane, report->moves);
+	code = saga__journal_write(journal, batch, lane->own, report->moves, report->move_count, &woken,
+		error);
+	if (code == SAGA_OK && (from & FROM_DUE))
+		code = next_due(lane, &soonest, error);
+	if (code == SAGA_OK)
+		code = tell_outgoing(lane, report);
+	if (code == SAGA_OK)
+		code = journal->ops->commit(journal->store, error);
+	if (code != SAGA_OK)
+		return code;
+	lane->due = soonest < batch->due ? soonest : batch->due;
+	if (woken)
+		lane->due = batch->now;
+	return SAGA_OK;
+}
+
+/* ---- when it fails ---- */
+
+/* One event alone that keeps losing is parked: its handlers don't run, their triggers come again. */
+static void fewer(struct saga__lane *lane, const saga_error *error, size_t tried)
+{
+	struct saga__batch *batch = &lane->batch;
+
+	lane->limit = tried > 1 ? tried / 2 : 1;
+	if (tried > 1)
+		return;
+	if (lane->failures >= CONTENTIONS_MOST && !batch->instead) {
+		batch->instead = SAGA__RETRIES;
+		batch->instead_text = "its transaction keeps losing";
+		saga__lane_log(lane, SAGA_WARNING, "batch.parked", error->text);
+	}
+	saga__lane_failed(lane, error, false);
+}
+
+static void failed(struct saga__lane *lane, int code, const saga_error *error)
+{
+	size_t tried = lane->hand_count;
+
+	for (size_t i = 0; code == SAGA_UNKNOWN && i < tried; i++)
+		lane->hand[i]->unsure = true;
+	if (code != SAGA_UNKNOWN && lane->journal.ops->in_transaction(lane->journal.store))
+		lane->journal.ops->rollback(lane->journal.store);
+	put_back(lane);
+	switch (code) {
+	case SAGA_MISUSE: /* the handler is known now, and is not run again */
+		lane->limit = 1;
+		break;
+	case SAGA_AWAY:
+	case SAGA_UNKNOWN:
+		saga__lane_failed(lane, error, true);
+		break;
+	case SAGA_FULL:
+		if (!lane->failures)
+			saga__lane_log(lane, SAGA_ALARM, "store.full", error->text);
+		saga__lane_failed(lane, error, false);
+		break;
+	default:
+		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);
+		fewer(lane, error, tried);
+		break;
+	}
+}
+
+/* ---- after an unclean end ---- */
+
+static saga_id suspect_of(const struct saga__item *item)
+{
+	struct saga__peek peek;
+
+	if (item->kind == SAGA__ITEM_EVENT && saga__event_peek(saga__blob_bytes(item->event), &peek))
+		return peek.id;
+	if (item->kind == SAGA__ITEM_ANSWER)
+		return item->call->parked;
+	return (saga_id){ { 0 } };
+}
+
+static int take_id(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
+{
+	(void)seq, (void)saga, (void)event;
+	*(saga_id *)context = id;
+	return SAGA_OK;
+}
+
+/* In a transaction: which event or row is next, and of which shard. */
+static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_shard,
+	saga_id *ret_id, saga_error *error)
+{
+	struct saga__batch *batch = &lane->batch;
+	int code = SAGA_OK;
+
+	*ret_id = (saga_id){ { 0 } };
+	*ret_shard = lane->hand_count ? lane->hand[0]->shard : 0;
+	if (from == FROM_HAND) {
+		*ret_id = suspect_of(lane->hand[0]);
+		return SAGA_OK;
+	}
+	saga__batch_begin(batch);
+	for (size_t i = 0; code == SAGA_OK && saga__id_is_zero(*ret_id) && i < lane->shard_count; i++) {
+		struct saga__parked **rows;
+		size_t count = 0;
+
+		*ret_shard = lane->locked[i].shard;
+		if (from == FROM_OUTBOX) {
+			code = saga__journal_outbox(&lane->journal, *ret_shard, lane->shards[i].own + 1,
+				INT64_MAX, 1, take_id, ret_id, error);
+			continue;
+		}
+		code = saga__journal_due(&lane->journal, *ret_shard, saga__wall(lane->options.env), 1,
+			&batch->arena, &rows, &count, error);
+		if (code == SAGA_OK && count)
+			*ret_id = rows[0]->id;
+	}
+	return code;
+}
+
+static int count_suspicion(struct saga__lane *lane, unsigned shard, saga_id id, saga_error *error)
+{
+	struct saga__stream_row row;
+	int code = saga__journal_stream(&lane->journal, shard, &row, error);
+
+	if (code != SAGA_OK)
+		return code;
+	if (!saga__id_same(row.suspect, id))
+		row.suspicions = 0;
+	if (row.suspicions >= KILLS_MOST) {
+		lane->batch.instead = SAGA__BREAKS;
+		lane->batch.instead_text = "the process ended each time while this ran";
+	}
+	return saga__journal_suspect(&lane->journal, shard, id, row.suspicions + 1, error);
+}
+
+/*
+ * Each event alone, its attempt counted before: so a handler that kills the process is found out,
+ * and does not kill it for ever.
+ */
+static int suspect(struct saga__lane *lane, unsigned from, saga_error *error)
+{
+	unsigned shard;
+	saga_id id;
+	int code;
+
+	lane->careful--;
+	if ((code = lane->journal.ops->begin(lane->journal.store, error)) != SAGA_OK)
+		return code;
+	code = find_suspect(lane, from, &shard, &id, error);
+	if (code == SAGA_OK && !saga__id_is_zero(id))
+		code = count_suspicion(lane, shard, id, error);
+	if (code == SAGA_OK)
+		code = lane->journal.ops->commit(lane->journal.store, error);
+	return code;
+}
+
+/* ---- one batch ---- */
+
+static bool is_due(const struct saga__lane *lane)
+{
+	return lane->due <= saga__wall(lane->options.env);
+}
+
+static unsigned sources(const struct saga__lane *lane)
+{
+	unsigned from = 0;
+
+	if (lane->hand_count)
+		from |= FROM_HAND;
+	if (is_due(lane))
+		from |= FROM_DUE;
+	if (saga__lane_is_behind(lane))
+		from |= FROM_OUTBOX;
+	return from;
+}
+
+/* One source alone: what runs must be what was suspected. */
+static unsigned be_careful(struct saga__lane *lane, unsigned from)
+{
+	from = from & FROM_OUTBOX ? FROM_OUTBOX : from & FROM_DUE ? FROM_DUE : FROM_HAND;
+	if (from != FROM_HAND)
+		put_back(lane);
+	return from;
+}
+
+static void succeeded(struct saga__lane *lane)
+{
+	size_t most = lane->options.limits.batch_events;
+
+	lane->failures = 0;
+	lane->batch.instead = SAGA__NO_OUTCOME;
+	lane->batch.poison_row = 0;
+	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
+}
+
+bool saga__lane_batch(struct saga__lane *lane)
+{
+	struct saga__report *report;
+	saga_error error = { .code = SAGA_OK };
+	unsigned from;
+	int code;
+
+	if (lane->careful)
+		lane->limit = 1;
+	gather(lane);
+	if (!(from = sources(lane)))
+		return false;
+	report = saga__report_new(lane, SAGA__REPORT_BATCH);
+	if (report)
+		report->moves = calloc(lane->hand_count + 1, sizeof *report->moves);
+	code = report && report->moves ? SAGA_OK
+				       : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+	if (code == SAGA_OK && lane->careful) {
+		from = be_careful(lane, from);
+		code = suspect(lane, from, &error);
+	}
+	if (code == SAGA_OK)
+		code = transact(lane, from, report, &error);
+	if (code != SAGA_OK) {
+		saga__report_free(report);
+		failed(lane, code, &error);
+		return true;
+	}
+	succeeded(lane);
+	tell_committed(lane, report);
+	return true;
+}
+
+void saga__lane_look(struct saga__lane *lane)
+{
+	saga_error error;
+	int64_t due;
+	int code = next_due(lane, &due, &error);
+
+	if (code == SAGA_OK)
+		lane->due = due;
+	else
+		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+}
+
+int64_t saga__lane_idle_ms(struct saga__lane *lane)
+{
+	int64_t now = saga__monotonic(lane->options.env), wall = saga__wall(lane->options.env);
+	int64_t wait = lane->look_at - now;
+
+	if (lane->due != SAGA__NEVER && lane->due - wall < wait)
+		wait = lane->due - wall;
+	uv_mutex_lock(&lane->lock);
+	for (const struct saga__item *item = lane->later.first; item; item = item->next)
+		if (item->ready - now < wait)
+			wait = item->ready - now;
+	if (lane->queue.first)
+		wait = 0;
+	uv_mutex_unlock(&lane->lock);
+	return wait > 0 ? wait : 0;
+}

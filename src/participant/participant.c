@@ -1,0 +1,356 @@
+#include "inside.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../plugins.h"
+
+enum {
+	DAY_MS = 24 * 60 * 60 * 1000,
+	STORE_TIMEOUT_MS = 10000,
+};
+
+/* ---- saying ---- */
+
+void saga__log(struct saga_participant *p, int level, const char *what, const char *format, ...)
+{
+	char text[512];
+	saga_log log = { .level = level, .participant = p->plan->name, .what = what, .text = text,
+		.time = saga__wall(&p->env) };
+	va_list list;
+
+	if (!p->options.log)
+		return;
+	va_start(list, format);
+	(void)vsnprintf(text, sizeof text, format, list);
+	va_end(list);
+	p->options.log(p->options.user, &log);
+}
+
+/* The first reason stands. */
+void saga__fatal(struct saga_participant *p, const saga_error *why)
+{
+	if (p->why.code != SAGA_OK || p->life >= SAGA__CLOSES)
+		return;
+	p->why = *why;
+	saga__log(p, SAGA_ALARM, "participant.fatal", "%s", why->text);
+	saga_stop(p);
+}
+
+/* ---- the options ---- */
+
+static int64_t or_else(int64_t value, int64_t otherwise)
+{
+	return value ? value : otherwise;
+}
+
+static int copy_limits(struct saga_participant *p, const saga_limits *given, saga_error *error)
+{
+	saga_limits *limits = &p->limits;
+
+	memset(limits, 0, sizeof *limits);
+	if (given && (given->size < sizeof(size_t) || given->size > 4096))
+		return saga_error_set(error, SAGA_MALFORMED,
+			"option limits: no size: fill it by SAGA_LIMITS");
+	if (given)
+		memcpy(limits, given, given->size < sizeof *limits ? given->size : sizeof *limits);
+	if (limits->batch_ms < 0 || limits->outside_calls < 0)
+		return saga_error_set(error, SAGA_MALFORMED, "option limits: a number is negative");
+	limits->size = sizeof *limits;
+	limits->queue = limits->queue ? limits->queue : 1024;
+	limits->event_bytes = limits->event_bytes ? limits->event_bytes : 64 * 1024;
+	limits->handler_bytes = limits->handler_bytes ? limits->handler_bytes : 1024 * 1024;
+	limits->rows = limits->rows ? limits->rows : 4096;
+	limits->batch_events = limits->batch_events ? limits->batch_events : 64;
+	limits->window = limits->window ? limits->window : 64;
+	limits->outside_calls = limits->outside_calls ? limits->outside_calls : 16;
+	if (limits->batch_events > 65536 || limits->event_bytes > 16 * 1024 * 1024 ||
+		limits->event_bytes < 256 || limits->outside_calls > 1024)
+		return saga_error_set(error, SAGA_MALFORMED,
+			"option limits: event_bytes is 256 to 16 MiB, batch_events at most 65536,"
+			" outside_calls at most 1024");
+	return SAGA_OK;
+}
+
+static int copy_followers(struct saga_participant *p, const char *const *followers,
+	saga_error *error)
+{
+	size_t count = 0;
+
+	while (followers && followers[count])
+		count++;
+	if (!(p->followers = calloc(count + 1, sizeof(char *))))
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		if (!*followers[i] || strlen(followers[i]) > SAGA__PARTICIPANT_MOST)
+			return saga_error_set(error, SAGA_MALFORMED,
+				"option followers: `%.40s` is no participant's name", followers[i]);
+		if (strcmp(followers[i], p->plan->name) == 0)
+			return saga_error_set(error, SAGA_MALFORMED,
+				"option followers: %s itself; a participant sees its own events anyway",
+				followers[i]);
+		if (!(p->followers[i] = strdup(followers[i])))
+			return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	}
+	return SAGA_OK;
+}
+
+static bool has_scheme(const char *schemes, const char *url)
+{
+	size_t length = strcspn(url, ":");
+
+	for (const char *at = schemes; *at; at += strspn(at, " ")) {
+		size_t one = strcspn(at, " ");
+
+		if (one == length && strncmp(at, url, one) == 0)
+			return true;
+		at += one;
+	}
+	return false;
+}
+
+static int find_store(struct saga_participant *p, saga_error *error)
+{
+	const saga_store_ops *ops = p->options.store_ops;
+	const char *url = p->options.store;
+
+	if (!url || !strchr(url, ':'))
+		return saga_error_set(error, SAGA_MALFORMED, "option store: `%s` is no URL",
+			url ? url : "(none)");
+	if (!ops) {
+		char scheme[32];
+
+		(void)snprintf(scheme, sizeof scheme, "%.*s", (int)strcspn(url, ":"), url);
+		ops = saga_store_builtin(scheme);
+	}
+	if (!ops || !has_scheme(ops->schemes, url))
+		return saga_error_set(error, SAGA_UNSUPPORTED, "option store: no such scheme `%.*s`",
+			(int)strcspn(url, ":"), url);
+	if (ops->size < sizeof *ops || !ops->open || !ops->run || !ops->begin || !ops->commit ||
+		!ops->rollback || !ops->mark || !ops->back || !ops->in_transaction || !ops->close)
+		return saga_error_set(error, SAGA_MISUSE,
+			"option store_ops: one of its slots open, run, begin, commit, rollback, mark,"
+			" back, in_transaction, close is missing");
+	p->store_ops = ops;
+	if (!(p->store_url = strdup(url)))
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	return SAGA_OK;
+}
+
+static int find_transport(struct saga_participant *p, saga_error *error)
+{
+	const saga_transport_ops *ops = p->options.transport_ops;
+	const char *url = p->options.transport;
+
+	if (!url)
+		return SAGA_OK;
+	if (!strchr(url, ':'))
+		return saga_error_set(error, SAGA_MALFORMED, "option transport: `%s` is no URL", url);
+	if (!ops) {
+		char scheme[32];
+
+		(void)snprintf(scheme, sizeof scheme, "%.*s", (int)strcspn(url, ":"), url);
+		ops = saga__transport_builtin(scheme);
+	}
+	if (!ops || !has_scheme(ops->schemes, url))
+		return saga_error_set(error, SAGA_UNSUPPORTED,
+			"option transport: no such scheme `%.*s`", (int)strcspn(url, ":"), url);
+	if (ops->size < sizeof *ops || !ops->open || !ops->send || !ops->close ||
+		((ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->ack))
+		return saga_error_set(error, SAGA_MISUSE,
+			"option transport_ops: one of its slots open, send, close (and ack, if it is"
+			" durable) is missing");
+	p->transport_ops = ops;
+	if (!(p->transport_url = strdup(url)))
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	return SAGA_OK;
+}
+
+static int copy_options(struct saga_participant *p, const saga_options *given, saga_error *error)
+{
+	saga_options *o = &p->options;
+	int code;
+
+	if (!given || given->size < sizeof(size_t) || given->size > 4096)
+		return saga_error_set(error, SAGA_MALFORMED,
+			"the options have no size: fill them by SAGA_OPTIONS");
+	memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+	if (o->lanes < 0 || o->history_ms < 0 || o->retention_ms < 0 || o->retention_max_ms < 0)
+		return saga_error_set(error, SAGA_MALFORMED, "options: a number is negative");
+	o->history_ms = or_else(o->history_ms, 90LL * DAY_MS);
+	o->retention_ms = or_else(o->retention_ms, 7LL * DAY_MS);
+	o->retention_max_ms = or_else(o->retention_max_ms, 90LL * DAY_MS);
+	if (o->retention_max_ms < o->retention_ms)
+		return saga_error_set(error, SAGA_MALFORMED,
+			"option retention_max_ms: it is below retention_ms");
+	if ((code = copy_limits(p, o->limits, error)) != SAGA_OK)
+		return code;
+	if ((code = find_store(p, error)) != SAGA_OK)
+		return code;
+	if ((code = find_transport(p, error)) != SAGA_OK)
+		return code;
+	return copy_followers(p, o->followers, error);
+}
+
+/* ---- the lanes ---- */
+
+/* A power of two, so that which lane a saga belongs to needs no knowledge of the store's shards. */
+static size_t lanes_of(const struct saga_participant *p)
+{
+	size_t most = p->store_ops->writers == 1 ? 1 : SAGA__LANES_MOST, count = 1;
+
+	while (count * 2 <= most && count * 2 <= (size_t)p->options.lanes)
+		count *= 2;
+	return count;
+}
+
+static int init_lanes(struct saga_participant *p, saga_error *error)
+{
+	struct saga__lane_options options = {
+		.plan = p->plan,
+		.env = &p->env,
+		.store_ops = p->store_ops,
+		.journal = { .url = p->store_url, .timeout_ms = STORE_TIMEOUT_MS,
+			.context = p->options.store_context, .plan = p->plan, .env = &p->env,
+			.event_bytes = p->limits.event_bytes },
+		.limits = { p->limits.event_bytes, p->limits.handler_bytes,
+			p->limits.batch_events },
+		.queue = p->limits.queue,
+		.rows = p->limits.rows,
+		.batch_ms = p->options.lanes ? p->limits.batch_ms : 0,
+		.history_ms = p->options.history_ms,
+		.user = p->options.user,
+		.log = p->options.log,
+		.log_user = p->options.user,
+		.report = saga__report,
+		.host = p,
+	};
+	size_t count = lanes_of(p);
+
+	options.count = (unsigned)count;
+	for (size_t i = 0; i < count; i++) {
+		options.number = (unsigned)i;
+		if (saga__lane_init(&p->lanes[i], &options) != SAGA_OK)
+			return saga_error_set(error, SAGA_NOMEM, "out of memory");
+		p->lane_count++;
+	}
+	return SAGA_OK;
+}
+
+/* A call was made: what came of it goes to its saga's lane. A thread of the pool. */
+static void call_made(void *host, struct saga__call *call)
+{
+	struct saga_participant *p = host;
+	struct saga__item *item = calloc(1, sizeof *item);
+
+	/* Without memory for the answer there is none, and it is asked again. */
+	if (!item) {
+		saga__call_free(call);
+		return;
+	}
+	item->kind = SAGA__ITEM_ANSWER;
+	item->shard = saga__id_shard(call->saga, p->shards);
+	item->call = call;
+	if (saga__lane_push(saga__lane_of(p, item->shard), item, true, 0) != SAGA_OK)
+		saga__item_free(item);
+	saga__wake(p);
+}
+
+/* ---- open and close ---- */
+
+static void free_all(struct saga_participant *p)
+{
+	saga__pool_free(&p->pool);
+	saga__streams_close(p);
+	while (p->reports) {
+		struct saga__report *next = p->reports->next;
+
+		saga__report_free(p->reports);
+		p->reports = next;
+	}
+	for (size_t i = 0; i < p->lane_count; i++)
+		saga__lane_free(&p->lanes[i]);
+	saga__loop_close(p);
+	uv_mutex_destroy(&p->lock);
+	for (size_t i = 0; p->followers && p->followers[i]; i++)
+		free(p->followers[i]);
+	free(p->followers);
+	free(p->transport_url);
+	free(p->store_url);
+	saga__plan_free(p->plan);
+	free(p);
+}
+
+int saga_open(const saga_participant_def *def, const saga_options *options,
+	saga_participant **ret_participant, saga_error *error)
+{
+	struct saga_participant *p = calloc(1, sizeof *p);
+	saga_error own;
+	int code;
+
+	if (!error)
+		error = &own;
+	if (!p)
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	if (uv_mutex_init(&p->lock) != 0) {
+		free(p);
+		return saga_error_set(error, SAGA_NOMEM, "no mutex");
+	}
+	p->reports_end = &p->reports;
+	p->inbox_end = &p->inbox;
+	p->shards = 1;
+	if ((code = saga__plan_new(def, &p->plan, error)) != SAGA_OK)
+		goto failed;
+	if ((code = copy_options(p, options, error)) != SAGA_OK)
+		goto failed;
+	if ((code = saga__loop_open(p, error)) != SAGA_OK)
+		goto failed;
+	if ((code = init_lanes(p, error)) != SAGA_OK)
+		goto failed;
+	if ((code = saga__pool_init(&p->pool, p->limits.outside_calls, call_made, p)) != SAGA_OK) {
+		(void)saga_error_set(error, code, "out of memory");
+		goto failed;
+	}
+	saga__port_init(p);
+	saga__wake(p);
+	*ret_participant = p;
+	return SAGA_OK;
+
+failed:
+	free_all(p);
+	return code;
+}
+
+void saga_close(saga_participant *p)
+{
+	if (p)
+		free_all(p);
+}
+
+void saga_stop(saga_participant *p)
+{
+	__atomic_store_n(&p->stop_asked, 1, __ATOMIC_RELEASE);
+	saga__wake(p);
+}
+
+void saga_health_of(const saga_participant *participant, saga_health *health)
+{
+	saga_participant *p = (saga_participant *)participant;
+	size_t size = health->size;
+	int64_t queued = 0;
+	saga_health now;
+
+	/* Loads first: what leaves a lane meanwhile is among the reports, or in this turn. */
+	for (size_t i = 0; i < p->lane_count; i++)
+		queued += (int64_t)saga__lane_load(&p->lanes[i]);
+	uv_mutex_lock(&p->lock);
+	now = p->health;
+	now.queued = queued + (int64_t)p->inbox_count + p->turning;
+	for (const struct saga__report *report = p->reports; report; report = report->next)
+		now.queued++;
+	uv_mutex_unlock(&p->lock);
+	memcpy(health, &now, size < sizeof now ? size : sizeof now);
+	health->size = size;
+}

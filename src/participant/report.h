@@ -1,0 +1,71 @@
+#ifndef SAGA_PARTICIPANT_REPORT_H
+#define SAGA_PARTICIPANT_REPORT_H
+
+/* What a lane tells the loop. Allocated by the lane, freed by the loop. */
+
+#include "../step/batch.h"
+#include "../stores/journal.h"
+
+enum saga__report_kind {
+	SAGA__REPORT_UP = 1,  /* the store is there: streams, positions, counts */
+	SAGA__REPORT_DOWN,    /* it is not: error says why; tried again by itself */
+	SAGA__REPORT_BATCH,   /* a batch is committed */
+	SAGA__REPORT_READ,    /* outbox rows that were asked for */
+	SAGA__REPORT_TRIMMED, /* the outbox begins at first now */
+	SAGA__REPORT_FATAL,   /* the participant can't go on: error says why */
+	SAGA__REPORT_ENDED,   /* the lane has stopped, and closed its store */
+};
+
+struct saga__sent {
+	struct saga__blob *event;
+	unsigned shard;
+	uint64_t seq;
+	saga_id id;
+	saga_id before;
+};
+
+struct saga__stand {
+	struct saga__source source;
+	unsigned shard;
+	struct saga__position position;
+};
+
+struct saga__report {
+	struct saga__report *next;
+	int kind;
+	struct saga__lane *lane;
+	saga_error error;
+
+	struct saga__sent *sent;      /* BATCH, READ: in order, a shard at a time */
+	size_t sent_count, sent_room;
+	struct saga__move *moves;     /* BATCH: positions that are committed now */
+	size_t move_count;
+	struct saga__items answers;   /* BATCH: requests that are answered */
+	struct saga__call *calls;     /* BATCH: to be made */
+	struct saga__counts counts;   /* BATCH: what changed; UP: what there is */
+	bool idle;                    /* BATCH: nothing waits at the lane */
+
+	unsigned shard;               /* READ, TRIMMED */
+	bool complete;                /* READ: it is all that there is */
+	uint64_t first;               /* TRIMMED */
+
+	saga_id uuid;                 /* UP */
+	int64_t birth;
+	unsigned shards;
+	bool lowered;
+	unsigned stream_shards[SAGA__STORE_SHARDS];
+	struct saga__stream_row streams[SAGA__STORE_SHARDS];
+	size_t stream_count;
+	struct saga__stand *stands;
+	size_t stand_count, stand_room;
+};
+
+struct saga__report *saga__report_new(struct saga__lane *lane, int kind);
+
+/* Frees all that it still holds: take what is kept out of it first. NULL is fine. */
+void saga__report_free(struct saga__report *report);
+
+/* One more sent event; takes a share. NOMEM. */
+int saga__report_add(struct saga__report *report, const struct saga__sent *sent);
+
+#endif

@@ -1,0 +1,628 @@
+/* The delivery machines at work: frames in and out, streams followed and published. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../event/peek.h"
+#include "inside.h"
+
+enum {
+	BEAT_MIN_MS = 50,
+	BEAT_MAX_MS = 2000,
+	ALIVE_MS = 6000,
+	NEED_MIN_MS = 20,
+	NEED_MAX_MS = 2000,
+	MOVE_MS = 200,
+	RING = 1024,
+};
+
+static const char events_topic[] = "events";
+
+/* ---- the port: the transport's side, any thread ---- */
+
+static void free_frame(struct saga__frame *frame)
+{
+	saga__blob_unref(frame->bytes);
+	free(frame);
+}
+
+static struct saga__frame *copy_frames(const saga_frame *frames, size_t count)
+{
+	struct saga__frame *first = NULL, **end = &first;
+
+	for (size_t i = 0; i < count; i++) {
+		struct saga__frame *frame = calloc(1, sizeof *frame);
+
+		if (frame)
+			frame->bytes = saga__blob_new(frames[i].bytes.at, frames[i].bytes.size);
+		if (!frame || !frame->bytes) {
+			free(frame);
+			while ((frame = first)) {
+				first = frame->next;
+				free_frame(frame);
+			}
+			return NULL;
+		}
+		*end = frame;
+		end = &frame->next;
+	}
+	return first;
+}
+
+static int port_receive(void *host, const saga_frame *frames, size_t count)
+{
+	struct saga_participant *p = host;
+	struct saga__frame *copies;
+	int code = SAGA_OK;
+
+	if (!count)
+		return SAGA_OK;
+	if (!(copies = copy_frames(frames, count)))
+		return SAGA_BUSY;
+	uv_mutex_lock(&p->lock);
+	if (p->inbox_count + count > p->limits.queue) {
+		p->refused_frames = true;
+		code = SAGA_BUSY;
+	} else {
+		*p->inbox_end = copies;
+		while (*p->inbox_end)
+			p->inbox_end = &(*p->inbox_end)->next;
+		p->inbox_count += count;
+	}
+	uv_mutex_unlock(&p->lock);
+	while (code != SAGA_OK && copies) {
+		struct saga__frame *next = copies->next;
+
+		free_frame(copies);
+		copies = next;
+	}
+	saga__wake(p);
+	return code;
+}
+
+static void port_writable(void *host)
+{
+	struct saga_participant *p = host;
+
+	__atomic_store_n(&p->writable, true, __ATOMIC_RELEASE);
+	saga__wake(p);
+}
+
+static void port_sent(void *host, const uint64_t *tokens, size_t count)
+{
+	(void)host, (void)tokens, (void)count; /* only durable transports say this */
+}
+
+static void port_state(void *host, bool up, const char *text)
+{
+	struct saga_participant *p = host;
+
+	__atomic_store_n(&p->transport_up, up, __ATOMIC_RELEASE);
+	saga__log(p, up ? SAGA_INFO : SAGA_WARNING, up ? "transport.up" : "transport.down", "%s", text);
+	saga__wake(p);
+}
+
+static void port_closed(void *host)
+{
+	struct saga_participant *p = host;
+
+	p->transport = NULL;
+	saga__loop_close_handles(p);
+}
+
+void saga__port_init(struct saga_participant *p)
+{
+	p->port = (struct saga_port){ p, p->loop, port_receive, port_writable, port_sent, port_state,
+		port_closed };
+}
+
+int saga__transport_open(struct saga_participant *p, saga_error *error)
+{
+	const saga_transport_options options = {
+		.url = p->transport_url,
+		.participant = p->plan->name,
+		.topics = p->topics,
+		.frame_bytes = p->limits.event_bytes + SAGA__FRAME_HEAD,
+		.context = p->options.transport_context,
+	};
+
+	(void)snprintf(p->own_topic, sizeof p->own_topic, "to.%s", p->plan->name);
+	p->topics[0] = events_topic;
+	p->topics[1] = p->own_topic;
+	p->writable = true;
+	return p->transport_ops->open(&p->port, &options, &p->transport, error);
+}
+
+/* ---- opening ---- */
+
+static int open_publish(struct saga_participant *p, unsigned shard,
+	const struct saga__stream_row *row)
+{
+	const struct saga__publish_config config = {
+		.name = p->plan->name,
+		.stream = { p->uuid, shard },
+		.followers = (const char *const *)p->followers,
+		.window = p->limits.window,
+		.ring = p->limits.window > RING ? p->limits.window : RING,
+		.beat_min_ms = BEAT_MIN_MS,
+		.beat_max_ms = BEAT_MAX_MS,
+		.alive_ms = ALIVE_MS,
+	};
+	int code = SAGA_OK;
+
+	/* After a reconnection it goes on: what it missed comes with the lane's next batch. */
+	if (p->publishes[shard])
+		return SAGA_OK;
+	if ((code = saga__publish_new(&config, &p->publishes[shard])) == SAGA_OK)
+		saga__publish_start(p->publishes[shard], row->first, row->seq, row->last,
+			saga__monotonic(&p->env));
+	return code;
+}
+
+int saga__streams_open(struct saga_participant *p, const struct saga__report *up)
+{
+	int code = SAGA_OK;
+
+	if (!p->decoder) {
+		saga__arena_init(&p->arena, 8 * p->limits.event_bytes);
+		if ((code = saga__decoder_new(&p->decoder)) != SAGA_OK)
+			return code;
+	}
+	p->uuid = up->uuid;
+	p->birth = up->birth;
+	p->shards = up->shards;
+	for (size_t i = 0; p->transport_ops && code == SAGA_OK && i < up->stream_count; i++)
+		code = open_publish(p, up->stream_shards[i], &up->streams[i]);
+	if (code != SAGA_OK || p->stands || !up->stand_count)
+		return code;
+	if (!(p->stands = calloc(up->stand_count, sizeof *p->stands)))
+		return SAGA_NOMEM;
+	memcpy(p->stands, up->stands, up->stand_count * sizeof *p->stands);
+	p->stand_count = up->stand_count;
+	return SAGA_OK;
+}
+
+static struct saga__following *new_following(struct saga_participant *p,
+	const struct saga__message *message)
+{
+	struct saga__position positions[SAGA__STORE_SHARDS] = { { 0 } };
+	struct saga__follow_config config = {
+		.group = p->plan->name,
+		.owner = message->from,
+		.stream = message->stream,
+		.shards = p->shards,
+		.positions = positions,
+		.fresh = true,
+		.window = p->limits.window,
+		.need_min_ms = NEED_MIN_MS,
+		.need_max_ms = NEED_MAX_MS,
+		.move_ms = MOVE_MS,
+		.env = &p->env,
+	};
+	struct saga__following *following = calloc(1, sizeof *following);
+
+	if (!following)
+		return NULL;
+	for (size_t i = 0; i < p->stand_count; i++)
+		if (saga__stream_same(&p->stands[i].source.stream, &message->stream) &&
+			p->stands[i].shard < p->shards) {
+			positions[p->stands[i].shard] = p->stands[i].position;
+			config.fresh = false;
+		}
+	following->source.stream = message->stream;
+	memcpy(following->source.owner, message->from, sizeof following->source.owner);
+	if (saga__follow_new(&config, &following->follow) != SAGA_OK) {
+		free(following);
+		return NULL;
+	}
+	saga__follow_hold(following->follow, p->held, saga__monotonic(&p->env));
+	following->next = p->followings;
+	p->followings = following;
+	return following;
+}
+
+static struct saga__following *following_of(struct saga_participant *p,
+	const struct saga__message *message)
+{
+	struct saga__following *following = p->followings;
+
+	while (following && !saga__stream_same(&following->source.stream, &message->stream))
+		following = following->next;
+	return following ? following : new_following(p, message);
+}
+
+/* ---- frames that came ---- */
+
+static bool peek(struct saga_participant *p, saga_bytes event, struct saga__peek *ret_peek)
+{
+	struct saga_event decoded;
+
+	if (saga__event_peek(event, ret_peek))
+		return true;
+	saga__arena_reset(&p->arena);
+	if (saga__event_decode(p->decoder, &p->arena, event, &decoded, NULL) != SAGA_OK)
+		return false;
+	ret_peek->id = decoded.id;
+	ret_peek->saga = decoded.saga;
+	ret_peek->version = decoded.version;
+	(void)snprintf(ret_peek->type, sizeof ret_peek->type, "%s", decoded.type);
+	(void)snprintf(ret_peek->source, sizeof ret_peek->source, "%s", decoded.source);
+	return true;
+}
+
+static void bad_frame(struct saga_participant *p, const char *why)
+{
+	p->bad_frames++;
+	saga__log(p, SAGA_WARNING, "frame.bad", "%s", why);
+}
+
+static bool is_twin(struct saga_participant *p, const struct saga__message *message)
+{
+	saga_error error;
+
+	if (strcmp(message->from, p->plan->name) != 0 ||
+		saga__id_same(message->stream.store, p->uuid))
+		return false;
+	(void)saga_error_set(&error, SAGA_TWINS,
+		"another store runs under the name %s: both stop, until one is renamed", p->plan->name);
+	/* So that the other one hears of this one, too. */
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		if (p->publishes[shard] && p->transport) {
+			const struct saga__message beat = { .kind = SAGA__BEAT,
+				.stream = { p->uuid, shard } };
+			struct saga__message own = beat;
+			unsigned char bytes[SAGA__FRAME_HEAD];
+			saga_frame frame = { .topic = events_topic };
+			size_t sent;
+
+			memcpy(own.from, message->from, sizeof own.from);
+			frame.bytes = (saga_bytes){ bytes,
+				saga__frame_encode(&own, bytes, sizeof bytes) };
+			(void)p->transport_ops->send(p->transport, &frame, 1, &sent);
+		}
+	saga__fatal(p, &error);
+	return true;
+}
+
+static void take_stream_frame(struct saga_participant *p, const struct saga__message *message)
+{
+	struct saga__following *following;
+	struct saga__peek seen = { .version = 0 };
+
+	if (is_twin(p, message) || strcmp(message->from, p->plan->name) == 0)
+		return;
+	if (message->kind == SAGA__EVENT && !peek(p, message->event, &seen)) {
+		bad_frame(p, "an event that can't be read");
+		return;
+	}
+	if ((following = following_of(p, message)))
+		saga__follow_message(following->follow, message, seen.id, saga__monotonic(&p->env));
+}
+
+static void take_frame(struct saga_participant *p, saga_bytes bytes)
+{
+	struct saga__message message;
+	saga_error error;
+
+	if (saga__frame_decode(bytes, &message, &error) != SAGA_OK) {
+		bad_frame(p, error.text);
+		return;
+	}
+	if (message.kind == SAGA__NEED || message.kind == SAGA__SEEN) {
+		if (saga__id_same(message.stream.store, p->uuid) && message.stream.shard < p->shards &&
+			p->publishes[message.stream.shard])
+			saga__publish_message(p->publishes[message.stream.shard], &message,
+				saga__monotonic(&p->env));
+	} else {
+		take_stream_frame(p, &message);
+	}
+}
+
+static void take_frames(struct saga_participant *p)
+{
+	struct saga__frame *frame, *all;
+	bool refused;
+
+	uv_mutex_lock(&p->lock);
+	all = p->inbox;
+	p->inbox = NULL;
+	p->inbox_end = &p->inbox;
+	p->inbox_count = 0;
+	refused = p->refused_frames;
+	p->refused_frames = false;
+	uv_mutex_unlock(&p->lock);
+	while ((frame = all)) {
+		all = frame->next;
+		if (p->life == SAGA__RUNS)
+			take_frame(p, saga__blob_bytes(frame->bytes));
+		free_frame(frame);
+	}
+	if (refused && p->transport && p->transport_ops->resume)
+		p->transport_ops->resume(p->transport);
+}
+
+/* ---- frames that go ---- */
+
+static bool flush_waiting(struct saga_participant *p)
+{
+	size_t sent = 0;
+
+	if (!p->waiting.topic)
+		return true;
+	if (!p->transport || !__atomic_exchange_n(&p->writable, false, __ATOMIC_ACQ_REL))
+		return false;
+	if (p->transport_ops->send(p->transport, &p->waiting, 1, &sent) == SAGA_OK && !sent)
+		return false;
+	/* Sent; or the transport is away and it is lost, which is what delivery mends. */
+	p->waiting.topic = NULL;
+	__atomic_store_n(&p->writable, true, __ATOMIC_RELEASE);
+	return true;
+}
+
+static void send_message(struct saga_participant *p, const struct saga__message *message,
+	const char *to)
+{
+	size_t room = message->event.size + SAGA__FRAME_HEAD;
+
+	if (room > p->frame_room) {
+		char *more = realloc(p->frame, room);
+
+		if (!more)
+			return; /* as if it was lost */
+		p->frame = more;
+		p->frame_room = room;
+	}
+	p->frame_size = saga__frame_encode(message, p->frame, p->frame_room);
+	if (to)
+		(void)snprintf(p->topic, sizeof p->topic, "to.%s", to);
+	p->waiting = (saga_frame){ .topic = to ? p->topic : events_topic,
+		.bytes = { p->frame, p->frame_size } };
+}
+
+static void do_publish_effect(struct saga_participant *p, unsigned shard,
+	const struct saga__publish_effect *effect)
+{
+	const struct saga__chore read = { .kind = SAGA__CHORE_READ, .shard = shard,
+		.first = effect->first, .last = effect->last,
+		.most = (size_t)(effect->last - effect->first + 1) };
+
+	switch (effect->kind) {
+	case SAGA__PUBLISH_SEND:
+		send_message(p, &effect->message, effect->to);
+		break;
+	case SAGA__PUBLISH_READ:
+		if (saga__lane_chore(saga__lane_of(p, shard), &read) != SAGA_OK)
+			saga__publish_read_end(p->publishes[shard], false, saga__monotonic(&p->env));
+		break;
+	case SAGA__PUBLISH_FORK:
+		saga__log(p, SAGA_ALARM, "stream.forked", "follower %s has another history: %s",
+			effect->to, effect->text);
+		break;
+	default:
+		break;
+	}
+}
+
+static void publish_all(struct saga_participant *p)
+{
+	struct saga__publish_effect effect;
+	int64_t now = saga__monotonic(&p->env);
+
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		while (p->publishes[shard] && flush_waiting(p) &&
+			saga__publish_next(p->publishes[shard], now, &effect))
+			do_publish_effect(p, shard, &effect);
+}
+
+/* ---- events for our lanes ---- */
+
+static bool is_too_young(struct saga_participant *p, saga_bytes event)
+{
+	struct saga_event decoded;
+
+	if (p->options.start != SAGA_FROM_NOW)
+		return false;
+	saga__arena_reset(&p->arena);
+	return saga__event_decode(p->decoder, &p->arena, event, &decoded, NULL) == SAGA_OK &&
+		decoded.time < p->birth;
+}
+
+/* Also of another version than we know: the lane makes it a dead letter. */
+static bool concerns_us(struct saga_participant *p, saga_bytes event, saga_id *ret_saga)
+{
+	const struct saga__known *known;
+	struct saga__peek seen;
+
+	if (!peek(p, event, &seen))
+		return false;
+	*ret_saga = seen.saga;
+	known = saga__plan_type(p->plan, seen.type, seen.version);
+	if (!known)
+		known = saga__plan_type(p->plan, seen.type, 0);
+	return known && known->route_count && !known->type->request && !is_too_young(p, event);
+}
+
+/* Without memory for it: it stays undelivered for that shard, and comes again after a restart. */
+static void push(struct saga_participant *p, struct saga__following *following, int kind,
+	unsigned shard, const struct saga__follow_effect *effect)
+{
+	struct saga__item *item = calloc(1, sizeof *item);
+	saga_error error;
+
+	if (!item) {
+		(void)saga_error_set(&error, SAGA_NOMEM, "out of memory for an event");
+		saga__fatal(p, &error);
+		return;
+	}
+	item->kind = kind;
+	item->shard = shard;
+	item->source = &following->source;
+	item->seq = effect->seq;
+	item->id = effect->id;
+	item->event = kind == SAGA__ITEM_EVENT ? saga__blob_ref(effect->event) : NULL;
+	if (saga__lane_push(saga__lane_of(p, shard), item, true, 0) != SAGA_OK)
+		saga__item_free(item);
+}
+
+static void deliver(struct saga_participant *p, struct saga__following *following,
+	struct saga__follow_effect *effect)
+{
+	saga_id saga;
+
+	if (concerns_us(p, saga__blob_bytes(effect->event), &saga))
+		push(p, following, SAGA__ITEM_EVENT, saga__id_shard(saga, p->shards), effect);
+	saga__blob_unref(effect->event);
+}
+
+static void do_follow_effect(struct saga_participant *p, struct saga__following *following,
+	struct saga__follow_effect *effect)
+{
+	switch (effect->kind) {
+	case SAGA__FOLLOW_DELIVER:
+		deliver(p, following, effect);
+		break;
+	case SAGA__FOLLOW_SEND:
+		send_message(p, &effect->message, following->source.owner);
+		break;
+	case SAGA__FOLLOW_MOVE:
+		push(p, following, SAGA__ITEM_MOVE, effect->shard, effect);
+		break;
+	case SAGA__FOLLOW_FORK:
+		saga__log(p, SAGA_ALARM, "stream.forked", "%s has another history: %s",
+			following->source.owner, effect->text);
+		break;
+	case SAGA__FOLLOW_GONE:
+		saga__log(p, SAGA_ALARM, "stream.gone",
+			"events %llu to %llu of %s are gone; an operator must skip them",
+			(unsigned long long)effect->wanted, (unsigned long long)effect->first - 1,
+			following->source.owner);
+		break;
+	default:
+		break;
+	}
+}
+
+static bool has_room(struct saga_participant *p)
+{
+	size_t load = saga__pool_load(&p->pool);
+
+	for (size_t i = 0; i < p->lane_count; i++)
+		load += saga__lane_load(&p->lanes[i]);
+	return load < p->limits.queue;
+}
+
+static void set_hold(struct saga_participant *p)
+{
+	bool hold = !has_room(p) || p->life != SAGA__RUNS;
+
+	if (hold == p->held)
+		return;
+	p->held = hold;
+	for (struct saga__following *f = p->followings; f; f = f->next)
+		saga__follow_hold(f->follow, hold, saga__monotonic(&p->env));
+}
+
+static void follow_all(struct saga_participant *p)
+{
+	struct saga__follow_effect effect;
+	int64_t now = saga__monotonic(&p->env);
+
+	for (struct saga__following *f = p->followings; f; f = f->next)
+		while (flush_waiting(p) && saga__follow_next(f->follow, now, &effect)) {
+			do_follow_effect(p, f, &effect);
+			if (effect.kind == SAGA__FOLLOW_DELIVER)
+				set_hold(p);
+		}
+}
+
+/* ---- what the lanes committed ---- */
+
+void saga__streams_committed(struct saga_participant *p, const struct saga__report *report)
+{
+	int64_t now = saga__monotonic(&p->env);
+
+	for (size_t i = 0; i < report->sent_count; i++) {
+		const struct saga__sent *sent = &report->sent[i];
+
+		if (p->publishes[sent->shard])
+			(void)saga__publish_committed(p->publishes[sent->shard], sent->seq, sent->id,
+				sent->event, now);
+	}
+	for (size_t i = 0; i < report->move_count; i++)
+		for (struct saga__following *f = p->followings; f; f = f->next)
+			if (&f->source == report->moves[i].source)
+				saga__follow_committed(f->follow, report->moves[i].shard,
+					report->moves[i].seq, report->moves[i].id, now);
+	for (struct saga__following *f = p->followings; f && report->idle; f = f->next)
+		saga__follow_flush(f->follow, now);
+}
+
+void saga__streams_read(struct saga_participant *p, struct saga__report *report)
+{
+	struct saga__publish *publish = p->publishes[report->shard];
+
+	if (!publish)
+		return;
+	for (size_t i = 0; i < report->sent_count; i++)
+		saga__publish_read(publish, report->sent[i].seq, report->sent[i].before,
+			report->sent[i].id, report->sent[i].event);
+	saga__publish_read_end(publish, report->complete, saga__monotonic(&p->env));
+}
+
+void saga__streams_turn(struct saga_participant *p)
+{
+	set_hold(p);
+	take_frames(p);
+	if (!p->transport || p->life != SAGA__RUNS)
+		return;
+	publish_all(p);
+	follow_all(p);
+}
+
+int64_t saga__streams_due(struct saga_participant *p)
+{
+	int64_t due = INT64_MAX, one;
+
+	if (!p->transport || p->life != SAGA__RUNS)
+		return due;
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		if (p->publishes[shard] && (one = saga__publish_due(p->publishes[shard])) < due)
+			due = one;
+	for (struct saga__following *f = p->followings; f; f = f->next)
+		if ((one = saga__follow_due(f->follow)) < due)
+			due = one;
+	return due;
+}
+
+uint64_t saga__streams_unseen(struct saga_participant *p)
+{
+	uint64_t unseen = 0;
+
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		if (p->publishes[shard])
+			unseen += saga__publish_unseen(p->publishes[shard]);
+	return unseen;
+}
+
+void saga__streams_close(struct saga_participant *p)
+{
+	struct saga__following *following;
+	struct saga__frame *frame;
+
+	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++)
+		saga__publish_free(p->publishes[shard]);
+	while ((following = p->followings)) {
+		p->followings = following->next;
+		saga__follow_free(following->follow);
+		free(following);
+	}
+	while ((frame = p->inbox)) {
+		p->inbox = frame->next;
+		free_frame(frame);
+	}
+	free(p->stands);
+	free(p->frame);
+	saga__decoder_free(p->decoder);
+	saga__arena_free(&p->arena);
+}

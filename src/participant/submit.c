@@ -1,0 +1,252 @@
+/* Requests: in by saga_submit, out by an answer. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../event/json.h"
+#include "../event/schema.h"
+#include "../event/sha256.h"
+#include "inside.h"
+
+/* ---- in ---- */
+
+static int check(const struct saga_participant *p, const saga_submission *s,
+	const struct saga__known **ret_known, saga_error *error)
+{
+	const struct saga__known *known;
+	const saga_step_def *step;
+	size_t length;
+
+	if (!s || s->size < offsetof(saga_submission, user) || !s->type)
+		return saga_error_set(error, SAGA_MISUSE, "fill the submission by SAGA_SUBMISSION");
+	known = saga__plan_type(p->plan, s->type->name, s->type->version);
+	if (!known || !known->type->request || !known->route_count)
+		return saga_error_set(error, SAGA_MISUSE, "no step of %s is `on` the request %s",
+			p->plan->name, s->type->name);
+	if (!saga__shape_same(&known->type->body, &s->type->body))
+		return saga_error_set(error, SAGA_MISUSE, "request %s is declared in another way here",
+			s->type->name);
+	step = &p->plan->steps[known->routes[0].step];
+	length = s->key ? strlen(s->key) : 0;
+	if (!length && !step->reads_only)
+		return saga_error_set(error, SAGA_MALFORMED, "request %s: no key", s->type->name);
+	if (length > SAGA__SUBJECT_MOST)
+		return saga_error_set(error, SAGA_MALFORMED,
+			"request %s: its key is longer than %d bytes", s->type->name,
+			SAGA__SUBJECT_MOST);
+	if (step->per_subject && saga__id_is_zero(s->saga))
+		return saga_error_set(error, SAGA_MISUSE,
+			"request %s: step %s runs once a subject, so it needs the saga that it is about",
+			s->type->name, step->name);
+	*ret_known = known;
+	return SAGA_OK;
+}
+
+static saga_id saga_of(const struct saga_participant *p, const saga_submission *s,
+	const saga_step_def *step)
+{
+	const char *name = step->was ? step->was : step->name;
+	const char *key = s->key ? s->key : "";
+	const saga_bytes parts[] = {
+		{ p->plan->name, strlen(p->plan->name) },
+		{ name, strlen(name) },
+		{ key, strlen(key) },
+	};
+
+	if (!saga__id_is_zero(s->saga) || step->reads_only)
+		return s->saga;
+	return saga__id_derive(parts, sizeof parts / sizeof parts[0]);
+}
+
+static int encode(struct saga_participant *p, const saga_submission *s, const saga_type *type,
+	saga_id saga, struct saga__blob **ret_blob, saga_error *error)
+{
+	struct saga__id_maker maker = { 0 };
+	struct saga_event event = {
+		.id = saga__id_new(&maker, &p->env),
+		.saga = saga,
+		.time = saga__wall(&p->env),
+		.source = p->plan->name,
+		.subject = s->key ? s->key : "",
+		.traceparent = s->traceparent ? s->traceparent : "",
+	};
+	const void *body = s->body;
+	struct saga__buffer buffer;
+	struct saga__arena arena;
+	int code = SAGA_OK;
+
+	saga__buffer_init(&buffer, p->limits.event_bytes);
+	saga__arena_init(&arena, 4 * p->limits.event_bytes);
+	if (s->json.at)
+		code = saga__json_read(&arena, s->json, &type->body, &body, error);
+	if (code == SAGA_OK && !body)
+		code = saga_error_set(error, SAGA_MALFORMED, "request %s: no body", type->name);
+	if (code == SAGA_OK)
+		code = saga__event_encode(&buffer, &event, type, body, "", error);
+	if (code == SAGA_OK && !(*ret_blob = saga__blob_new(buffer.at, buffer.size)))
+		code = saga_error_set(error, SAGA_NOMEM, "out of memory");
+	saga__arena_free(&arena);
+	saga__buffer_free(&buffer);
+	return code;
+}
+
+/* Of the type, the key and the body: whether a repeat says the same. */
+static int digest(struct saga_participant *p, const saga_submission *s, const saga_type *type,
+	struct saga__blob *blob, unsigned char *ret_digest, saga_error *error)
+{
+	struct saga__sha256 hash;
+	unsigned char all[32];
+	struct saga__decoder *decoder;
+	struct saga__arena arena;
+	struct saga_event event;
+	int code = saga__decoder_new(&decoder);
+
+	if (code != SAGA_OK)
+		return saga_error_set(error, code, "out of memory");
+	saga__arena_init(&arena, 4 * p->limits.event_bytes);
+	code = saga__event_decode(decoder, &arena, saga__blob_bytes(blob), &event, error);
+	if (code == SAGA_OK) {
+		saga__sha256_init(&hash);
+		saga__sha256_add(&hash, type->name, strlen(type->name) + 1);
+		saga__sha256_add(&hash, &type->version, sizeof type->version);
+		saga__sha256_add(&hash, event.subject, strlen(event.subject) + 1);
+		saga__sha256_add(&hash, event.data.at, event.data.size);
+		saga__sha256_end(&hash, all);
+		memcpy(ret_digest, all, 16);
+	}
+	(void)s;
+	saga__arena_free(&arena);
+	saga__decoder_free(decoder);
+	return code;
+}
+
+int saga_submit(saga_participant *p, const saga_submission *s, saga_error *error)
+{
+	const struct saga__known *known = NULL;
+	const saga_step_def *step;
+	struct saga__item *item;
+	struct saga__lane *lane;
+	int code;
+
+	if ((code = check(p, s, &known, error)) != SAGA_OK)
+		return code;
+	step = &p->plan->steps[known->routes[0].step];
+	if (!(item = calloc(1, sizeof *item)) || !(item->reply = calloc(1, sizeof *item->reply))) {
+		free(item);
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	}
+	item->kind = SAGA__ITEM_REQUEST;
+	item->answered = s->answered;
+	item->user = s->user;
+	item->reply->saga = saga_of(p, s, step);
+	code = encode(p, s, known->type, item->reply->saga, &item->event, error);
+	if (code == SAGA_OK)
+		code = digest(p, s, known->type, item->event, item->digest, error);
+	if (code == SAGA_OK && __atomic_load_n(&p->stop_asked, __ATOMIC_ACQUIRE))
+		code = saga_error_set(error, SAGA_STOPPED, "%s", saga_code_text(SAGA_STOPPED));
+	if (code != SAGA_OK) {
+		saga__item_free(item);
+		return code;
+	}
+	lane = saga__lane_of(p, saga__id_shard(item->reply->saga, SAGA__STORE_SHARDS));
+	code = saga__lane_push(lane, item, false, s->wait_ms > 0 ? s->wait_ms : 0);
+	if (code != SAGA_OK) {
+		saga__item_free(item);
+		return saga_error_set(error, code, "%s", saga_code_text(code));
+	}
+	saga__wake(p);
+	return SAGA_OK;
+}
+
+/* ---- out ---- */
+
+static const saga_event *decode_outcome(struct saga_participant *p, const struct saga__blob *blob,
+	struct saga_event *event)
+{
+	const struct saga__known *known;
+	saga_error error;
+
+	saga__arena_reset(&p->arena);
+	if (!blob || saga__event_decode(p->decoder, &p->arena, saga__blob_bytes(blob), event, &error) !=
+			     SAGA_OK)
+		return NULL;
+	known = saga__plan_type(p->plan, event->type, event->version);
+	/* An answer kept by an older program may be of a type that this one has not. */
+	if (known && saga__event_decode_body(p->decoder, &p->arena, event, known->type, &error) !=
+			     SAGA_OK)
+		event->body = NULL;
+	return event;
+}
+
+void saga__answer(struct saga_participant *p, struct saga__item *item)
+{
+	const struct saga__reply *reply = item->reply;
+	struct saga_event event;
+	saga_answer answer = {
+		.code = reply->code,
+		.text = reply->text,
+		.saga = reply->saga,
+		.outcome = decode_outcome(p, reply->outcome, &event),
+		.repeated = reply->repeated,
+	};
+
+	item->answered(item->user, &answer);
+	saga__item_free(item);
+}
+
+void saga__answer_stopped(struct saga_participant *p, struct saga__item *item)
+{
+	item->reply->code = item->unsure ? SAGA_UNKNOWN : SAGA_STOPPED;
+	(void)snprintf(item->reply->text, sizeof item->reply->text, "%s",
+		saga_code_text(item->reply->code));
+	saga__answer(p, item);
+}
+
+struct json {
+	char *at;
+	size_t size, length;
+};
+
+static void put(struct json *json, const char *text)
+{
+	size_t length = strlen(text);
+
+	for (size_t i = 0; i < length; i++)
+		if (json->length + i + 1 < json->size)
+			json->at[json->length + i] = text[i];
+	json->length += length;
+}
+
+/* Where the next writer may write, and how much. */
+static char *rest(struct json *json, size_t *ret_size)
+{
+	*ret_size = json->length < json->size ? json->size - json->length : 0;
+	return *ret_size ? json->at + json->length : NULL;
+}
+
+size_t saga_answer_json(const saga_answer *answer, char *buffer, size_t size)
+{
+	struct json json = { buffer, size, 0 };
+	char id[SAGA_ID_TEXT];
+	size_t left;
+	char *at;
+
+	put(&json, "{\"code\":\"");
+	put(&json, saga_code_name(answer->code));
+	put(&json, "\",\"text\":");
+	at = rest(&json, &left);
+	json.length += saga__json_text(answer->text, at, left);
+	put(&json, ",\"saga\":\"");
+	put(&json, saga_id_text(answer->saga, id));
+	put(&json, answer->repeated ? "\",\"repeated\":true" : "\",\"repeated\":false");
+	if (answer->outcome) {
+		put(&json, ",\"event\":");
+		at = rest(&json, &left);
+		json.length += saga__json_event(answer->outcome, at, left);
+	}
+	put(&json, "}");
+	if (size)
+		buffer[json.length < size ? json.length : size - 1] = 0;
+	return json.length;
+}

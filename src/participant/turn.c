@@ -1,0 +1,299 @@
+/* What the loop does, each time something happened: reports, frames, lanes, the end. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "inside.h"
+
+enum { TRIM_MS = 30000, TRIM_MOST = 4096 };
+
+struct saga__lane *saga__lane_of(struct saga_participant *p, unsigned shard)
+{
+	return &p->lanes[shard & (p->lane_count - 1)];
+}
+
+/* ---- reports ---- */
+
+void saga__report(void *host, struct saga__report *report)
+{
+	struct saga_participant *p = host;
+
+	report->next = NULL;
+	uv_mutex_lock(&p->lock);
+	*p->reports_end = report;
+	p->reports_end = &report->next;
+	uv_mutex_unlock(&p->lock);
+	saga__wake(p);
+}
+
+static struct saga__report *next_report(struct saga_participant *p)
+{
+	struct saga__report *report;
+
+	uv_mutex_lock(&p->lock);
+	if ((report = p->reports)) {
+		p->reports = report->next;
+		if (!p->reports)
+			p->reports_end = &p->reports;
+	}
+	uv_mutex_unlock(&p->lock);
+	return report;
+}
+
+static bool all_up(const struct saga_participant *p)
+{
+	for (size_t i = 0; i < p->lane_count; i++)
+		if (!p->lane_up[i])
+			return false;
+	return true;
+}
+
+static void lane_came_up(struct saga_participant *p, const struct saga__report *report)
+{
+	saga_error error;
+
+	if (report->lane == &p->lanes[0])
+		p->counts = report->counts;
+	if (!p->known && report->lowered)
+		saga__log(p, SAGA_WARNING, "store.not_durable",
+			"the store's URL lowers its durability: what is promised holds only until the"
+			" power goes");
+	p->lane_up[report->lane - p->lanes] = true;
+	if (saga__streams_open(p, report) != SAGA_OK) {
+		(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
+		saga__fatal(p, &error);
+		return;
+	}
+	if (!all_up(p) || p->known)
+		return;
+	p->known = true;
+	if (p->transport_ops && saga__transport_open(p, &error) != SAGA_OK)
+		saga__fatal(p, &error);
+}
+
+static void make_calls(struct saga_participant *p, struct saga__report *report)
+{
+	struct saga__call *call;
+
+	while ((call = report->calls)) {
+		report->calls = call->next;
+		/* A call that can't begin is made when its row falls due, or after the restart. */
+		if (p->life != SAGA__RUNS || saga__pool_push(&p->pool, call) != SAGA_OK)
+			saga__call_free(call);
+	}
+}
+
+static void batch_was_committed(struct saga_participant *p, struct saga__report *report)
+{
+	struct saga__item *item;
+
+	p->counts.waiting += report->counts.waiting;
+	p->counts.dead += report->counts.dead;
+	p->counts.stuck += report->counts.stuck;
+	p->counts.parked += report->counts.parked;
+	saga__streams_committed(p, report);
+	make_calls(p, report);
+	while ((item = saga__items_pop(&report->answers)))
+		saga__answer(p, item);
+}
+
+static void handle_report(struct saga_participant *p, struct saga__report *report)
+{
+	size_t at = (size_t)(report->lane - p->lanes);
+
+	switch (report->kind) {
+	case SAGA__REPORT_UP:
+		lane_came_up(p, report);
+		break;
+	case SAGA__REPORT_DOWN:
+		p->lane_up[at] = false;
+		break;
+	case SAGA__REPORT_BATCH:
+		batch_was_committed(p, report);
+		break;
+	case SAGA__REPORT_READ:
+		saga__streams_read(p, report);
+		break;
+	case SAGA__REPORT_TRIMMED:
+		if (p->publishes[report->shard])
+			saga__publish_trimmed(p->publishes[report->shard], report->first);
+		break;
+	case SAGA__REPORT_FATAL:
+		saga__fatal(p, &report->error);
+		break;
+	case SAGA__REPORT_ENDED:
+		p->lanes_ended++;
+		p->lane_up[at] = false;
+		break;
+	default:
+		break;
+	}
+	saga__report_free(report);
+}
+
+/* ---- the outbox's age ---- */
+
+static void trim(struct saga_participant *p)
+{
+	int64_t now = saga__monotonic(&p->env), wall = saga__wall(&p->env);
+
+	if (now < p->trim_at || !all_up(p))
+		return;
+	p->trim_at = now + TRIM_MS;
+	for (unsigned shard = 0; shard < p->shards; shard++) {
+		uint64_t seen = p->publishes[shard]
+			? saga__publish_seen_by_all(p->publishes[shard]) : 0;
+		struct saga__chore chore = { .kind = SAGA__CHORE_TRIM, .shard = shard, .last = seen,
+			.before = wall - p->options.retention_ms, .most = TRIM_MOST };
+
+		if (seen)
+			(void)saga__lane_chore(saga__lane_of(p, shard), &chore);
+		chore.last = UINT64_MAX / 4;
+		chore.before = wall - p->options.retention_max_ms;
+		chore.loud = p->followers[0] != NULL;
+		(void)saga__lane_chore(saga__lane_of(p, shard), &chore);
+	}
+}
+
+/* ---- beginning and ending ---- */
+
+static void begin(struct saga_participant *p)
+{
+	p->life = SAGA__RUNS;
+	p->trim_at = saga__monotonic(&p->env) + TRIM_MS;
+	for (size_t i = 0; p->options.lanes && i < p->lane_count; i++) {
+		p->has_thread[i] =
+			uv_thread_create(&p->threads[i], saga__lane_thread, &p->lanes[i]) == 0;
+		if (!p->has_thread[i])
+			saga__log(p, SAGA_WARNING, "lane.no_thread",
+				"no thread for lane %zu: it runs on the loop", i);
+	}
+}
+
+static void drop_leftovers(struct saga_participant *p)
+{
+	struct saga__item *item;
+
+	for (size_t i = 0; i < p->lane_count; i++) {
+		if (p->has_thread[i])
+			(void)uv_thread_join(&p->threads[i]);
+		while ((item = saga__lane_leftover(&p->lanes[i]))) {
+			if (item->kind == SAGA__ITEM_REQUEST && item->answered)
+				saga__answer_stopped(p, item);
+			else
+				saga__item_free(item);
+		}
+	}
+}
+
+static void stop(struct saga_participant *p)
+{
+	if (p->life == SAGA__OPENED)
+		begin(p);
+	if (p->life == SAGA__RUNS) {
+		p->life = SAGA__STOPS;
+		saga__pool_drop(&p->pool);
+	}
+	if (p->life == SAGA__STOPS && !saga__pool_load(&p->pool))
+		for (size_t i = 0; i < p->lane_count; i++)
+			saga__lane_stop(&p->lanes[i]);
+	if (p->life != SAGA__STOPS || p->lanes_ended < p->lane_count)
+		return;
+	p->life = SAGA__CLOSES;
+	drop_leftovers(p);
+	(void)uv_timer_stop(p->alarm);
+	if (p->transport)
+		p->transport_ops->close(p->transport);
+	else
+		saga__loop_close_handles(p);
+}
+
+/* ---- idle ---- */
+
+static bool is_idle(struct saga_participant *p)
+{
+	bool any;
+
+	if (!p->known || !all_up(p) || p->counts.parked || saga__pool_load(&p->pool) ||
+		(p->followers[0] && saga__streams_unseen(p)))
+		return false;
+	for (size_t i = 0; i < p->lane_count; i++)
+		if (saga__lane_load(&p->lanes[i]))
+			return false;
+	uv_mutex_lock(&p->lock);
+	any = p->reports || p->inbox;
+	uv_mutex_unlock(&p->lock);
+	return !any;
+}
+
+static void publish_health(struct saga_participant *p)
+{
+	saga_health health = {
+		.size = sizeof health,
+		.store = p->known && all_up(p),
+		.transport = !p->transport_ops || p->transport_up,
+		.waiting = p->counts.waiting,
+		.dead = p->counts.dead,
+		.stuck = p->counts.stuck,
+		.parked = p->counts.parked,
+		.outbox = (int64_t)(p->followers[0] ? saga__streams_unseen(p) : 0),
+	};
+
+	uv_mutex_lock(&p->lock);
+	p->health = health;
+	p->turning = false;
+	uv_mutex_unlock(&p->lock);
+}
+
+/* ---- a turn ---- */
+
+static int64_t turn_lanes(struct saga_participant *p)
+{
+	int64_t soonest = -1;
+
+	for (size_t i = 0; i < p->lane_count; i++) {
+		int64_t wait = p->has_thread[i] ? -1 : saga__lane_turn(&p->lanes[i]);
+
+		if (wait >= 0 && (soonest < 0 || wait < soonest))
+			soonest = wait;
+	}
+	return soonest;
+}
+
+static void set_alarm(struct saga_participant *p, int64_t wait)
+{
+	int64_t now = saga__monotonic(&p->env), due = saga__streams_due(p);
+
+	if (p->life == SAGA__RUNS && p->trim_at < due)
+		due = p->trim_at;
+	if (due != INT64_MAX && (wait < 0 || due - now < wait))
+		wait = due > now ? due - now : 0;
+	/* Calls that end while it stops wake it; a lane's turn may want another. */
+	saga__loop_alarm(p, wait);
+}
+
+void saga__turn(struct saga_participant *p)
+{
+	struct saga__report *report;
+	int64_t wait;
+
+	if (p->turning || p->life >= SAGA__CLOSES)
+		return;
+	uv_mutex_lock(&p->lock);
+	p->turning = true;
+	uv_mutex_unlock(&p->lock);
+	if (p->life == SAGA__OPENED)
+		begin(p);
+	wait = turn_lanes(p);
+	while ((report = next_report(p)))
+		handle_report(p, report);
+	saga__streams_turn(p);
+	trim(p);
+	if (p->options.stop_when_idle && is_idle(p))
+		saga_stop(p);
+	if (__atomic_load_n(&p->stop_asked, __ATOMIC_ACQUIRE))
+		stop(p);
+	publish_health(p);
+	if (p->life < SAGA__CLOSES)
+		set_alarm(p, wait);
+}

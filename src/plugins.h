@@ -1,0 +1,14 @@
+#ifndef SAGA_PLUGINS_H
+#define SAGA_PLUGINS_H
+
+/* The plugins that this build holds, and their finding by a URL's scheme. */
+
+#include <saga/plugin.h>
+
+extern const saga_store_ops saga__sqlite_store;
+extern const saga_transport_ops saga__inproc_transport;
+
+/* The built-in transport of a scheme ("inproc"); NULL if this build lacks it. Any thread. */
+const saga_transport_ops *saga__transport_builtin(const char *scheme);
+
+#endif

@@ -1,0 +1,478 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "work.h"
+
+enum { BUCKETS = 512 };
+
+int saga__batch_init(struct saga__batch *batch, const struct saga__batch_limits *limits)
+{
+	saga__arena_init(&batch->arena, (limits->batch_events + 1) * 8 * limits->event_bytes);
+	saga__arena_init(&batch->scratch, limits->handler_bytes);
+	saga__buffer_init(&batch->event, limits->event_bytes);
+	saga__buffer_init(&batch->named, limits->event_bytes);
+	batch->bucket_count = BUCKETS;
+	batch->buckets = calloc(batch->bucket_count, sizeof(struct saga__slot *));
+	if (!batch->buckets)
+		return SAGA_NOMEM;
+	saga__batch_begin(batch);
+	return saga__decoder_new(&batch->decoder);
+}
+
+static void drop_results(struct saga__batch *batch)
+{
+	struct saga__call *call;
+
+	for (struct saga__outgoing *out = batch->outgoing; out; out = out->next)
+		saga__blob_unref(out->event);
+	while ((call = batch->calls)) {
+		batch->calls = call->next;
+		saga__call_free(call);
+	}
+}
+
+void saga__batch_free(struct saga__batch *batch)
+{
+	drop_results(batch);
+	saga__decoder_free(batch->decoder);
+	free(batch->buckets);
+	saga__buffer_free(&batch->named);
+	saga__buffer_free(&batch->event);
+	saga__arena_free(&batch->scratch);
+	saga__arena_free(&batch->arena);
+}
+
+void saga__batch_begin(struct saga__batch *batch)
+{
+	drop_results(batch);
+	saga__arena_reset(&batch->arena);
+	memset(batch->buckets, 0, batch->bucket_count * sizeof(struct saga__slot *));
+	batch->slots = NULL;
+	batch->works = NULL;
+	batch->works_end = &batch->works;
+	batch->outgoing = NULL;
+	batch->outgoing_end = &batch->outgoing;
+	batch->parkings = NULL;
+	batch->parkings_end = &batch->parkings;
+	batch->wakes = NULL;
+	batch->due = SAGA__NEVER;
+	memset(&batch->delta, 0, sizeof batch->delta);
+	batch->lost.code = SAGA_OK;
+}
+
+void saga__batch_lose(struct saga__batch *batch, int code, const char *text)
+{
+	if (batch->lost.code == SAGA_OK)
+		(void)saga_error_set(&batch->lost, code, "%s", text);
+}
+
+/* ---- slots ---- */
+
+static size_t slot_hash(const struct saga__batch *batch, saga_id saga, size_t row)
+{
+	uint64_t low;
+
+	memcpy(&low, saga.bytes + 8, sizeof low);
+	return (size_t)((low >> 17 ^ low) + row * 31) & (batch->bucket_count - 1);
+}
+
+struct saga__slot *saga__batch_slot(struct saga__batch *batch, saga_id saga, size_t row,
+	const char *subject)
+{
+	struct saga__slot **bucket = &batch->buckets[slot_hash(batch, saga, row)], *slot;
+
+	for (slot = *bucket; slot; slot = slot->chain)
+		if (slot->row == row && saga__id_same(slot->saga, saga) &&
+			strcmp(slot->subject, subject) == 0)
+			return slot;
+	if (!(slot = saga__arena_calloc(&batch->arena, 1, sizeof *slot)))
+		return NULL;
+	slot->saga = saga;
+	slot->row = row;
+	slot->subject = subject;
+	slot->why = "";
+	slot->chain = *bucket;
+	*bucket = slot;
+	slot->next = batch->slots;
+	batch->slots = slot;
+	return slot;
+}
+
+static const char *subject_of(const saga_step_def *step, const struct saga_event *event)
+{
+	return step->per_subject ? event->subject : "";
+}
+
+/* ---- adding ---- */
+
+static struct saga__work *add_work(struct saga__batch *batch, struct saga__item *item,
+	const struct saga_event *event)
+{
+	struct saga__work *work = saga__arena_calloc(&batch->arena, 1, sizeof *work);
+
+	if (!work)
+		return NULL;
+	work->batch = batch;
+	work->item = item;
+	work->event = event;
+	work->attempts = item->attempts;
+	*batch->works_end = work;
+	batch->works_end = &work->next;
+	return work;
+}
+
+static int add_letter(struct saga__batch *batch, struct saga__item *item,
+	const struct saga_event *event, const saga_step_def *step, const char *why)
+{
+	struct saga__work *work = add_work(batch, item, event);
+
+	if (!work)
+		return SAGA_NOMEM;
+	work->step = step;
+	saga__dead_letter(batch, work, why);
+	work->silent = true;
+	return SAGA_OK;
+}
+
+/* So that they are loaded: its schedules, and later-declared steps that this event undoes too. */
+static int add_neighbours(struct saga__batch *batch, const struct saga__work *work, size_t at)
+{
+	const struct saga__plan *plan = batch->plan;
+	const struct saga_event *event = work->event;
+
+	for (size_t row = plan->first_schedule[at]; row < plan->row_count && plan->rows[row].step == at;
+		row++)
+		if (!saga__batch_slot(batch, event->saga, row, work->slot->subject))
+			return SAGA_NOMEM;
+	if (work->role != SAGA__ROLE_UNDO)
+		return SAGA_OK;
+	for (size_t later = at + 1; later < plan->step_count; later++) {
+		const saga_step_def *step = &plan->steps[later];
+
+		if (!event->of || !saga__types_have(step->undo_on, event->of) ||
+			(step->per_subject && !*event->subject))
+			continue;
+		if (!saga__batch_slot(batch, event->saga, later, subject_of(step, event)))
+			return SAGA_NOMEM;
+	}
+	return SAGA_OK;
+}
+
+static int add_step(struct saga__batch *batch, struct saga__item *item,
+	const struct saga_event *event, size_t at, int role, struct saga__work **ret_work)
+{
+	const saga_step_def *step = &batch->plan->steps[at];
+	struct saga__work *work;
+
+	if (step->per_subject && !*event->subject)
+		return add_letter(batch, item, event, step,
+			"the step runs once a subject, and the event has none");
+	if (!(work = add_work(batch, item, event)))
+		return SAGA_NOMEM;
+	work->step = step;
+	work->role = role;
+	if (ret_work)
+		*ret_work = work;
+	if (step->reads_only)
+		return SAGA_OK;
+	work->slot = saga__batch_slot(batch, event->saga, at, subject_of(step, event));
+	if (!work->slot)
+		return SAGA_NOMEM;
+	return add_neighbours(batch, work, at);
+}
+
+static int add_unless(struct saga__batch *batch, struct saga__item *item,
+	const struct saga_event *event, const struct saga__route *route)
+{
+	const saga_step_def *step = &batch->plan->steps[route->step];
+	struct saga__work *work;
+
+	if (step->per_subject && !*event->subject)
+		return add_letter(batch, item, event, step,
+			"the step runs once a subject, and the event has none");
+	if (!(work = add_work(batch, item, event)))
+		return SAGA_NOMEM;
+	work->step = step;
+	work->role = SAGA__ROLE_UNLESS;
+	work->slot = saga__batch_slot(batch, event->saga, route->row, subject_of(step, event));
+	return work->slot ? SAGA_OK : SAGA_NOMEM;
+}
+
+/* Decodes an item's event. *ret_known NULL: no step is on it. MALFORMED in error otherwise. */
+static int read_event(struct saga__batch *batch, saga_bytes wire, struct saga_event **ret_event,
+	const struct saga__known **ret_known, saga_error *error)
+{
+	struct saga_event *event = saga__arena_calloc(&batch->arena, 1, sizeof *event);
+	int code;
+
+	if (!event)
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	*ret_event = event;
+	*ret_known = NULL;
+	if ((code = saga__event_decode(batch->decoder, &batch->arena, wire, event, error)) !=
+		SAGA_OK) {
+		*ret_event = NULL;
+		return code;
+	}
+	*ret_known = saga__plan_type(batch->plan, event->type, event->version);
+	if (!*ret_known) {
+		const struct saga__known *other = saga__plan_type(batch->plan, event->type, 0);
+
+		if (other && other->route_count)
+			return saga_error_set(error, SAGA_MALFORMED,
+				"version %d of %s: this participant knows %d", event->version, event->type,
+				other->type->version);
+		return SAGA_OK;
+	}
+	if (!(*ret_known)->route_count)
+		return SAGA_OK;
+	return saga__event_decode_body(batch->decoder, &batch->arena, event, (*ret_known)->type, error);
+}
+
+static int add_routes(struct saga__batch *batch, struct saga__item *item,
+	const struct saga_event *event, const struct saga__known *known)
+{
+	int code = SAGA_OK;
+
+	for (size_t i = 0; code == SAGA_OK && i < known->route_count; i++) {
+		const struct saga__route *route = &known->routes[i];
+		struct saga__work *work = NULL;
+
+		if (route->role == SAGA__ROLE_UNLESS) {
+			code = add_unless(batch, item, event, route);
+			continue;
+		}
+		code = add_step(batch, item, event, route->step, route->role, &work);
+		if (work)
+			work->nth = route->nth;
+	}
+	return code;
+}
+
+static int add_event(struct saga__batch *batch, struct saga__item *item, saga_bytes wire)
+{
+	const struct saga__known *known;
+	struct saga_event *event;
+	saga_error error;
+	int code = read_event(batch, wire, &event, &known, &error);
+
+	if (code == SAGA_NOMEM)
+		return code;
+	if (code != SAGA_OK)
+		return add_letter(batch, item, event, NULL, error.text);
+	if (!known || !known->route_count)
+		return SAGA_OK;
+	if (item->kind == SAGA__ITEM_EVENT && event->time < batch->now - batch->history_ms)
+		return add_letter(batch, item, event, NULL, "older than what is still remembered");
+	return add_routes(batch, item, event, known);
+}
+
+static int add_due(struct saga__batch *batch, struct saga__item *item)
+{
+	const struct saga__parked *parked = item->parked;
+	const struct saga__known *known;
+	struct saga__work *work = NULL;
+	struct saga_event *event;
+	saga_error error;
+	size_t row = *parked->row ? saga__plan_row(batch->plan, parked->row) : SIZE_MAX;
+	int code;
+
+	if (parked->kind == SAGA__PARKED_LETTER && !*parked->row) {
+		struct saga__work gone = { .item = item, .parked = parked };
+
+		saga__unpark(batch, &gone);
+		return add_event(batch, item, parked->event);
+	}
+	code = read_event(batch, parked->event, &event, &known, &error);
+	if (code == SAGA_NOMEM)
+		return code;
+	if (code == SAGA_OK && row == SIZE_MAX)
+		code = saga_error_set(&error, SAGA_MALFORMED, "there is no step %s any more", parked->row);
+	if (code != SAGA_OK) {
+		if (!(work = add_work(batch, item, NULL)))
+			return SAGA_NOMEM;
+		work->parked = parked;
+		work->silent = true;
+		saga__park(batch, work, SAGA__PARKED_LETTER, parked->attempts, SAGA__NEVER, "", error.text,
+			parked->question);
+		return SAGA_OK;
+	}
+	if (batch->plan->rows[row].schedule) {
+		if (!(work = add_work(batch, item, event)))
+			return SAGA_NOMEM;
+		work->step = &batch->plan->steps[batch->plan->rows[row].step];
+		work->slot = saga__batch_slot(batch, parked->saga, row, parked->subject);
+		work->role = SAGA__ROLE_RUN;
+		if (!work->slot)
+			return SAGA_NOMEM;
+	} else {
+		code = add_step(batch, item, event, row, parked->role, &work);
+	}
+	if (work) {
+		work->parked = parked;
+		work->attempts = parked->command ? 0 : parked->attempts;
+	}
+	return code;
+}
+
+static int add_answer(struct saga__batch *batch, struct saga__item *item)
+{
+	const struct saga__call *call = item->call;
+	struct saga__parked *parked = saga__arena_calloc(&batch->arena, 1, sizeof *parked);
+	const struct saga__known *known;
+	struct saga__work *work = NULL;
+	struct saga_event *event;
+	saga_error error;
+	int code;
+
+	if (!parked)
+		return SAGA_NOMEM;
+	*parked = (struct saga__parked){
+		.id = call->parked,
+		.saga = call->saga,
+		.row = batch->plan->rows[call->step].name,
+		.subject = call->subject,
+		.role = call->undo ? SAGA__ROLE_UNDO : SAGA__ROLE_RUN,
+		.kind = SAGA__PARKED_CALL,
+		.attempts = call->attempts,
+		.behind = "",
+		.why = "",
+		.event = saga__blob_bytes(call->event),
+		.question = saga__blob_bytes(call->question),
+	};
+	if ((code = read_event(batch, parked->event, &event, &known, &error)) != SAGA_OK)
+		return code; /* it was read when the call was made */
+	code = add_step(batch, item, event, call->step, parked->role, &work);
+	if (work) {
+		work->parked = parked;
+		work->attempts = call->attempts;
+	}
+	return code;
+}
+
+int saga__batch_add(struct saga__batch *batch, struct saga__item *item)
+{
+	switch (item->kind) {
+	case SAGA__ITEM_EVENT:
+	case SAGA__ITEM_REQUEST:
+		return add_event(batch, item, saga__blob_bytes(item->event));
+	case SAGA__ITEM_DUE:
+		return add_due(batch, item);
+	case SAGA__ITEM_ANSWER:
+		return add_answer(batch, item);
+	default:
+		return SAGA_OK;
+	}
+}
+
+/* ---- running ---- */
+
+static void do_work(struct saga__batch *batch, struct saga__work *work)
+{
+	const struct saga__parked *parked = work->parked;
+
+	if (parked && parked->command)
+		saga__do_operator(batch, work);
+	else if (work->item->kind == SAGA__ITEM_ANSWER)
+		saga__do_answer(batch, work);
+	else if (work->role == SAGA__ROLE_UNLESS)
+		saga__do_withdraw(batch, work, work->slot);
+	else if (parked && parked->kind == SAGA__PARKED_SCHEDULE)
+		saga__do_schedule(batch, work);
+	else if (parked && parked->kind == SAGA__PARKED_CALL)
+		saga__do_call_again(batch, work);
+	else if (work->role == SAGA__ROLE_BAR)
+		saga__do_bar(batch, work);
+	else if (work->role == SAGA__ROLE_UNDO)
+		saga__do_undo(batch, work);
+	else if (work->step->reads_only)
+		saga__do_read(batch, work);
+	else
+		saga__do_run(batch, work);
+}
+
+/* Undos and bars before runs: who stops a step must not lose to it within one batch. */
+static bool comes_first(const struct saga__work *work)
+{
+	return work->role != SAGA__ROLE_RUN;
+}
+
+void saga__batch_run(struct saga__batch *batch)
+{
+	for (struct saga__slot *slot = batch->slots; slot; slot = slot->next)
+		slot->before = slot->state;
+	for (int pass = 0; pass < 2; pass++)
+		for (struct saga__work *work = batch->works; work; work = work->next)
+			if (!work->silent && comes_first(work) == (pass == 0) &&
+				batch->lost.code == SAGA_OK)
+				do_work(batch, work);
+}
+
+/* ---- publishing ---- */
+
+static struct saga__shard *shard_of(struct saga__batch *batch, saga_id saga)
+{
+	unsigned number = saga__batch_shard(batch, saga);
+
+	size_t i = 0;
+
+	while (i + 1 < batch->locked_count && batch->locked[i].shard != number)
+		i++;
+	assert(batch->locked[i].shard == number);
+	return &batch->locked[i];
+}
+
+struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct saga__work *work,
+	const saga_type *type, const void *body, const char *why, saga_id *ret_id, saga_error *error)
+{
+	const struct saga_event *cause = work->event;
+	struct saga_event event = {
+		.id = saga__id_new(&batch->ids, batch->env),
+		.saga = cause->saga,
+		.causation = cause->id,
+		.time = batch->now,
+		.source = batch->plan->name,
+		.subject = work->slot ? work->slot->subject : "",
+		.traceparent = cause->traceparent,
+	};
+	struct saga__blob *blob;
+
+	if (work->slot)
+		event.sequence = shard_of(batch, cause->saga)->seq + 1;
+	if (!type) {
+		event.type = cause->type;
+		event.version = cause->version;
+		event.data = cause->data;
+	}
+	if (saga__event_encode(&batch->event, &event, type, body, why, error) != SAGA_OK)
+		return NULL;
+	if (!(blob = saga__blob_new(batch->event.at, batch->event.size))) {
+		(void)saga_error_set(error, SAGA_NOMEM, "out of memory");
+		return NULL;
+	}
+	*ret_id = event.id;
+	return blob;
+}
+
+void saga__batch_publish(struct saga__batch *batch, saga_id saga, struct saga__blob *event,
+	saga_id id, bool ours)
+{
+	struct saga__shard *shard = shard_of(batch, saga);
+	struct saga__outgoing *out = saga__arena_calloc(&batch->arena, 1, sizeof *out);
+
+	if (!out) {
+		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
+		return;
+	}
+	out->event = saga__blob_ref(event);
+	out->shard = shard->shard;
+	out->seq = ++shard->seq;
+	out->id = id;
+	out->before = shard->last;
+	out->saga = saga;
+	out->ours = ours;
+	shard->last = id;
+	*batch->outgoing_end = out;
+	batch->outgoing_end = &out->next;
+}

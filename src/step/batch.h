@@ -1,0 +1,160 @@
+#ifndef SAGA_STEP_BATCH_H
+#define SAGA_STEP_BATCH_H
+
+/*
+ * A batch: what came in, the slots that it concerns, what its handlers did, and what must be
+ * written. It knows no SQL and no thread. Its life, on one lane:
+ *
+ *	begin -> add items -> (the host loads the slots) -> run -> (the host writes) -> begin ...
+ *
+ * Nothing in it outlives the next begin, but blobs, which are counted.
+ */
+
+#include <saga/plugin.h>
+
+#include "../event/envelope.h"
+#include "../event/id.h"
+#include "item.h"
+#include "parked.h"
+#include "plan.h"
+#include "slot.h"
+
+struct saga__slot {
+	struct saga__slot *next;   /* of all of the batch */
+	struct saga__slot *chain;  /* of the same hash */
+	saga_id saga;
+	size_t row;                /* of the plan */
+	const char *subject;
+	bool stored;               /* it has a row in the store */
+	bool dirty;
+
+	enum saga__state state;
+	enum saga__state was;      /* before it got dead or stuck */
+	int attempts;              /* runs of the handler so far, for operators */
+	const char *why;
+	saga_bytes trigger;        /* the event that it ran on; kept if it has an undo */
+	saga_bytes answer;         /* what it published; kept if it is on a request */
+	saga_bytes digest;         /* of the request's body */
+	saga_bytes note;
+	saga_bytes seen;           /* the triggers that it waited on */
+	enum saga__state before;   /* as loaded; for counting */
+};
+
+struct saga__outgoing {
+	struct saga__outgoing *next;
+	struct saga__blob *event;
+	unsigned shard;
+	uint64_t seq;
+	saga_id id;
+	saga_id before; /* its predecessor's id */
+	saga_id saga;
+	bool ours;      /* a step of this participant is on it, too */
+};
+
+enum saga__change { SAGA__PARK_ADD = 1, SAGA__PARK_SET, SAGA__PARK_DROP, SAGA__PARK_DROP_KIND /* by saga, row, subject and kind */ };
+
+struct saga__parking {
+	struct saga__parking *next;
+	int change;
+	unsigned shard;
+	struct saga__parked parked;
+};
+
+/* What is parked behind this slot is due. */
+struct saga__wake {
+	struct saga__wake *next;
+	unsigned shard;
+	saga_id saga;
+	const char *behind;
+};
+
+/* A shard whose stream row is locked. */
+struct saga__shard {
+	unsigned shard;
+	uint64_t seq;
+	saga_id last;
+};
+
+struct saga__counts {
+	int64_t waiting, dead, stuck, parked;
+};
+
+struct saga__batch {
+	/* set once, by the host */
+	const struct saga__plan *plan;
+	const struct saga_env *env;
+	const saga_store_ops *store_ops;
+	void *user;
+	saga_log_fn *log;
+	void *log_user;
+	unsigned shards;
+	size_t rows_most;
+	int64_t history_ms;
+
+	/* set by the host before each batch */
+	void *store;
+	int64_t now;                  /* the store's clock, ms since 1970 */
+	struct saga__shard *locked;   /* sorted by shard */
+	size_t locked_count;
+
+	/* Handlers don't run, but end so: when a batch of one event can't be committed otherwise. */
+	int instead;                  /* enum saga__outcome; 0: they run */
+	const char *instead_text;
+
+	/* what comes of it */
+	struct saga__slot *slots;
+	struct saga__outgoing *outgoing;
+	struct saga__parking *parkings;
+	struct saga__wake *wakes;
+	struct saga__call *calls;     /* to be made after the commit; the host's then */
+	int64_t due;                  /* the soonest of what was parked */
+	struct saga__counts delta;
+	saga_error lost;              /* why all of it must be rolled back; code 0: not */
+
+	/* A handler that ended the transaction itself: it is not run again. */
+	saga_id poison_event;
+	size_t poison_row;            /* and its step + 1; 0: none */
+
+	/* its own */
+	struct saga__work *works, **works_end;
+	struct saga__outgoing **outgoing_end;
+	struct saga__parking **parkings_end, *parking_last;
+	struct saga__slot **buckets;
+	size_t bucket_count;
+	struct saga__decoder *decoder;
+	struct saga__arena arena;     /* the batch's */
+	struct saga__arena scratch;   /* a handler's */
+	struct saga__buffer event;    /* the outcome, as an event */
+	struct saga__buffer named;    /* a note or a question */
+	struct saga__id_maker ids;
+	int runs;                     /* of handlers; makes verdicts' tokens */
+};
+
+struct saga__batch_limits {
+	size_t event_bytes;
+	size_t handler_bytes;
+	size_t batch_events;
+};
+
+int saga__batch_init(struct saga__batch *batch, const struct saga__batch_limits *limits);
+void saga__batch_free(struct saga__batch *batch);
+
+/* Forgets the last batch. */
+void saga__batch_begin(struct saga__batch *batch);
+
+/*
+ * Adds an item, which must live until the next begin: decodes it, finds its steps, and notes the
+ * slots that they need. What can't be read becomes a dead letter. NOMEM.
+ */
+int saga__batch_add(struct saga__batch *batch, struct saga__item *item);
+
+/* Runs all that was added. lost.code tells if the transaction must be given up. */
+void saga__batch_run(struct saga__batch *batch);
+
+/* The shard that a saga's slots and events live in. */
+static inline unsigned saga__batch_shard(const struct saga__batch *batch, saga_id saga)
+{
+	return saga__id_shard(saga, batch->shards);
+}
+
+#endif

@@ -1,0 +1,41 @@
+#ifndef SAGA_STEP_CALL_H
+#define SAGA_STEP_CALL_H
+
+/* An outside call: made of a parked row, carried out on a thread of the pool, brought back as an item. */
+
+#include "../env.h"
+#include "../event/blob.h"
+#include "plan.h"
+
+struct saga__call {
+	struct saga__call *next; /* for whoever queues it */
+	const struct saga__plan *plan;
+	const struct saga_env *env;
+	void *user;              /* the options' */
+	size_t step;
+	bool undo;
+	int attempts;            /* made before this one */
+	saga_id parked;
+	saga_id saga;
+	char subject[SAGA__SUBJECT_MOST + 1];
+	struct saga__blob *event;    /* its trigger */
+	struct saga__blob *question;
+
+	/* what came of it */
+	int code;                    /* SAGA_OK: told; else there is no answer */
+	struct saga__blob *answer;
+	char why[SAGA_ERROR_TEXT];
+};
+
+void saga__call_free(struct saga__call *call); /* NULL is fine */
+
+/* Makes the call on this thread; blocks. The rest of the struct tells what came of it. */
+void saga__call_make(struct saga__call *call);
+
+/* The idempotency key: the same for the run and the undo of a step in a saga. */
+saga_id saga__call_key(const struct saga__call *call, const char *label);
+
+/* How long it may take, in ms. */
+int saga__call_timeout(const struct saga__call *call);
+
+#endif

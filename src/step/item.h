@@ -1,0 +1,69 @@
+#ifndef SAGA_STEP_ITEM_H
+#define SAGA_STEP_ITEM_H
+
+/* What a lane is given to do, one after the other. */
+
+#include <saga/participant.h>
+
+#include "../event/blob.h"
+#include "parked.h"
+
+struct saga__call;
+struct saga__source;
+
+enum saga__item_kind {
+	SAGA__ITEM_EVENT = 1, /* of a stream, ours or another's */
+	SAGA__ITEM_MOVE,      /* a position to commit, that holds nothing for us */
+	SAGA__ITEM_REQUEST,
+	SAGA__ITEM_DUE,       /* a parked row whose time has come */
+	SAGA__ITEM_ANSWER,    /* of an outside call */
+};
+
+struct saga__reply {
+	int code;
+	bool repeated;
+	saga_id saga;
+	struct saga__blob *outcome;
+	char text[SAGA_ERROR_TEXT];
+};
+
+struct saga__item {
+	struct saga__item *next;
+	int kind;
+	unsigned shard;
+	int attempts;             /* made so far */
+	struct saga__blob *event; /* EVENT, REQUEST: in its wire form */
+
+	/* EVENT, MOVE: where it stands */
+	const struct saga__source *source; /* NULL: our own stream */
+	uint64_t seq;
+	saga_id id;
+
+	/* REQUEST */
+	bool unsure;              /* a commit of it was sent, and not answered */
+	unsigned char digest[16];
+	int64_t ready;            /* a retry: not before, monotonic */
+	saga_answer_fn *answered;
+	void *user;
+
+	const struct saga__parked *parked; /* DUE; the batch's memory */
+	struct saga__call *call;           /* ANSWER */
+
+	struct saga__reply *reply; /* REQUEST: what came of it, once the batch is committed */
+};
+
+
+void saga__item_free(struct saga__item *item); /* NULL is fine */
+
+struct saga__items {
+	struct saga__item *first, **end;
+	size_t count;
+};
+
+void saga__items_init(struct saga__items *items);
+void saga__items_push(struct saga__items *items, struct saga__item *item);
+void saga__items_push_front(struct saga__items *items, struct saga__item *item);
+struct saga__item *saga__items_pop(struct saga__items *items); /* NULL: empty */
+void saga__items_move(struct saga__items *to, struct saga__items *from);
+
+#endif

@@ -1,0 +1,309 @@
+/* What a work shares with others: its slot's moves, what is set aside, what is said. */
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "work.h"
+
+enum { DEFAULT_ATTEMPTS = 8, DEFAULT_FIRST_MS = 50, DEFAULT_MAX_MS = 30000 };
+
+/* ---- the slot ---- */
+
+static int64_t *count_of(struct saga__batch *batch, enum saga__state state)
+{
+	switch (state) {
+	case SAGA__WAITING:
+		return &batch->delta.waiting;
+	case SAGA__DEAD:
+		return &batch->delta.dead;
+	case SAGA__STUCK:
+		return &batch->delta.stuck;
+	default:
+		return NULL;
+	}
+}
+
+static void recount(struct saga__batch *batch, const struct saga__slot *slot, enum saga__state to)
+{
+	int64_t *count;
+
+	if (batch->plan->rows[slot->row].schedule)
+		return;
+	if ((count = count_of(batch, slot->state)))
+		--*count;
+	if ((count = count_of(batch, to)))
+		++*count;
+}
+
+static void wake_behind(struct saga__batch *batch, const struct saga__slot *slot)
+{
+	struct saga__wake *wake = saga__arena_calloc(&batch->arena, 1, sizeof *wake);
+	size_t size = SAGA__ROW_NAME_MOST + SAGA__SUBJECT_MOST + 2;
+	char *behind = saga__arena_calloc(&batch->arena, size, 1);
+
+	if (!wake || !behind) {
+		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
+		return;
+	}
+	(void)snprintf(behind, size, "%s/%s", batch->plan->rows[slot->row].name, slot->subject);
+	wake->shard = saga__batch_shard(batch, slot->saga);
+	wake->saga = slot->saga;
+	wake->behind = behind;
+	wake->next = batch->wakes;
+	batch->wakes = wake;
+}
+
+void saga__slot_move(struct saga__batch *batch, struct saga__slot *slot, enum saga__state to,
+	const char *why)
+{
+	enum saga__state from = slot->state;
+
+	assert(batch->plan->rows[slot->row].schedule || saga__slot_may_move(from, slot->was, to));
+	recount(batch, slot, to);
+	if (to == SAGA__DEAD || to == SAGA__STUCK)
+		slot->was = from;
+	slot->state = to;
+	slot->why = why;
+	slot->dirty = true;
+	if (saga__slot_holds_back(from) && !saga__slot_holds_back(to))
+		wake_behind(batch, slot);
+	else if (to == SAGA__UNDONE)
+		wake_behind(batch, slot);
+}
+
+/* ---- attempts ---- */
+
+bool saga__is_spent(const saga_retry_rule *rule, int attempts)
+{
+	return attempts >= (rule->attempts ? rule->attempts : DEFAULT_ATTEMPTS);
+}
+
+/* Full jitter: anything up to the doubled delay (Brooker, "Exponential backoff and jitter", 2015). */
+int64_t saga__backoff(struct saga__batch *batch, const saga_retry_rule *rule, int attempts)
+{
+	int64_t most = rule->max_ms ? rule->max_ms : DEFAULT_MAX_MS;
+	int64_t delay = rule->first_ms ? rule->first_ms : DEFAULT_FIRST_MS;
+	uint32_t random;
+
+	for (int i = 1; i < attempts && delay < most; i++)
+		delay *= 2;
+	if (delay > most)
+		delay = most;
+	saga__random(batch->env, &random, sizeof random);
+	return 1 + (int64_t)(random % (uint64_t)delay);
+}
+
+/* ---- parked rows ---- */
+
+static bool is_live(int kind)
+{
+	return kind != SAGA__PARKED_HELD && kind != SAGA__PARKED_LETTER;
+}
+
+static struct saga__parking *change(struct saga__batch *batch, int what, const struct saga__item *item)
+{
+	struct saga__parking *parking = saga__arena_calloc(&batch->arena, 1, sizeof *parking);
+
+	if (!parking) {
+		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
+		return NULL;
+	}
+	parking->change = what;
+	parking->shard = item->shard;
+	*batch->parkings_end = parking;
+	batch->parkings_end = &parking->next;
+	batch->parking_last = parking;
+	return parking;
+}
+
+static saga_bytes trigger_of(const struct saga__work *work)
+{
+	return work->parked ? work->parked->event : saga__blob_bytes(work->item->event);
+}
+
+static const char *row_of(const struct saga__batch *batch, const struct saga__work *work)
+{
+	if (work->slot)
+		return batch->plan->rows[work->slot->row].name;
+	return work->step ? work->step->name : work->parked ? work->parked->row : "";
+}
+
+static const char *keep_text(struct saga__batch *batch, const char *text)
+{
+	const char *copy = saga__arena_text(&batch->arena, text, strlen(text));
+
+	return copy ? copy : "";
+}
+
+void saga__park(struct saga__batch *batch, struct saga__work *work, int kind, int attempts,
+	int64_t due, const char *behind, const char *why, saga_bytes question)
+{
+	const struct saga__parked *old = work->parked;
+	struct saga__parking *parking =
+		change(batch, old ? SAGA__PARK_SET : SAGA__PARK_ADD, work->item);
+
+	if (!parking)
+		return;
+	parking->parked = (struct saga__parked){
+		.id = old ? old->id : saga__id_new(&batch->ids, batch->env),
+		.saga = work->event ? work->event->saga : old ? old->saga : (saga_id){ { 0 } },
+		.row = row_of(batch, work),
+		.subject = work->slot ? work->slot->subject : old ? old->subject : "",
+		.role = work->role ? work->role : old ? old->role : 0,
+		.kind = kind,
+		.attempts = attempts,
+		.due = due,
+		.behind = behind,
+		.why = keep_text(batch, why),
+		.event = trigger_of(work),
+		.question = question,
+	};
+	batch->delta.parked += is_live(kind) - (old && is_live(old->kind));
+	if (due < batch->due)
+		batch->due = due;
+}
+
+const struct saga__parked *saga__last_parked(const struct saga__batch *batch)
+{
+	return &batch->parking_last->parked;
+}
+
+void saga__park_behind(struct saga__batch *batch, struct saga__work *work,
+	const struct saga__slot *slot)
+{
+	size_t size = SAGA__ROW_NAME_MOST + SAGA__SUBJECT_MOST + 2;
+	char *behind = saga__arena_calloc(&batch->arena, size, 1);
+
+	if (!behind) {
+		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
+		return;
+	}
+	(void)snprintf(behind, size, "%s/%s", batch->plan->rows[slot->row].name, slot->subject);
+	saga__park(batch, work, SAGA__PARKED_BEHIND, work->attempts, SAGA__NEVER, behind,
+		saga__state_name(slot->state), (saga_bytes){ NULL, 0 });
+}
+
+void saga__unpark(struct saga__batch *batch, struct saga__work *work)
+{
+	struct saga__parking *parking;
+
+	if (!work->parked)
+		return;
+	if (!(parking = change(batch, SAGA__PARK_DROP, work->item)))
+		return;
+	parking->parked = *work->parked;
+	batch->delta.parked -= is_live(work->parked->kind);
+}
+
+void saga__drop_parked(struct saga__batch *batch, const struct saga__work *work,
+	const struct saga__slot *slot, int kind)
+{
+	struct saga__parking *parking = change(batch, SAGA__PARK_DROP_KIND, work->item);
+
+	if (!parking)
+		return;
+	parking->parked.saga = slot->saga;
+	parking->parked.row = batch->plan->rows[slot->row].name;
+	parking->parked.subject = slot->subject;
+	parking->parked.kind = kind;
+	batch->delta.parked -= is_live(kind);
+}
+
+void saga__dead_letter(struct saga__batch *batch, struct saga__work *work, const char *why)
+{
+	if (work->item->kind != SAGA__ITEM_REQUEST) {
+		saga__batch_log(batch, SAGA_WARNING, "event.dead", work, why);
+		saga__park(batch, work, SAGA__PARKED_LETTER, work->attempts, SAGA__NEVER, "", why,
+			(saga_bytes){ NULL, 0 });
+	}
+	saga__reply(work, SAGA_MALFORMED, false, NULL, why);
+}
+
+/* ---- schedules ---- */
+
+void saga__do_withdraw(struct saga__batch *batch, struct saga__work *work,
+	struct saga__slot *schedule)
+{
+	enum saga__state to = saga__schedule_next(schedule->state, SAGA__WITHDRAW);
+
+	if (schedule->state == SAGA__WAITING)
+		saga__drop_parked(batch, work, schedule, SAGA__PARKED_SCHEDULE);
+	if (to != schedule->state)
+		saga__slot_move(batch, schedule, to, "");
+}
+
+void saga__slot_withdraw_schedules(struct saga__batch *batch, struct saga__work *work)
+{
+	const struct saga__plan *plan = batch->plan;
+	size_t at = (size_t)(work->step - plan->steps);
+
+	for (size_t row = plan->first_schedule[at]; row < plan->row_count && plan->rows[row].step == at;
+		row++) {
+		struct saga__slot *schedule =
+			saga__batch_slot(batch, work->slot->saga, row, work->slot->subject);
+
+		if (schedule && schedule->state != SAGA__ABSENT)
+			saga__do_withdraw(batch, work, schedule);
+	}
+}
+
+void saga__do_schedule(struct saga__batch *batch, struct saga__work *work)
+{
+	enum saga__state to = saga__schedule_next(work->slot->state, SAGA__FALL_DUE);
+	const struct saga__known *known;
+	struct saga__blob *event;
+	saga_error error;
+	saga_id id;
+
+	saga__unpark(batch, work);
+	if (to == work->slot->state)
+		return;
+	if (!(event = saga__batch_encode(batch, work, NULL, NULL, NULL, &id, &error))) {
+		saga__batch_lose(batch, error.code, error.text);
+		return;
+	}
+	known = saga__plan_type(batch->plan, work->event->type, work->event->version);
+	saga__batch_publish(batch, work->slot->saga, event, id, known && known->route_count);
+	saga__blob_unref(event);
+	saga__slot_move(batch, work->slot, to, "");
+}
+
+/* ---- saying ---- */
+
+void saga__reply(struct saga__work *work, int code, bool repeated, struct saga__blob *outcome,
+	const char *text)
+{
+	struct saga__reply *reply = work->item->reply;
+
+	if (work->item->kind != SAGA__ITEM_REQUEST || !reply)
+		return;
+	saga__blob_unref(reply->outcome);
+	reply->code = code;
+	reply->repeated = repeated;
+	reply->outcome = outcome ? saga__blob_ref(outcome) : NULL;
+	(void)snprintf(reply->text, sizeof reply->text, "%s", *text ? text : saga_code_text(code));
+	work->item->ready = 0;
+}
+
+void saga__batch_log(struct saga__batch *batch, int level, const char *what,
+	const struct saga__work *work, const char *text)
+{
+	saga_log_field fields[5];
+	saga_log log = { .level = level, .participant = batch->plan->name, .what = what,
+		.text = text, .time = saga__wall(batch->env), .fields = fields };
+
+	if (!batch->log)
+		return;
+	if (work->step)
+		fields[log.field_count++] = (saga_log_field){ "step", saga_text(work->step->name) };
+	if (work->event) {
+		fields[log.field_count++] = (saga_log_field){ "saga", saga_uuid(work->event->saga) };
+		fields[log.field_count++] = (saga_log_field){ "event", saga_text(work->event->type) };
+		if (*work->event->traceparent)
+			fields[log.field_count++] =
+				(saga_log_field){ "traceparent", saga_text(work->event->traceparent) };
+	}
+	fields[log.field_count++] = (saga_log_field){ "attempt", saga_int64(work->attempts + 1) };
+	batch->log(batch->log_user, &log);
+}

@@ -1,0 +1,234 @@
+/* Undoing a step, and what an operator does by hand. */
+
+#include <string.h>
+
+#include "../event/json.h"
+#include "work.h"
+
+void saga__undone(struct saga__batch *batch, struct saga__work *work, struct saga_step *step)
+{
+	saga__slot_withdraw_schedules(batch, work);
+	saga__slot_move(batch, work->slot, SAGA__UNDONE, "");
+	saga__batch_publish(batch, work->slot->saga, step->event, step->event_id, step->event_ours);
+	saga__unpark(batch, work);
+}
+
+static void stuck(struct saga__batch *batch, struct saga__work *work, const char *why)
+{
+	saga__batch_log(batch, SAGA_ALARM, "slot.stuck", work, why);
+	saga__park(batch, work, SAGA__PARKED_HELD, work->attempts + 1, SAGA__NEVER, "", why,
+		(saga_bytes){ NULL, 0 });
+	saga__slot_move(batch, work->slot, SAGA__STUCK,
+		batch->lost.code == SAGA_OK ? saga__last_parked(batch)->why : "");
+}
+
+/*
+ * Undos of one event run in reverse order of declaration: a later-declared step that this event
+ * undoes too, and that is not through with it, goes first. NULL: none is left.
+ */
+static const struct saga__slot *goes_first(struct saga__batch *batch, const struct saga__work *work)
+{
+	const struct saga__plan *plan = batch->plan;
+	const struct saga_event *event = work->event;
+
+	for (size_t at = (size_t)(work->step - plan->steps) + 1; at < plan->step_count; at++) {
+		const saga_step_def *step = &plan->steps[at];
+		const struct saga__slot *slot;
+
+		if (!saga__types_have(step->undo_on, event->of) ||
+			(step->per_subject && !*event->subject))
+			continue;
+		slot = saga__batch_slot(batch, event->saga, at,
+			step->per_subject ? event->subject : "");
+		if (slot && (slot->state == SAGA__DONE || saga__slot_holds_back(slot->state)))
+			return slot;
+	}
+	return NULL;
+}
+
+static void settle(struct saga__batch *batch, struct saga__work *work, struct saga_step *step)
+{
+	const saga_retry_rule *rule = &work->step->undo_retry;
+	int attempts = work->attempts + 1;
+
+	switch (step->outcome) {
+	case SAGA__EMITS:
+		saga__undone(batch, work, step);
+		break;
+	case SAGA__ASKS:
+		saga__slot_move(batch, work->slot, SAGA__UNDOING, "");
+		saga__ask(batch, work, 0, step->question);
+		break;
+	case SAGA__RETRIES:
+		if (saga__is_spent(rule, attempts)) {
+			stuck(batch, work, step->text);
+			break;
+		}
+		saga__batch_log(batch, SAGA_INFO, "undo.retried", work, step->text);
+		saga__park(batch, work, SAGA__PARKED_RETRY, attempts,
+			batch->now + saga__backoff(batch, rule, attempts), "", step->text,
+			(saga_bytes){ NULL, 0 });
+		break;
+	default:
+		stuck(batch, work, step->text);
+		break;
+	}
+}
+
+static void undo(struct saga__batch *batch, struct saga__work *work)
+{
+	const saga_step_def *def = work->step;
+	const struct saga__slot *first = goes_first(batch, work);
+	struct saga_step step;
+
+	if (first) {
+		saga__park_behind(batch, work, first);
+		return;
+	}
+	if (def->undo_outside.call && !def->undo_outside.prepare) {
+		saga__slot_move(batch, work->slot, SAGA__UNDOING, "");
+		saga__ask(batch, work, 0, (saga_bytes){ NULL, 0 });
+		return;
+	}
+	if (saga__step_run(&step, work,
+		    def->undo_outside.call ? SAGA__PHASE_PREPARE_UNDO : SAGA__PHASE_UNDO, "",
+		    (saga_bytes){ NULL, 0 }) == SAGA_OK)
+		settle(batch, work, &step);
+	saga__step_end(&step);
+}
+
+void saga__do_undo(struct saga__batch *batch, struct saga__work *work)
+{
+	struct saga__slot *slot = work->slot;
+
+	switch (saga__slot_decide(slot->state, slot->was, SAGA__UNDO_TRIGGER)) {
+	case SAGA__BAR:
+		saga__bar(batch, work);
+		break;
+	case SAGA__UNDO:
+		undo(batch, work);
+		break;
+	case SAGA__PARK:
+		saga__park_behind(batch, work, slot);
+		break;
+	default:
+		saga__unpark(batch, work);
+		break;
+	}
+}
+
+/* ---- by hand ---- */
+
+/* Back to where it was, refused; the operator reads why. */
+static void refuse_command(struct saga__batch *batch, struct saga__work *work, const char *why)
+{
+	saga__batch_log(batch, SAGA_WARNING, "operator.refused", work, why);
+	saga__park(batch, work, work->parked->kind, work->parked->attempts, SAGA__NEVER, "", why,
+		work->parked->question);
+}
+
+static void requeue(struct saga__batch *batch, struct saga__work *work)
+{
+	struct saga__slot *slot = work->slot;
+	int kind = work->parked->kind;
+
+	if (kind == SAGA__PARKED_HELD) {
+		if (saga__slot_decide(slot->state, slot->was, SAGA__REQUEUE) != SAGA__REVIVE) {
+			saga__unpark(batch, work);
+			return;
+		}
+		saga__slot_move(batch, slot, saga__slot_revived(slot->state, slot->was), "");
+		if (saga__slot_holds_back(slot->state)) {
+			saga__ask(batch, work, 0, work->parked->question);
+			return;
+		}
+	}
+	if (kind == SAGA__PARKED_CALL)
+		saga__do_call_again(batch, work);
+	else if (work->role == SAGA__ROLE_UNDO)
+		saga__do_undo(batch, work);
+	else if (work->role == SAGA__ROLE_BAR)
+		saga__do_bar(batch, work);
+	else
+		saga__do_run(batch, work);
+}
+
+/* Which state the asserted event stands for; ABSENT: none that it may have now. */
+static enum saga__state asserted_state(const struct saga__work *work, const saga_type *type)
+{
+	const saga_step_def *step = work->step;
+	enum saga__state to = SAGA__ABSENT;
+
+	if (!type)
+		to = step->emits[0] ? SAGA__ABSENT : SAGA__DONE;
+	else if (saga__types_have(step->emits, type))
+		to = SAGA__DONE;
+	else if (saga__types_have(step->rejects, type))
+		to = SAGA__REJECTED;
+	else if (saga__types_have(step->undone, type))
+		to = SAGA__UNDONE;
+	if (to == SAGA__ABSENT || !saga__slot_may_move(work->slot->state, work->slot->was, to))
+		return SAGA__ABSENT;
+	return to;
+}
+
+static struct saga__blob *asserted_event(struct saga__batch *batch, struct saga__work *work,
+	const saga_type *type, saga_id *ret_id, saga_error *error)
+{
+	const char *json = *work->parked->body ? work->parked->body : "{}";
+	const void *body;
+
+	if (saga__json_read(&batch->arena, (saga_bytes){ json, strlen(json) }, &type->body, &body,
+		    error) != SAGA_OK)
+		return NULL;
+	return saga__batch_encode(batch, work, type, body, work->parked->why, ret_id, error);
+}
+
+static void decree(struct saga__batch *batch, struct saga__work *work)
+{
+	const struct saga__parked *parked = work->parked;
+	struct saga__slot *slot = work->slot;
+	const struct saga__known *known =
+		*parked->outcome ? saga__plan_type(batch->plan, parked->outcome, 0) : NULL;
+	const saga_type *type = known ? known->type : NULL;
+	struct saga__blob *event = NULL;
+	enum saga__state to;
+	saga_error error;
+	saga_id id;
+
+	if (parked->kind != SAGA__PARKED_HELD ||
+		saga__slot_decide(slot->state, slot->was, SAGA__ASSERT) != SAGA__DECREE) {
+		refuse_command(batch, work, "only the outcome of a dead or stuck slot can be asserted");
+		return;
+	}
+	if (*parked->outcome && !type) {
+		refuse_command(batch, work, "the asserted event is none that this participant knows");
+		return;
+	}
+	if ((to = asserted_state(work, type)) == SAGA__ABSENT) {
+		refuse_command(batch, work, "the asserted event is no outcome that this slot can have");
+		return;
+	}
+	if (type && !(event = asserted_event(batch, work, type, &id, &error))) {
+		refuse_command(batch, work, error.text);
+		return;
+	}
+	if (to == SAGA__UNDONE)
+		saga__slot_withdraw_schedules(batch, work);
+	saga__slot_move(batch, slot, to, parked->why);
+	if (to == SAGA__DONE && work->step->undo)
+		slot->trigger = parked->event;
+	if (event)
+		saga__batch_publish(batch, slot->saga, event, id, known->route_count > 0);
+	saga__blob_unref(event);
+	saga__unpark(batch, work);
+	saga__batch_log(batch, SAGA_WARNING, "operator.asserted", work, parked->why);
+}
+
+void saga__do_operator(struct saga__batch *batch, struct saga__work *work)
+{
+	if (work->parked->command == SAGA__COMMAND_ASSERT)
+		decree(batch, work);
+	else
+		requeue(batch, work);
+}

@@ -1,0 +1,137 @@
+#ifndef SAGA_STORES_JOURNAL_H
+#define SAGA_STORES_JOURNAL_H
+
+/*
+ * The library's own tables, over any store: one connection's view of them. The SQL stands here
+ * once; a dialect says in what it differs.
+ *
+ *	saga_meta      name, value: the layout's version, the store's uuid, the participant, ...
+ *	saga_stream    a shard's stream: its last number; the row that a batch locks
+ *	saga_slot      DESIGN 5
+ *	saga_parked    what is set aside, src/step/parked.h
+ *	saga_outbox    committed events, until they are seen and old enough
+ *	saga_position  how far other streams are committed here, by shard
+ *
+ * Functions answer SAGA_OK or what the store answered. Thread: the lane's that opened it.
+ */
+
+#include <saga/plugin.h>
+
+#include "../delivery/follow.h"
+#include "../step/batch.h"
+
+enum { SAGA__STORE_SHARDS = 64 };
+
+struct saga__dialect;
+
+struct saga__journal {
+	const saga_store_ops *ops;
+	const struct saga__dialect *dialect;
+	void *store;          /* NULL: not connected */
+	unsigned shards;
+	saga_id uuid;         /* the store's */
+	int64_t birth;        /* when its tables were made */
+	bool lowered;         /* its commits may be lost when the power goes */
+};
+
+struct saga__journal_options {
+	const char *url;
+	int timeout_ms;
+	void *context;
+	const struct saga__plan *plan;
+	const struct saga_env *env;
+	size_t event_bytes;
+};
+
+/* Connects; makes the tables, or brings them up to date; runs what is new of the user's schema. */
+int saga__journal_open(struct saga__journal *journal, const saga_store_ops *ops,
+	const struct saga__journal_options *options, saga_error *error);
+void saga__journal_close(struct saga__journal *journal);
+
+/* ---- in a batch's transaction ---- */
+
+/* Locks the stream rows of the shards (given by number, sorted) and reads where they stand. */
+int saga__journal_lock(struct saga__journal *journal, struct saga__shard *shards, size_t count,
+	saga_error *error);
+
+/* Fills the slots that the batch asks for. */
+int saga__journal_load(struct saga__journal *journal, struct saga__batch *batch, saga_error *error);
+
+/* Where a stream of another participant is committed for one of our shards. */
+struct saga__source {
+	struct saga__stream stream;
+	char owner[SAGA__PARTICIPANT_MOST + 1];
+};
+
+struct saga__move {
+	const struct saga__source *source;
+	unsigned shard;
+	uint64_t seq;
+	saga_id id;
+};
+
+/* Writes all that came of a batch. *ret_woken: rows that were parked behind something are due. */
+int saga__journal_write(struct saga__journal *journal, struct saga__batch *batch,
+	const uint64_t *own, const struct saga__move *moves, size_t move_count, bool *ret_woken,
+	saga_error *error);
+
+/* ---- parked rows ---- */
+
+/* Due rows of a shard, the soonest first, at most `most`; into the arena, as a linked array. */
+int saga__journal_due(struct saga__journal *journal, unsigned shard, int64_t now, size_t most,
+	struct saga__arena *arena, struct saga__parked ***ret_rows, size_t *ret_count,
+	saga_error *error);
+int saga__journal_next_due(struct saga__journal *journal, unsigned shard, int64_t *ret_due,
+	saga_error *error);
+
+/* Calls that a process that is gone was making are due now. */
+int saga__journal_revive_calls(struct saga__journal *journal, unsigned shard, int64_t now,
+	saga_error *error);
+
+/* ---- streams ---- */
+
+struct saga__stream_row {
+	uint64_t seq;
+	saga_id last;
+	uint64_t own;       /* our own events up to here are committed here */
+	uint64_t first;     /* of the outbox; seq + 1: empty */
+	bool unclean;       /* it was in use when its process ended */
+	saga_id suspect;    /* the event that was tried alone */
+	int suspicions;     /* how often */
+};
+
+int saga__journal_stream(struct saga__journal *journal, unsigned shard,
+	struct saga__stream_row *ret_row, saga_error *error);
+int saga__journal_mark(struct saga__journal *journal, unsigned shard, bool unclean,
+	saga_error *error);
+int saga__journal_suspect(struct saga__journal *journal, unsigned shard, saga_id event,
+	int suspicions, saga_error *error);
+
+/* Outbox rows in [first, last], at most `most`, in order. */
+int saga__journal_outbox(struct saga__journal *journal, unsigned shard, uint64_t first,
+	uint64_t last, size_t most,
+	int (*row)(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event),
+	void *context, saga_error *error);
+
+/* Drops outbox rows up to `upto` that are older than `before`, at most `most`; *ret_dropped. */
+int saga__journal_trim(struct saga__journal *journal, unsigned shard, uint64_t upto, int64_t before,
+	size_t most, int64_t *ret_dropped, saga_error *error);
+
+int saga__journal_positions(struct saga__journal *journal,
+	int (*row)(void *context, const struct saga__source *source, unsigned shard,
+		struct saga__position position),
+	void *context, saga_error *error);
+
+/* ---- the rest ---- */
+
+int saga__journal_count(struct saga__journal *journal, struct saga__counts *ret_counts,
+	saga_error *error);
+
+/*
+ * Forgets sagas whose slots are all settled and last moved before `before`: looks at up to `most`
+ * slots behind *cursor and moves that on; zero: begin anew.
+ */
+int saga__journal_forget(struct saga__journal *journal, int64_t before, size_t most,
+	saga_id *cursor, int64_t *ret_dropped, saga_error *error);
+
+#endif

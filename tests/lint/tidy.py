@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""clang-tidy over the project's own sources, in parallel.
+
+A file that passed is not looked at again until it, a header it includes, its compiler options or
+.clang-tidy change: the build tree keeps a stamp. Arguments: the source tree, the build tree.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+OWN = ("src", "transports", "examples", "tests")
+
+
+def own_commands(source_tree, build_tree):
+    commands = {}
+    for entry in json.loads((build_tree / "compile_commands.json").read_text()):
+        file = (Path(entry["directory"]) / entry["file"]).resolve()
+        if file.is_relative_to(source_tree) and file.relative_to(source_tree).parts[0] in OWN:
+            commands.setdefault(file, entry)
+    return commands
+
+
+def preprocessor_options(command):
+    words = shlex.split(command)
+    return [word for word in words[1:] if word.startswith(("-I", "-D", "-std", "-isystem"))]
+
+
+def includes(entry, file):
+    """The project's own headers that the file depends on."""
+    words = ["cc", "-MM", "-MT", "x", *preprocessor_options(entry["command"]), str(file)]
+    made = subprocess.run(words, cwd=entry["directory"], capture_output=True, text=True, check=True)
+    names = made.stdout.replace("\\\n", " ").split()[1:]
+    return sorted({(Path(entry["directory"]) / name).resolve() for name in names})
+
+
+def stamp_of(entry, file, rules):
+    digest = hashlib.sha256(rules)
+    digest.update(" ".join(preprocessor_options(entry["command"])).encode())
+    for name in includes(entry, file):
+        digest.update(str(name).encode() + b"\0" + name.read_bytes())
+    return digest.hexdigest()
+
+
+def main():
+    source_tree, build_tree = (Path(word).resolve() for word in sys.argv[1:3])
+    tidy = shutil.which("clang-tidy")
+    if not tidy:
+        print("SKIP: clang-tidy is not installed")
+        return 77
+    rules = subprocess.run([tidy, "--version"], capture_output=True, check=True).stdout
+    for file in (".clang-tidy", "tests/.clang-tidy"):
+        rules += (source_tree / file).read_bytes()
+    stamps = build_tree / "lint-tidy"
+    stamps.mkdir(exist_ok=True)
+
+    def look(item):
+        file, entry = item
+        name = str(file.relative_to(source_tree))
+        try:
+            stamp = stamp_of(entry, file, rules)
+        except subprocess.CalledProcessError as failed:
+            return name, failed.stderr, False
+        kept = stamps / (name.replace("/", "_") + ".stamp")
+        if kept.exists() and kept.read_text() == stamp:
+            return name, "", True
+        run = subprocess.run(
+            [tidy, "--quiet", "-p", str(build_tree), "--extra-arg=-Wno-unknown-warning-option", str(file)],
+            capture_output=True, text=True)
+        if run.returncode == 0:
+            kept.write_text(stamp)
+        return name, run.stdout or run.stderr, run.returncode == 0
+
+    commands = own_commands(source_tree, build_tree)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(look, sorted(commands.items())))
+    bad = [name for name, words, passed in results if not passed]
+    for name, words, passed in results:
+        if not passed:
+            print(words)
+    print(f"{len(results)} files, {len(bad)} with findings" + "".join(f"\n  {name}" for name in bad))
+    return 1 if bad else 0
+
+
+sys.exit(main())

@@ -1,0 +1,227 @@
+#include "fault_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct connection {
+	const saga_store_ops *inner;
+	void *store;
+	struct faults *faults;
+	bool dead;
+};
+
+void faults_init(struct faults *faults)
+{
+	memset(faults, 0, sizeof *faults);
+	pthread_mutex_init(&faults->lock, NULL);
+}
+
+void faults_plan(struct faults *faults, enum fault_slot slot, unsigned long nth,
+	unsigned long times, enum fault_kind kind)
+{
+	pthread_mutex_lock(&faults->lock);
+	faults->slot = slot;
+	faults->kind = kind;
+	faults->first = faults->calls[slot] + nth;
+	faults->times = times;
+	faults->fired = 0;
+	pthread_mutex_unlock(&faults->lock);
+}
+
+void faults_clear(struct faults *faults)
+{
+	pthread_mutex_lock(&faults->lock);
+	faults->first = 0;
+	pthread_mutex_unlock(&faults->lock);
+}
+
+unsigned long faults_fired(struct faults *faults)
+{
+	unsigned long fired;
+
+	pthread_mutex_lock(&faults->lock);
+	fired = faults->fired;
+	pthread_mutex_unlock(&faults->lock);
+	return fired;
+}
+
+unsigned long faults_calls(struct faults *faults, enum fault_slot slot)
+{
+	unsigned long calls;
+
+	pthread_mutex_lock(&faults->lock);
+	calls = faults->calls[slot];
+	pthread_mutex_unlock(&faults->lock);
+	return calls;
+}
+
+static enum fault_kind next_fault(struct faults *faults, enum fault_slot slot)
+{
+	enum fault_kind kind = FAULT_NONE;
+	unsigned long call;
+
+	pthread_mutex_lock(&faults->lock);
+	call = ++faults->calls[slot];
+	if (faults->first && faults->slot == slot && call >= faults->first &&
+		call - faults->first < faults->times) {
+		kind = faults->kind;
+		faults->fired++;
+	}
+	pthread_mutex_unlock(&faults->lock);
+	return kind;
+}
+
+static int fault_code(enum fault_kind kind, saga_error *error)
+{
+	switch (kind) {
+	case FAULT_NONE:
+		return SAGA_OK;
+	case FAULT_CONTENDED:
+		return saga_error_set(error, SAGA_CONTENDED, "fault: lost a race");
+	case FAULT_UNKNOWN_DONE:
+	case FAULT_UNKNOWN_LOST:
+		return saga_error_set(error, SAGA_UNKNOWN, "fault: the answer was lost");
+	case FAULT_AWAY:
+		return saga_error_set(error, SAGA_AWAY, "fault: the store is away");
+	case FAULT_FULL:
+		return saga_error_set(error, SAGA_FULL, "fault: the disk is full");
+	case FAULT_REFUSED:
+		return saga_error_set(error, SAGA_REFUSED, "fault: refused");
+	}
+	return saga_error_set(error, SAGA_MISUSE, "fault: no such kind");
+}
+
+/* What the fault does to the connection and its transaction, as a real store's would. */
+static int fail(struct connection *c, enum fault_kind kind, saga_error *error)
+{
+	if (kind == FAULT_AWAY || kind == FAULT_UNKNOWN_DONE || kind == FAULT_UNKNOWN_LOST)
+		c->dead = true;
+	if (kind != FAULT_FULL && kind != FAULT_REFUSED && c->inner->in_transaction(c->store))
+		c->inner->rollback(c->store);
+	return fault_code(kind, error);
+}
+
+static int fault_open(const saga_store_options *options, void **ret_store, saga_error *error)
+{
+	const saga_store_ops *inner = saga_store_builtin("sqlite");
+	const char *path = strchr(options->url, ':');
+	saga_store_options inner_options = *options;
+	enum fault_kind kind = next_fault(options->context, FAULT_OPEN);
+	char url[1024];
+	struct connection *c;
+	int code;
+
+	if (kind)
+		return fault_code(kind, error);
+	if (!inner)
+		return saga_error_set(error, SAGA_UNSUPPORTED, "fault: this build has no SQLite");
+	if (!path || snprintf(url, sizeof url, "sqlite%s", path) >= (int)sizeof url)
+		return saga_error_set(error, SAGA_MALFORMED, "fault: a bad url");
+	if (!(c = calloc(1, sizeof *c)))
+		return saga_error_set(error, SAGA_NOMEM, "fault: out of memory");
+	inner_options.url = url;
+	inner_options.context = NULL;
+	c->inner = inner;
+	c->faults = options->context;
+	if ((code = inner->open(&inner_options, &c->store, error)) != SAGA_OK) {
+		free(c);
+		return code;
+	}
+	*ret_store = c;
+	return SAGA_OK;
+}
+
+static int fault_run(void *store, const saga_statement *statements, size_t count, saga_sink *sink,
+	saga_error *error)
+{
+	struct connection *c = store;
+	enum fault_kind kind = c->dead ? FAULT_AWAY : next_fault(c->faults, FAULT_RUN);
+
+	if (kind)
+		return fail(c, kind, error);
+	return c->inner->run(c->store, statements, count, sink, error);
+}
+
+static int fault_commit(void *store, saga_error *error)
+{
+	struct connection *c = store;
+	enum fault_kind kind = c->dead ? FAULT_AWAY : next_fault(c->faults, FAULT_COMMIT);
+	int code;
+
+	if (!kind)
+		return c->inner->commit(c->store, error);
+	if (kind == FAULT_UNKNOWN_DONE && (code = c->inner->commit(c->store, error)) != SAGA_OK)
+		return code;
+	if (kind != FAULT_UNKNOWN_DONE)
+		c->inner->rollback(c->store);
+	return fail(c, kind, error);
+}
+
+#define FALLIBLE(name_, slot_) \
+	static int fault_##name_(void *store, saga_error *error) \
+	{ \
+		struct connection *c = store; \
+		enum fault_kind kind = c->dead ? FAULT_AWAY : next_fault(c->faults, slot_); \
+\
+		return kind ? fail(c, kind, error) : c->inner->name_(c->store, error); \
+	}
+FALLIBLE(begin, FAULT_BEGIN)
+FALLIBLE(mark, FAULT_MARK)
+FALLIBLE(back, FAULT_BACK)
+
+static void fault_rollback(void *store)
+{
+	struct connection *c = store;
+
+	if (c->inner->in_transaction(c->store))
+		c->inner->rollback(c->store);
+}
+
+static bool fault_in_transaction(void *store)
+{
+	struct connection *c = store;
+
+	return !c->dead && c->inner->in_transaction(c->store);
+}
+
+static void *fault_native(void *store)
+{
+	struct connection *c = store;
+
+	return c->inner->native ? c->inner->native(c->store) : NULL;
+}
+
+static void fault_interrupt(void *store)
+{
+	struct connection *c = store;
+
+	if (c->inner->interrupt)
+		c->inner->interrupt(c->store);
+}
+
+static void fault_close(void *store)
+{
+	struct connection *c = store;
+
+	c->inner->close(c->store);
+	free(c);
+}
+
+const saga_store_ops fault_store = {
+	.size = sizeof(saga_store_ops),
+	.schemes = "fault",
+	.dialect = SAGA_SQLITE,
+	.writers = 1,
+	.open = fault_open,
+	.run = fault_run,
+	.begin = fault_begin,
+	.commit = fault_commit,
+	.rollback = fault_rollback,
+	.mark = fault_mark,
+	.back = fault_back,
+	.in_transaction = fault_in_transaction,
+	.native = fault_native,
+	.interrupt = fault_interrupt,
+	.close = fault_close,
+};

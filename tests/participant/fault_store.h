@@ -1,0 +1,61 @@
+#ifndef TESTS_FAULT_STORE_H
+#define TESTS_FAULT_STORE_H
+
+/*
+ * A store that wraps SQLite and fails by plan: the nth call from now of a slot, and some more after
+ * it, answer what is wanted. Counts all calls, over all connections. Any thread.
+ *
+ *	struct faults faults;
+ *	faults_init(&faults);
+ *	SAGA_OPTIONS(.store = "fault:x.db", .store_ops = &fault_store, .store_context = &faults)
+ *	faults_plan(&faults, FAULT_COMMIT, 1, 1, FAULT_UNKNOWN_DONE);
+ */
+
+#include <saga/plugin.h>
+
+#include <pthread.h>
+
+enum fault_slot {
+	FAULT_OPEN,
+	FAULT_RUN,
+	FAULT_BEGIN,
+	FAULT_COMMIT,
+	FAULT_MARK,
+	FAULT_BACK,
+	FAULT_SLOTS,
+};
+
+enum fault_kind {
+	FAULT_NONE,
+	FAULT_CONTENDED,    /* the transaction is lost */
+	FAULT_UNKNOWN_DONE, /* committed, the answer lost */
+	FAULT_UNKNOWN_LOST, /* not committed, the answer lost */
+	FAULT_AWAY,         /* the connection is dead from here on */
+	FAULT_FULL,
+	FAULT_REFUSED,
+};
+
+enum {
+	FAULT_FOREVER = 1 << 30
+};
+
+struct faults {
+	pthread_mutex_t lock;
+	unsigned long calls[FAULT_SLOTS];
+	unsigned long fired;
+	enum fault_slot slot;
+	enum fault_kind kind;
+	unsigned long first; /* call number, 1 for the very first; 0: no plan */
+	unsigned long times;
+};
+
+void faults_init(struct faults *faults);
+void faults_plan(struct faults *faults, enum fault_slot slot, unsigned long nth,
+	unsigned long times, enum fault_kind kind);
+void faults_clear(struct faults *faults);
+unsigned long faults_fired(struct faults *faults);
+unsigned long faults_calls(struct faults *faults, enum fault_slot slot);
+
+extern const saga_store_ops fault_store;
+
+#endif

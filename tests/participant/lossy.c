@@ -1,0 +1,87 @@
+#include "lossy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct lossy_member {
+	struct lossy *lossy;
+	saga_port *port;
+	const char *const *topics;
+};
+
+static int lossy_open(saga_port *port, const saga_transport_options *options, void **ret_transport,
+	saga_error *error)
+{
+	struct lossy *lossy = options->context;
+	struct lossy_member *member;
+	size_t at = 0;
+
+	while (at < LOSSY_MEMBERS && lossy->members[at])
+		at++;
+	if (at == LOSSY_MEMBERS || !(member = calloc(1, sizeof *member)))
+		return saga_error_set(error, SAGA_NOMEM, "lossy: no room");
+	*member = (struct lossy_member){ .lossy = lossy, .port = port, .topics = options->topics };
+	lossy->members[at] = member;
+	*ret_transport = member;
+	saga_port_state(port, true, "");
+	return SAGA_OK;
+}
+
+static bool wants(const struct lossy_member *member, const char *topic)
+{
+	for (const char *const *t = member->topics; t && *t; t++)
+		if (!strcmp(*t, topic))
+			return true;
+	return false;
+}
+
+static void carry(struct lossy *lossy, const struct lossy_member *from, const saga_frame *frame)
+{
+	uint64_t nth = ++lossy->frames;
+	bool doubled = lossy->double_every && nth % lossy->double_every == 0;
+
+	if (lossy->cut || (lossy->drop_every && nth % lossy->drop_every == 0)) {
+		lossy->dropped++;
+		return;
+	}
+	lossy->doubled += doubled;
+	for (size_t i = 0; i < LOSSY_MEMBERS; i++) {
+		struct lossy_member *to = lossy->members[i];
+
+		if (!to || to == from || !wants(to, frame->topic))
+			continue;
+		for (int copy = 0; copy <= doubled; copy++)
+			if (saga_port_receive(to->port, frame, 1) != SAGA_OK)
+				lossy->dropped++;
+	}
+}
+
+static int lossy_send(void *transport, const saga_frame *frames, size_t count, size_t *ret_sent)
+{
+	struct lossy_member *member = transport;
+
+	for (size_t i = 0; i < count; i++)
+		carry(member->lossy, member, &frames[i]);
+	*ret_sent = count;
+	return SAGA_OK;
+}
+
+static void lossy_close(void *transport)
+{
+	struct lossy_member *member = transport;
+	saga_port *port = member->port;
+
+	for (size_t i = 0; i < LOSSY_MEMBERS; i++)
+		if (member->lossy->members[i] == member)
+			member->lossy->members[i] = NULL;
+	free(member);
+	saga_port_closed(port);
+}
+
+const saga_transport_ops lossy_transport = {
+	.size = sizeof(saga_transport_ops),
+	.schemes = "lossy",
+	.open = lossy_open,
+	.send = lossy_send,
+	.close = lossy_close,
+};

@@ -1,0 +1,235 @@
+/* A store that has bad days: each effect exactly once all the same. */
+#define _GNU_SOURCE
+#include "fault_saga.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- one by one ---- */
+
+enum {
+	MANY = 24
+};
+
+static void inject_many(struct stage *stage, saga_id sagas[MANY], int poisoned)
+{
+	for (int i = 0; i < MANY; i++) {
+		sagas[i] = stage_saga(stage);
+		inject_n(stage, sagas[i], &go_first, i == poisoned ? DO_FAIL : DO_DONE);
+	}
+}
+
+START_TEST(a_contended_batch_is_halved_and_replayed)
+{
+	struct faults faults;
+	struct stage *stage;
+	saga_id sagas[MANY];
+
+	faults_init(&faults);
+	stage = stage_with(_i, &faults);
+	settle(stage);
+	actor_close(&stage->target);
+	inject_many(stage, sagas, -1);
+	faults_plan(&faults, FAULT_COMMIT, 3, 4, FAULT_CONTENDED);
+	stage_restart(stage);
+	for (int i = 0; i < MANY; i++) {
+		AWAIT(stage, slot_is(stage, sagas[i], "c", "done"));
+		ck_assert_int_eq(effects(stage, sagas[i], "a"), 1);
+		ck_assert_int_eq(said(stage, sagas[i], "a.done"), 1);
+	}
+	ck_assert_uint_eq(faults_fired(&faults), 4);
+	stage_end(stage);
+}
+END_TEST
+
+START_TEST(one_poison_event_holds_nobody_up)
+{
+	struct faults faults;
+	struct stage *stage;
+	saga_id sagas[MANY];
+
+	faults_init(&faults);
+	stage = stage_with(_i, &faults);
+	settle(stage);
+	actor_close(&stage->target);
+	inject_many(stage, sagas, MANY / 2);
+	stage_restart(stage);
+	for (int i = 0; i < MANY; i++)
+		AWAIT(stage, slot_is(stage, sagas[i], "a", i == MANY / 2 ? "dead" : "done"));
+	ck_assert_int_eq(sql_int(stage, "SELECT COUNT(*) FROM effect WHERE what = 'a'", NULL, NULL),
+		MANY - 1);
+	ck_assert_int_eq(said(stage, sagas[MANY / 2], "a.done"), 0);
+	settle(stage);
+	stage_end(stage);
+}
+END_TEST
+
+START_TEST(a_wait_whose_commit_answer_was_lost_runs_once)
+{
+	struct faults faults;
+	struct stage *stage;
+	saga_id saga;
+
+	faults_init(&faults);
+	stage = stage_with(_i, &faults);
+	saga = stage_saga(stage);
+	settle(stage);
+	faults_plan(&faults, FAULT_COMMIT, 1, 1, FAULT_UNKNOWN_DONE);
+	inject_n(stage, saga, &go_first, DO_WAIT);
+	AWAIT(stage, slot_is(stage, saga, "a", "waiting"));
+	settle(stage);
+	stage_restart(stage);
+	settle(stage);
+	ck_assert_int_eq(effects(stage, saga, "a"), 1);
+	ck_assert_str_eq(trace(stage), "run");
+	stage_end(stage);
+}
+END_TEST
+
+START_TEST(a_store_away_at_the_start_is_waited_for)
+{
+	struct faults faults;
+	struct stage *stage;
+	struct reply reply;
+	saga_id saga;
+
+	faults_init(&faults);
+	faults_plan(&faults, FAULT_OPEN, 1, 3, FAULT_AWAY);
+	stage = stage_with(_i, &faults);
+	saga = stage_saga(stage);
+	inject(stage, saga, &go_first);
+	reply = ask_please(stage, "k", 1);
+	ck_assert_int_eq(reply.code, SAGA_OK);
+	AWAIT(stage, slot_is(stage, saga, "a", "done"));
+	AWAIT(stage, health(&stage->target).store);
+	ck_assert_uint_eq(faults_fired(&faults), 3);
+	ck_assert_int_ge(logged_at(stage, SAGA_WARNING), 1);
+	stage_end(stage);
+}
+END_TEST
+
+START_TEST(a_store_away_for_a_while_holds_nothing_for_good)
+{
+	struct faults faults;
+	struct stage *stage;
+	saga_id saga;
+
+	faults_init(&faults);
+	stage = stage_with(_i, &faults);
+	saga = stage_saga(stage);
+	settle(stage);
+	faults_plan(&faults, FAULT_BEGIN, 1, FAULT_FOREVER, FAULT_AWAY);
+	inject(stage, saga, &go_first);
+	AWAIT(stage, faults_fired(&faults) >= 2);
+	AWAIT(stage, !health(&stage->target).store);
+	ck_assert_str_eq(slot_state(stage, saga, "a"), "absent");
+	faults_clear(&faults);
+	AWAIT(stage, slot_is(stage, saga, "c", "done"));
+	AWAIT(stage, health(&stage->target).store);
+	ck_assert_int_eq(effects(stage, saga, "a"), 1);
+	stage_end(stage);
+}
+END_TEST
+
+START_TEST(a_full_store_goes_on_when_there_is_room)
+{
+	struct faults faults;
+	struct stage *stage;
+	saga_id saga;
+
+	faults_init(&faults);
+	stage = stage_with(_i, &faults);
+	saga = stage_saga(stage);
+	settle(stage);
+	faults_plan(&faults, FAULT_COMMIT, 1, FAULT_FOREVER, FAULT_FULL);
+	inject(stage, saga, &go_first);
+	AWAIT(stage, faults_fired(&faults) >= 3);
+	ck_assert_str_eq(slot_state(stage, saga, "a"), "absent");
+	faults_clear(&faults);
+	AWAIT(stage, slot_is(stage, saga, "a", "done"));
+	ck_assert_int_eq(effects(stage, saga, "a"), 1);
+	stage_end(stage);
+}
+END_TEST
+
+/* ---- a disk that is really full ---- */
+
+static bool mount_small(const char *path)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		mount("tmpfs", path, "tmpfs", 0, "size=1m") == 0;
+}
+
+static void fill(const char *path)
+{
+	static const char block[4096];
+	int fd = open(path, O_CREAT | O_WRONLY, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	while (write(fd, block, sizeof block) > 0)
+		;
+	ck_assert_int_eq(errno, ENOSPC);
+	close(fd);
+}
+
+START_TEST(a_full_disk_goes_on_when_there_is_room)
+{
+	struct stage *stage = stage_new(_i);
+	char dir[80], filler[96], url[128];
+	saga_id saga = stage_saga(stage);
+	int warned;
+
+	snprintf(dir, sizeof dir, "%s/small", stage->dir);
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	if (!mount_small(dir)) {
+		rmdir(dir);
+		fprintf(stderr, "skipped a_full_disk_goes_on_when_there_is_room: can't mount\n");
+		stage_end(stage);
+		return;
+	}
+	snprintf(filler, sizeof filler, "%s/filler", dir);
+	snprintf(url, sizeof url, "sqlite:%s/target.db", dir);
+	snprintf(stage->look_path, sizeof stage->look_path, "%s/target.db", dir);
+	stage_open(stage, &fault_saga, SAGA_OPTIONS(.store = url));
+	settle(stage);
+	fill(filler);
+	warned = logged_at(stage, SAGA_WARNING);
+	for (int i = 0; i < 200 && logged_at(stage, SAGA_WARNING) == warned; i++)
+		inject(stage, stage_saga(stage), &go_first);
+	AWAIT(stage, logged_at(stage, SAGA_WARNING) > warned);
+	inject(stage, saga, &go_first);
+	ck_assert_int_eq(unlink(filler), 0);
+	AWAIT(stage, slot_is(stage, saga, "c", "done"));
+	settle(stage);
+	ck_assert_int_eq(effects(stage, saga, "a"), 1);
+	ck_assert_int_eq(
+		sql_int(stage, "SELECT COUNT(*) FROM saga_slot WHERE state <> 'done'", NULL, NULL),
+		0);
+	actor_close(&stage->target);
+	look_close(stage);
+	ck_assert_int_eq(umount2(dir, MNT_DETACH), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+	stage_end(stage);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		a_contended_batch_is_halved_and_replayed,
+		one_poison_event_holds_nobody_up,
+		a_wait_whose_commit_answer_was_lost_runs_once,
+		a_store_away_at_the_start_is_waited_for,
+		a_store_away_for_a_while_holds_nothing_for_good,
+		a_full_store_goes_on_when_there_is_room,
+		a_full_disk_goes_on_when_there_is_room,
+	};
+
+	return run_both_modes("faults", tests, sizeof tests / sizeof tests[0]);
+}

@@ -1,0 +1,300 @@
+#include "transport_tests.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the library's side of the port ---- */
+
+static bool enter(struct host *host)
+{
+	uv_mutex_lock(&host->lock);
+	if (host->is_closed)
+		host->called_after_closed = true;
+	return !host->is_closed;
+}
+
+static void leave(struct host *host)
+{
+	uv_mutex_unlock(&host->lock);
+}
+
+static bool keep(struct kept *kept, const saga_frame *frame)
+{
+	size_t length = strlen(frame->topic);
+
+	kept->bytes = malloc(frame->bytes.size + 1);
+	if (!kept->bytes || length >= sizeof kept->topic)
+		return false;
+	memcpy(kept->topic, frame->topic, length + 1);
+	if (frame->bytes.size > 0)
+		memcpy(kept->bytes, frame->bytes.at, frame->bytes.size);
+	kept->size = frame->bytes.size;
+	return true;
+}
+
+static int receive(void *context, const saga_frame *frames, size_t count)
+{
+	struct host *host = context;
+	int code = SAGA_OK;
+
+	if (!enter(host) || host->count + count > host->room || host->count + count > KEPT) {
+		host->busy_count++;
+		code = SAGA_BUSY;
+	}
+	for (size_t i = 0; code == SAGA_OK && i < count; i++) {
+		if (!keep(&host->inbox[host->count], &frames[i]))
+			abort();
+		host->count++;
+	}
+	leave(host);
+	return code;
+}
+
+static void writable(void *context)
+{
+	struct host *host = context;
+
+	(void)enter(host);
+	host->writable_count++;
+	leave(host);
+}
+
+static void sent(void *context, const uint64_t *tokens, size_t count)
+{
+	(void)tokens;
+	(void)count;
+	(void)enter(context);
+	leave(context);
+}
+
+static void state(void *context, bool up, const char *text)
+{
+	struct host *host = context;
+
+	(void)enter(host);
+	host->state_count++;
+	host->up = up;
+	host->state_has_text = text && text[0];
+	leave(host);
+}
+
+static void closed(void *context)
+{
+	struct host *host = context;
+
+	(void)enter(host);
+	host->is_closed = true;
+	leave(host);
+}
+
+/* ---- worlds and hosts ---- */
+
+void world_open(struct world *world, int row)
+{
+	const struct transport_under_test *under_test = &transports_under_test[row];
+
+	*world = (struct world){ .under_test = under_test, .ops = under_test->ops() };
+	ck_assert_msg(world->ops != NULL, "no transport for %s", under_test->name);
+	world->context = under_test->new_context ? under_test->new_context() : NULL;
+	ck_assert_int_eq(uv_loop_init(&world->loop), 0);
+	under_test->fresh_url(world->url, sizeof world->url);
+}
+
+void world_close(struct world *world)
+{
+	ck_assert_int_eq(uv_run(&world->loop, UV_RUN_NOWAIT), 0);
+	ck_assert_msg(uv_loop_close(&world->loop) == 0, "handles were left on the loop");
+	if (world->under_test->free_context)
+		world->under_test->free_context(world->context);
+}
+
+void host_open_on(struct host *host, const struct world *world, uv_loop_t *loop, const char *url,
+	const char *const *topics, size_t frame_bytes)
+{
+	saga_transport_options options = { .url = url,
+		.participant = "tester",
+		.topics = topics,
+		.frame_bytes = frame_bytes,
+		.context = world->context };
+	saga_error error = { .code = SAGA_OK };
+	int code;
+
+	memset(host, 0, sizeof *host);
+	host->port = (saga_port){ .host = host,
+		.loop = loop,
+		.receive = receive,
+		.writable = writable,
+		.sent = sent,
+		.state = state,
+		.closed = closed };
+	host->world = world;
+	host->topics = topics;
+	host->room = KEPT;
+	if (uv_mutex_init(&host->lock) != 0)
+		abort();
+	code = world->ops->open(&host->port, &options, &host->transport, &error);
+	ck_assert_msg(code == SAGA_OK, "%s: %s", url, error.text);
+}
+
+void host_open(struct host *host, struct world *world, const char *const *topics)
+{
+	host_open_on(host, world, &world->loop, world->url, topics, FRAME_BYTES);
+}
+
+void host_forget(struct host *host)
+{
+	uv_mutex_lock(&host->lock);
+	for (size_t i = 0; i < host->count; i++)
+		free(host->inbox[i].bytes);
+	host->count = 0;
+	uv_mutex_unlock(&host->lock);
+}
+
+size_t host_count(struct host *host)
+{
+	size_t count;
+
+	uv_mutex_lock(&host->lock);
+	count = host->count;
+	uv_mutex_unlock(&host->lock);
+	return count;
+}
+
+static bool is_closed(struct host *host, size_t n)
+{
+	bool answer;
+
+	(void)n;
+	uv_mutex_lock(&host->lock);
+	answer = host->is_closed;
+	uv_mutex_unlock(&host->lock);
+	return answer;
+}
+
+void host_close(struct host *host)
+{
+	host->world->ops->close(host->transport);
+	ck_assert_msg(turn_until(host, is_closed, 0), "saga_port_closed never came");
+	ck_assert_msg(!host->called_after_closed, "a call came after saga_port_closed");
+	host_forget(host);
+	uv_mutex_destroy(&host->lock);
+}
+
+/* ---- turning ---- */
+
+static uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+bool turn_until(struct host *host, bool (*holds)(struct host *host, size_t n), size_t n)
+{
+	uint64_t start = now_ms();
+
+	while (!holds(host, n)) {
+		if (now_ms() - start > PATIENCE_MS)
+			return false;
+		if (uv_run(host->port.loop, UV_RUN_NOWAIT) == 0)
+			uv_sleep(1);
+	}
+	return true;
+}
+
+void turn_for(struct host *host, int ms)
+{
+	uint64_t start = now_ms();
+
+	do {
+		(void)uv_run(host->port.loop, UV_RUN_NOWAIT);
+		uv_sleep(1);
+	} while (now_ms() - start < (uint64_t)ms);
+}
+
+bool has_count(struct host *host, size_t n)
+{
+	return host_count(host) >= n;
+}
+
+/* ---- sending ---- */
+
+saga_frame frame_of(const char *topic, const void *bytes, size_t size)
+{
+	return (saga_frame){ .topic = topic, .bytes = { .at = bytes, .size = size } };
+}
+
+static bool can_write(struct host *host, size_t n)
+{
+	bool answer;
+
+	uv_mutex_lock(&host->lock);
+	answer = host->writable_count > n;
+	uv_mutex_unlock(&host->lock);
+	return answer;
+}
+
+void send_all(struct host *host, const saga_frame *frames, size_t count)
+{
+	size_t done = 0;
+
+	while (done < count) {
+		size_t before, n = SIZE_MAX;
+		int code;
+
+		uv_mutex_lock(&host->lock);
+		before = host->writable_count;
+		uv_mutex_unlock(&host->lock);
+		code = host->world->ops->send(host->transport, frames + done, count - done, &n);
+		ck_assert_msg(code == SAGA_OK, "send: %s", saga_code_name(code));
+		ck_assert_uint_le(n, count - done);
+		done += n;
+		if (done < count)
+			ck_assert_msg(turn_until(host, can_write, before),
+				"a part was sent, and saga_port_writable never came");
+	}
+}
+
+void send_text(struct host *host, const char *topic, const char *text)
+{
+	saga_frame frame = frame_of(topic, text, strlen(text));
+
+	send_all(host, &frame, 1);
+}
+
+void assert_kept(struct host *host, size_t i, const char *topic, const void *bytes, size_t size)
+{
+	ck_assert_uint_lt(i, host_count(host));
+	ck_assert_str_eq(host->inbox[i].topic, topic);
+	ck_assert_uint_eq(host->inbox[i].size, size);
+	ck_assert(size == 0 || memcmp(host->inbox[i].bytes, bytes, size) == 0);
+}
+
+static bool others_have_heard(struct host *hosts, size_t count, size_t from)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (i != from && hosts[i].topics[0] && host_count(&hosts[i]) == 0)
+			return false;
+	}
+	return true;
+}
+
+void warm_up(struct host *hosts, size_t count)
+{
+	for (size_t from = 0; from < count; from++) {
+		uint64_t start = now_ms();
+
+		for (size_t i = 0; i < count; i++)
+			host_forget(&hosts[i]);
+		do {
+			ck_assert_msg(
+				now_ms() - start < PATIENCE_MS, "they never heard each other");
+			for (size_t i = 0; i < count; i++) {
+				if (i != from && hosts[i].topics[0])
+					send_text(&hosts[from], hosts[i].topics[0], "warm");
+			}
+			turn_for(&hosts[from], 2);
+		} while (!others_have_heard(hosts, count, from));
+	}
+	turn_for(&hosts[0], 20);
+	for (size_t i = 0; i < count; i++)
+		host_forget(&hosts[i]);
+}
