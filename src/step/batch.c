@@ -4,7 +4,9 @@
 
 #include "work.h"
 
-enum { BUCKETS = 512 };
+enum {
+	BUCKETS = 512
+};
 
 int saga__batch_init(struct saga__batch *batch, const struct saga__batch_limits *limits)
 {
@@ -77,8 +79,8 @@ static size_t slot_hash(const struct saga__batch *batch, saga_id saga, size_t ro
 	return (size_t)((low >> 17 ^ low) + row * 31) & (batch->bucket_count - 1);
 }
 
-struct saga__slot *saga__batch_slot(struct saga__batch *batch, saga_id saga, size_t row,
-	const char *subject)
+struct saga__slot *saga__batch_slot(
+	struct saga__batch *batch, saga_id saga, size_t row, const char *subject)
 {
 	struct saga__slot **bucket = &batch->buckets[slot_hash(batch, saga, row)], *slot;
 
@@ -106,8 +108,8 @@ static const char *subject_of(const saga_step_def *step, const struct saga_event
 
 /* ---- adding ---- */
 
-static struct saga__work *add_work(struct saga__batch *batch, struct saga__item *item,
-	const struct saga_event *event)
+static struct saga__work *add_work(
+	struct saga__batch *batch, struct saga__item *item, const struct saga_event *event)
 {
 	struct saga__work *work = saga__arena_calloc(&batch->arena, 1, sizeof *work);
 
@@ -141,8 +143,8 @@ static int add_neighbours(struct saga__batch *batch, const struct saga__work *wo
 	const struct saga__plan *plan = batch->plan;
 	const struct saga_event *event = work->event;
 
-	for (size_t row = plan->first_schedule[at]; row < plan->row_count && plan->rows[row].step == at;
-		row++)
+	for (size_t row = plan->first_schedule[at];
+		row < plan->row_count && plan->rows[row].step == at; row++)
 		if (!saga__batch_slot(batch, event->saga, row, work->slot->subject))
 			return SAGA_NOMEM;
 	if (work->role != SAGA__ROLE_UNDO)
@@ -221,13 +223,14 @@ static int read_event(struct saga__batch *batch, saga_bytes wire, struct saga_ev
 
 		if (other && other->route_count)
 			return saga_error_set(error, SAGA_MALFORMED,
-				"version %d of %s: this participant knows %d", event->version, event->type,
-				other->type->version);
+				"version %d of %s: this participant knows %d", event->version,
+				event->type, other->type->version);
 		return SAGA_OK;
 	}
 	if (!(*ret_known)->route_count)
 		return SAGA_OK;
-	return saga__event_decode_body(batch->decoder, &batch->arena, event, (*ret_known)->type, error);
+	return saga__event_decode_body(
+		batch->decoder, &batch->arena, event, (*ret_known)->type, error);
 }
 
 static int add_routes(struct saga__batch *batch, struct saga__item *item,
@@ -288,14 +291,15 @@ static int add_due(struct saga__batch *batch, struct saga__item *item)
 	if (code == SAGA_NOMEM)
 		return code;
 	if (code == SAGA_OK && row == SIZE_MAX)
-		code = saga_error_set(&error, SAGA_MALFORMED, "there is no step %s any more", parked->row);
+		code = saga_error_set(
+			&error, SAGA_MALFORMED, "there is no step %s any more", parked->row);
 	if (code != SAGA_OK) {
 		if (!(work = add_work(batch, item, NULL)))
 			return SAGA_NOMEM;
 		work->parked = parked;
 		work->silent = true;
-		saga__park(batch, work, SAGA__PARKED_LETTER, parked->attempts, SAGA__NEVER, "", error.text,
-			parked->question);
+		saga__park(batch, work, SAGA__PARKED_LETTER, parked->attempts, SAGA__NEVER, "",
+			error.text, parked->question);
 		return SAGA_OK;
 	}
 	if (batch->plan->rows[row].schedule) {
@@ -424,7 +428,8 @@ static struct saga__shard *shard_of(struct saga__batch *batch, saga_id saga)
 }
 
 struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct saga__work *work,
-	const saga_type *type, const void *body, const char *why, saga_id *ret_id, saga_error *error)
+	const saga_type *type, const void *body, const char *why, saga_id *ret_id,
+	saga_error *error)
 {
 	const struct saga_event *cause = work->event;
 	struct saga_event event = {
@@ -455,8 +460,8 @@ struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct sa
 	return blob;
 }
 
-void saga__batch_publish(struct saga__batch *batch, saga_id saga, struct saga__blob *event,
-	saga_id id, bool ours)
+void saga__batch_publish(
+	struct saga__batch *batch, saga_id saga, struct saga__blob *event, saga_id id, bool ours)
 {
 	struct saga__shard *shard = shard_of(batch, saga);
 	struct saga__outgoing *out = saga__arena_calloc(&batch->arena, 1, sizeof *out);

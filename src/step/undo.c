@@ -38,8 +38,8 @@ static const struct saga__slot *goes_first(struct saga__batch *batch, const stru
 		if (!saga__types_have(step->undo_on, event->of) ||
 			(step->per_subject && !*event->subject))
 			continue;
-		slot = saga__batch_slot(batch, event->saga, at,
-			step->per_subject ? event->subject : "");
+		slot = saga__batch_slot(
+			batch, event->saga, at, step->per_subject ? event->subject : "");
 		if (slot && (slot->state == SAGA__DONE || saga__slot_holds_back(slot->state)))
 			return slot;
 	}
@@ -198,15 +198,18 @@ static void decree(struct saga__batch *batch, struct saga__work *work)
 
 	if (parked->kind != SAGA__PARKED_HELD ||
 		saga__slot_decide(slot->state, slot->was, SAGA__ASSERT) != SAGA__DECREE) {
-		refuse_command(batch, work, "only the outcome of a dead or stuck slot can be asserted");
+		refuse_command(
+			batch, work, "only the outcome of a dead or stuck slot can be asserted");
 		return;
 	}
 	if (*parked->outcome && !type) {
-		refuse_command(batch, work, "the asserted event is none that this participant knows");
+		refuse_command(
+			batch, work, "the asserted event is none that this participant knows");
 		return;
 	}
 	if ((to = asserted_state(work, type)) == SAGA__ABSENT) {
-		refuse_command(batch, work, "the asserted event is no outcome that this slot can have");
+		refuse_command(
+			batch, work, "the asserted event is no outcome that this slot can have");
 		return;
 	}
 	if (type && !(event = asserted_event(batch, work, type, &id, &error))) {
