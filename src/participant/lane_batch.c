@@ -30,7 +30,7 @@ static void take_ready(struct saga__lane *lane, int64_t now)
 		else
 			saga__items_push(&waiting, item);
 	}
-	lane->later = waiting;
+	saga__items_move(&lane->later, &waiting);
 }
 
 /* A thread of its own may wait for more; the loop may not. */
