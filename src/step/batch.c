@@ -372,6 +372,8 @@ static void do_work(struct saga__batch *batch, struct saga__work *work)
 {
 	const struct saga__parked *parked = work->parked;
 
+	if (work->item->kind == SAGA__ITEM_DUE && parked && saga__is_dealt_with(batch, parked))
+		return;
 	if (parked && parked->command)
 		saga__do_operator(batch, work);
 	else if (work->item->kind == SAGA__ITEM_ANSWER)
