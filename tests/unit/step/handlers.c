@@ -121,7 +121,7 @@ saga_verdict prepare_act(saga_step *step)
 
 saga_verdict prepare_undo_act(saga_step *step)
 {
-	return act(step, "prepare_undo", 0);
+	return act(step, "unprepare", 0);
 }
 
 saga_verdict refuse_act(saga_step *step)

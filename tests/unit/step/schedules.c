@@ -167,13 +167,16 @@ START_TEST(due_and_moved_in_one_batch)
 {
 	struct stage *stage = stage_armed(WAIT, 1000);
 
+	stage->no_loop = true;
+	stage->due_last = _i;
 	stage->now += 1000;
 	stage->number = 3000;
 	give(stage, saga_no(1), &go_too);
 	run_all(stage);
-	stage->hook = NULL;
+	ck_assert_int_eq(said(stage, saga_no(1), &late), _i ? 0 : 1);
+	ck_assert_int_eq(only_row(stage, SAGA__PARKED_SCHEDULE)->due, stage->now + 3000);
 	pass(stage, 3000);
-	ck_assert_int_ge(said(stage, saga_no(1), &late), 1);
+	ck_assert_int_eq(said(stage, saga_no(1), &late), _i ? 1 : 2);
 	ck_assert_uint_eq(stage->memory.row_count, 0);
 	stage_free(stage);
 }
@@ -356,7 +359,7 @@ int main(void)
 		{ an_undo_or_an_end_of_its_step_withdraws_it, 4 },
 		{ once_more_moves_its_time, 0 },
 		{ it_is_armed_anew_after_it_fired, 0 },
-		{ due_and_moved_in_one_batch, 0 },
+		{ due_and_moved_in_one_batch, 2 },
 		{ due_and_withdrawn_in_one_batch, 2 },
 		{ the_last_of_a_run_counts, 0 },
 		{ none_is_left_by_a_run_that_took_no_effect, 6 },

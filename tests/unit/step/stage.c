@@ -203,7 +203,7 @@ void command(struct stage *stage, int kind, int what, const char *outcome)
 
 /* ---- running ---- */
 
-static size_t add_due(struct stage *stage, struct saga__item *items)
+static void add_due(struct stage *stage, struct saga__item *items)
 {
 	const struct saga__parked *rows[ITEMS_MOST];
 	size_t count = stage->no_due ? 0 : memory_due(&stage->memory, &stage->batch, rows, ITEMS_MOST);
@@ -214,7 +214,6 @@ static size_t add_due(struct stage *stage, struct saga__item *items)
 		items[i].parked = rows[i];
 		ck_assert_int_eq(saga__batch_add(&stage->batch, &items[i]), SAGA_OK);
 	}
-	return count;
 }
 
 static void take_hand(struct stage *stage, struct saga__items *hand)
@@ -280,10 +279,13 @@ int run_batch(struct stage *stage)
 	stage->shard.seq = events;
 	stage->shard.last = events ? stage->memory.events[events - 1].id : (saga_id){ { 0 } };
 	stage->memory.gone = false;
-	(void)add_due(stage, due);
 	take_hand(stage, &hand);
+	if (!stage->due_last)
+		add_due(stage, due);
 	for (struct saga__item *item = hand.first; item; item = item->next)
 		ck_assert_int_eq(saga__batch_add(batch, item), SAGA_OK);
+	if (stage->due_last)
+		add_due(stage, due);
 	memory_load(&stage->memory, batch);
 	saga__batch_run(batch);
 	code = batch->lost.code;

@@ -76,6 +76,7 @@ struct stage {
 	bool no_loop;       /* own events don't come back */
 	size_t most;        /* items in one batch; 0: all */
 	bool no_due;
+	bool due_last;      /* due rows behind the items, else before them */
 
 	struct saga__call *calls[CALLS_MOST];
 	size_t call_count;
