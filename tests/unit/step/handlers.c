@@ -62,13 +62,14 @@ static saga_verdict poison(saga_step *step)
 static saga_verdict act(saga_step *step, const char *what, int64_t by)
 {
 	struct stage *stage = stage_of(step);
-	const enum act act = stage->acts[step->def - stage->plan->steps][step->phase];
+	enum act act;
 
 	note(stage, what, step);
 	if (stage->hook)
 		stage->hook(stage, step);
+	act = stage->acts[step->def - stage->plan->steps][step->phase];
 	if (by)
-		write_effect(step, by);
+		write_effect(step, act == WAIT ? 0 : by);
 	switch (act) {
 	case GOOD:
 		return end_well(step);

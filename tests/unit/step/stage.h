@@ -51,7 +51,7 @@ enum act {
 	POISON,    /* ends the transaction itself */
 };
 
-enum { STEPS_MOST = 8, PHASES = 7, CALLS_MOST = 16, ASKED_MOST = 96, ITEMS_MOST = 128 };
+enum { STEPS_MOST = 8, PHASES = 7, CALLS_MOST = 64, ASKED_MOST = 96, ITEMS_MOST = 128 };
 
 struct stage {
 	struct memory memory;
