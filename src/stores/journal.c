@@ -212,14 +212,20 @@ static int run_schema(struct saga__journal *j, const struct saga__plan *plan, sa
 	return put_meta(j, "schema", number, error);
 }
 
+/* What waited behind the old name is due, and parks itself behind the new one. */
 static int rename_row(struct saga__journal *j, const char *from, const char *to, saga_error *error)
 {
 	int code = RUN(j, "UPDATE saga_slot SET step = ? WHERE step = ?", error, saga_text(to),
 		saga_text(from));
 
+	if (code == SAGA_OK)
+		code = RUN(j, "UPDATE saga_parked SET step = ? WHERE step = ?", error, saga_text(to),
+			saga_text(from));
 	return code != SAGA_OK ? code
-			       : RUN(j, "UPDATE saga_parked SET step = ? WHERE step = ?", error,
-					 saga_text(to), saga_text(from));
+			       : RUN(j,
+					 "UPDATE saga_parked SET due = ?, kind = 'retry', behind = ''"
+					 " WHERE kind = 'behind'",
+					 error, saga_int64(0));
 }
 
 /* `.was`: once, the slots of the old name get the new one. */
@@ -327,6 +333,7 @@ struct due {
 	struct saga__arena *arena;
 	struct saga__parked **rows;
 	size_t count, most;
+	saga_error *error;
 };
 
 static const char *text_of(struct saga__arena *arena, const saga_value *value)
@@ -336,12 +343,14 @@ static const char *text_of(struct saga__arena *arena, const saga_value *value)
 		: "";
 }
 
+/* at NULL: out of memory. */
 static saga_bytes bytes_of(struct saga__arena *arena, const saga_value *value)
 {
-	saga_bytes bytes = { NULL, 0 };
+	saga_bytes bytes = { "", 0 };
 
-	if (value->kind == SAGA_VALUE_BYTES && value->as.bytes.size &&
-		(bytes.at = saga__arena_text(arena, value->as.bytes.at, value->as.bytes.size)))
+	if (value->kind != SAGA_VALUE_BYTES || !value->as.bytes.size)
+		return bytes;
+	if ((bytes.at = saga__arena_text(arena, value->as.bytes.at, value->as.bytes.size)))
 		bytes.size = value->as.bytes.size;
 	return bytes;
 }
@@ -377,7 +386,7 @@ static int take_due(void *context, size_t i, const char *const *names, const sag
 	if (due->count == due->most)
 		return SAGA_OK;
 	if (!(row = saga__arena_calloc(due->arena, 1, sizeof *row)))
-		return SAGA_NOMEM;
+		return saga_error_set(due->error, SAGA_NOMEM, "out of memory");
 	(void)snprintf(kind, sizeof kind, "%.*s", (int)c[5].as.bytes.size,
 		(const char *)c[5].as.bytes.at);
 	*row = (struct saga__parked){
@@ -398,8 +407,8 @@ static int take_due(void *context, size_t i, const char *const *names, const sag
 		.body = text_of(due->arena, &c[14]),
 	};
 	if (!row->row || !row->subject || !row->behind || !row->why || !row->outcome || !row->body ||
-		!row->event.at)
-		return SAGA_NOMEM;
+		!row->event.at || !row->question.at)
+		return saga_error_set(due->error, SAGA_NOMEM, "out of memory");
 	due->rows[due->count++] = row;
 	return SAGA_OK;
 }
@@ -412,7 +421,7 @@ int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size
 	const saga_statement statement = { "SELECT " PARKED_COLUMNS " FROM saga_parked"
 					   " WHERE shard = ? AND due <= ? ORDER BY due, id LIMIT ?",
 		values, 3 };
-	struct due due = { arena, saga__arena_calloc(arena, most, sizeof *due.rows), 0, most };
+	struct due due = { arena, saga__arena_calloc(arena, most, sizeof *due.rows), 0, most, error };
 	saga_sink sink = { take_due, NULL, &due };
 	int code;
 
@@ -540,16 +549,18 @@ int saga__journal_suspect(struct saga__journal *j, unsigned shard, saga_id event
 struct outbox {
 	int (*row)(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event);
 	void *context;
+	saga_error *error;
 };
 
 static int take_outbox(void *context, size_t i, const char *const *names, const saga_value *columns,
 	size_t column_count)
 {
 	struct outbox *outbox = context;
+	int code = outbox->row(outbox->context, (uint64_t)columns[0].as.int64, id_of(&columns[1]),
+		id_of(&columns[2]), columns[3].as.bytes);
 
 	(void)i, (void)names, (void)column_count;
-	return outbox->row(outbox->context, (uint64_t)columns[0].as.int64, id_of(&columns[1]),
-		id_of(&columns[2]), columns[3].as.bytes);
+	return code == SAGA_OK ? code : saga_error_set(outbox->error, code, "%s", saga_code_text(code));
 }
 
 int saga__journal_outbox(struct saga__journal *j, unsigned shard, uint64_t first, uint64_t last,
@@ -563,7 +574,7 @@ int saga__journal_outbox(struct saga__journal *j, unsigned shard, uint64_t first
 					   " WHERE shard = ? AND seq >= ? AND seq <= ?"
 					   " ORDER BY seq LIMIT ?",
 		values, 4 };
-	struct outbox outbox = { row, context };
+	struct outbox outbox = { row, context, error };
 	saga_sink sink = { take_outbox, NULL, &outbox };
 
 	return j->ops->run(j->store, &statement, 1, &sink, error);
@@ -594,6 +605,7 @@ struct positions {
 	int (*row)(void *context, const struct saga__source *source, unsigned shard,
 		struct saga__position position);
 	void *context;
+	saga_error *error;
 };
 
 static int take_position(void *context, size_t i, const char *const *names,
@@ -602,12 +614,15 @@ static int take_position(void *context, size_t i, const char *const *names,
 	struct positions *positions = context;
 	struct saga__source source = { .stream = { id_of(&columns[0]),
 					       (uint32_t)columns[1].as.int64 } };
+	int code;
 
 	(void)i, (void)names, (void)column_count;
 	(void)snprintf(source.owner, sizeof source.owner, "%.*s", (int)columns[3].as.bytes.size,
 		(const char *)columns[3].as.bytes.at);
-	return positions->row(positions->context, &source, (unsigned)columns[2].as.int64,
+	code = positions->row(positions->context, &source, (unsigned)columns[2].as.int64,
 		(struct saga__position){ (uint64_t)columns[4].as.int64, id_of(&columns[5]) });
+	return code == SAGA_OK ? code
+			       : saga_error_set(positions->error, code, "%s", saga_code_text(code));
 }
 
 int saga__journal_positions(struct saga__journal *j,
@@ -618,7 +633,7 @@ int saga__journal_positions(struct saga__journal *j,
 	const saga_statement statement = {
 		"SELECT stream, stream_shard, shard, owner, seq, id FROM saga_position", NULL, 0
 	};
-	struct positions positions = { row, context };
+	struct positions positions = { row, context, error };
 	saga_sink sink = { take_position, NULL, &positions };
 
 	return j->ops->run(j->store, &statement, 1, &sink, error);
