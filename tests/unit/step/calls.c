@@ -20,7 +20,9 @@ static const saga_step_def steps[] = {
 };
 static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
 
-enum { A };
+enum {
+	A
+};
 
 static struct stage *stage_trying(void)
 {

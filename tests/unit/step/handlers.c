@@ -15,8 +15,8 @@ static void note(struct stage *stage, const char *what, const saga_step *step)
 {
 	size_t used = strlen(stage->trace);
 
-	(void)snprintf(stage->trace + used, sizeof stage->trace - used, "%s %s; ", what,
-		step->def->name);
+	(void)snprintf(
+		stage->trace + used, sizeof stage->trace - used, "%s %s; ", what, step->def->name);
 }
 
 static void write_effect(saga_step *step, int64_t by)
@@ -74,8 +74,8 @@ static saga_verdict act(saga_step *step, const char *what, int64_t by)
 	case GOOD:
 		return end_well(step);
 	case REJECT:
-		return saga_reject_body(step,
-			step->def->rejects[0] ? step->def->rejects[0] : &undeclared, zeros);
+		return saga_reject_body(
+			step, step->def->rejects[0] ? step->def->rejects[0] : &undeclared, zeros);
 	case WAIT:
 		return saga_wait(step, "waits");
 	case RETRY:

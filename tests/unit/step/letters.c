@@ -2,7 +2,6 @@
 
 #include "stage.h"
 
-
 SAGA_EVENT(go_new, "t.go", 2, opt_int64(n), int64(more));
 
 static const saga_step_def steps[] = {
@@ -30,14 +29,16 @@ static const saga_step_def steps[] = {
 		.emits = { &did_c },
 		.per_subject = true,
 		.after = { { &late, { &too_late } } } },
-	{ .name = "d",
-		.on = { &go_three },
-		.run = run_act,
-		.emits = { &did_c } },
+	{ .name = "d", .on = { &go_three }, .run = run_act, .emits = { &did_c } },
 };
 static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
 
-enum { A, B, C, D };
+enum {
+	A,
+	B,
+	C,
+	D
+};
 
 START_TEST(bytes_that_are_no_event_are_a_letter)
 {

@@ -85,7 +85,7 @@ static void free_slot(struct kept_slot *slot)
 static bool is_final(enum saga__state state)
 {
 	return state == SAGA__REJECTED || state == SAGA__FAILED || state == SAGA__BARRED ||
-	       state == SAGA__UNDONE;
+		state == SAGA__UNDONE;
 }
 
 static void apply_slot(
@@ -282,7 +282,7 @@ static void recount(const struct memory *memory)
 	}
 	for (size_t i = 0; i < memory->row_count; i++)
 		counts.parked += memory->rows[i].kind != SAGA__PARKED_HELD &&
-				 memory->rows[i].kind != SAGA__PARKED_LETTER;
+			memory->rows[i].kind != SAGA__PARKED_LETTER;
 	ck_assert_int_eq(counts.waiting, memory->counts.waiting);
 	ck_assert_int_eq(counts.dead, memory->counts.dead);
 	ck_assert_int_eq(counts.stuck, memory->counts.stuck);

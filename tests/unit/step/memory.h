@@ -62,9 +62,9 @@ struct memory {
 	/* the store of the handlers */
 	struct effect *effects;
 	size_t effect_count, effect_room, mark;
-	int fail;            /* this code, at the next statement */
-	bool gone;           /* the transaction */
-	char log[512];       /* "mark run back " */
+	int fail;      /* this code, at the next statement */
+	bool gone;     /* the transaction */
+	char log[512]; /* "mark run back " */
 };
 
 void memory_free(struct memory *memory);

@@ -38,7 +38,12 @@ static const saga_step_def steps[] = {
 };
 static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
 
-enum { A, B, C, D };
+enum {
+	A,
+	B,
+	C,
+	D
+};
 
 static struct stage *stage_dead(void)
 {
@@ -220,8 +225,8 @@ START_TEST(a_retry_is_requeued_at_once_and_outlives_a_wrong_assertion)
 	give(stage, saga_no(1), &go_too);
 	run_all(stage);
 	stage->acts[B][SAGA__PHASE_RUN] = GOOD;
-	command(stage, SAGA__PARKED_RETRY,
-		_i ? SAGA__COMMAND_ASSERT : SAGA__COMMAND_REQUEUE, "b.did");
+	command(stage, SAGA__PARKED_RETRY, _i ? SAGA__COMMAND_ASSERT : SAGA__COMMAND_REQUEUE,
+		"b.did");
 	pass(stage, 0);
 	pass(stage, 1000);
 	ck_assert_int_eq(state_of(stage, saga_no(1), "b"), SAGA__DONE);

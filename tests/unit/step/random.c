@@ -11,7 +11,16 @@ SAGA_EVENT(did_d, "d.did", 1, opt_int64(n));
 SAGA_EVENT(no_d, "d.no", 1, reason(why));
 SAGA_EVENT(undid_d, "d.undid", 1, opt_int64(n));
 
-enum { A, B, C, D, STEPS, SEEDS = 2000, SAGAS = 3, EVENTS_MOST = 64 };
+enum {
+	A,
+	B,
+	C,
+	D,
+	STEPS,
+	SEEDS = 2000,
+	SAGAS = 3,
+	EVENTS_MOST = 64
+};
 
 #define OFTEN .undo_retry = { .attempts = 1000, .first_ms = 5, .max_ms = 50 }
 
@@ -70,7 +79,9 @@ static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
 static const saga_type *const inputs[] = { &go, &go_too, &go_three, &back, &back_too, &stop,
 	&stop_too };
 
-enum { INPUTS = sizeof inputs / sizeof inputs[0] };
+enum {
+	INPUTS = sizeof inputs / sizeof inputs[0]
+};
 
 struct chaos {
 	struct stage *stage;

@@ -31,7 +31,11 @@ static const saga_step_def steps[] = {
 };
 static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
 
-enum { A, B, C };
+enum {
+	A,
+	B,
+	C
+};
 
 static bool is_of(const struct saga__reply *reply, const saga_type *type)
 {
@@ -40,8 +44,7 @@ static bool is_of(const struct saga__reply *reply, const saga_type *type)
 
 	if (!reply->outcome)
 		return false;
-	ck_assert_int_eq(
-		saga_event_read(saga__blob_bytes(reply->outcome), &event, NULL), SAGA_OK);
+	ck_assert_int_eq(saga_event_read(saga__blob_bytes(reply->outcome), &event, NULL), SAGA_OK);
 	same = strcmp(saga_event_type(event), type->name) == 0;
 	saga_event_free(event);
 	return same;
@@ -224,7 +227,8 @@ END_TEST
 static void write_in_vain(struct stage *stage, saga_step *step)
 {
 	(void)stage;
-	(void)saga_exec(step, "INSERT INTO effect VALUES (?, ?, ?, ?)", saga_this(step), "c", "", 1);
+	(void)saga_exec(
+		step, "INSERT INTO effect VALUES (?, ?, ?, ?)", saga_this(step), "c", "", 1);
 }
 
 START_TEST(one_that_only_looks_may_not_write)

@@ -33,7 +33,11 @@ static const saga_step_def steps[] = {
 };
 static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
 
-enum { A, B, C };
+enum {
+	A,
+	B,
+	C
+};
 
 static void set(struct stage *stage, int step, enum act run)
 {
@@ -310,8 +314,7 @@ START_TEST(an_undo_that_runs_out_is_stuck)
 	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__DONE);
 	pass(stage, 20);
 	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__STUCK);
-	ck_assert_int_eq(
-		memory_slot(&stage->memory, saga_no(1), "a", "")->was, SAGA__DONE);
+	ck_assert_int_eq(memory_slot(&stage->memory, saga_no(1), "a", "")->was, SAGA__DONE);
 	ck_assert_int_eq(effect_of(stage, saga_no(1), "a"), 1);
 	ck_assert_int_eq(stage->memory.counts.stuck, 1);
 	give(stage, saga_no(1), &back);

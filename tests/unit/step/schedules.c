@@ -24,7 +24,10 @@ static const saga_step_def steps[] = {
 };
 static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
 
-enum { A, B };
+enum {
+	A,
+	B
+};
 
 #define LATE "a>t.late"
 

@@ -53,7 +53,7 @@ static void check_row(size_t i, enum saga__state was)
 {
 	for (int input = 0; input < SAGA__INPUTS; input++)
 		ck_assert_msg(saga__slot_decide(design[i].state, was, (enum saga__input)input) ==
-				      design[i].cells[input],
+				design[i].cells[input],
 			"%s (was %s), input %d: %d", saga__state_name(design[i].state),
 			saga__state_name(was), input,
 			(int)saga__slot_decide(design[i].state, was, (enum saga__input)input));
@@ -135,9 +135,8 @@ START_TEST(every_move_is_allowed_or_forbidden_as_designed)
 	for (int from = 0; from < SAGA__STATES; from++)
 		for (size_t w = 0; w < 3; w++)
 			for (int to = 0; to < SAGA__STATES; to++)
-				ck_assert_msg(
-					saga__slot_may_move((enum saga__state)from, stuck_from[w],
-						(enum saga__state)to) ==
+				ck_assert_msg(saga__slot_may_move((enum saga__state)from,
+						      stuck_from[w], (enum saga__state)to) ==
 						is_allowed((enum saga__state)from, stuck_from[w],
 							(enum saga__state)to),
 					"%s (was %s) to %s",
@@ -154,11 +153,11 @@ START_TEST(nothing_leaves_an_end)
 
 	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
 		for (int to = 0; to < SAGA__STATES; to++)
-			ck_assert(!saga__slot_may_move(
-				ends[i], SAGA__ABSENT, (enum saga__state)to));
+			ck_assert(
+				!saga__slot_may_move(ends[i], SAGA__ABSENT, (enum saga__state)to));
 		for (int input = 0; input < SAGA__INPUTS; input++)
-			ck_assert_int_eq(saga__slot_decide(ends[i], SAGA__ABSENT,
-						 (enum saga__input)input),
+			ck_assert_int_eq(
+				saga__slot_decide(ends[i], SAGA__ABSENT, (enum saga__input)input),
 				SAGA__IGNORE);
 		ck_assert(saga__slot_is_settled(ends[i]));
 		ck_assert(!saga__slot_holds_back(ends[i]));
@@ -182,17 +181,17 @@ START_TEST(only_done_is_undone_and_only_the_unrun_runs)
 					ck_assert(s == SAGA__ABSENT || s == SAGA__WAITING);
 				if (decision == SAGA__BAR)
 					ck_assert(s == SAGA__ABSENT || s == SAGA__WAITING ||
-						  s == SAGA__DEAD);
+						s == SAGA__DEAD);
 				if (decision == SAGA__BAR)
-					ck_assert(saga__slot_may_move(s, (enum saga__state)was,
-						SAGA__BARRED));
+					ck_assert(saga__slot_may_move(
+						s, (enum saga__state)was, SAGA__BARRED));
 			}
 	for (int from = 0; from < SAGA__STATES; from++)
 		for (int was = 0; was < SAGA__STATES; was++)
 			if (saga__slot_may_move(
 				    (enum saga__state)from, (enum saga__state)was, SAGA__UNDONE))
 				ck_assert(from == SAGA__DONE || from == SAGA__UNDOING ||
-					  from == SAGA__STUCK);
+					from == SAGA__STUCK);
 }
 END_TEST
 
@@ -212,11 +211,16 @@ START_TEST(what_is_settled_and_what_holds_back)
 		enum saga__state state;
 		bool settled, holds;
 	} states[SAGA__STATES] = {
-		{ SAGA__ABSENT, true, false },    { SAGA__WAITING, false, false },
-		{ SAGA__TRYING, false, true },    { SAGA__DONE, true, false },
-		{ SAGA__UNDOING, false, true },   { SAGA__REJECTED, true, false },
-		{ SAGA__FAILED, true, false },    { SAGA__BARRED, true, false },
-		{ SAGA__UNDONE, true, false },    { SAGA__DEAD, false, false },
+		{ SAGA__ABSENT, true, false },
+		{ SAGA__WAITING, false, false },
+		{ SAGA__TRYING, false, true },
+		{ SAGA__DONE, true, false },
+		{ SAGA__UNDOING, false, true },
+		{ SAGA__REJECTED, true, false },
+		{ SAGA__FAILED, true, false },
+		{ SAGA__BARRED, true, false },
+		{ SAGA__UNDONE, true, false },
+		{ SAGA__DEAD, false, false },
 		{ SAGA__STUCK, false, true },
 	};
 
@@ -257,10 +261,8 @@ START_TEST(schedules_have_a_table_of_their_own)
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-		ck_assert_int_eq(
-			saga__schedule_next(table[i].state, SAGA__ARM), table[i].armed);
-		ck_assert_int_eq(
-			saga__schedule_next(table[i].state, SAGA__FALL_DUE), table[i].due);
+		ck_assert_int_eq(saga__schedule_next(table[i].state, SAGA__ARM), table[i].armed);
+		ck_assert_int_eq(saga__schedule_next(table[i].state, SAGA__FALL_DUE), table[i].due);
 		ck_assert_int_eq(
 			saga__schedule_next(table[i].state, SAGA__WITHDRAW), table[i].withdrawn);
 	}

@@ -4,7 +4,9 @@
 
 #include <stdio.h>
 
-enum { EVENT_BYTES = 2048 };
+enum {
+	EVENT_BYTES = 2048
+};
 
 /* ---- its doors ---- */
 
@@ -115,9 +117,10 @@ struct saga__blob *event_of(
 	struct saga__blob *blob;
 
 	saga__buffer_init(&buffer, EVENT_BYTES);
-	ck_assert_int_eq(saga__event_encode(&buffer, &event, type,
-				 saga__shape_same(&type->body, &go.body) ? (const void *)&body : zeros, "",
-				 NULL),
+	ck_assert_int_eq(
+		saga__event_encode(&buffer, &event, type,
+			saga__shape_same(&type->body, &go.body) ? (const void *)&body : zeros, "",
+			NULL),
 		SAGA_OK);
 	blob = saga__blob_new(buffer.at, buffer.size);
 	saga__buffer_free(&buffer);
@@ -206,7 +209,8 @@ void command(struct stage *stage, int kind, int what, const char *outcome)
 static void add_due(struct stage *stage, struct saga__item *items)
 {
 	const struct saga__parked *rows[ITEMS_MOST];
-	size_t count = stage->no_due ? 0 : memory_due(&stage->memory, &stage->batch, rows, ITEMS_MOST);
+	size_t count =
+		stage->no_due ? 0 : memory_due(&stage->memory, &stage->batch, rows, ITEMS_MOST);
 
 	memset(items, 0, ITEMS_MOST * sizeof *items);
 	for (size_t i = 0; i < count; i++) {
@@ -362,7 +366,7 @@ int said(const struct stage *stage, saga_id saga, const saga_type *type)
 
 	for (size_t i = 0; i < stage->memory.event_count; i++)
 		count += saga__id_same(stage->memory.events[i].saga, saga) &&
-			 strcmp(stage->memory.events[i].type, type->name) == 0;
+			strcmp(stage->memory.events[i].type, type->name) == 0;
 	return count;
 }
 

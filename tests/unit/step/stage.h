@@ -37,7 +37,7 @@ SAGA_EVENT(undeclared, "t.undeclared", 1, opt_int64(n));
 SAGA_STRUCT(memo, int64(n));
 
 enum act {
-	GOOD,      /* the first of `emits`, or `undone`; saga_done without; the first of `rejects` in refuse */
+	GOOD, /* the first of `emits`, or `undone`; saga_done without; the first of `rejects` in refuse */
 	REJECT,
 	WAIT,
 	RETRY,
@@ -51,7 +51,13 @@ enum act {
 	POISON,    /* ends the transaction itself */
 };
 
-enum { STEPS_MOST = 8, PHASES = 7, CALLS_MOST = 64, ASKED_MOST = 96, ITEMS_MOST = 128 };
+enum {
+	STEPS_MOST = 8,
+	PHASES = 7,
+	CALLS_MOST = 64,
+	ASKED_MOST = 96,
+	ITEMS_MOST = 128
+};
 
 struct stage {
 	struct memory memory;
@@ -69,21 +75,21 @@ struct stage {
 	void (*hook)(struct stage *stage, saga_step *step); /* first of all in a handler */
 	enum act call;                                      /* GOOD or RETRY, NOTHING */
 	int64_t told;
-	int64_t number;                                     /* for hooks */
+	int64_t number; /* for hooks */
 
-	bool abort;         /* the next batch is rolled back */
-	bool lose_answer;   /* the next batch commits, and nobody hears of it */
-	bool no_loop;       /* own events don't come back */
-	size_t most;        /* items in one batch; 0: all */
+	bool abort;       /* the next batch is rolled back */
+	bool lose_answer; /* the next batch commits, and nobody hears of it */
+	bool no_loop;     /* own events don't come back */
+	size_t most;      /* items in one batch; 0: all */
 	bool no_due;
-	bool due_last;      /* due rows behind the items, else before them */
+	bool due_last; /* due rows behind the items, else before them */
 
 	struct saga__call *calls[CALLS_MOST];
 	size_t call_count;
 	struct saga__item *asked[ASKED_MOST];
 	size_t asked_count;
-	char trace[4096];   /* "run a; undo b; " */
-	char log[4096];     /* "step.retried " */
+	char trace[4096]; /* "run a; undo b; " */
+	char log[4096];   /* "step.retried " */
 };
 
 struct stage *stage_new(const saga_participant_def *def);
@@ -99,8 +105,7 @@ struct saga__blob *event_of(
 	struct stage *stage, saga_id saga, const saga_type *type, const char *subject, int64_t n);
 void give_blob(struct stage *stage, struct saga__blob *event); /* keeps a reference of its own */
 void give(struct stage *stage, saga_id saga, const saga_type *type);
-void give_subject(
-	struct stage *stage, saga_id saga, const saga_type *type, const char *subject);
+void give_subject(struct stage *stage, saga_id saga, const saga_type *type, const char *subject);
 void give_bytes(struct stage *stage, const void *at, size_t size);
 
 /* A request; its reply fills when it is committed. `body` makes the digest. */
@@ -129,8 +134,7 @@ const struct kept_row *only_row(const struct stage *stage, int kind);
 int said(const struct stage *stage, saga_id saga, const saga_type *type);
 const char *last_json(const struct stage *stage, const saga_type *type); /* the caller frees it */
 int64_t effect_of(const struct stage *stage, saga_id saga, const char *step);
-int64_t effect_in(
-	const struct stage *stage, saga_id saga, const char *step, const char *subject);
+int64_t effect_in(const struct stage *stage, saga_id saga, const char *step, const char *subject);
 int counted(const char *text, const char *part);
 
 /* ---- the handlers ---- */

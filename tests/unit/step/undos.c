@@ -35,7 +35,11 @@ static const saga_step_def steps[] = {
 };
 static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
 
-enum { A, B, C };
+enum {
+	A,
+	B,
+	C
+};
 
 static struct stage *stage_done(void)
 {

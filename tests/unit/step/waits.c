@@ -28,7 +28,10 @@ static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
 
 static const saga_type *const parts[] = { &go, &go_too, &go_three };
 
-enum { A, B };
+enum {
+	A,
+	B
+};
 
 /* All orders of three, each alone or all in one batch, with or without doubles. */
 START_TEST(a_join_runs_once_when_all_have_come)
