@@ -8,6 +8,8 @@ enum {
 	BUCKETS = 512
 };
 
+#define NO_SUBJECT "the step runs once a subject, and the event has none"
+
 int saga__batch_init(struct saga__batch *batch, const struct saga__batch_limits *limits)
 {
 	saga__arena_init(&batch->arena, (limits->batch_events + 1) * 8 * limits->event_bytes);
@@ -168,8 +170,7 @@ static int add_step(struct saga__batch *batch, struct saga__item *item,
 	struct saga__work *work;
 
 	if (step->per_subject && !*event->subject)
-		return add_letter(batch, item, event, step,
-			"the step runs once a subject, and the event has none");
+		return add_letter(batch, item, event, step, NO_SUBJECT);
 	if (!(work = add_work(batch, item, event)))
 		return SAGA_NOMEM;
 	work->step = step;
@@ -191,8 +192,7 @@ static int add_unless(struct saga__batch *batch, struct saga__item *item,
 	struct saga__work *work;
 
 	if (step->per_subject && !*event->subject)
-		return add_letter(batch, item, event, step,
-			"the step runs once a subject, and the event has none");
+		return add_letter(batch, item, event, step, NO_SUBJECT);
 	if (!(work = add_work(batch, item, event)))
 		return SAGA_NOMEM;
 	work->step = step;
@@ -281,7 +281,7 @@ static int add_due(struct saga__batch *batch, struct saga__item *item)
 	size_t row = *parked->row ? saga__plan_row(batch->plan, parked->row) : SIZE_MAX;
 	int code;
 
-	if (parked->kind == SAGA__PARKED_LETTER && !*parked->row) {
+	if (parked->kind == SAGA__PARKED_LETTER && (!*parked->row || !parked->role)) {
 		struct saga__work gone = { .item = item, .parked = parked };
 
 		saga__unpark(batch, &gone);
@@ -290,6 +290,9 @@ static int add_due(struct saga__batch *batch, struct saga__item *item)
 	code = read_event(batch, parked->event, &event, &known, &error);
 	if (code == SAGA_NOMEM)
 		return code;
+	if (code == SAGA_OK && row != SIZE_MAX && !batch->plan->rows[row].schedule &&
+		batch->plan->steps[batch->plan->rows[row].step].per_subject && !*event->subject)
+		code = saga_error_set(&error, SAGA_MALFORMED, NO_SUBJECT);
 	if (code == SAGA_OK && row == SIZE_MAX)
 		code = saga_error_set(
 			&error, SAGA_MALFORMED, "there is no step %s any more", parked->row);
@@ -376,6 +379,8 @@ static void do_work(struct saga__batch *batch, struct saga__work *work)
 {
 	const struct saga__parked *parked = work->parked;
 
+	if (work->item->kind == SAGA__ITEM_DUE && parked && saga__is_dealt_with(batch, parked))
+		return;
 	if (parked && parked->command)
 		saga__do_operator(batch, work);
 	else if (work->item->kind == SAGA__ITEM_ANSWER)

@@ -151,7 +151,7 @@ static int check_outcomes(const saga_step_def *step, saga_error *error)
 	if (rejects == 1 && !step->refuse && !saga__shape_needs_nothing(&step->rejects[0]->body))
 		return broken(step, error,
 			"no `refuse`, and `rejects` has a field that is neither optional nor a "
-		        "reason");
+			"reason");
 	return SAGA_OK;
 }
 
@@ -248,13 +248,13 @@ int saga__steps_check_silence(const struct saga__plan *plan, saga_error *error)
 			if (!step->rejects[0])
 				return saga_error_set(error, SAGA_MISUSE,
 					"step %s: it has no `rejects`, so when it is barred, the "
-				        "undo of %s waits for ever",
+					"undo of %s waits for ever",
 					step->name, waits->name);
 			for (size_t k = 0; k < SAGA_EVENTS && step->rejects[k]; k++)
 				if (!saga__types_have(waits->undo_on, step->rejects[k]))
 					return saga_error_set(error, SAGA_MISUSE,
 						"step %s: it is undone on what %s undoes, but not "
-					        "on its rejection %s",
+						"on its rejection %s",
 						waits->name, step->name, step->rejects[k]->name);
 		}
 	return SAGA_OK;

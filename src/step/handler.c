@@ -136,11 +136,20 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, c
 	return batch->lost.code;
 }
 
+/* They live in the memory of handlers, which `refuse` will use. */
+static void drop_wishes(struct saga_step *step)
+{
+	for (struct saga__wish *wish = step->wishes; wish; wish = wish->next)
+		saga__blob_unref(wish->event);
+	step->wishes = NULL;
+}
+
 void saga__step_take_back(struct saga_step *step)
 {
 	struct saga__batch *batch = step->batch;
 	saga_error error;
 
+	drop_wishes(step);
 	if (!step->marked)
 		return;
 	step->marked = false;
@@ -152,8 +161,7 @@ void saga__step_take_back(struct saga_step *step)
 
 void saga__step_end(struct saga_step *step)
 {
-	for (struct saga__wish *wish = step->wishes; wish; wish = wish->next)
-		saga__blob_unref(wish->event);
+	drop_wishes(step);
 	saga__blob_unref(step->event);
 }
 

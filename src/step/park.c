@@ -122,9 +122,31 @@ static struct saga__parking *change(
 	return parking;
 }
 
-static saga_bytes trigger_of(const struct saga__work *work)
+saga_bytes saga__trigger_of(const struct saga__work *work)
 {
-	return work->parked ? work->parked->event : saga__blob_bytes(work->item->event);
+	/* A dead letter that is tried again is no work's row, but an item's. */
+	const struct saga__parked *parked = work->parked ? work->parked : work->item->parked;
+
+	return parked ? parked->event : saga__blob_bytes(work->item->event);
+}
+
+static bool is_of(const struct saga__parking *parking, const struct saga__parked *row)
+{
+	const struct saga__parked *other = &parking->parked;
+
+	if (parking->change != SAGA__PARK_DROP_KIND)
+		return saga__id_same(other->id, row->id);
+	return other->kind == row->kind && saga__id_same(other->saga, row->saga) &&
+		strcmp(other->row, row->row) == 0 && strcmp(other->subject, row->subject) == 0;
+}
+
+bool saga__is_dealt_with(const struct saga__batch *batch, const struct saga__parked *row)
+{
+	for (const struct saga__parking *parking = batch->parkings; parking;
+		parking = parking->next)
+		if (is_of(parking, row))
+			return true;
+	return false;
 }
 
 static const char *row_of(const struct saga__batch *batch, const struct saga__work *work)
@@ -167,7 +189,7 @@ void saga__park(struct saga__batch *batch, struct saga__work *work, int kind, in
 		.due = due,
 		.behind = behind,
 		.why = keep_text(batch, why),
-		.event = trigger_of(work),
+		.event = saga__trigger_of(work),
 		.question = question,
 	};
 	batch->delta.parked += is_live(kind) - (old && is_live(old->kind));
@@ -269,13 +291,20 @@ void saga__do_schedule(struct saga__batch *batch, struct saga__work *work)
 
 	/* Withdrawn in this batch, its row went with that. */
 	if (work->slot->before != SAGA__WAITING || work->slot->state == SAGA__WAITING)
-		saga__unpark(batch, work);
-	if (to == work->slot->state)
-		return;
+		if (to == work->slot->state) {
+			saga__unpark(batch, work);
+			return;
+		}
 	if (!(event = saga__batch_encode(batch, work, NULL, NULL, NULL, &id, &error))) {
-		saga__batch_lose(batch, error.code, error.text);
+		/* Its number grew, and it was at the limit before: it must not hold up the lane. */
+		if (error.code == SAGA_NOMEM)
+			saga__batch_lose(batch, error.code, error.text);
+		else
+			saga__dead_letter(batch, work, error.text);
+		saga__slot_move(batch, work->slot, to, "");
 		return;
 	}
+	saga__unpark(batch, work);
 	known = saga__plan_type(batch->plan, work->event->type, work->event->version);
 	saga__batch_publish(batch, work->slot->saga, event, id, known && known->route_count);
 	saga__blob_unref(event);

@@ -40,6 +40,24 @@ size_t saga__plan_row(const struct saga__plan *plan, const char *name)
 
 /* ---- the steps ---- */
 
+static int check_was(const struct saga__plan *plan, saga_error *error)
+{
+	for (size_t i = 0; i < plan->step_count; i++)
+		for (size_t j = 0; plan->steps[i].was && j < plan->step_count; j++) {
+			const saga_step_def *step = &plan->steps[i], *other = &plan->steps[j];
+
+			if (strcmp(step->was, other->name) == 0)
+				return saga_error_set(error, SAGA_MISUSE,
+					"step %s: it was %s, and another step is", step->name,
+					step->was);
+			if (j < i && other->was && strcmp(step->was, other->was) == 0)
+				return saga_error_set(error, SAGA_MISUSE,
+					"steps %s and %s: both were %s", other->name, step->name,
+					step->was);
+		}
+	return SAGA_OK;
+}
+
 static int copy_steps(struct saga__plan *plan, const saga_participant_def *def, saga_error *error)
 {
 	size_t size =
@@ -55,13 +73,7 @@ static int copy_steps(struct saga__plan *plan, const saga_participant_def *def, 
 				return saga_error_set(error, SAGA_MISUSE, "step %s: declared twice",
 					plan->steps[i].name);
 	}
-	for (size_t i = 0; i < def->step_count; i++)
-		for (size_t j = 0; plan->steps[i].was && j < def->step_count; j++)
-			if (strcmp(plan->steps[i].was, plan->steps[j].name) == 0)
-				return saga_error_set(error, SAGA_MISUSE,
-					"step %s: it was %s, and another step is",
-					plan->steps[i].name, plan->steps[i].was);
-	return SAGA_OK;
+	return check_was(plan, error);
 }
 
 static size_t count_after(const saga_step_def *step)

@@ -40,29 +40,40 @@ static bool has_seen_type(const struct saga__slot *slot, const char *type)
 	return false;
 }
 
-/* Forgets the oldest beyond the most that are kept; a join's must stay, and are fewer. */
+/*
+ * Forgets the oldest beyond the most that are kept; but of a join's types the first event each,
+ * which alone bears the name, is never forgotten.
+ */
 static void see(struct saga__batch *batch, struct saga__work *work)
 {
 	struct saga__slot *slot = work->slot;
-	const unsigned char *from = slot->seen.at, *at = from, *end = at + slot->seen.size;
-	size_t length = work->step->join == SAGA_ALL ? strlen(work->event->type) : 0, count = 0;
+	const unsigned char *from = slot->seen.at, *end = from + slot->seen.size, *oldest = end;
+	bool joins = work->step->join == SAGA_ALL && !has_seen_type(slot, work->event->type);
+	size_t length = joins ? strlen(work->event->type) : 0, count = 0, before;
 	unsigned char *seen;
 
-	for (; at < end; at = next_seen(at))
+	for (const unsigned char *at = from; at < end; at = next_seen(at)) {
 		count++;
-	for (; count >= SEEN_MOST; count--)
-		from = next_seen(from);
-	seen = saga__arena_alloc(
-		&batch->arena, (size_t)(end - from) + sizeof(saga_id) + 1 + length);
+		if (oldest == end && !at[sizeof(saga_id)])
+			oldest = at;
+	}
+	if (count < SEEN_MOST)
+		oldest = end;
+	seen = saga__arena_alloc(&batch->arena, slot->seen.size + sizeof(saga_id) + 1 + length);
 	if (!seen) {
 		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
 		return;
 	}
-	slot->seen.size = (size_t)(end - from) + sizeof(saga_id) + 1 + length;
-	slot->seen.at = seen;
-	if (end > from)
-		memcpy(seen, from, (size_t)(end - from));
-	seen += end - from;
+	slot->seen = (saga_bytes){ seen, slot->seen.size + sizeof(saga_id) + 1 + length };
+	if ((before = (size_t)(oldest - from)) > 0)
+		memcpy(seen, from, before);
+	seen += before;
+	if (oldest < end) {
+		oldest = next_seen(oldest);
+		memcpy(seen, oldest, (size_t)(end - oldest));
+		seen += end - oldest;
+		slot->seen.size -= sizeof(saga_id) + 1;
+	}
 	memcpy(seen, &work->event->id, sizeof(saga_id));
 	seen[sizeof(saga_id)] = (unsigned char)length;
 	memcpy(seen + sizeof(saga_id) + 1, work->event->type, length);
@@ -129,8 +140,7 @@ static void remember(struct saga__batch *batch, struct saga__work *work, struct 
 	bool asked = work->item->kind == SAGA__ITEM_REQUEST;
 
 	if (work->step->undo || work->step->outside.call)
-		slot->trigger =
-			work->parked ? work->parked->event : saga__blob_bytes(work->item->event);
+		slot->trigger = saga__trigger_of(work);
 	if (asked)
 		slot->digest = (saga_bytes){ work->item->digest, sizeof work->item->digest };
 	if (on->request && outcome)
@@ -203,8 +213,8 @@ static void give_up(struct saga__batch *batch, struct saga__work *work, const ch
 		return;
 	}
 	saga__batch_log(batch, SAGA_WARNING, "step.failed", work, why);
-	saga__slot_withdraw_schedules(batch, work);
 	if (speak(batch, work, SAGA__FAILED, SAGA_FAILED, why, &error)) {
+		saga__slot_withdraw_schedules(batch, work);
 		saga__unpark(batch, work);
 		return;
 	}
@@ -247,8 +257,7 @@ static void make_call(struct saga__batch *batch, struct saga__work *work, saga_i
 	int attempts, saga_bytes question)
 {
 	struct saga__call *call = calloc(1, sizeof *call);
-	saga_bytes trigger =
-		work->parked ? work->parked->event : saga__blob_bytes(work->item->event);
+	saga_bytes trigger = saga__trigger_of(work);
 
 	if (call) {
 		call->event = saga__blob_new(trigger.at, trigger.size);
@@ -554,10 +563,9 @@ void saga__do_answer(struct saga__batch *batch, struct saga__work *work)
 	bool undo = work->role == SAGA__ROLE_UNDO;
 	struct saga_step step;
 
-	if (work->slot->state != (undo ? SAGA__UNDOING : SAGA__TRYING)) {
-		saga__unpark(batch, work);
+	/* An answer too many: whoever moved the slot has seen to the row, too. */
+	if (work->slot->state != (undo ? SAGA__UNDOING : SAGA__TRYING))
 		return;
-	}
 	if (call->code != SAGA_OK) {
 		unanswered(batch, work, call->why, false);
 		return;

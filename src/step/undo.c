@@ -119,12 +119,15 @@ void saga__do_undo(struct saga__batch *batch, struct saga__work *work)
 
 /* ---- by hand ---- */
 
-/* Back to where it was, refused; the operator reads why. */
+/* Back to what it was, refused; the operator reads why. */
 static void refuse_command(struct saga__batch *batch, struct saga__work *work, const char *why)
 {
+	const struct saga__parked *parked = work->parked;
+	bool held = parked->kind == SAGA__PARKED_HELD || parked->kind == SAGA__PARKED_LETTER;
+
 	saga__batch_log(batch, SAGA_WARNING, "operator.refused", work, why);
-	saga__park(batch, work, work->parked->kind, work->parked->attempts, SAGA__NEVER, "", why,
-		work->parked->question);
+	saga__park(batch, work, parked->kind, parked->attempts, held ? SAGA__NEVER : parked->due,
+		parked->behind, why, parked->question);
 }
 
 static void requeue(struct saga__batch *batch, struct saga__work *work)
@@ -143,7 +146,9 @@ static void requeue(struct saga__batch *batch, struct saga__work *work)
 			return;
 		}
 	}
-	if (kind == SAGA__PARKED_CALL)
+	if (batch->plan->rows[slot->row].schedule)
+		saga__do_schedule(batch, work);
+	else if (kind == SAGA__PARKED_CALL)
 		saga__do_call_again(batch, work);
 	else if (work->role == SAGA__ROLE_UNDO)
 		saga__do_undo(batch, work);
@@ -168,6 +173,10 @@ static enum saga__state asserted_state(const struct saga__work *work, const saga
 	else if (saga__types_have(step->undone, type))
 		to = SAGA__UNDONE;
 	if (to == SAGA__ABSENT || !saga__slot_may_move(work->slot->state, work->slot->was, to))
+		return SAGA__ABSENT;
+	/* Of a stuck undo the run's outcome is out already. */
+	if (work->slot->state == SAGA__STUCK && work->slot->was != SAGA__TRYING &&
+		to != SAGA__UNDONE)
 		return SAGA__ABSENT;
 	return to;
 }
@@ -216,7 +225,7 @@ static void decree(struct saga__batch *batch, struct saga__work *work)
 		refuse_command(batch, work, error.text);
 		return;
 	}
-	if (to == SAGA__UNDONE)
+	if (to == SAGA__UNDONE || to == SAGA__REJECTED)
 		saga__slot_withdraw_schedules(batch, work);
 	saga__slot_move(batch, slot, to, parked->why);
 	if (to == SAGA__DONE && work->step->undo)

@@ -147,6 +147,12 @@ const struct saga__parked *saga__last_parked(const struct saga__batch *batch);
 void saga__drop_parked(struct saga__batch *batch, const struct saga__work *work,
 	const struct saga__slot *slot, int kind);
 
+/* The event that set it off, in its wire form; for as long as its item lives. */
+saga_bytes saga__trigger_of(const struct saga__work *work);
+
+/* Whether this batch has changed or dropped the row already. */
+bool saga__is_dealt_with(const struct saga__batch *batch, const struct saga__parked *row);
+
 /* Its row, if it came from one, has done its work. */
 void saga__unpark(struct saga__batch *batch, struct saga__work *work);
 

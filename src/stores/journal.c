@@ -18,6 +18,7 @@ struct due {
 	struct saga__arena *arena;
 	struct saga__parked **rows;
 	size_t count, most;
+	saga_error *error;
 };
 
 static const char *text_of(struct saga__arena *arena, const saga_value *value)
@@ -27,12 +28,14 @@ static const char *text_of(struct saga__arena *arena, const saga_value *value)
 		: "";
 }
 
+/* at NULL: out of memory. */
 static saga_bytes bytes_of(struct saga__arena *arena, const saga_value *value)
 {
-	saga_bytes bytes = { NULL, 0 };
+	saga_bytes bytes = { "", 0 };
 
-	if (value->kind == SAGA_VALUE_BYTES && value->as.bytes.size &&
-		(bytes.at = saga__arena_text(arena, value->as.bytes.at, value->as.bytes.size)))
+	if (value->kind != SAGA_VALUE_BYTES || !value->as.bytes.size)
+		return bytes;
+	if ((bytes.at = saga__arena_text(arena, value->as.bytes.at, value->as.bytes.size)))
 		bytes.size = value->as.bytes.size;
 	return bytes;
 }
@@ -104,7 +107,8 @@ int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size
 	const saga_statement statement = { "SELECT " PARKED_COLUMNS " FROM saga_parked"
 					   " WHERE shard = ? AND due <= ? ORDER BY due, id LIMIT ?",
 		values, 3 };
-	struct due due = { arena, saga__arena_calloc(arena, most, sizeof *due.rows), 0, most };
+	struct due due = { arena, saga__arena_calloc(arena, most, sizeof *due.rows), 0, most,
+		error };
 	saga_sink sink = { take_due, NULL, &due };
 	int code;
 
@@ -232,16 +236,19 @@ int saga__journal_suspect(
 struct outbox {
 	int (*row)(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event);
 	void *context;
+	saga_error *error;
 };
 
 static int take_outbox(void *context, size_t i, const char *const *names, const saga_value *columns,
 	size_t column_count)
 {
 	struct outbox *outbox = context;
+	int code = outbox->row(outbox->context, (uint64_t)columns[0].as.int64, id_of(&columns[1]),
+		id_of(&columns[2]), columns[3].as.bytes);
 
 	(void)i, (void)names, (void)column_count;
-	return outbox->row(outbox->context, (uint64_t)columns[0].as.int64, id_of(&columns[1]),
-		id_of(&columns[2]), columns[3].as.bytes);
+	return code == SAGA_OK ? code
+			       : saga_error_set(outbox->error, code, "%s", saga_code_text(code));
 }
 
 int saga__journal_outbox(struct saga__journal *j, unsigned shard, uint64_t first, uint64_t last,
@@ -255,7 +262,7 @@ int saga__journal_outbox(struct saga__journal *j, unsigned shard, uint64_t first
 					   " WHERE shard = ? AND seq >= ? AND seq <= ?"
 					   " ORDER BY seq LIMIT ?",
 		values, 4 };
-	struct outbox outbox = { row, context };
+	struct outbox outbox = { row, context, error };
 	saga_sink sink = { take_outbox, NULL, &outbox };
 
 	return j->ops->run(j->store, &statement, 1, &sink, error);
@@ -287,6 +294,7 @@ struct positions {
 	int (*row)(void *context, const struct saga__source *source, unsigned shard,
 		struct saga__position position);
 	void *context;
+	saga_error *error;
 };
 
 static int take_position(void *context, size_t i, const char *const *names,
@@ -295,12 +303,15 @@ static int take_position(void *context, size_t i, const char *const *names,
 	struct positions *positions = context;
 	struct saga__source source = { .stream = { id_of(&columns[0]),
 					       (uint32_t)columns[1].as.int64 } };
+	int code;
 
 	(void)i, (void)names, (void)column_count;
 	(void)snprintf(source.owner, sizeof source.owner, "%.*s", (int)columns[3].as.bytes.size,
 		(const char *)columns[3].as.bytes.at);
-	return positions->row(positions->context, &source, (unsigned)columns[2].as.int64,
+	code = positions->row(positions->context, &source, (unsigned)columns[2].as.int64,
 		(struct saga__position){ (uint64_t)columns[4].as.int64, id_of(&columns[5]) });
+	return code == SAGA_OK ? code
+			       : saga_error_set(positions->error, code, "%s", saga_code_text(code));
 }
 
 int saga__journal_positions(struct saga__journal *j,
@@ -311,7 +322,7 @@ int saga__journal_positions(struct saga__journal *j,
 	const saga_statement statement = {
 		"SELECT stream, stream_shard, shard, owner, seq, id FROM saga_position", NULL, 0
 	};
-	struct positions positions = { row, context };
+	struct positions positions = { row, context, error };
 	saga_sink sink = { take_position, NULL, &positions };
 
 	return j->ops->run(j->store, &statement, 1, &sink, error);

@@ -10,6 +10,7 @@
 struct loading {
 	struct saga__batch *batch;
 	struct saga__slot **slots;
+	saga_error *error;
 };
 
 /* False: no room. A slot that is read by half must not be written back. */
@@ -55,14 +56,18 @@ static int take_slot(
 		!keep_bytes(arena, &c[5], &slot->answer) ||
 		!keep_bytes(arena, &c[6], &slot->digest) ||
 		!keep_bytes(arena, &c[7], &slot->note) || !keep_bytes(arena, &c[8], &slot->seen))
-		return SAGA_NOMEM;
-	return slot->state == SAGA__STATES ? SAGA_REFUSED : SAGA_OK;
+		return saga_error_set(loading->error, SAGA_NOMEM, "out of memory");
+	if (slot->state == SAGA__STATES)
+		return saga_error_set(loading->error, SAGA_REFUSED,
+			"a slot of step %s is in a state that this library does not know",
+			loading->batch->plan->rows[slot->row].name);
+	return SAGA_OK;
 }
 
 int saga__journal_load(struct saga__journal *j, struct saga__batch *batch, saga_error *error)
 {
 	struct saga__arena *arena = &batch->arena;
-	struct loading loading = { batch, NULL };
+	struct loading loading = { batch, NULL, error };
 	saga_sink sink = { take_slot, NULL, &loading };
 	saga_statement *statements;
 	saga_value *values;
@@ -140,7 +145,10 @@ static void put_slot(saga_value *v, const struct saga__batch *batch, const struc
 	v[6] = bytes_or_null(slot->answer);
 	v[7] = bytes_or_null(slot->digest);
 	v[8] = bytes_or_null(slot->note);
-	v[9] = bytes_or_null(slot->state == SAGA__WAITING ? slot->seen : (saga_bytes){ NULL, 0 });
+	/* A dead slot may wait again. */
+	v[9] = bytes_or_null(slot->state == SAGA__WAITING || slot->state == SAGA__DEAD
+			? slot->seen
+			: (saga_bytes){ NULL, 0 });
 	v[10] = saga_uuid(slot->saga);
 	v[11] = saga_text(batch->plan->rows[slot->row].name);
 	v[12] = saga_text(slot->subject);

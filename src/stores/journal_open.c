@@ -207,14 +207,21 @@ static int run_schema(struct saga__journal *j, const struct saga__plan *plan, sa
 	return put_meta(j, "schema", number, error);
 }
 
+/* What waited behind the old name is due, and parks itself behind the new one. */
 static int rename_row(struct saga__journal *j, const char *from, const char *to, saga_error *error)
 {
 	int code = SAGA__RUN(j, "UPDATE saga_slot SET step = ? WHERE step = ?", error,
 		saga_text(to), saga_text(from));
 
-	return code != SAGA_OK ? code
-			       : SAGA__RUN(j, "UPDATE saga_parked SET step = ? WHERE step = ?",
-					 error, saga_text(to), saga_text(from));
+	if (code == SAGA_OK)
+		code = SAGA__RUN(j, "UPDATE saga_parked SET step = ? WHERE step = ?", error,
+			saga_text(to), saga_text(from));
+	if (code == SAGA_OK)
+		code = SAGA__RUN(j,
+			"UPDATE saga_parked SET due = ?, kind = 'retry', behind = ''"
+			" WHERE kind = 'behind'",
+			error, saga_int64(0));
+	return code;
 }
 
 /* `.was`: once, the slots of the old name get the new one. */
