@@ -42,7 +42,7 @@ static const struct {
 		"--body: " },
 	{ "show --store sqlite:x", 2, "SAGA-ID is missing" },
 	{ "show --store sqlite:x nonsense", 2, "SAGA-ID `nonsense`: not a UUID" },
-	{ "dead list --store x", 2, "option --store: " },
+	{ "dead list --store x", 2, "option --store: `x` is no URL" },
 	{ "dead list --store oracle:x", 2, "no such scheme `oracle`" },
 	{ "dead list --store sqlite:", 2, "option --store: " },
 	{ "dead list --store sqlite:/no/such/file.db", 1, "`/no/such/file.db`: No such file" },
