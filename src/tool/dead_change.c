@@ -139,7 +139,7 @@ static int discard_row(struct change *change, const struct row *row, saga_error 
 	if (row->parked.kind == SAGA__PARKED_HELD)
 		return is_no(row,
 			"a slot hangs on it, so it can't be discarded: requeue it, or assert how "
-		        "it "
+			"it "
 			"ended",
 			error);
 	if (row->parked.kind != SAGA__PARKED_LETTER)
@@ -237,8 +237,11 @@ static int change_store(const struct arguments *arguments,
 	it.store = &store;
 	saga__arena_init(&it.arena, SIZE_MAX);
 	it.rows = calloc((size_t)arguments->id_count + 1, sizeof *it.rows);
-	code = it.rows ? store_change(&store, change, &it, &error)
-		       : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+	code = SAGA_NOMEM;
+	if (it.rows)
+		code = store_change(&store, change, &it, &error);
+	else
+		(void)saga_error_set(&error, code, "out of memory");
 	if (code == SAGA_OK)
 		tell(&it);
 	free(it.rows);

@@ -17,7 +17,7 @@ void add_row(struct table *table, const struct row *row, int64_t now);
 /* Says what went wrong with the store, and answers the exit code for it. */
 int store_failed(const saga_error *error);
 
-/* Opens the store that --store names, and asks its time; or says why not, and answers an exit code. */
+/* Opens the store that --store names, asks its time; else says why, and answers an exit code. */
 int look_open(const struct arguments *arguments, struct store *ret_store, int64_t *ret_now);
 
 /* Flushes stdout: an answer that could not be written is a failure. */

@@ -19,7 +19,7 @@ static const char help[] =
 	"\n"
 	"Looks into the store of one participant, which may run meanwhile, and tells it what an\n"
 	"operator wants. URL is the participant's own, as sqlite:order.db. An ID is a UUID, or as "
-        "much\n"
+	"much\n"
 	"of its beginning as makes it one alone, 8 characters at least.\n"
 	"\n"
 	"Exits 0, 1 for what failed, 2 for wrong use.\n";
@@ -27,7 +27,7 @@ static const char help[] =
 static const char list_help[] =
 	"usage: saga dead list --store URL [--kind KIND] [--json]\n"
 	"What is set aside, the oldest first: held triggers of dead and stuck slots, and dead "
-        "letters;\n"
+	"letters;\n"
 	"and how many others there are.\n"
 	"\n"
 	"  --kind KIND   retry, call, behind, schedule, held, letter, or all\n"
@@ -38,21 +38,21 @@ static const char show_row_help[] = "usage: saga dead show --store URL [--json] 
 
 static const char requeue_help[] = "usage: saga dead requeue --store URL ID...|--all\n"
 				   "Once more, with all its attempts: the trigger of a dead or "
-                                   "stuck slot, a dead letter, or what\n"
+				   "stuck slot, a dead letter, or what\n"
 				   "is to be retried later. --all: all held rows and dead letters. "
-                                   "The participant does it within\n"
+				   "The participant does it within\n"
 				   "2 s if it runs, else when it starts.\n";
 
 static const char discard_help[] = "usage: saga dead discard --store URL ID...\n"
 				   "Removes dead letters. Their events go to stdout, a line of "
-                                   "JSON each, before they are gone.\n";
+				   "JSON each, before they are gone.\n";
 
 static const char assert_help[] =
 	"usage: saga dead assert --store URL ID [--outcome TYPE [--body JSON]] --note TEXT\n"
 	"Says how a dead or stuck slot ended. The participant publishes the event, and the slot is "
-        "done,\n"
+	"done,\n"
 	"rejected or undone by what the step declares it to be; what it does not declare it "
-        "refuses, and\n"
+	"refuses, and\n"
 	"`saga dead list` says why.\n"
 	"\n"
 	"  --outcome TYPE   the event, as payment.charged; none: a step that declares no `emits`\n"
@@ -62,7 +62,7 @@ static const char assert_help[] =
 static const char show_help[] =
 	"usage: saga show --store URL [--json] SAGA-ID\n"
 	"One saga as this participant knows it: its slots and why they wait, its schedules, what "
-        "is\n"
+	"is\n"
 	"parked, and the events that it published and that the outbox still has.\n";
 
 static const struct command commands[] = {
@@ -106,7 +106,7 @@ static bool is(const char *a, const char *b)
 static int wrong_command(const char *group, const char *name)
 {
 	if (!name)
-		(void)complain("%s%s: which command?", "saga", group ? " dead" : "");
+		(void)complain("%swhich command?", group ? "dead: " : "");
 	else
 		(void)complain(
 			"no such command: %s%s%s", group ? group : "", group ? " " : "", name);

@@ -73,7 +73,7 @@ int64_t column_number(const saga_value *column)
 	return column->kind == SAGA_VALUE_INT64 ? column->as.int64 : 0;
 }
 
-/* ---- what a file must be, before SQLite makes one, or a write-ahead log beside a stranger's ---- */
+/* ---- a file: before SQLite makes one, or a write-ahead log beside a stranger's ---- */
 
 static int read_header(const char *path, unsigned char header[SQLITE_HEADER], saga_error *error)
 {
@@ -182,8 +182,13 @@ static int connect_to(const char *url, struct store *store, saga_error *error)
 	int code;
 
 	(void)snprintf(scheme, sizeof scheme, "%.*s", (int)(size < 31 ? size : 31), url);
-	if (!url[size] || !(store->ops = saga_store_builtin(scheme)))
-		return saga_error_set(error, SAGA_MALFORMED, "no such scheme `%s`", scheme);
+	store->ops = url[size] ? saga_store_builtin(scheme) : NULL;
+	if (!store->ops) {
+		(void)saga_error_set(error, SAGA_MALFORMED,
+			url[size] ? "no such scheme `%s`" : "`%s` is no URL, as sqlite:PATH is",
+			url[size] ? scheme : url);
+		return SAGA_MALFORMED;
+	}
 	if (store->ops->dialect == SAGA_SQLITE && (code = check_file(url, error)) != SAGA_OK)
 		return code;
 	return store->ops->open(&options, &store->handle, error);

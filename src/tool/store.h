@@ -17,8 +17,8 @@ struct store {
 };
 
 /*
- * MALFORMED: the URL. UNSUPPORTED: no store of this build, no saga tables in it, or tables of another
- * layout. Else what the store answers.
+ * MALFORMED: the URL, or its scheme. UNSUPPORTED: no saga tables in it, or of another layout. Else
+ * what the store answers.
  */
 int store_open(const char *url, struct store *ret_store, saga_error *error);
 void store_close(struct store *store);

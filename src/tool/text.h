@@ -23,7 +23,7 @@ const char *time_relative(int64_t ms, int64_t now, char buffer[TIME_TEXT]);
 size_t put_safely(FILE *out, const char *text);
 size_t width_of(const char *text);
 
-/* An event as application/cloudevents+json; one that can't be read as its bytes, with the reason. */
+/* An event as application/cloudevents+json; one that can't be read: its bytes, and the reason. */
 void put_event(FILE *out, saga_bytes wire);
 
 /* A question, as the store keeps it: its name, and its body as JSON. */
