@@ -70,3 +70,9 @@ const char *only_row(struct stage *stage, const char *kind, char id[SAGA_ID_TEXT
 	snprintf(id, SAGA_ID_TEXT, "%.36s", line + 7);
 	return id;
 }
+
+bool carried_out(struct stage *stage)
+{
+	return sql_int(stage, "SELECT COUNT(*) FROM saga_parked WHERE command IS NOT NULL", NULL,
+		       NULL) == 0;
+}

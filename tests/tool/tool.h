@@ -23,4 +23,7 @@ void check_said(const struct said *said, int code, const char *part, const char 
 /* The id of the only row of that kind. */
 const char *only_row(struct stage *stage, const char *kind, char id[SAGA_ID_TEXT]);
 
+/* Whether the target has done, or refused, what it was told to do. */
+bool carried_out(struct stage *stage);
+
 #endif
