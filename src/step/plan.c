@@ -173,15 +173,15 @@ static int visit_route(struct saga__plan *plan, const saga_step_def *step,
 
 	for (size_t i = 0; role && i < SAGA_EVENTS && list[i]; i++) {
 		struct saga__known *known = known_of(plan, list[i]);
-		struct saga__route *more =
-			realloc(known->routes, (known->route_count + 1) * sizeof *more);
+		struct saga__route *more;
 
-		if (!more)
-			return saga_error_set(error, SAGA_NOMEM, "out of memory");
 		if (list[i]->request && known->route_count)
 			return saga_error_set(error, SAGA_MISUSE,
 				"step %s: another step is `on` the request %s too", step->name,
 				list[i]->name);
+		more = realloc(known->routes, (known->route_count + 1) * sizeof *more);
+		if (!more)
+			return saga_error_set(error, SAGA_NOMEM, "out of memory");
 		known->routes = more;
 		more[known->route_count++] = (struct saga__route){
 			.step = (unsigned short)at,
@@ -212,14 +212,12 @@ static int in_order(const void *a, const void *b)
 
 static int make_types(struct saga__plan *plan, saga_error *error)
 {
-	size_t most = plan->step_count * SAGA_EVENTS * (7 + SAGA_EVENTS), used = 1;
+	size_t used = 1;
 	int code = SAGA_OK;
 
-	/* Room for every mention, so that a type's index fits and the buckets stay half empty. */
+	/* Room for every mention, so that the buckets stay half empty. */
 	for (size_t i = 0; i < plan->step_count; i++)
 		used += 6 * SAGA_EVENTS + count_after(&plan->steps[i]) * (SAGA_EVENTS + 1);
-	if (used > most + 1)
-		used = most + 1;
 	for (plan->bucket_count = 16; plan->bucket_count < 2 * used; plan->bucket_count *= 2)
 		;
 	plan->types = calloc(used, sizeof *plan->types);
