@@ -134,6 +134,7 @@ static int add_letter(struct saga__batch *batch, struct saga__item *item,
 	if (!work)
 		return SAGA_NOMEM;
 	work->step = step;
+	work->parked = item->parked;
 	saga__dead_letter(batch, work, why);
 	work->silent = true;
 	return SAGA_OK;
@@ -271,6 +272,25 @@ static int add_event(struct saga__batch *batch, struct saga__item *item, saga_by
 	return add_routes(batch, item, event, known);
 }
 
+/* A letter to all that its event concerns: its row goes, and the event is as if it had just come. */
+static int add_letter_again(struct saga__batch *batch, struct saga__item *item)
+{
+	const struct saga__parked *parked = item->parked;
+	struct saga__work gone = { .item = item, .parked = parked };
+	struct saga__blob *event =
+		saga__arena_alloc(&batch->arena, sizeof *event + parked->event.size);
+
+	if (!event)
+		return SAGA_NOMEM;
+	event->refs = 1;
+	event->size = parked->event.size;
+	memcpy(event->at, parked->event.at, parked->event.size);
+	saga__unpark(batch, &gone);
+	item->event = event;
+	item->parked = NULL;
+	return add_event(batch, item, parked->event);
+}
+
 static int add_due(struct saga__batch *batch, struct saga__item *item)
 {
 	const struct saga__parked *parked = item->parked;
@@ -281,12 +301,8 @@ static int add_due(struct saga__batch *batch, struct saga__item *item)
 	size_t row = *parked->row ? saga__plan_row(batch->plan, parked->row) : SIZE_MAX;
 	int code;
 
-	if (parked->kind == SAGA__PARKED_LETTER && (!*parked->row || !parked->role)) {
-		struct saga__work gone = { .item = item, .parked = parked };
-
-		saga__unpark(batch, &gone);
-		return add_event(batch, item, parked->event);
-	}
+	if (parked->kind == SAGA__PARKED_LETTER && (!*parked->row || !parked->role))
+		return add_letter_again(batch, item);
 	code = read_event(batch, parked->event, &event, &known, &error);
 	if (code == SAGA_NOMEM)
 		return code;

@@ -181,6 +181,21 @@ static enum saga__state asserted_state(const struct saga__work *work, const saga
 	return to;
 }
 
+/* What the operator left out of the body, the note says: NULL, not "", is what it is put in for. */
+static void leave_reasons_out(const saga_shape *shape, void *body)
+{
+	for (size_t i = 0; i < shape->field_count; i++) {
+		const saga_field *field = &shape->fields[i];
+		const char *text;
+
+		if (!(field->kind & SAGA_KIND_REASON))
+			continue;
+		memcpy(&text, (char *)body + field->offset, sizeof text);
+		if (text && !*text)
+			memset((char *)body + field->offset, 0, sizeof text);
+	}
+}
+
 static struct saga__blob *asserted_event(struct saga__batch *batch, struct saga__work *work,
 	const saga_type *type, saga_id *ret_id, saga_error *error)
 {
@@ -190,6 +205,7 @@ static struct saga__blob *asserted_event(struct saga__batch *batch, struct saga_
 	if (saga__json_read(&batch->arena, (saga_bytes){ json, strlen(json) }, &type->body, &body,
 		    error) != SAGA_OK)
 		return NULL;
+	leave_reasons_out(&type->body, (void *)body);
 	return saga__batch_encode(batch, work, type, body, work->parked->why, ret_id, error);
 }
 
