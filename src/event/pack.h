@@ -35,8 +35,8 @@ int saga__pack_end(struct saga__packing *packing, const char *name);
 
 bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, const void *body);
 
-/* Text that must be there and UTF-8; `name` says whose it is. Leaves room for what is small. */
-bool saga__pack_text(struct saga__packing *packing, const char *name, const char *x);
+/* Text that must be UTF-8; `name` says whose it is. Leaves room for what is small. */
+bool saga__pack_text(struct saga__packing *packing, const char *name, const char *x, size_t size);
 
 /* Bytes as they are. */
 bool saga__pack_bytes(struct saga__packing *packing, const void *at, size_t size);
