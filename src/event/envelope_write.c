@@ -130,9 +130,8 @@ int saga__event_encode(struct saga__buffer *buffer, const struct saga_event *eve
 {
 	const char *name = type ? type->name : event->type;
 	int version = type ? type->version : event->version;
-	struct saga__packing packing;
+	struct saga__packing packing = saga__packing_of(buffer, why, error);
 
-	saga__pack_init(&packing, buffer, why, error);
 	if (put_envelope(&packing, event, name, version))
 		(void)(type ? saga__pack_body(&packing, &type->body, body)
 			    : put_data(&packing, event->data));

@@ -56,18 +56,6 @@ bool saga__pack_grow(struct saga__packing *packing, size_t more)
 	return true;
 }
 
-void saga__pack_init(struct saga__packing *packing, struct saga__buffer *buffer, const char *why,
-	saga_error *error)
-{
-	packing->buffer = buffer;
-	packing->at = buffer->at;
-	packing->end = buffer->at ? buffer->at + buffer->room : NULL;
-	packing->why = why;
-	packing->error = error;
-	packing->code = SAGA_OK;
-	buffer->size = 0;
-}
-
 bool saga__pack_fail(struct saga__packing *packing, int code, const char *format, ...)
 {
 	packing->code = code;
@@ -335,9 +323,8 @@ bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, con
 int saga__body_encode(struct saga__buffer *buffer, const saga_shape *shape, const void *body,
 	const char *why, saga_error *error)
 {
-	struct saga__packing packing;
+	struct saga__packing packing = saga__packing_of(buffer, why, error);
 
-	saga__pack_init(&packing, buffer, why, error);
 	(void)saga__pack_body(&packing, shape, body);
 	return saga__pack_end(&packing, shape->name);
 }

@@ -23,8 +23,15 @@ struct saga__packing {
 };
 
 /* Empties the buffer, and gets ready to fill it. */
-void saga__pack_init(struct saga__packing *packing, struct saga__buffer *buffer, const char *why,
-	saga_error *error);
+static inline struct saga__packing saga__packing_of(
+	struct saga__buffer *buffer, const char *why, saga_error *error)
+{
+	char *at = buffer->at;
+
+	buffer->size = 0;
+	return (struct saga__packing){ buffer, at, at ? at + buffer->room : NULL, why, error,
+		SAGA_OK };
+}
 
 /* Sets code and error; false. */
 bool saga__pack_fail(struct saga__packing *packing, int code, const char *format, ...)
