@@ -27,7 +27,7 @@ struct saga__pool {
 int saga__pool_init(struct saga__pool *pool, int most,
 	void (*made)(void *host, struct saga__call *call), void *host);
 
-/* Gives it a call; it is the pool's. A thread is started when none rests. NOMEM: no thread at all. */
+/* Gives it a call, which is the pool's. When none rests a thread is started. NOMEM: none at all. */
 int saga__pool_push(struct saga__pool *pool, struct saga__call *call);
 
 /* Calls that wait or are made. Any thread. */
