@@ -7,8 +7,10 @@
  *
  *	saga_hub *hub;
  *	saga_hub_new(&hub);
- *	saga_open(&order, SAGA_OPTIONS(.transport = "inproc://shop", .transport_context = hub), ...);
- *	saga_open(&stock, SAGA_OPTIONS(.transport = "inproc://shop", .transport_context = hub), ...);
+ *	saga_open(&order, SAGA_OPTIONS(.transport = "inproc://shop", .transport_context = hub),
+ *		...);
+ *	saga_open(&stock, SAGA_OPTIONS(.transport = "inproc://shop", .transport_context = hub),
+ *		...);
  *	... both run, stop, are closed ...
  *	saga_hub_free(hub);
  *

@@ -198,8 +198,8 @@ typedef struct saga_answer {
 typedef void saga_answer_fn(void *user, const saga_answer *answer);
 
 /*
- * A request for the step that is `on` its type. SAGA_SUBMISSION fills the first three; the body that
- * it makes lives as long as the block that it stands in, so submit there. As in
+ * A request for the step that is `on` its type. SAGA_SUBMISSION fills the first three; the body
+ * that it makes lives as long as the block that it stands in, so submit there. As in
  *
  *	saga_submit(p, &(saga_submission){
  *		SAGA_SUBMISSION(place_order, .customer = "ALFKI", .total = 1299),
@@ -210,8 +210,8 @@ typedef struct saga_submission {
 	const saga_type *type;
 	const void *body;
 	saga_bytes json;           /* instead of the body: decoded and validated at once */
-	const char *key;           /* idempotency key, 1 to 255 bytes; a per_subject step's subject */
-	saga_id saga;              /* zero: a new saga, its id made from participant, step and key */
+	const char *key;           /* idempotency key, 1 to 255 bytes; a per_subject's subject */
+	saga_id saga;              /* zero: a new one, its id made from participant, step, key */
 	const char *traceparent;   /* W3C Trace Context; NULL: none */
 	int wait_ms;               /* for room in a full queue; 0 on the loop's thread */
 	saga_answer_fn *answered;  /* NULL: nobody asks */

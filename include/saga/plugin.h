@@ -163,9 +163,9 @@ typedef struct saga_store_ops {
 	/*
 	 * Runs statements in order, in one round trip where it can, and stops at the first that
 	 * fails; `sink` NULL: nobody wants the rows. All is borrowed until it returns, but a
-	 * statement's text, which is a constant if it has values: it may be known by its address. CONTENDED (deadlock, serialization: the
-	 * transaction is lost, replay it), REFUSED (the statement is wrong, or breaks a
-	 * constraint), FULL, AWAY, NOMEM.
+	 * statement's text, which is a constant if it has values: it may be known by its address.
+	 * CONTENDED (deadlock, serialization: the transaction is lost, replay it), REFUSED (the
+	 * statement is wrong, or breaks a constraint), FULL, AWAY, NOMEM.
 	 */
 	int (*run)(void *store, const saga_statement *statements, size_t count, saga_sink *sink,
 		saga_error *error);

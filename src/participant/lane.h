@@ -110,7 +110,10 @@ int saga__lane_chore(struct saga__lane *lane, const struct saga__chore *chore);
 /* Items that wait or are worked on. Any thread. */
 size_t saga__lane_load(struct saga__lane *lane);
 
-/* Takes no more; ends after the batch that runs. What waits is left for saga__lane_leftover. Any thread. */
+/*
+ * Takes no more; ends after the batch that runs. What waits is left for saga__lane_leftover. Any
+ * thread.
+ */
 void saga__lane_stop(struct saga__lane *lane);
 
 /* After it has stopped: an item that was never done; NULL: none. */

@@ -484,7 +484,7 @@ static int transact(
 
 /* ---- when it fails ---- */
 
-/* One event alone that keeps losing is parked: its handlers don't run, their triggers come again. */
+/* One event alone that keeps losing is parked: no handler runs, their triggers come again. */
 static void fewer(struct saga__lane *lane, const saga_error *error, size_t tried)
 {
 	struct saga__batch *batch = &lane->batch;

@@ -272,7 +272,7 @@ static int add_event(struct saga__batch *batch, struct saga__item *item, saga_by
 	return add_routes(batch, item, event, known);
 }
 
-/* A letter to all that its event concerns: its row goes, and the event is as if it had just come. */
+/* A letter to all that its event concerns: its row goes, and the event is as if it came now. */
 static int add_letter_again(struct saga__batch *batch, struct saga__item *item)
 {
 	const struct saga__parked *parked = item->parked;

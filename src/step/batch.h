@@ -106,7 +106,7 @@ struct saga__batch {
 	struct saga__shard *locked; /* sorted by shard */
 	size_t locked_count;
 
-	/* Handlers don't run, but end so: when a batch of one event can't be committed otherwise. */
+	/* Handlers don't run, but end so: when a batch of one can't be committed otherwise. */
 	int instead; /* enum saga__outcome; 0: they run */
 	const char *instead_text;
 

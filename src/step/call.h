@@ -1,7 +1,7 @@
 #ifndef SAGA_STEP_CALL_H
 #define SAGA_STEP_CALL_H
 
-/* An outside call: made of a parked row, carried out on a thread of the pool, brought back as an item. */
+/* An outside call: made of a parked row, carried out on the pool, brought back as an item. */
 
 #include "../env.h"
 #include "../event/blob.h"

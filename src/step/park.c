@@ -83,7 +83,7 @@ bool saga__is_spent(const saga_retry_rule *rule, int attempts)
 	return attempts >= (rule->attempts ? rule->attempts : DEFAULT_ATTEMPTS);
 }
 
-/* Full jitter: anything up to the doubled delay (Brooker, "Exponential backoff and jitter", 2015). */
+/* Full jitter: up to the doubled delay (Brooker, "Exponential backoff and jitter", 2015). */
 int64_t saga__backoff(struct saga__batch *batch, const saga_retry_rule *rule, int attempts)
 {
 	int64_t most = rule->max_ms ? rule->max_ms : DEFAULT_MAX_MS;

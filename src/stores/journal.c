@@ -422,7 +422,7 @@ int saga__journal_forget(struct saga__journal *j, int64_t before, size_t most, s
 	if (code == SAGA_OK)
 		code = j->ops->run(j->store, &statement, 1, &sink, error);
 	if (code == SAGA_OK) {
-		/* The last saga may go on behind what was looked at: it is the next look's first. */
+		/* The last saga may go on behind what was seen: it is the next look's first. */
 		bool whole = f.looked < most;
 		size_t sure = whole ? f.count : f.count > 1 ? f.count - 1 : f.count;
 

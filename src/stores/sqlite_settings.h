@@ -1,7 +1,7 @@
 #ifndef SAGA_STORES_SQLITE_SETTINGS_H
 #define SAGA_STORES_SQLITE_SETTINGS_H
 
-/* What the options of a SQLite store say: `sqlite:PATH?synchronous=full&busy_ms=100&cache_kb=8000`. */
+/* What a SQLite store's options say: `sqlite:PATH?synchronous=full&busy_ms=100&cache_kb=8000`. */
 
 #include "url.h"
 

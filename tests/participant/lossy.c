@@ -35,7 +35,7 @@ static bool wants(const struct lossy_member *member, const char *topic)
 	return false;
 }
 
-/* Each so-and-so-many on the average, without a beat: a regular loss may hit every answer there is. */
+/* Each so-and-so-many on average, without a beat: a regular loss may hit every answer there is. */
 static bool strikes(uint64_t nth, unsigned every, uint64_t salt)
 {
 	uint64_t x = (nth + salt) * 0x9e3779b97f4a7c15u;
