@@ -98,7 +98,7 @@ START_TEST(the_stream_says_where_it_stands)
 }
 END_TEST
 
-/* The events are of the seconds 0 to 9: only what is seen and older goes, and not too much at once. */
+/* The events are of the seconds 0 to 9: what is seen and older goes, not too much at once. */
 START_TEST(only_what_is_seen_and_old_is_trimmed)
 {
 	static const struct {

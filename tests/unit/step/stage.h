@@ -37,7 +37,7 @@ SAGA_EVENT(undeclared, "t.undeclared", 1, opt_int64(n));
 SAGA_STRUCT(memo, int64(n));
 
 enum act {
-	GOOD, /* the first of `emits`, or `undone`; saga_done without; the first of `rejects` in refuse */
+	GOOD, /* the first of `emits`, `undone` or `rejects`, by phase; else saga_done */
 	REJECT,
 	WAIT,
 	RETRY,

@@ -1,4 +1,4 @@
-/* Several undos of one event: in reverse order of declaration, the later parked behind the earlier. */
+/* Several undos of one event: in reverse order of declaration, each behind the one before. */
 
 #include "stage.h"
 
