@@ -15,8 +15,8 @@ static size_t hash_of(const char *name)
 	return hash;
 }
 
-const struct saga__known *saga__plan_type(const struct saga__plan *plan, const char *name,
-	int version)
+const struct saga__known *saga__plan_type(
+	const struct saga__plan *plan, const char *name, int version)
 {
 	size_t mask = plan->bucket_count - 1;
 
@@ -48,7 +48,8 @@ static int check_was(const struct saga__plan *plan, saga_error *error)
 
 			if (strcmp(step->was, other->name) == 0)
 				return saga_error_set(error, SAGA_MISUSE,
-					"step %s: it was %s, and another step is", step->name, step->was);
+					"step %s: it was %s, and another step is", step->name,
+					step->was);
 			if (j < i && other->was && strcmp(step->was, other->was) == 0)
 				return saga_error_set(error, SAGA_MISUSE,
 					"steps %s and %s: both were %s", other->name, step->name,
@@ -59,7 +60,8 @@ static int check_was(const struct saga__plan *plan, saga_error *error)
 
 static int copy_steps(struct saga__plan *plan, const saga_participant_def *def, saga_error *error)
 {
-	size_t size = def->step_size < sizeof(saga_step_def) ? def->step_size : sizeof(saga_step_def);
+	size_t size =
+		def->step_size < sizeof(saga_step_def) ? def->step_size : sizeof(saga_step_def);
 	int code;
 
 	for (size_t i = 0; i < def->step_count; i++) {
@@ -96,8 +98,8 @@ static int make_rows(struct saga__plan *plan)
 		return SAGA_NOMEM;
 	for (size_t i = 0; i < plan->step_count; i++) {
 		plan->rows[i].step = (unsigned short)i;
-		(void)snprintf(plan->rows[i].name, sizeof plan->rows[i].name, "%s",
-			plan->steps[i].name);
+		(void)snprintf(
+			plan->rows[i].name, sizeof plan->rows[i].name, "%s", plan->steps[i].name);
 		plan->first_schedule[i] = (unsigned short)at;
 		for (size_t k = 0; k < count_after(&plan->steps[i]); k++, at++) {
 			plan->rows[at].step = (unsigned short)i;
@@ -122,7 +124,8 @@ static int add_type(struct saga__plan *plan, const saga_type *type, saga_error *
 			saga__shape_same(&known->type->body, &type->body))
 			return SAGA_OK;
 		return saga_error_set(error, SAGA_MISUSE,
-			"type %s version %d: declared in two ways that differ", type->name, type->version);
+			"type %s version %d: declared in two ways that differ", type->name,
+			type->version);
 	}
 	while (plan->buckets[i])
 		i = (i + 1) & mask;
@@ -133,17 +136,20 @@ static int add_type(struct saga__plan *plan, const saga_type *type, saga_error *
 
 /* Calls visit for each list of types that a step has, and the role that its events play. */
 static int each_list(struct saga__plan *plan, const saga_step_def *step,
-	int (*visit)(struct saga__plan *, const saga_step_def *, const saga_type *const *list, int role,
-		size_t later, saga_error *),
+	int (*visit)(struct saga__plan *, const saga_step_def *, const saga_type *const *list,
+		int role, size_t later, saga_error *),
 	saga_error *error)
 {
 	const struct {
 		const saga_type *const *list;
 		int role;
 	} lists[] = {
-		{ step->on, SAGA__ROLE_RUN },     { step->undo_on, SAGA__ROLE_UNDO },
-		{ step->bar_on, SAGA__ROLE_BAR }, { step->emits, 0 },
-		{ step->rejects, 0 },             { step->undone, 0 },
+		{ step->on, SAGA__ROLE_RUN },
+		{ step->undo_on, SAGA__ROLE_UNDO },
+		{ step->bar_on, SAGA__ROLE_BAR },
+		{ step->emits, 0 },
+		{ step->rejects, 0 },
+		{ step->undone, 0 },
 	};
 	int code = SAGA_OK;
 
@@ -154,7 +160,8 @@ static int each_list(struct saga__plan *plan, const saga_step_def *step,
 
 		code = visit(plan, step, one, 0, i, error);
 		if (code == SAGA_OK)
-			code = visit(plan, step, step->after[i].unless, SAGA__ROLE_UNLESS, i, error);
+			code = visit(
+				plan, step, step->after[i].unless, SAGA__ROLE_UNLESS, i, error);
 	}
 	return code;
 }
@@ -196,8 +203,9 @@ static int visit_route(struct saga__plan *plan, const saga_step_def *step,
 		known->routes = more;
 		more[known->route_count++] = (struct saga__route){
 			.step = (unsigned short)at,
-			.row = (unsigned short)(role == SAGA__ROLE_UNLESS ?
-				plan->first_schedule[at] + later : at),
+			.row = (unsigned short)(role == SAGA__ROLE_UNLESS
+					? plan->first_schedule[at] + later
+					: at),
 			.role = (unsigned char)role,
 			.nth = (unsigned char)i,
 		};
@@ -223,14 +231,12 @@ static int in_order(const void *a, const void *b)
 
 static int make_types(struct saga__plan *plan, saga_error *error)
 {
-	size_t most = plan->step_count * SAGA_EVENTS * (7 + SAGA_EVENTS), used = 1;
+	size_t used = 1;
 	int code = SAGA_OK;
 
-	/* Room for every mention, so that a type's index fits and the buckets stay half empty. */
+	/* Room for every mention, so that the buckets stay half empty. */
 	for (size_t i = 0; i < plan->step_count; i++)
 		used += 6 * SAGA_EVENTS + count_after(&plan->steps[i]) * (SAGA_EVENTS + 1);
-	if (used > most + 1)
-		used = most + 1;
 	for (plan->bucket_count = 16; plan->bucket_count < 2 * used; plan->bucket_count *= 2)
 		;
 	plan->types = calloc(used, sizeof *plan->types);
@@ -263,10 +269,11 @@ static int check_participant(const saga_participant_def *def, saga_error *error)
 	if (!def->steps || !def->step_count)
 		return saga_error_set(error, SAGA_MISUSE, "participant %s: no steps", def->name);
 	if (def->step_count > 1000)
-		return saga_error_set(error, SAGA_MISUSE, "participant %s: over 1000 steps", def->name);
+		return saga_error_set(
+			error, SAGA_MISUSE, "participant %s: over 1000 steps", def->name);
 	if (def->step_size < offsetof(saga_step_def, reads_only))
-		return saga_error_set(error, SAGA_MISUSE, "participant %s: step_size is too small",
-			def->name);
+		return saga_error_set(
+			error, SAGA_MISUSE, "participant %s: step_size is too small", def->name);
 	return SAGA_OK;
 }
 

@@ -6,7 +6,10 @@
 #include "named.h"
 #include "work.h"
 
-enum { CALL_SLACK_MS = 30000, SEEN_MOST = 64 };
+enum {
+	CALL_SLACK_MS = 30000,
+	SEEN_MOST = 64
+};
 
 /* ---- which triggers a waiting slot has seen: id, length of the type's name, the name ---- */
 
@@ -96,8 +99,12 @@ static void arm(struct saga__batch *batch, struct saga__work *work, struct saga_
 {
 	struct saga__slot *schedule =
 		saga__batch_slot(batch, work->slot->saga, wish->row, work->slot->subject);
-	struct saga__work parking = { .batch = batch, .item = work->item, .event = work->event,
-		.step = work->step, .slot = schedule, .role = SAGA__ROLE_RUN };
+	struct saga__work parking = { .batch = batch,
+		.item = work->item,
+		.event = work->event,
+		.step = work->step,
+		.slot = schedule,
+		.role = SAGA__ROLE_RUN };
 	enum saga__state to;
 
 	if (!schedule) {
@@ -142,8 +149,8 @@ static void remember(struct saga__batch *batch, struct saga__work *work, struct 
 
 /* ---- refusing ---- */
 
-static struct saga__blob *refuse(struct saga__batch *batch, struct saga__work *work, const char *why,
-	saga_id *ret_id, bool *ret_ours, saga_error *error)
+static struct saga__blob *refuse(struct saga__batch *batch, struct saga__work *work,
+	const char *why, saga_id *ret_id, bool *ret_ours, saga_error *error)
 {
 	const saga_type *type = work->step->rejects[0];
 	const struct saga__known *known;
@@ -240,7 +247,8 @@ static void try_later(struct saga__batch *batch, struct saga__work *work, const 
 		return;
 	}
 	saga__park(batch, work, SAGA__PARKED_RETRY, attempts,
-		batch->now + saga__backoff(batch, rule, attempts), "", why, (saga_bytes){ NULL, 0 });
+		batch->now + saga__backoff(batch, rule, attempts), "", why,
+		(saga_bytes){ NULL, 0 });
 }
 
 /* ---- the outside call ---- */
@@ -282,7 +290,8 @@ static int64_t call_due(const struct saga__batch *batch, const struct saga__work
 	return batch->now + saga__call_timeout(&probe) + CALL_SLACK_MS;
 }
 
-void saga__ask(struct saga__batch *batch, struct saga__work *work, int attempts, saga_bytes question)
+void saga__ask(
+	struct saga__batch *batch, struct saga__work *work, int attempts, saga_bytes question)
 {
 	saga_bytes kept = keep(batch, question);
 
@@ -294,8 +303,7 @@ void saga__ask(struct saga__batch *batch, struct saga__work *work, int attempts,
 /* Nobody makes this call: its process died, or its time is over. */
 void saga__do_call_again(struct saga__batch *batch, struct saga__work *work)
 {
-	enum saga__state wanted =
-		work->role == SAGA__ROLE_UNDO ? SAGA__UNDOING : SAGA__TRYING;
+	enum saga__state wanted = work->role == SAGA__ROLE_UNDO ? SAGA__UNDOING : SAGA__TRYING;
 
 	if (work->slot->state == wanted)
 		saga__ask(batch, work, work->attempts, work->parked->question);
@@ -311,8 +319,8 @@ static void took_effect(struct saga__batch *batch, struct saga__work *work, stru
 	remember(batch, work, step->event);
 	leave(batch, work, step);
 	if (step->event)
-		saga__batch_publish(batch, work->slot->saga, step->event, step->event_id,
-			step->event_ours);
+		saga__batch_publish(
+			batch, work->slot->saga, step->event, step->event_id, step->event_ours);
 	saga__unpark(batch, work);
 	saga__reply(work, SAGA_OK, false, step->event, "");
 }
@@ -408,8 +416,10 @@ static void ignore(struct saga__batch *batch, struct saga__work *work)
 		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
 		return;
 	}
-	saga__reply(work, slot->state == SAGA__STUCK && slot->was != SAGA__TRYING ? SAGA_OK
-			: answer_of(slot->state), true, outcome, slot->why);
+	saga__reply(work,
+		slot->state == SAGA__STUCK && slot->was != SAGA__TRYING ? SAGA_OK
+									: answer_of(slot->state),
+		true, outcome, slot->why);
 	saga__blob_unref(outcome);
 }
 
@@ -466,7 +476,7 @@ void saga__do_read(struct saga__batch *batch, struct saga__work *work)
 
 	(void)batch;
 	if (saga__step_run(&step, work, SAGA__PHASE_READ, "", (saga_bytes){ NULL, 0 }) == SAGA_OK) {
-		int code = step.outcome == SAGA__EMITS  ? SAGA_OK
+		int code = step.outcome == SAGA__EMITS   ? SAGA_OK
 			: step.outcome == SAGA__REJECTS  ? SAGA_REJECTED
 			: step.outcome == SAGA__MALFORMS ? SAGA_MALFORMED
 							 : SAGA_FAILED;
@@ -526,7 +536,8 @@ void saga__do_bar(struct saga__batch *batch, struct saga__work *work)
 
 /* ---- a call was answered ---- */
 
-static void unanswered(struct saga__batch *batch, struct saga__work *work, const char *why, bool now)
+static void unanswered(
+	struct saga__batch *batch, struct saga__work *work, const char *why, bool now)
 {
 	bool undo = work->role == SAGA__ROLE_UNDO;
 	const saga_retry_rule *rule = undo ? &work->step->undo_retry : &work->step->retry;

@@ -38,8 +38,8 @@ static const struct saga__slot *goes_first(struct saga__batch *batch, const stru
 		if (!saga__types_have(step->undo_on, event->of) ||
 			(step->per_subject && !*event->subject))
 			continue;
-		slot = saga__batch_slot(batch, event->saga, at,
-			step->per_subject ? event->subject : "");
+		slot = saga__batch_slot(
+			batch, event->saga, at, step->per_subject ? event->subject : "");
 		if (slot && (slot->state == SAGA__DONE || saga__slot_holds_back(slot->state)))
 			return slot;
 	}
@@ -175,9 +175,25 @@ static enum saga__state asserted_state(const struct saga__work *work, const saga
 	if (to == SAGA__ABSENT || !saga__slot_may_move(work->slot->state, work->slot->was, to))
 		return SAGA__ABSENT;
 	/* Of a stuck undo the run's outcome is out already. */
-	if (work->slot->state == SAGA__STUCK && work->slot->was != SAGA__TRYING && to != SAGA__UNDONE)
+	if (work->slot->state == SAGA__STUCK && work->slot->was != SAGA__TRYING &&
+		to != SAGA__UNDONE)
 		return SAGA__ABSENT;
 	return to;
+}
+
+/* What the operator left out of the body, the note says: NULL, not "", is what it is put in for. */
+static void leave_reasons_out(const saga_shape *shape, void *body)
+{
+	for (size_t i = 0; i < shape->field_count; i++) {
+		const saga_field *field = &shape->fields[i];
+		const char *text;
+
+		if (!(field->kind & SAGA_KIND_REASON))
+			continue;
+		memcpy(&text, (char *)body + field->offset, sizeof text);
+		if (text && !*text)
+			memset((char *)body + field->offset, 0, sizeof text);
+	}
 }
 
 static struct saga__blob *asserted_event(struct saga__batch *batch, struct saga__work *work,
@@ -189,6 +205,7 @@ static struct saga__blob *asserted_event(struct saga__batch *batch, struct saga_
 	if (saga__json_read(&batch->arena, (saga_bytes){ json, strlen(json) }, &type->body, &body,
 		    error) != SAGA_OK)
 		return NULL;
+	leave_reasons_out(&type->body, (void *)body);
 	return saga__batch_encode(batch, work, type, body, work->parked->why, ret_id, error);
 }
 
@@ -206,15 +223,18 @@ static void decree(struct saga__batch *batch, struct saga__work *work)
 
 	if (parked->kind != SAGA__PARKED_HELD ||
 		saga__slot_decide(slot->state, slot->was, SAGA__ASSERT) != SAGA__DECREE) {
-		refuse_command(batch, work, "only the outcome of a dead or stuck slot can be asserted");
+		refuse_command(
+			batch, work, "only the outcome of a dead or stuck slot can be asserted");
 		return;
 	}
 	if (*parked->outcome && !type) {
-		refuse_command(batch, work, "the asserted event is none that this participant knows");
+		refuse_command(
+			batch, work, "the asserted event is none that this participant knows");
 		return;
 	}
 	if ((to = asserted_state(work, type)) == SAGA__ABSENT) {
-		refuse_command(batch, work, "the asserted event is no outcome that this slot can have");
+		refuse_command(
+			batch, work, "the asserted event is no outcome that this slot can have");
 		return;
 	}
 	if (type && !(event = asserted_event(batch, work, type, &id, &error))) {
