@@ -98,11 +98,7 @@ START_TEST(the_stream_says_where_it_stands)
 }
 END_TEST
 
-<<<<<<< HEAD
 /* The events are of the seconds 0 to 9: only what is seen and older goes, not too much at once. */
-=======
-/* The events are of the seconds 0 to 9: what is seen and older goes, not too much at once. */
->>>>>>> steptest
 START_TEST(only_what_is_seen_and_old_is_trimmed)
 {
 	static const struct {

@@ -37,11 +37,7 @@ SAGA_EVENT(undeclared, "t.undeclared", 1, opt_int64(n));
 SAGA_STRUCT(memo, int64(n));
 
 enum act {
-<<<<<<< HEAD
 	GOOD, /* the first of `emits`, or `undone`; saga_done if none; in refuse of `rejects` */
-=======
-	GOOD, /* the first of `emits`, `undone` or `rejects`, by phase; else saga_done */
->>>>>>> steptest
 	REJECT,
 	WAIT,
 	RETRY,

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 /* Several undos of one event: in reverse order of declaration, the later behind the earlier. */
-=======
-/* Several undos of one event: in reverse order of declaration, each behind the one before. */
->>>>>>> steptest
 
 #include "stage.h"
 
