@@ -71,24 +71,31 @@ static int take_number(
 	return 0;
 }
 
+/* Five numbers, with a comma between them. */
 static int take_faults(const char *text, struct provider_faults *ret_faults)
 {
-	struct provider_faults f = { 0 };
-	unsigned long long seed;
-	char more;
+	long long numbers[5];
+	const char *at = text;
+	char *end = NULL;
 
-	if (sscanf(text, "%llu,%d,%d,%d,%d%c", &seed, &f.slow_percent, &f.slow_ms,
-		    &f.decline_percent, &f.late_percent, &more) != 5 ||
-		f.slow_percent < 0 || f.slow_ms < 0 || f.decline_percent < 0 ||
-		f.late_percent < 0) {
-		fprintf(stderr,
-			"shop: --provider-faults `%s`: not "
-			"SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%\n",
-			text);
-		return -1;
+	for (size_t i = 0; i < 5; i++) {
+		errno = 0;
+		numbers[i] = strtoll(at, &end, 10);
+		if (errno || end == at || *end != (i < 4 ? ',' : '\0') || numbers[i] < 0 ||
+			numbers[i] > 1000000) {
+			fprintf(stderr,
+				"shop: --provider-faults `%s`: not"
+				" SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%\n",
+				text);
+			return -1;
+		}
+		at = end + 1;
 	}
-	f.seed = seed;
-	*ret_faults = f;
+	*ret_faults = (struct provider_faults){ .seed = (uint64_t)numbers[0],
+		.slow_percent = (int)numbers[1],
+		.slow_ms = (int)numbers[2],
+		.decline_percent = (int)numbers[3],
+		.late_percent = (int)numbers[4] };
 	return 0;
 }
 

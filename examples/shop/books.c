@@ -41,7 +41,7 @@ static struct book *order_or_stranger(struct books *books, const saga_value *col
 
 static struct goods *goods_of(const struct books *books, const char *sku)
 {
-	struct goods wanted;
+	struct goods wanted = { .opened = 0 };
 
 	snprintf(wanted.sku, sizeof wanted.sku, "%s", sku);
 	return books->goods_count

@@ -145,6 +145,8 @@ static int command_run(struct arguments *a)
 	}
 	if (make_data(a, made) != 0 || set_stores(a) != 0 || run_shop(&a->run, &result) != 0)
 		return 1;
+	if (result.is_interrupted)
+		return 1;
 	printf("%zu lines refused, %zu orders were there already, %.1f s\n", result.refused,
 		result.repeated, result.seconds);
 	code = audit_and_tell(a, &result);

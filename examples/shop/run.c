@@ -6,8 +6,8 @@
 
 enum {
 	TICK_MS = 5,
-	COUNT_EVERY_MS = 100,
-	IDLE_LOOKS = 3 /* at every COUNT_EVERY_MS, and always idle: then it has run out */
+	LOOK_EVERY_MS = 100,
+	IDLE_LOOKS = 3 /* one after the other found it idle: then it has run out */
 };
 
 /* ---- asking ---- */
@@ -68,7 +68,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
 	progress_end(&run->progress);
 	fprintf(stderr, "shop: signal %d, stopping; the same --data goes on from here\n", number);
-	run->result.is_cut_short = true;
+	run->result.is_interrupted = true;
 	stop(run);
 }
 
@@ -136,26 +136,31 @@ static int64_t most(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+static bool is_out_of_patience(const struct run *run, int64_t now)
+{
+	return now - run->moved_at > run->settings->patience_s * 1000;
+}
+
 /* Every so often: has all ended, and is nothing under way? */
 static void look(struct run *run, bool is_all_asked)
 {
 	int64_t now = (int64_t)uv_now(&run->loop);
+	bool is_quiet = is_all_asked && run->placed == run->ended && is_idle(run);
 
-	if (now < run->count_at || run->is_counting)
+	if (now < run->look_at)
 		return;
-	run->count_at = now + COUNT_EVERY_MS;
+	run->look_at = now + LOOK_EVERY_MS;
 	progress_show(
 		&run->progress, now, run->ended, most(run->placed, (int64_t)run->orders.job_count));
-	run->idle_looks =
-		is_all_asked && run->placed == run->ended && is_idle(run) ? run->idle_looks + 1 : 0;
+	run->idle_looks = is_quiet ? run->idle_looks + 1 : 0;
 	if (run->idle_looks > IDLE_LOOKS) {
 		stop(run);
-	} else if (now - run->moved_at > run->settings->patience_s * 1000) {
+	} else if (is_out_of_patience(run, now)) {
 		progress_end(&run->progress);
 		say_what_is_left(run);
 		run->result.is_cut_short = true;
 		stop(run);
-	} else {
+	} else if (!run->is_counting) {
 		count(run);
 	}
 }

@@ -32,7 +32,8 @@ struct run_result {
 	size_t refused;  /* lines that had no effect */
 	size_t repeated; /* orders that an earlier run had placed */
 	double seconds;
-	bool is_cut_short; /* by a signal, or out of patience */
+	bool is_cut_short;   /* out of patience */
+	bool is_interrupted; /* by a signal: there is nothing to audit yet */
 };
 
 /* Runs it. 0, or -1 when it could not start or go on, said on stderr. */
@@ -79,7 +80,7 @@ struct run {
 	bool is_counting;
 	int64_t placed, ended; /* orders, as last counted */
 	int64_t moved_at;      /* ms of the loop: when something last went on */
-	int64_t count_at;
+	int64_t look_at;
 	int idle_looks;
 	bool is_stopping, has_failed;
 };

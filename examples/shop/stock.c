@@ -192,7 +192,8 @@ static saga_verdict track(saga_step *s)
 	const struct track_parcel *seen = saga_on(s, track_parcel);
 	const struct parcel_row *parcel = parcel_of(s);
 
-	if (!parcel || (strcmp(parcel->state, "shipped") && strcmp(parcel->state, "delivered")))
+	if (!parcel ||
+		(strcmp(parcel->state, "shipped") != 0 && strcmp(parcel->state, "delivered") != 0))
 		return saga_malformed(s, "no such parcel is on its way");
 	if (!seen->delivered)
 		return saga_emit(s, shipment_moved, .place = seen->place);

@@ -6,8 +6,8 @@
 #include "id.h"
 #include "json.h"
 #include "token.h"
-#include "unpack.h"
 #include "utf8.h"
+#include "wire.h"
 
 /* What does not fit is counted and not written; the last byte is kept for the NUL. */
 struct out {

@@ -1,4 +1,4 @@
-#include "unpack.h"
+#include "wire.h"
 
 #include <msgpack.h>
 #include <stdlib.h>
@@ -79,7 +79,7 @@ static const char *name_of(const msgpack_object *value)
 	}
 }
 
-static int another_kind(
+static SAGA__ASIDE int another_kind(
 	const struct unpacking *u, const saga_field *field, const msgpack_object *value)
 {
 	return saga_error_set(u->error, SAGA_MALFORMED, "%s: is %s, not %s", field->name,
@@ -269,7 +269,7 @@ static inline bool is_named(const saga_field *field, const msgpack_object_str *k
 	return strlen(field->name) == key->size && saga__same(field->name, key->ptr, key->size);
 }
 
-static size_t find_field(const saga_shape *shape, const msgpack_object_str *key)
+static SAGA__ASIDE size_t find_field(const saga_shape *shape, const msgpack_object_str *key)
 {
 	for (size_t i = 0; i < shape->field_count; i++)
 		if (is_named(&shape->fields[i], key))

@@ -11,6 +11,13 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Not on the way of most: in line, it would only cost the others their registers. */
+#if defined(__GNUC__)
+#define SAGA__ASIDE __attribute__((__noinline__))
+#else
+#define SAGA__ASIDE
+#endif
+
 static inline uint64_t saga__word8(const void *at)
 {
 	uint64_t word;
@@ -25,6 +32,14 @@ static inline uint32_t saga__word4(const void *at)
 
 	memcpy(&word, at, sizeof word);
 	return word;
+}
+
+/* Of 1 to 3 bytes: all of them, one of them twice or more. */
+static inline uint32_t saga__word_short(const char *at, size_t size)
+{
+	const unsigned char *byte = (const unsigned char *)at;
+
+	return byte[0] | (uint32_t)byte[size >> 1] << 8 | (uint32_t)byte[size - 1] << 16;
 }
 
 /* Of 4 to 7 bytes: all of them, the middle ones twice. */
@@ -44,12 +59,11 @@ static inline uint64_t saga__word_odd(uint64_t word)
 /* Whether each byte is from 1 to 127: UTF-8 without a NUL, and no more to ask. */
 static inline bool saga__plain(const char *at, size_t size)
 {
-	if (size < 4) {
-		for (size_t i = 0; i < size; i++)
-			if ((unsigned char)at[i] - 1u >= 0x7fu)
-				return false;
-		return true;
-	}
+	if (size < 4)
+		return size == 0 ||
+			!(saga__word_odd(
+				  saga__word_short(at, size) | UINT64_C(0x0101010101000000)) &
+				SAGA__ODD);
 	if (size < 8)
 		return !(saga__word_odd(saga__word_of(at, size)) & SAGA__ODD);
 
@@ -62,9 +76,12 @@ static inline bool saga__plain(const char *at, size_t size)
 
 static inline void saga__copy(char *to, const char *from, size_t size)
 {
+	if (size == 0)
+		return;
 	if (size < 4) {
-		for (size_t i = 0; i < size; i++)
-			to[i] = from[i];
+		to[0] = from[0];
+		to[size >> 1] = from[size >> 1];
+		to[size - 1] = from[size - 1];
 	} else if (size < 8) {
 		uint32_t last = saga__word4(from + size - 4);
 
@@ -84,8 +101,10 @@ static inline void saga__copy(char *to, const char *from, size_t size)
 static inline bool saga__copy_plain(char *to, const char *from, size_t size)
 {
 	if (size < 8) {
+		bool plain = saga__plain(from, size);
+
 		saga__copy(to, from, size);
-		return saga__plain(from, size);
+		return plain;
 	}
 
 	uint64_t last = saga__word8(from + size - 8);
@@ -103,12 +122,8 @@ static inline bool saga__copy_plain(char *to, const char *from, size_t size)
 
 static inline bool saga__same(const char *a, const char *b, size_t size)
 {
-	if (size < 4) {
-		for (size_t i = 0; i < size; i++)
-			if (a[i] != b[i])
-				return false;
-		return true;
-	}
+	if (size < 4)
+		return size == 0 || saga__word_short(a, size) == saga__word_short(b, size);
 	if (size < 8)
 		return saga__word_of(a, size) == saga__word_of(b, size);
 	for (size_t i = 0; i < size - 8; i += 8)

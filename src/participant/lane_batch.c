@@ -9,7 +9,7 @@
 #include "../step/call.h"
 #include "../step/work.h"
 
-enum { CONTENTIONS_MOST = 8, KILLS_MOST = 3 };
+enum { CONTENTIONS_MOST = 8, KILLS_MOST = 2 };
 
 /* Where a batch's work comes from. */
 enum { FROM_HAND = 1, FROM_DUE = 2, FROM_OUTBOX = 4 };
@@ -30,7 +30,7 @@ static void take_ready(struct saga__lane *lane, int64_t now)
 		else
 			saga__items_push(&waiting, item);
 	}
-	lane->later = waiting;
+	saga__items_move(&lane->later, &waiting);
 }
 
 /* A thread of its own may wait for more; the loop may not. */
@@ -571,7 +571,8 @@ static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_sh
 	return code;
 }
 
-static int count_suspicion(struct saga__lane *lane, unsigned shard, saga_id id, saga_error *error)
+static int count_suspicion(struct saga__lane *lane, unsigned from, unsigned shard, saga_id id,
+	saga_error *error)
 {
 	struct saga__stream_row row;
 	int code = saga__journal_stream(&lane->journal, shard, &row, error);
@@ -581,7 +582,8 @@ static int count_suspicion(struct saga__lane *lane, unsigned shard, saga_id id, 
 	if (!saga__id_same(row.suspect, id))
 		row.suspicions = 0;
 	if (row.suspicions >= KILLS_MOST) {
-		lane->batch.instead = SAGA__BREAKS;
+		/* An event may run several steps: each is parked, and suspected alone. */
+		lane->batch.instead = from == FROM_DUE ? SAGA__BREAKS : SAGA__RETRIES;
 		lane->batch.instead_text = "the process ended each time while this ran";
 	}
 	return saga__journal_suspect(&lane->journal, shard, id, row.suspicions + 1, error);
@@ -602,7 +604,7 @@ static int suspect(struct saga__lane *lane, unsigned from, saga_error *error)
 		return code;
 	code = find_suspect(lane, from, &shard, &id, error);
 	if (code == SAGA_OK && !saga__id_is_zero(id))
-		code = count_suspicion(lane, shard, id, error);
+		code = count_suspicion(lane, from, shard, id, error);
 	if (code == SAGA_OK)
 		code = lane->journal.ops->commit(lane->journal.store, error);
 	return code;

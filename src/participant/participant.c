@@ -57,7 +57,8 @@ static int copy_limits(struct saga_participant *p, const saga_limits *given, sag
 	if (given)
 		memcpy(limits, given, given->size < sizeof *limits ? given->size : sizeof *limits);
 	if (limits->batch_ms < 0 || limits->outside_calls < 0)
-		return saga_error_set(error, SAGA_MALFORMED, "option limits: a number is negative");
+		return saga_error_set(error, SAGA_MALFORMED, "option limits: %s is negative",
+			limits->batch_ms < 0 ? "batch_ms" : "outside_calls");
 	limits->size = sizeof *limits;
 	limits->queue = limits->queue ? limits->queue : 1024;
 	limits->event_bytes = limits->event_bytes ? limits->event_bytes : 64 * 1024;
@@ -111,10 +112,38 @@ static bool has_scheme(const char *schemes, const char *url)
 	return false;
 }
 
+/* NULL: all that must be there are. */
+static const char *missing_store_slot(const saga_store_ops *ops)
+{
+	if (ops->size < sizeof *ops)
+		return "size";
+	return !ops->open              ? "open"
+		: !ops->run            ? "run"
+		: !ops->begin          ? "begin"
+		: !ops->commit         ? "commit"
+		: !ops->rollback       ? "rollback"
+		: !ops->mark           ? "mark"
+		: !ops->back           ? "back"
+		: !ops->in_transaction ? "in_transaction"
+		: !ops->close          ? "close"
+				       : NULL;
+}
+
+static const char *missing_transport_slot(const saga_transport_ops *ops)
+{
+	if (ops->size < sizeof *ops)
+		return "size";
+	return !ops->open                                                 ? "open"
+		: !ops->send                                              ? "send"
+		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->ack     ? "ack"
+		: !ops->close                                             ? "close"
+									  : NULL;
+}
+
 static int find_store(struct saga_participant *p, saga_error *error)
 {
 	const saga_store_ops *ops = p->options.store_ops;
-	const char *url = p->options.store;
+	const char *url = p->options.store, *missing;
 
 	if (!url || !strchr(url, ':'))
 		return saga_error_set(error, SAGA_MALFORMED, "option store: `%s` is no URL",
@@ -128,11 +157,9 @@ static int find_store(struct saga_participant *p, saga_error *error)
 	if (!ops || !has_scheme(ops->schemes, url))
 		return saga_error_set(error, SAGA_UNSUPPORTED, "option store: no such scheme `%.*s`",
 			(int)strcspn(url, ":"), url);
-	if (ops->size < sizeof *ops || !ops->open || !ops->run || !ops->begin || !ops->commit ||
-		!ops->rollback || !ops->mark || !ops->back || !ops->in_transaction || !ops->close)
-		return saga_error_set(error, SAGA_MISUSE,
-			"option store_ops: one of its slots open, run, begin, commit, rollback, mark,"
-			" back, in_transaction, close is missing");
+	if ((missing = missing_store_slot(ops)))
+		return saga_error_set(error, SAGA_MALFORMED, "option store_ops: its slot %s is missing",
+			missing);
 	p->store_ops = ops;
 	if (!(p->store_url = strdup(url)))
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
@@ -142,7 +169,7 @@ static int find_store(struct saga_participant *p, saga_error *error)
 static int find_transport(struct saga_participant *p, saga_error *error)
 {
 	const saga_transport_ops *ops = p->options.transport_ops;
-	const char *url = p->options.transport;
+	const char *url = p->options.transport, *missing;
 
 	if (!url)
 		return SAGA_OK;
@@ -157,14 +184,30 @@ static int find_transport(struct saga_participant *p, saga_error *error)
 	if (!ops || !has_scheme(ops->schemes, url))
 		return saga_error_set(error, SAGA_UNSUPPORTED,
 			"option transport: no such scheme `%.*s`", (int)strcspn(url, ":"), url);
-	if (ops->size < sizeof *ops || !ops->open || !ops->send || !ops->close ||
-		((ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->ack))
-		return saga_error_set(error, SAGA_MISUSE,
-			"option transport_ops: one of its slots open, send, close (and ack, if it is"
-			" durable) is missing");
+	if ((missing = missing_transport_slot(ops)))
+		return saga_error_set(error, SAGA_MALFORMED,
+			"option transport_ops: its slot %s is missing", missing);
 	p->transport_ops = ops;
 	if (!(p->transport_url = strdup(url)))
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	return SAGA_OK;
+}
+
+static int check_numbers(const saga_options *o, saga_error *error)
+{
+	const struct {
+		const char *name;
+		int64_t value;
+	} numbers[] = { { "lanes", o->lanes }, { "history_ms", o->history_ms },
+		{ "retention_ms", o->retention_ms }, { "retention_max_ms", o->retention_max_ms } };
+
+	if (o->start != SAGA_FROM_OLDEST && o->start != SAGA_FROM_NOW)
+		return saga_error_set(error, SAGA_MALFORMED,
+			"option start: %d is neither SAGA_FROM_OLDEST nor SAGA_FROM_NOW", (int)o->start);
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		if (numbers[i].value < 0)
+			return saga_error_set(error, SAGA_MALFORMED, "option %s: %lld is negative",
+				numbers[i].name, (long long)numbers[i].value);
 	return SAGA_OK;
 }
 
@@ -177,8 +220,8 @@ static int copy_options(struct saga_participant *p, const saga_options *given, s
 		return saga_error_set(error, SAGA_MALFORMED,
 			"the options have no size: fill them by SAGA_OPTIONS");
 	memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
-	if (o->lanes < 0 || o->history_ms < 0 || o->retention_ms < 0 || o->retention_max_ms < 0)
-		return saga_error_set(error, SAGA_MALFORMED, "options: a number is negative");
+	if ((code = check_numbers(o, error)) != SAGA_OK)
+		return code;
 	o->history_ms = or_else(o->history_ms, 90LL * DAY_MS);
 	o->retention_ms = or_else(o->retention_ms, 7LL * DAY_MS);
 	o->retention_max_ms = or_else(o->retention_max_ms, 90LL * DAY_MS);

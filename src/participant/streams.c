@@ -269,9 +269,8 @@ static bool is_twin(struct saga_participant *p, const struct saga__message *mess
 	/* So that the other one hears of this one, too. */
 	for (unsigned shard = 0; shard < p->shards; shard++)
 		if (p->publishes[shard] && p->transport) {
-			const struct saga__message beat = { .kind = SAGA__BEAT,
-				.stream = { p->uuid, shard } };
-			struct saga__message own = beat;
+			struct saga__message own = { .kind = SAGA__BEAT,
+				.stream = { p->uuid, shard }, .first = 1 };
 			unsigned char bytes[SAGA__FRAME_HEAD];
 			saga_frame frame = { .topic = events_topic };
 			size_t sent;

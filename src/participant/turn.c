@@ -195,8 +195,11 @@ static void stop(struct saga_participant *p)
 		saga__pool_drop(&p->pool);
 	}
 	if (p->life == SAGA__STOPS && !saga__pool_load(&p->pool))
-		for (size_t i = 0; i < p->lane_count; i++)
+		for (size_t i = 0; i < p->lane_count; i++) {
 			saga__lane_stop(&p->lanes[i]);
+			if (!p->has_thread[i])
+				saga__wake(p);
+		}
 	if (p->life != SAGA__STOPS || p->lanes_ended < p->lane_count)
 		return;
 	p->life = SAGA__CLOSES;

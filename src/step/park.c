@@ -256,7 +256,9 @@ void saga__do_schedule(struct saga__batch *batch, struct saga__work *work)
 	saga_error error;
 	saga_id id;
 
-	saga__unpark(batch, work);
+	/* Withdrawn in this batch, its row went with that. */
+	if (work->slot->before != SAGA__WAITING || work->slot->state == SAGA__WAITING)
+		saga__unpark(batch, work);
 	if (to == work->slot->state)
 		return;
 	if (!(event = saga__batch_encode(batch, work, NULL, NULL, NULL, &id, &error))) {

@@ -180,7 +180,8 @@ static int visit_route(struct saga__plan *plan, const saga_step_def *step,
 			return saga_error_set(error, SAGA_NOMEM, "out of memory");
 		if (list[i]->request && known->route_count)
 			return saga_error_set(error, SAGA_MISUSE,
-				"request %s: two steps are `on` it", list[i]->name);
+				"step %s: another step is `on` the request %s too", step->name,
+				list[i]->name);
 		known->routes = more;
 		more[known->route_count++] = (struct saga__route){
 			.step = (unsigned short)at,

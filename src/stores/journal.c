@@ -523,8 +523,11 @@ int saga__journal_stream(struct saga__journal *j, unsigned shard, struct saga__s
 
 int saga__journal_mark(struct saga__journal *j, unsigned shard, bool unclean, saga_error *error)
 {
-	return RUN(j, "UPDATE saga_stream SET unclean = ?, suspicions = 0 WHERE shard = ?", error,
-		saga_int64(unclean), saga_int64(shard));
+	if (unclean)
+		return RUN(j, "UPDATE saga_stream SET unclean = 1 WHERE shard = ?", error,
+			saga_int64(shard));
+	return RUN(j, "UPDATE saga_stream SET unclean = 0, suspicions = 0 WHERE shard = ?", error,
+		saga_int64(shard));
 }
 
 int saga__journal_suspect(struct saga__journal *j, unsigned shard, saga_id event, int suspicions,

@@ -35,12 +35,21 @@ static bool wants(const struct lossy_member *member, const char *topic)
 	return false;
 }
 
+/* Each so-and-so-many on the average, without a beat: a regular loss may hit every answer there is. */
+static bool strikes(uint64_t nth, unsigned every, uint64_t salt)
+{
+	uint64_t x = (nth + salt) * 0x9e3779b97f4a7c15u;
+
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
+	return every && (x >> 32) % every == 0;
+}
+
 static void carry(struct lossy *lossy, const struct lossy_member *from, const saga_frame *frame)
 {
 	uint64_t nth = ++lossy->frames;
-	bool doubled = lossy->double_every && nth % lossy->double_every == 0;
+	bool doubled = strikes(nth, lossy->double_every, 1);
 
-	if (lossy->cut || (lossy->drop_every && nth % lossy->drop_every == 0)) {
+	if (lossy->cut || strikes(nth, lossy->drop_every, 1000)) {
 		lossy->dropped++;
 		return;
 	}
