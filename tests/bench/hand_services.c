@@ -7,7 +7,7 @@
 
 #define COMMON \
 	"CREATE TABLE slot (saga BLOB, step TEXT, state TEXT NOT NULL, at INTEGER NOT NULL," \
-	"  digest BLOB, PRIMARY KEY (saga, step)) WITHOUT ROWID;" \
+	"  digest BLOB, PRIMARY KEY (saga, step));" \
 	"CREATE TABLE outbox (sequence INTEGER PRIMARY KEY, saga BLOB NOT NULL," \
 	"  event BLOB NOT NULL);" \
 	"CREATE TABLE position (source INTEGER PRIMARY KEY, sequence INTEGER NOT NULL);"
