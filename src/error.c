@@ -8,8 +8,8 @@
 
 const char *saga_version(void)
 {
-	return SAGA__STRING(SAGA_VERSION_MAJOR) "." SAGA__STRING(SAGA_VERSION_MINOR) "." SAGA__STRING(
-		SAGA_VERSION_PATCH);
+	return SAGA__STRING(SAGA_VERSION_MAJOR) "." SAGA__STRING(
+		SAGA_VERSION_MINOR) "." SAGA__STRING(SAGA_VERSION_PATCH);
 }
 
 static const struct {
@@ -17,8 +17,7 @@ static const struct {
 	int status;
 	const char *name;
 	const char *text;
-} codes[] = {
-	{ SAGA_OK, 200, "OK", "done" },
+} codes[] = { { SAGA_OK, 200, "OK", "done" },
 #define SAGA__ROW(name_, value_, status_, text_) { value_, status_, #name_, text_ },
 	SAGA_CODES(SAGA__ROW)
 #undef SAGA__ROW
@@ -27,7 +26,8 @@ static const struct {
 /* Values run from 0 downwards without a hole; the unit tests hold them to it. */
 static size_t row_of(int code)
 {
-	return code <= 0 && -code < (int)(sizeof codes / sizeof codes[0]) ? (size_t)-code : SIZE_MAX;
+	return code <= 0 && -code < (int)(sizeof codes / sizeof codes[0]) ? (size_t)-code
+									  : SIZE_MAX;
 }
 
 const char *saga_code_name(int code)

@@ -28,7 +28,7 @@ SAGA_REQUEST(place_order, "order.place", 1, text(ref), text(customer), text(coun
 SAGA_REQUEST(cancel_order, "order.cancel", 1, opt_text(note));
 SAGA_REQUEST(amend_order, "order.amend", 1, list(lines, order_line));
 SAGA_REQUEST(get_order, "order.get", 1, opt_text(ref)); /* by its saga, or else by its ref */
-SAGA_REQUEST(count_orders, "order.count", 1, opt_text(note));
+SAGA_BARE_REQUEST(count_orders, "order.count", 1);
 
 SAGA_EVENT(order_placed, "order.placed", 1, text(customer), text(country), int64(total),
 	list(lines, stock_line));
@@ -53,7 +53,7 @@ SAGA_REQUEST(open_stock, "stock.open", 1, text(sku), int64(quantity));
 SAGA_REQUEST(exclude_country, "carrier.exclude", 1, text(country));
 SAGA_REQUEST(track_parcel, "stock.track", 1, text(place), flag(delivered));
 SAGA_REQUEST(get_stock, "stock.get_stock", 1, text(sku));
-SAGA_REQUEST(get_shipment, "stock.get_shipment", 1, opt_text(note));
+SAGA_BARE_REQUEST(get_shipment, "stock.get_shipment", 1);
 
 SAGA_EVENT(stock_reserved, "stock.reserved", 1, text(customer), int64(total));
 SAGA_EVENT(stock_rejected, "stock.rejected", 1, opt_text(sku), reason(why));
@@ -75,7 +75,7 @@ SAGA_EVENT(shipment_state, "shipment.state", 1, text(state), flag(paid), opt_tex
 /* ---- payment ---- */
 
 SAGA_REQUEST(open_account, "payment.open", 1, text(customer), int64(credit_cents));
-SAGA_REQUEST(get_payment, "payment.get", 1, opt_text(note));
+SAGA_BARE_REQUEST(get_payment, "payment.get", 1);
 
 SAGA_EVENT(payment_charged, "payment.charged", 1, int64(cents), text(receipt));
 SAGA_EVENT(payment_declined, "payment.declined", 1, reason(why));

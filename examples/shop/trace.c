@@ -58,36 +58,39 @@ static int ask(const char *url, const char *sql, saga_value value, size_t column
 
 /* ---- order: by time; within a millisecond as one leads to another ---- */
 
-static const char *const flow[] = { "order.placed", "stock.rejected", "stock.reserved",
-	"payment.charged", "order.cancel_asked", "order.refused", "order.expired", "amend.asked",
-	"amend.refused", "stock.adjusted", "payment.adjusted", "payment.unadjusted",
-	"stock.restored", "amend.rejected", "order.amended", "stock.settled", "dispatch.due",
-	"shipment.refused", "payment.declined", "payment.refunded", "stock.released",
-	"order.cancelled", "shipment.created", "order.fulfilled", "shipment.moved",
-	"shipment.delivered", "order.completed" };
-
-static size_t place_in_flow(const saga_event *event)
-{
-	size_t i = 0;
-
-	while (i < sizeof flow / sizeof flow[0] && strcmp(flow[i], saga_event_type(event)) != 0)
-		i++;
-	return i;
-}
-
 static int by_time(const void *a, const void *b)
 {
 	const struct told *left = a, *right = b;
 	int64_t left_time = saga_event_time(left->event);
 	int64_t right_time = saga_event_time(right->event);
-	size_t left_place = place_in_flow(left->event);
-	size_t right_place = place_in_flow(right->event);
 
 	if (left_time != right_time)
 		return left_time < right_time ? -1 : 1;
-	if (left_place != right_place)
-		return left_place < right_place ? -1 : 1;
 	return (left->seq > right->seq) - (left->seq < right->seq);
+}
+
+static bool causes(const saga_event *cause, const saga_event *event)
+{
+	saga_id id = saga_event_id(cause), of = saga_event_cause(event);
+
+	return memcmp(&id, &of, sizeof id) == 0;
+}
+
+/* Each event goes in front of what came of it; a cause is never far. */
+static void sort_story(struct story *story)
+{
+	if (story->count)
+		qsort(story->told, story->count, sizeof *story->told, by_time);
+	for (size_t i = 0; i < story->count; i++)
+		for (size_t j = i + 1; j < story->count; j++)
+			if (causes(story->told[j].event, story->told[i].event)) {
+				struct told cause = story->told[j];
+
+				memmove(&story->told[i + 1], &story->told[i],
+					(j - i) * sizeof *story->told);
+				story->told[i] = cause;
+				j = i;
+			}
 }
 
 /* ---- printing ---- */
@@ -142,8 +145,7 @@ int trace_order(const struct shop_stores *stores, const char *ref, FILE *out, sa
 		code = ask(urls[i], "SELECT seq, event FROM saga_outbox WHERE saga = ?",
 			saga_uuid(story.saga), 2, event_row, &story, error);
 	if (code == SAGA_OK) {
-		if (story.count)
-			qsort(story.told, story.count, sizeof *story.told, by_time);
+		sort_story(&story);
 		print_story(&story, ref, out);
 	}
 	for (size_t i = 0; i < story.count; i++)

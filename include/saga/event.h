@@ -111,11 +111,10 @@ typedef struct saga_type {
 	SAGA__TYPE(name_, type_, version_, true, __VA_ARGS__)
 
 /* An event that says all by its name. */
-#define SAGA_BARE_EVENT(name_, type_, version_) \
-	struct name_ { char no_fields; }; \
-	static const saga_type name_ SAGA__UNUSED = { \
-		sizeof(saga_type), type_, version_, false, \
-		{ type_, sizeof(struct name_), sizeof(saga_field), 0, NULL } }
+#define SAGA_BARE_EVENT(name_, type_, version_) SAGA__BARE(name_, type_, version_, false)
+
+/* A request that says all by its name and its key. */
+#define SAGA_BARE_REQUEST(name_, type_, version_) SAGA__BARE(name_, type_, version_, true)
 
 /*
  * An event: decoded, validated, and not to be changed. It and all that it points at live until the
@@ -134,6 +133,7 @@ SAGA_API const char *saga_event_type(const saga_event *event);    /* "order.plac
 SAGA_API int         saga_event_version(const saga_event *event);
 SAGA_API saga_id     saga_event_id(const saga_event *event);
 SAGA_API saga_id     saga_event_saga(const saga_event *event);
+SAGA_API saga_id     saga_event_cause(const saga_event *event);   /* what it came of; zero: none */
 SAGA_API const char *saga_event_source(const saga_event *event);  /* who emitted it: "order" */
 SAGA_API const char *saga_event_subject(const saga_event *event); /* "" for none */
 SAGA_API int64_t     saga_event_time(const saga_event *event);    /* ms since 1970, UTC */
@@ -163,6 +163,12 @@ SAGA_API int saga_id_parse(const char *text, saga_id *ret_id);
 	SAGA__FIELDS(name_, __VA_ARGS__) \
 	static const saga_type name_ SAGA__UNUSED = { \
 		sizeof(saga_type), type_, version_, request_, SAGA__SHAPE(name_, type_) }
+
+#define SAGA__BARE(name_, type_, version_, request_) \
+	struct name_ { char no_fields; }; \
+	static const saga_type name_ SAGA__UNUSED = { \
+		sizeof(saga_type), type_, version_, request_, \
+		{ type_, sizeof(struct name_), sizeof(saga_field), 0, NULL } }
 
 #define SAGA__FIELDS(name_, ...) \
 	static const saga_field saga__fields_##name_[] SAGA__UNUSED = { \

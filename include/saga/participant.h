@@ -198,7 +198,8 @@ typedef struct saga_answer {
 typedef void saga_answer_fn(void *user, const saga_answer *answer);
 
 /*
- * A request for the step that is `on` its type. SAGA_SUBMISSION fills the first three, as in
+ * A request for the step that is `on` its type. SAGA_SUBMISSION fills the first three; the body that
+ * it makes lives as long as the block that it stands in, so submit there. As in
  *
  *	saga_submit(p, &(saga_submission){
  *		SAGA_SUBMISSION(place_order, .customer = "ALFKI", .total = 1299),

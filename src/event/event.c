@@ -44,6 +44,11 @@ saga_id saga_event_saga(const saga_event *event)
 	return event->saga;
 }
 
+saga_id saga_event_cause(const saga_event *event)
+{
+	return event->causation;
+}
+
 const char *saga_event_source(const saga_event *event)
 {
 	return event->source;

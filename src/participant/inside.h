@@ -14,13 +14,15 @@
 #include "pool.h"
 #include "port.h"
 
-enum { SAGA__LANES_MOST = 8 };
+enum {
+	SAGA__LANES_MOST = 8
+};
 
 enum saga__life {
 	SAGA__OPENED = 0, /* the loop has not run */
 	SAGA__RUNS,
-	SAGA__STOPS,      /* calls end, lanes end */
-	SAGA__CLOSES,     /* the transport, the handles */
+	SAGA__STOPS,  /* calls end, lanes end */
+	SAGA__CLOSES, /* the transport, the handles */
 	SAGA__STOPPED,
 };
 
@@ -52,11 +54,11 @@ struct saga_participant {
 	bool owns_loop;
 	uv_async_t *wake;
 	uv_timer_t *alarm;
-	int handles;          /* that are not closed */
+	int handles; /* that are not closed */
 	enum saga__life life;
 	saga_error why;
-	int stop_asked;       /* atomic */
-	bool turning;         /* under the lock */
+	int stop_asked; /* atomic */
+	bool turning;   /* under the lock */
 
 	/* lanes and calls */
 	struct saga__lane lanes[SAGA__LANES_MOST];
@@ -66,7 +68,7 @@ struct saga_participant {
 	size_t lanes_ended;
 	bool has_thread[SAGA__LANES_MOST];
 	struct saga__pool pool;
-	uv_mutex_t lock;      /* of the reports, the inbox and the health */
+	uv_mutex_t lock; /* of the reports, the inbox and the health */
 	struct saga__report *reports, **reports_end;
 
 	/* delivery */
@@ -76,9 +78,9 @@ struct saga_participant {
 	bool writable;
 	struct saga__frame *inbox, **inbox_end;
 	size_t inbox_count;
-	bool refused_frames;  /* the transport is to resume */
-	bool held;            /* followed streams */
-	bool known;           /* the store was there once */
+	bool refused_frames; /* the transport is to resume */
+	bool held;           /* followed streams */
+	bool known;          /* the store was there once */
 	saga_id uuid;
 	int64_t birth;
 	unsigned shards;
@@ -86,9 +88,9 @@ struct saga_participant {
 	struct saga__following *followings;
 	struct saga__stand *stands;
 	size_t stand_count;
-	char *frame;          /* room for one to send */
+	char *frame; /* room for one to send */
 	size_t frame_size, frame_room;
-	saga_frame waiting;   /* encoded, and not taken by the transport */
+	saga_frame waiting; /* encoded, and not taken by the transport */
 	char topic[SAGA__PARTICIPANT_MOST + 4];
 	char own_topic[SAGA__PARTICIPANT_MOST + 4];
 	const char *topics[3];
@@ -99,7 +101,7 @@ struct saga_participant {
 	/* figures */
 	struct saga__counts counts;
 	uint64_t bad_frames;
-	saga_health health;   /* under the lock */
+	saga_health health; /* under the lock */
 };
 
 /* participant.c */

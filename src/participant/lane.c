@@ -148,8 +148,11 @@ static void tell(struct saga__lane *lane, struct saga__report *report)
 
 void saga__lane_log(struct saga__lane *lane, int level, const char *what, const char *text)
 {
-	saga_log log = { .level = level, .participant = lane->options.plan->name, .what = what,
-		.text = text, .time = saga__wall(lane->options.env) };
+	saga_log log = { .level = level,
+		.participant = lane->options.plan->name,
+		.what = what,
+		.text = text,
+		.time = saga__wall(lane->options.env) };
 
 	if (lane->options.log)
 		lane->options.log(lane->options.log_user, &log);
@@ -205,8 +208,8 @@ static int add_stand(void *context, const struct saga__source *source, unsigned 
 	return SAGA_OK;
 }
 
-static int open_shard(struct saga__lane *lane, unsigned shard, struct saga__report *report,
-	saga_error *error)
+static int open_shard(
+	struct saga__lane *lane, unsigned shard, struct saga__report *report, saga_error *error)
 {
 	struct saga__stream_row *row = &report->streams[report->stream_count];
 	struct saga__lane_shard *own = &lane->shards[lane->shard_count];
@@ -323,7 +326,8 @@ static int take_sent(void *context, uint64_t seq, saga_id id, saga_id saga, saga
 	if (!blob)
 		return SAGA_NOMEM;
 	code = saga__report_add(reading->report,
-		&(struct saga__sent){ .event = blob, .shard = reading->shard, .seq = seq, .id = id });
+		&(struct saga__sent){
+			.event = blob, .shard = reading->shard, .seq = seq, .id = id });
 	saga__blob_unref(blob);
 	return code;
 }
@@ -399,8 +403,8 @@ static void forget(struct saga__lane *lane)
 	int64_t now = saga__monotonic(lane->options.env), dropped = 0;
 	int64_t before = saga__wall(lane->options.env) - lane->options.history_ms;
 	saga_error error;
-	int code = saga__journal_forget(&lane->journal, before, FORGET_SLOTS, &lane->cursor, &dropped,
-		&error);
+	int code = saga__journal_forget(
+		&lane->journal, before, FORGET_SLOTS, &lane->cursor, &dropped, &error);
 
 	lane->forget_at = now + (dropped ? 0 : FORGET_MS);
 	if (code != SAGA_OK)
@@ -416,9 +420,10 @@ static void end_lane(struct saga__lane *lane)
 
 	if (lane->up)
 		for (size_t i = 0; i < lane->shard_count; i++)
-			if (saga__journal_mark(&lane->journal, lane->locked[i].shard, false, &error) !=
-				SAGA_OK)
-				saga__lane_log(lane, SAGA_WARNING, "store.not_marked_clean", error.text);
+			if (saga__journal_mark(&lane->journal, lane->locked[i].shard, false,
+				    &error) != SAGA_OK)
+				saga__lane_log(
+					lane, SAGA_WARNING, "store.not_marked_clean", error.text);
 	saga__journal_close(&lane->journal);
 	uv_mutex_lock(&lane->lock);
 	lane->stopped = true;
@@ -486,13 +491,14 @@ void saga__lane_thread(void *context)
 			continue;
 		uv_mutex_lock(&lane->lock);
 		/* A failed lane waits its time out, whatever is pushed meanwhile. */
-		if (!lane->stopping && !lane->chores && (!lane->queue.first || !lane->up ||
-			saga__monotonic(lane->options.env) < lane->not_before)) {
+		if (!lane->stopping && !lane->chores &&
+			(!lane->queue.first || !lane->up ||
+				saga__monotonic(lane->options.env) < lane->not_before)) {
 			if (wait < 0)
 				uv_cond_wait(&lane->filled, &lane->lock);
 			else
-				(void)uv_cond_timedwait(&lane->filled, &lane->lock,
-					(uint64_t)wait * 1000000);
+				(void)uv_cond_timedwait(
+					&lane->filled, &lane->lock, (uint64_t)wait * 1000000);
 		}
 		uv_mutex_unlock(&lane->lock);
 	}

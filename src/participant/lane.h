@@ -16,14 +16,14 @@ struct saga__lane_options {
 	const saga_store_ops *store_ops;
 	struct saga__journal_options journal;
 	struct saga__batch_limits limits;
-	size_t queue;            /* items that may wait */
+	size_t queue; /* items that may wait */
 	size_t rows;
 	int batch_ms;
 	int64_t history_ms;
 	void *user;
 	saga_log_fn *log;
 	void *log_user;
-	unsigned number, count;  /* it works the shards whose number is `number` modulo `count` */
+	unsigned number, count; /* it works the shards whose number is `number` modulo `count` */
 
 	/* What was committed, and so on. The lane's thread; the report is the host's. */
 	void (*report)(void *host, struct saga__report *report);
@@ -31,7 +31,10 @@ struct saga__lane_options {
 };
 
 /* A job between batches. */
-enum saga__chore_kind { SAGA__CHORE_READ = 1, SAGA__CHORE_TRIM };
+enum saga__chore_kind {
+	SAGA__CHORE_READ = 1,
+	SAGA__CHORE_TRIM
+};
 
 struct saga__chore {
 	struct saga__chore *next;
@@ -40,17 +43,17 @@ struct saga__chore {
 	uint64_t first, last; /* READ; TRIM: up to last */
 	int64_t before;       /* TRIM: older than that */
 	size_t most;
-	bool loud;            /* TRIM: say so if anything goes */
+	bool loud; /* TRIM: say so if anything goes */
 };
 
 struct saga__lane_shard {
-	uint64_t own;      /* our own events up to here are committed */
-	uint64_t sent;     /* up to here was reported */
-	uint64_t caught;   /* our own events up to here were read again */
+	uint64_t own;    /* our own events up to here are committed */
+	uint64_t sent;   /* up to here was reported */
+	uint64_t caught; /* our own events up to here were read again */
 	saga_id sent_id;
-	size_t pending;    /* of our own events, in the queue */
+	size_t pending; /* of our own events, in the queue */
 	bool catching_up;
-	bool known;        /* read once since this process began */
+	bool known; /* read once since this process began */
 };
 
 struct saga__lane {
@@ -64,16 +67,16 @@ struct saga__lane {
 	size_t shard_count;
 	bool up;
 	bool consumes_own;
-	size_t limit;            /* events in the next batch */
-	int failures;            /* in a row */
-	int64_t not_before;      /* after a failure: monotonic */
-	int64_t due;             /* of parked rows; the store's clock */
-	size_t careful;          /* events still to be tried alone, after an unclean end */
+	size_t limit;       /* events in the next batch */
+	int failures;       /* in a row */
+	int64_t not_before; /* after a failure: monotonic */
+	int64_t due;        /* of parked rows; the store's clock */
+	size_t careful;     /* events still to be tried alone, after an unclean end */
 	struct saga__item **hand;
 	size_t hand_count;
-	saga_id cursor;          /* of forgetting */
-	int64_t forget_at;       /* monotonic */
-	int64_t look_at;         /* monotonic: when to look for what others left in the store */
+	saga_id cursor;    /* of forgetting */
+	int64_t forget_at; /* monotonic */
+	int64_t look_at;   /* monotonic: when to look for what others left in the store */
 
 	/* under the lock */
 	uv_mutex_t lock;
@@ -81,10 +84,10 @@ struct saga__lane {
 	struct saga__items queue;
 	struct saga__items later; /* requests to be tried again */
 	struct saga__chore *chores;
-	size_t busy;              /* items in the batch that runs */
+	size_t busy; /* items in the batch that runs */
 	bool stopping;
 	bool stopped;
-	bool behind;              /* with our own events, from the outbox */
+	bool behind; /* with our own events, from the outbox */
 };
 
 int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *options);

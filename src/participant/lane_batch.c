@@ -9,10 +9,9 @@
 #include "../step/call.h"
 #include "../step/work.h"
 
-enum { CONTENTIONS_MOST = 8, KILLS_MOST = 2 };
-
-/* Where a batch's work comes from. */
-enum { FROM_HAND = 1, FROM_DUE = 2, FROM_OUTBOX = 4 };
+enum {
+	CONTENTIONS_MOST = 8
+};
 
 /* ---- gathering ---- */
 
@@ -65,7 +64,7 @@ static void gather(struct saga__lane *lane)
 }
 
 /* Nothing came of it: as if it had not been taken. */
-static void put_back(struct saga__lane *lane)
+void saga__lane_put_back(struct saga__lane *lane)
 {
 	uv_mutex_lock(&lane->lock);
 	while (lane->hand_count)
@@ -177,8 +176,8 @@ static int take_due(struct saga__lane *lane, saga_error *error)
 		struct saga__parked **rows;
 		size_t count;
 
-		code = saga__journal_due(&lane->journal, lane->locked[i].shard, batch->now, lane->limit,
-			&batch->arena, &rows, &count, error);
+		code = saga__journal_due(&lane->journal, lane->locked[i].shard, batch->now,
+			lane->limit, &batch->arena, &rows, &count, error);
 		if (code != SAGA_OK)
 			return code;
 		for (size_t k = 0; k < count; k++) {
@@ -218,11 +217,12 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 
 		if (!item->source)
 			continue;
-		while (k < count && (moves[k].source != item->source || moves[k].shard != item->shard))
+		while (k < count &&
+			(moves[k].source != item->source || moves[k].shard != item->shard))
 			k++;
 		if (k == count)
-			moves[count++] = (struct saga__move){ item->source, item->shard, 0,
-				{ { 0 } } };
+			moves[count++] =
+				(struct saga__move){ item->source, item->shard, 0, { { 0 } } };
 		if (item->seq > moves[k].seq) {
 			moves[k].seq = item->seq;
 			moves[k].id = item->id;
@@ -232,8 +232,8 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 }
 
 /* How many of a shard's own events this batch takes out of the queue, and puts in. */
-static void count_own(struct saga__lane *lane, size_t at, size_t *ret_taken, size_t *ret_made,
-	uint64_t *ret_upto)
+static void count_own(
+	struct saga__lane *lane, size_t at, size_t *ret_taken, size_t *ret_made, uint64_t *ret_upto)
 {
 	unsigned number = lane->locked[at].shard;
 
@@ -283,7 +283,8 @@ static int add_missed(void *context, uint64_t seq, saga_id id, saga_id saga, sag
 	if (!blob)
 		return SAGA_NOMEM;
 	code = saga__report_add(report,
-		&(struct saga__sent){ .event = blob, .shard = report->shard, .seq = seq, .id = id });
+		&(struct saga__sent){
+			.event = blob, .shard = report->shard, .seq = seq, .id = id });
 	saga__blob_unref(blob);
 	return code;
 }
@@ -320,7 +321,8 @@ static int tell_outgoing(struct saga__lane *lane, struct saga__report *report)
 {
 	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next) {
 		int code = saga__report_add(report,
-			&(struct saga__sent){ out->event, out->shard, out->seq, out->id, out->before });
+			&(struct saga__sent){
+				out->event, out->shard, out->seq, out->id, out->before });
 
 		if (code != SAGA_OK)
 			return code;
@@ -404,7 +406,8 @@ static int next_due(struct saga__lane *lane, int64_t *ret_due, saga_error *error
 	*ret_due = SAGA__NEVER;
 	for (size_t i = 0; i < lane->shard_count; i++) {
 		int64_t due;
-		int code = saga__journal_next_due(&lane->journal, lane->locked[i].shard, &due, error);
+		int code =
+			saga__journal_next_due(&lane->journal, lane->locked[i].shard, &due, error);
 
 		if (code != SAGA_OK)
 			return code;
@@ -414,8 +417,8 @@ static int next_due(struct saga__lane *lane, int64_t *ret_due, saga_error *error
 	return SAGA_OK;
 }
 
-static int fill(struct saga__lane *lane, unsigned from, struct saga__report *report,
-	saga_error *error)
+static int fill(
+	struct saga__lane *lane, unsigned from, struct saga__report *report, saga_error *error)
 {
 	struct saga__batch *batch = &lane->batch;
 	int code = saga__journal_lock(&lane->journal, lane->locked, lane->shard_count, error);
@@ -432,8 +435,8 @@ static int fill(struct saga__lane *lane, unsigned from, struct saga__report *rep
 	return code;
 }
 
-static int transact(struct saga__lane *lane, unsigned from, struct saga__report *report,
-	saga_error *error)
+static int transact(
+	struct saga__lane *lane, unsigned from, struct saga__report *report, saga_error *error)
 {
 	struct saga__journal *journal = &lane->journal;
 	struct saga__batch *batch = &lane->batch;
@@ -456,8 +459,8 @@ static int transact(struct saga__lane *lane, unsigned from, struct saga__report 
 	}
 	find_own(lane);
 	report->move_count = gather_moves(lane, report->moves);
-	code = saga__journal_write(journal, batch, lane->own, report->moves, report->move_count, &woken,
-		error);
+	code = saga__journal_write(
+		journal, batch, lane->own, report->moves, report->move_count, &woken, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = next_due(lane, &soonest, error);
 	if (code == SAGA_OK)
@@ -498,7 +501,7 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 		lane->hand[i]->unsure = true;
 	if (code != SAGA_UNKNOWN && lane->journal.ops->in_transaction(lane->journal.store))
 		lane->journal.ops->rollback(lane->journal.store);
-	put_back(lane);
+	saga__lane_put_back(lane);
 	switch (code) {
 	case SAGA_MISUSE: /* the handler is known now, and is not run again */
 		lane->limit = 1;
@@ -519,97 +522,6 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 	}
 }
 
-/* ---- after an unclean end ---- */
-
-static saga_id suspect_of(const struct saga__item *item)
-{
-	struct saga__peek peek;
-
-	if (item->kind == SAGA__ITEM_EVENT && saga__event_peek(saga__blob_bytes(item->event), &peek))
-		return peek.id;
-	if (item->kind == SAGA__ITEM_ANSWER)
-		return item->call->parked;
-	return (saga_id){ { 0 } };
-}
-
-static int take_id(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
-{
-	(void)seq, (void)saga, (void)event;
-	*(saga_id *)context = id;
-	return SAGA_OK;
-}
-
-/* In a transaction: which event or row is next, and of which shard. */
-static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_shard,
-	saga_id *ret_id, saga_error *error)
-{
-	struct saga__batch *batch = &lane->batch;
-	int code = SAGA_OK;
-
-	*ret_id = (saga_id){ { 0 } };
-	*ret_shard = lane->hand_count ? lane->hand[0]->shard : 0;
-	if (from == FROM_HAND) {
-		*ret_id = suspect_of(lane->hand[0]);
-		return SAGA_OK;
-	}
-	saga__batch_begin(batch);
-	for (size_t i = 0; code == SAGA_OK && saga__id_is_zero(*ret_id) && i < lane->shard_count; i++) {
-		struct saga__parked **rows;
-		size_t count = 0;
-
-		*ret_shard = lane->locked[i].shard;
-		if (from == FROM_OUTBOX) {
-			code = saga__journal_outbox(&lane->journal, *ret_shard, lane->shards[i].own + 1,
-				INT64_MAX, 1, take_id, ret_id, error);
-			continue;
-		}
-		code = saga__journal_due(&lane->journal, *ret_shard, saga__wall(lane->options.env), 1,
-			&batch->arena, &rows, &count, error);
-		if (code == SAGA_OK && count)
-			*ret_id = rows[0]->id;
-	}
-	return code;
-}
-
-static int count_suspicion(struct saga__lane *lane, unsigned from, unsigned shard, saga_id id,
-	saga_error *error)
-{
-	struct saga__stream_row row;
-	int code = saga__journal_stream(&lane->journal, shard, &row, error);
-
-	if (code != SAGA_OK)
-		return code;
-	if (!saga__id_same(row.suspect, id))
-		row.suspicions = 0;
-	if (row.suspicions >= KILLS_MOST) {
-		/* An event may run several steps: each is parked, and suspected alone. */
-		lane->batch.instead = from == FROM_DUE ? SAGA__BREAKS : SAGA__RETRIES;
-		lane->batch.instead_text = "the process ended each time while this ran";
-	}
-	return saga__journal_suspect(&lane->journal, shard, id, row.suspicions + 1, error);
-}
-
-/*
- * Each event alone, its attempt counted before: so a handler that kills the process is found out,
- * and does not kill it for ever.
- */
-static int suspect(struct saga__lane *lane, unsigned from, saga_error *error)
-{
-	unsigned shard;
-	saga_id id;
-	int code;
-
-	lane->careful--;
-	if ((code = lane->journal.ops->begin(lane->journal.store, error)) != SAGA_OK)
-		return code;
-	code = find_suspect(lane, from, &shard, &id, error);
-	if (code == SAGA_OK && !saga__id_is_zero(id))
-		code = count_suspicion(lane, from, shard, id, error);
-	if (code == SAGA_OK)
-		code = lane->journal.ops->commit(lane->journal.store, error);
-	return code;
-}
-
 /* ---- one batch ---- */
 
 static bool is_due(const struct saga__lane *lane)
@@ -627,15 +539,6 @@ static unsigned sources(const struct saga__lane *lane)
 		from |= FROM_DUE;
 	if (saga__lane_is_behind(lane))
 		from |= FROM_OUTBOX;
-	return from;
-}
-
-/* One source alone: what runs must be what was suspected. */
-static unsigned be_careful(struct saga__lane *lane, unsigned from)
-{
-	from = from & FROM_OUTBOX ? FROM_OUTBOX : from & FROM_DUE ? FROM_DUE : FROM_HAND;
-	if (from != FROM_HAND)
-		put_back(lane);
 	return from;
 }
 
@@ -667,8 +570,8 @@ bool saga__lane_batch(struct saga__lane *lane)
 	code = report && report->moves ? SAGA_OK
 				       : saga_error_set(&error, SAGA_NOMEM, "out of memory");
 	if (code == SAGA_OK && lane->careful) {
-		from = be_careful(lane, from);
-		code = suspect(lane, from, &error);
+		from = saga__lane_be_careful(lane, from);
+		code = saga__lane_suspect(lane, from, &error);
 	}
 	if (code == SAGA_OK)
 		code = transact(lane, from, report, &error);

@@ -3,6 +3,13 @@
 
 #include "lane.h"
 
+/* Where a batch's work comes from. */
+enum {
+	FROM_HAND = 1,
+	FROM_DUE = 2,
+	FROM_OUTBOX = 4
+};
+
 /* Takes what waits as one transaction. False: nothing waits. */
 bool saga__lane_batch(struct saga__lane *lane);
 
@@ -19,5 +26,14 @@ int64_t saga__lane_idle_ms(struct saga__lane *lane);
 void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool reconnect);
 
 void saga__lane_log(struct saga__lane *lane, int level, const char *what, const char *text);
+
+/* Nothing came of what is in hand: as if it had not been taken. */
+void saga__lane_put_back(struct saga__lane *lane);
+
+/* In lane_careful.c: one source alone, since what runs must be what is suspected ... */
+unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from);
+
+/* ... and its next event's attempt is counted, in a transaction of its own, before it runs. */
+int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error);
 
 #endif

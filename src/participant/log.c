@@ -26,7 +26,8 @@ static void put_value(struct line *line, const char *text, size_t size)
 	bool plain = size > 0;
 
 	for (size_t i = 0; i < size; i++)
-		if ((unsigned char)text[i] <= ' ' || text[i] == '"' || text[i] == '=' || text[i] == 127)
+		if ((unsigned char)text[i] <= ' ' || text[i] == '"' || text[i] == '=' ||
+			text[i] == 127)
 			plain = false;
 	if (plain) {
 		put(line, text, size);
@@ -92,8 +93,8 @@ void saga_log_stderr(void *user, const saga_log *log)
 		return;
 	(void)gmtime_r(&seconds, &when);
 	(void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &when);
-	(void)snprintf(text + strlen(text), sizeof text - strlen(text), ".%03dZ",
-		(int)(log->time % 1000));
+	(void)snprintf(
+		text + strlen(text), sizeof text - strlen(text), ".%03dZ", (int)(log->time % 1000));
 	put_pair(&line, "time", text, strlen(text));
 	put_pair(&line, "level", levels[log->level], strlen(levels[log->level]));
 	put_pair(&line, "participant", log->participant, strlen(log->participant));

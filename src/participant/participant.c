@@ -17,7 +17,10 @@ enum {
 void saga__log(struct saga_participant *p, int level, const char *what, const char *format, ...)
 {
 	char text[512];
-	saga_log log = { .level = level, .participant = p->plan->name, .what = what, .text = text,
+	saga_log log = { .level = level,
+		.participant = p->plan->name,
+		.what = what,
+		.text = text,
 		.time = saga__wall(&p->env) };
 	va_list list;
 
@@ -52,8 +55,8 @@ static int copy_limits(struct saga_participant *p, const saga_limits *given, sag
 
 	memset(limits, 0, sizeof *limits);
 	if (given && (given->size < sizeof(size_t) || given->size > 4096))
-		return saga_error_set(error, SAGA_MALFORMED,
-			"option limits: no size: fill it by SAGA_LIMITS");
+		return saga_error_set(
+			error, SAGA_MALFORMED, "option limits: no size: fill it by SAGA_LIMITS");
 	if (given)
 		memcpy(limits, given, given->size < sizeof *limits ? given->size : sizeof *limits);
 	if (limits->batch_ms < 0 || limits->outside_calls < 0)
@@ -75,8 +78,8 @@ static int copy_limits(struct saga_participant *p, const saga_limits *given, sag
 	return SAGA_OK;
 }
 
-static int copy_followers(struct saga_participant *p, const char *const *followers,
-	saga_error *error)
+static int copy_followers(
+	struct saga_participant *p, const char *const *followers, saga_error *error)
 {
 	size_t count = 0;
 
@@ -90,7 +93,8 @@ static int copy_followers(struct saga_participant *p, const char *const *followe
 				"option followers: `%.40s` is no participant's name", followers[i]);
 		if (strcmp(followers[i], p->plan->name) == 0)
 			return saga_error_set(error, SAGA_MALFORMED,
-				"option followers: %s itself; a participant sees its own events anyway",
+				"option followers: %s itself; a participant sees its own events "
+				"anyway",
 				followers[i]);
 		if (!(p->followers[i] = strdup(followers[i])))
 			return saga_error_set(error, SAGA_NOMEM, "out of memory");
@@ -133,11 +137,11 @@ static const char *missing_transport_slot(const saga_transport_ops *ops)
 {
 	if (ops->size < sizeof *ops)
 		return "size";
-	return !ops->open                                                 ? "open"
-		: !ops->send                                              ? "send"
-		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->ack     ? "ack"
-		: !ops->close                                             ? "close"
-									  : NULL;
+	return !ops->open                                             ? "open"
+		: !ops->send                                          ? "send"
+		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->ack ? "ack"
+		: !ops->close                                         ? "close"
+								      : NULL;
 }
 
 static int find_store(struct saga_participant *p, saga_error *error)
@@ -155,11 +159,11 @@ static int find_store(struct saga_participant *p, saga_error *error)
 		ops = saga_store_builtin(scheme);
 	}
 	if (!ops || !has_scheme(ops->schemes, url))
-		return saga_error_set(error, SAGA_UNSUPPORTED, "option store: no such scheme `%.*s`",
-			(int)strcspn(url, ":"), url);
+		return saga_error_set(error, SAGA_UNSUPPORTED,
+			"option store: no such scheme `%.*s`", (int)strcspn(url, ":"), url);
 	if ((missing = missing_store_slot(ops)))
-		return saga_error_set(error, SAGA_MALFORMED, "option store_ops: its slot %s is missing",
-			missing);
+		return saga_error_set(
+			error, SAGA_MALFORMED, "option store_ops: its slot %s is missing", missing);
 	p->store_ops = ops;
 	if (!(p->store_url = strdup(url)))
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
@@ -174,7 +178,8 @@ static int find_transport(struct saga_participant *p, saga_error *error)
 	if (!url)
 		return SAGA_OK;
 	if (!strchr(url, ':'))
-		return saga_error_set(error, SAGA_MALFORMED, "option transport: `%s` is no URL", url);
+		return saga_error_set(
+			error, SAGA_MALFORMED, "option transport: `%s` is no URL", url);
 	if (!ops) {
 		char scheme[32];
 
@@ -203,7 +208,8 @@ static int check_numbers(const saga_options *o, saga_error *error)
 
 	if (o->start != SAGA_FROM_OLDEST && o->start != SAGA_FROM_NOW)
 		return saga_error_set(error, SAGA_MALFORMED,
-			"option start: %d is neither SAGA_FROM_OLDEST nor SAGA_FROM_NOW", (int)o->start);
+			"option start: %d is neither SAGA_FROM_OLDEST nor SAGA_FROM_NOW",
+			(int)o->start);
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		if (numbers[i].value < 0)
 			return saga_error_set(error, SAGA_MALFORMED, "option %s: %lld is negative",
@@ -226,8 +232,8 @@ static int copy_options(struct saga_participant *p, const saga_options *given, s
 	o->retention_ms = or_else(o->retention_ms, 7LL * DAY_MS);
 	o->retention_max_ms = or_else(o->retention_max_ms, 90LL * DAY_MS);
 	if (o->retention_max_ms < o->retention_ms)
-		return saga_error_set(error, SAGA_MALFORMED,
-			"option retention_max_ms: it is below retention_ms");
+		return saga_error_set(
+			error, SAGA_MALFORMED, "option retention_max_ms: it is below retention_ms");
 	if ((code = copy_limits(p, o->limits, error)) != SAGA_OK)
 		return code;
 	if ((code = find_store(p, error)) != SAGA_OK)
@@ -255,8 +261,11 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 		.plan = p->plan,
 		.env = &p->env,
 		.store_ops = p->store_ops,
-		.journal = { .url = p->store_url, .timeout_ms = STORE_TIMEOUT_MS,
-			.context = p->options.store_context, .plan = p->plan, .env = &p->env,
+		.journal = { .url = p->store_url,
+			.timeout_ms = STORE_TIMEOUT_MS,
+			.context = p->options.store_context,
+			.plan = p->plan,
+			.env = &p->env,
 			.event_bytes = p->limits.event_bytes },
 		.limits = { p->limits.event_bytes, p->limits.handler_bytes,
 			p->limits.batch_events },

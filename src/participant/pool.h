@@ -11,16 +11,16 @@ struct saga__pool {
 	/* The call was made, whatever came of it; the host's now. A thread of the pool. */
 	void (*made)(void *host, struct saga__call *call);
 	void *host;
-	int most;                /* threads */
+	int most; /* threads */
 	uv_thread_t *threads;
 
 	/* under the lock */
 	uv_mutex_t lock;
 	uv_cond_t filled;
 	struct saga__call *first, **end;
-	int count;               /* threads there are */
-	int resting;             /* threads that wait for work */
-	size_t load;             /* calls that wait or are made */
+	int count;   /* threads there are */
+	int resting; /* threads that wait for work */
+	size_t load; /* calls that wait or are made */
 	bool stopping;
 };
 

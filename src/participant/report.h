@@ -36,20 +36,20 @@ struct saga__report {
 	struct saga__lane *lane;
 	saga_error error;
 
-	struct saga__sent *sent;      /* BATCH, READ: in order, a shard at a time */
+	struct saga__sent *sent; /* BATCH, READ: in order, a shard at a time */
 	size_t sent_count, sent_room;
-	struct saga__move *moves;     /* BATCH: positions that are committed now */
+	struct saga__move *moves; /* BATCH: positions that are committed now */
 	size_t move_count;
-	struct saga__items answers;   /* BATCH: requests that are answered */
-	struct saga__call *calls;     /* BATCH: to be made */
-	struct saga__counts counts;   /* BATCH: what changed; UP: what there is */
-	bool idle;                    /* BATCH: nothing waits at the lane */
+	struct saga__items answers; /* BATCH: requests that are answered */
+	struct saga__call *calls;   /* BATCH: to be made */
+	struct saga__counts counts; /* BATCH: what changed; UP: what there is */
+	bool idle;                  /* BATCH: nothing waits at the lane */
 
-	unsigned shard;               /* READ, TRIMMED */
-	bool complete;                /* READ: it is all that there is */
-	uint64_t first;               /* TRIMMED */
+	unsigned shard; /* READ, TRIMMED */
+	bool complete;  /* READ: it is all that there is */
+	uint64_t first; /* TRIMMED */
 
-	saga_id uuid;                 /* UP */
+	saga_id uuid; /* UP */
 	int64_t birth;
 	unsigned shards;
 	bool lowered;

@@ -99,7 +99,8 @@ static void port_state(void *host, bool up, const char *text)
 	struct saga_participant *p = host;
 
 	__atomic_store_n(&p->transport_up, up, __ATOMIC_RELEASE);
-	saga__log(p, up ? SAGA_INFO : SAGA_WARNING, up ? "transport.up" : "transport.down", "%s", text);
+	saga__log(p, up ? SAGA_INFO : SAGA_WARNING, up ? "transport.up" : "transport.down", "%s",
+		text);
 	saga__wake(p);
 }
 
@@ -113,8 +114,8 @@ static void port_closed(void *host)
 
 void saga__port_init(struct saga_participant *p)
 {
-	p->port = (struct saga_port){ p, p->loop, port_receive, port_writable, port_sent, port_state,
-		port_closed };
+	p->port = (struct saga_port){ p, p->loop, port_receive, port_writable, port_sent,
+		port_state, port_closed };
 }
 
 int saga__transport_open(struct saga_participant *p, saga_error *error)
@@ -136,8 +137,8 @@ int saga__transport_open(struct saga_participant *p, saga_error *error)
 
 /* ---- opening ---- */
 
-static int open_publish(struct saga_participant *p, unsigned shard,
-	const struct saga__stream_row *row)
+static int open_publish(
+	struct saga_participant *p, unsigned shard, const struct saga__stream_row *row)
 {
 	const struct saga__publish_config config = {
 		.name = p->plan->name,
@@ -183,8 +184,8 @@ int saga__streams_open(struct saga_participant *p, const struct saga__report *up
 	return SAGA_OK;
 }
 
-static struct saga__following *new_following(struct saga_participant *p,
-	const struct saga__message *message)
+static struct saga__following *new_following(
+	struct saga_participant *p, const struct saga__message *message)
 {
 	struct saga__position positions[SAGA__STORE_SHARDS] = { { 0 } };
 	struct saga__follow_config config = {
@@ -222,8 +223,8 @@ static struct saga__following *new_following(struct saga_participant *p,
 	return following;
 }
 
-static struct saga__following *following_of(struct saga_participant *p,
-	const struct saga__message *message)
+static struct saga__following *following_of(
+	struct saga_participant *p, const struct saga__message *message)
 {
 	struct saga__following *following = p->followings;
 
@@ -265,12 +266,14 @@ static bool is_twin(struct saga_participant *p, const struct saga__message *mess
 		saga__id_same(message->stream.store, p->uuid))
 		return false;
 	(void)saga_error_set(&error, SAGA_TWINS,
-		"another store runs under the name %s: both stop, until one is renamed", p->plan->name);
+		"another store runs under the name %s: both stop, until one is renamed",
+		p->plan->name);
 	/* So that the other one hears of this one, too. */
 	for (unsigned shard = 0; shard < p->shards; shard++)
 		if (p->publishes[shard] && p->transport) {
-			struct saga__message own = { .kind = SAGA__BEAT,
-				.stream = { p->uuid, shard }, .first = 1 };
+			struct saga__message own = {
+				.kind = SAGA__BEAT, .stream = { p->uuid, shard }, .first = 1
+			};
 			unsigned char bytes[SAGA__FRAME_HEAD];
 			saga_frame frame = { .topic = events_topic };
 			size_t sent;
@@ -309,8 +312,8 @@ static void take_frame(struct saga_participant *p, saga_bytes bytes)
 		return;
 	}
 	if (message.kind == SAGA__NEED || message.kind == SAGA__SEEN) {
-		if (saga__id_same(message.stream.store, p->uuid) && message.stream.shard < p->shards &&
-			p->publishes[message.stream.shard])
+		if (saga__id_same(message.stream.store, p->uuid) &&
+			message.stream.shard < p->shards && p->publishes[message.stream.shard])
 			saga__publish_message(p->publishes[message.stream.shard], &message,
 				saga__monotonic(&p->env));
 	} else {
@@ -359,8 +362,8 @@ static bool flush_waiting(struct saga_participant *p)
 	return true;
 }
 
-static void send_message(struct saga_participant *p, const struct saga__message *message,
-	const char *to)
+static void send_message(
+	struct saga_participant *p, const struct saga__message *message, const char *to)
 {
 	size_t room = message->event.size + SAGA__FRAME_HEAD;
 
@@ -379,11 +382,13 @@ static void send_message(struct saga_participant *p, const struct saga__message 
 		.bytes = { p->frame, p->frame_size } };
 }
 
-static void do_publish_effect(struct saga_participant *p, unsigned shard,
-	const struct saga__publish_effect *effect)
+static void do_publish_effect(
+	struct saga_participant *p, unsigned shard, const struct saga__publish_effect *effect)
 {
-	const struct saga__chore read = { .kind = SAGA__CHORE_READ, .shard = shard,
-		.first = effect->first, .last = effect->last,
+	const struct saga__chore read = { .kind = SAGA__CHORE_READ,
+		.shard = shard,
+		.first = effect->first,
+		.last = effect->last,
 		.most = (size_t)(effect->last - effect->first + 1) };
 
 	switch (effect->kind) {
@@ -392,7 +397,8 @@ static void do_publish_effect(struct saga_participant *p, unsigned shard,
 		break;
 	case SAGA__PUBLISH_READ:
 		if (saga__lane_chore(saga__lane_of(p, shard), &read) != SAGA_OK)
-			saga__publish_read_end(p->publishes[shard], false, saga__monotonic(&p->env));
+			saga__publish_read_end(
+				p->publishes[shard], false, saga__monotonic(&p->env));
 		break;
 	case SAGA__PUBLISH_FORK:
 		saga__log(p, SAGA_ALARM, "stream.forked", "follower %s has another history: %s",
@@ -545,8 +551,8 @@ void saga__streams_committed(struct saga_participant *p, const struct saga__repo
 		const struct saga__sent *sent = &report->sent[i];
 
 		if (p->publishes[sent->shard])
-			(void)saga__publish_committed(p->publishes[sent->shard], sent->seq, sent->id,
-				sent->event, now);
+			(void)saga__publish_committed(
+				p->publishes[sent->shard], sent->seq, sent->id, sent->event, now);
 	}
 	for (size_t i = 0; i < report->move_count; i++)
 		for (struct saga__following *f = p->followings; f; f = f->next)

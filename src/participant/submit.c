@@ -25,8 +25,8 @@ static int check(const struct saga_participant *p, const saga_submission *s,
 		return saga_error_set(error, SAGA_MISUSE, "no step of %s is `on` the request %s",
 			p->plan->name, s->type->name);
 	if (!saga__shape_same(&known->type->body, &s->type->body))
-		return saga_error_set(error, SAGA_MISUSE, "request %s is declared in another way here",
-			s->type->name);
+		return saga_error_set(error, SAGA_MISUSE,
+			"request %s is declared in another way here", s->type->name);
 	step = &p->plan->steps[known->routes[0].step];
 	length = s->key ? strlen(s->key) : 0;
 	if (!length && !step->reads_only)
@@ -37,14 +37,15 @@ static int check(const struct saga_participant *p, const saga_submission *s,
 			SAGA__SUBJECT_MOST);
 	if (step->per_subject && saga__id_is_zero(s->saga))
 		return saga_error_set(error, SAGA_MISUSE,
-			"request %s: step %s runs once a subject, so it needs the saga that it is about",
+			"request %s: step %s runs once a subject, so it needs the saga that it is "
+			"about",
 			s->type->name, step->name);
 	*ret_known = known;
 	return SAGA_OK;
 }
 
-static saga_id saga_of(const struct saga_participant *p, const saga_submission *s,
-	const saga_step_def *step)
+static saga_id saga_of(
+	const struct saga_participant *p, const saga_submission *s, const saga_step_def *step)
 {
 	const char *name = step->was ? step->was : step->name;
 	const char *key = s->key ? s->key : "";
@@ -161,20 +162,22 @@ int saga_submit(saga_participant *p, const saga_submission *s, saga_error *error
 
 /* ---- out ---- */
 
-static const saga_event *decode_outcome(struct saga_participant *p, const struct saga__blob *blob,
-	struct saga_event *event)
+static const saga_event *decode_outcome(
+	struct saga_participant *p, const struct saga__blob *blob, struct saga_event *event)
 {
 	const struct saga__known *known;
 	saga_error error;
 
 	saga__arena_reset(&p->arena);
-	if (!blob || saga__event_decode(p->decoder, &p->arena, saga__blob_bytes(blob), event, &error) !=
-			     SAGA_OK)
+	if (!blob ||
+		saga__event_decode(p->decoder, &p->arena, saga__blob_bytes(blob), event, &error) !=
+			SAGA_OK)
 		return NULL;
 	known = saga__plan_type(p->plan, event->type, event->version);
 	/* An answer kept by an older program may be of a type that this one has not. */
-	if (known && saga__event_decode_body(p->decoder, &p->arena, event, known->type, &error) !=
-			     SAGA_OK)
+	if (known &&
+		saga__event_decode_body(p->decoder, &p->arena, event, known->type, &error) !=
+			SAGA_OK)
 		event->body = NULL;
 	return event;
 }

@@ -5,7 +5,10 @@
 
 #include "inside.h"
 
-enum { TRIM_MS = 30000, TRIM_MOST = 4096 };
+enum {
+	TRIM_MS = 30000,
+	TRIM_MOST = 4096
+};
 
 struct saga__lane *saga__lane_of(struct saga_participant *p, unsigned shard)
 {
@@ -56,7 +59,8 @@ static void lane_came_up(struct saga_participant *p, const struct saga__report *
 		p->counts = report->counts;
 	if (!p->known && report->lowered)
 		saga__log(p, SAGA_WARNING, "store.not_durable",
-			"the store's URL lowers its durability: what is promised holds only until the"
+			"the store's URL lowers its durability: what is promised holds only until "
+			"the"
 			" power goes");
 	p->lane_up[report->lane - p->lanes] = true;
 	if (saga__streams_open(p, report) != SAGA_OK) {
@@ -141,10 +145,13 @@ static void trim(struct saga_participant *p)
 		return;
 	p->trim_at = now + TRIM_MS;
 	for (unsigned shard = 0; shard < p->shards; shard++) {
-		uint64_t seen = p->publishes[shard]
-			? saga__publish_seen_by_all(p->publishes[shard]) : 0;
-		struct saga__chore chore = { .kind = SAGA__CHORE_TRIM, .shard = shard, .last = seen,
-			.before = wall - p->options.retention_ms, .most = TRIM_MOST };
+		uint64_t seen =
+			p->publishes[shard] ? saga__publish_seen_by_all(p->publishes[shard]) : 0;
+		struct saga__chore chore = { .kind = SAGA__CHORE_TRIM,
+			.shard = shard,
+			.last = seen,
+			.before = wall - p->options.retention_ms,
+			.most = TRIM_MOST };
 
 		if (seen)
 			(void)saga__lane_chore(saga__lane_of(p, shard), &chore);

@@ -4,7 +4,11 @@
 
 #include "work.h"
 
-enum { BUCKETS = 512 };
+enum {
+	BUCKETS = 512
+};
+
+#define NO_SUBJECT "the step runs once a subject, and the event has none"
 
 int saga__batch_init(struct saga__batch *batch, const struct saga__batch_limits *limits)
 {
@@ -77,8 +81,8 @@ static size_t slot_hash(const struct saga__batch *batch, saga_id saga, size_t ro
 	return (size_t)((low >> 17 ^ low) + row * 31) & (batch->bucket_count - 1);
 }
 
-struct saga__slot *saga__batch_slot(struct saga__batch *batch, saga_id saga, size_t row,
-	const char *subject)
+struct saga__slot *saga__batch_slot(
+	struct saga__batch *batch, saga_id saga, size_t row, const char *subject)
 {
 	struct saga__slot **bucket = &batch->buckets[slot_hash(batch, saga, row)], *slot;
 
@@ -106,8 +110,8 @@ static const char *subject_of(const saga_step_def *step, const struct saga_event
 
 /* ---- adding ---- */
 
-static struct saga__work *add_work(struct saga__batch *batch, struct saga__item *item,
-	const struct saga_event *event)
+static struct saga__work *add_work(
+	struct saga__batch *batch, struct saga__item *item, const struct saga_event *event)
 {
 	struct saga__work *work = saga__arena_calloc(&batch->arena, 1, sizeof *work);
 
@@ -130,6 +134,7 @@ static int add_letter(struct saga__batch *batch, struct saga__item *item,
 	if (!work)
 		return SAGA_NOMEM;
 	work->step = step;
+	work->parked = item->parked;
 	saga__dead_letter(batch, work, why);
 	work->silent = true;
 	return SAGA_OK;
@@ -141,8 +146,8 @@ static int add_neighbours(struct saga__batch *batch, const struct saga__work *wo
 	const struct saga__plan *plan = batch->plan;
 	const struct saga_event *event = work->event;
 
-	for (size_t row = plan->first_schedule[at]; row < plan->row_count && plan->rows[row].step == at;
-		row++)
+	for (size_t row = plan->first_schedule[at];
+		row < plan->row_count && plan->rows[row].step == at; row++)
 		if (!saga__batch_slot(batch, event->saga, row, work->slot->subject))
 			return SAGA_NOMEM;
 	if (work->role != SAGA__ROLE_UNDO)
@@ -166,8 +171,7 @@ static int add_step(struct saga__batch *batch, struct saga__item *item,
 	struct saga__work *work;
 
 	if (step->per_subject && !*event->subject)
-		return add_letter(batch, item, event, step,
-			"the step runs once a subject, and the event has none");
+		return add_letter(batch, item, event, step, NO_SUBJECT);
 	if (!(work = add_work(batch, item, event)))
 		return SAGA_NOMEM;
 	work->step = step;
@@ -189,8 +193,7 @@ static int add_unless(struct saga__batch *batch, struct saga__item *item,
 	struct saga__work *work;
 
 	if (step->per_subject && !*event->subject)
-		return add_letter(batch, item, event, step,
-			"the step runs once a subject, and the event has none");
+		return add_letter(batch, item, event, step, NO_SUBJECT);
 	if (!(work = add_work(batch, item, event)))
 		return SAGA_NOMEM;
 	work->step = step;
@@ -221,13 +224,14 @@ static int read_event(struct saga__batch *batch, saga_bytes wire, struct saga_ev
 
 		if (other && other->route_count)
 			return saga_error_set(error, SAGA_MALFORMED,
-				"version %d of %s: this participant knows %d", event->version, event->type,
-				other->type->version);
+				"version %d of %s: this participant knows %d", event->version,
+				event->type, other->type->version);
 		return SAGA_OK;
 	}
 	if (!(*ret_known)->route_count)
 		return SAGA_OK;
-	return saga__event_decode_body(batch->decoder, &batch->arena, event, (*ret_known)->type, error);
+	return saga__event_decode_body(
+		batch->decoder, &batch->arena, event, (*ret_known)->type, error);
 }
 
 static int add_routes(struct saga__batch *batch, struct saga__item *item,
@@ -268,6 +272,25 @@ static int add_event(struct saga__batch *batch, struct saga__item *item, saga_by
 	return add_routes(batch, item, event, known);
 }
 
+/* A letter to all that its event concerns: its row goes, and the event is as if it had just come. */
+static int add_letter_again(struct saga__batch *batch, struct saga__item *item)
+{
+	const struct saga__parked *parked = item->parked;
+	struct saga__work gone = { .item = item, .parked = parked };
+	struct saga__blob *event =
+		saga__arena_alloc(&batch->arena, sizeof *event + parked->event.size);
+
+	if (!event)
+		return SAGA_NOMEM;
+	event->refs = 1;
+	event->size = parked->event.size;
+	memcpy(event->at, parked->event.at, parked->event.size);
+	saga__unpark(batch, &gone);
+	item->event = event;
+	item->parked = NULL;
+	return add_event(batch, item, parked->event);
+}
+
 static int add_due(struct saga__batch *batch, struct saga__item *item)
 {
 	const struct saga__parked *parked = item->parked;
@@ -278,24 +301,24 @@ static int add_due(struct saga__batch *batch, struct saga__item *item)
 	size_t row = *parked->row ? saga__plan_row(batch->plan, parked->row) : SIZE_MAX;
 	int code;
 
-	if (parked->kind == SAGA__PARKED_LETTER && !*parked->row) {
-		struct saga__work gone = { .item = item, .parked = parked };
-
-		saga__unpark(batch, &gone);
-		return add_event(batch, item, parked->event);
-	}
+	if (parked->kind == SAGA__PARKED_LETTER && (!*parked->row || !parked->role))
+		return add_letter_again(batch, item);
 	code = read_event(batch, parked->event, &event, &known, &error);
 	if (code == SAGA_NOMEM)
 		return code;
+	if (code == SAGA_OK && row != SIZE_MAX && !batch->plan->rows[row].schedule &&
+		batch->plan->steps[batch->plan->rows[row].step].per_subject && !*event->subject)
+		code = saga_error_set(&error, SAGA_MALFORMED, NO_SUBJECT);
 	if (code == SAGA_OK && row == SIZE_MAX)
-		code = saga_error_set(&error, SAGA_MALFORMED, "there is no step %s any more", parked->row);
+		code = saga_error_set(
+			&error, SAGA_MALFORMED, "there is no step %s any more", parked->row);
 	if (code != SAGA_OK) {
 		if (!(work = add_work(batch, item, NULL)))
 			return SAGA_NOMEM;
 		work->parked = parked;
 		work->silent = true;
-		saga__park(batch, work, SAGA__PARKED_LETTER, parked->attempts, SAGA__NEVER, "", error.text,
-			parked->question);
+		saga__park(batch, work, SAGA__PARKED_LETTER, parked->attempts, SAGA__NEVER, "",
+			error.text, parked->question);
 		return SAGA_OK;
 	}
 	if (batch->plan->rows[row].schedule) {
@@ -372,6 +395,8 @@ static void do_work(struct saga__batch *batch, struct saga__work *work)
 {
 	const struct saga__parked *parked = work->parked;
 
+	if (work->item->kind == SAGA__ITEM_DUE && parked && saga__is_dealt_with(batch, parked))
+		return;
 	if (parked && parked->command)
 		saga__do_operator(batch, work);
 	else if (work->item->kind == SAGA__ITEM_ANSWER)
@@ -424,7 +449,8 @@ static struct saga__shard *shard_of(struct saga__batch *batch, saga_id saga)
 }
 
 struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct saga__work *work,
-	const saga_type *type, const void *body, const char *why, saga_id *ret_id, saga_error *error)
+	const saga_type *type, const void *body, const char *why, saga_id *ret_id,
+	saga_error *error)
 {
 	const struct saga_event *cause = work->event;
 	struct saga_event event = {
@@ -455,8 +481,8 @@ struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct sa
 	return blob;
 }
 
-void saga__batch_publish(struct saga__batch *batch, saga_id saga, struct saga__blob *event,
-	saga_id id, bool ours)
+void saga__batch_publish(
+	struct saga__batch *batch, saga_id saga, struct saga__blob *event, saga_id id, bool ours)
 {
 	struct saga__shard *shard = shard_of(batch, saga);
 	struct saga__outgoing *out = saga__arena_calloc(&batch->arena, 1, sizeof *out);

@@ -20,24 +20,24 @@
 #include "slot.h"
 
 struct saga__slot {
-	struct saga__slot *next;   /* of all of the batch */
-	struct saga__slot *chain;  /* of the same hash */
+	struct saga__slot *next;  /* of all of the batch */
+	struct saga__slot *chain; /* of the same hash */
 	saga_id saga;
-	size_t row;                /* of the plan */
+	size_t row; /* of the plan */
 	const char *subject;
-	bool stored;               /* it has a row in the store */
+	bool stored; /* it has a row in the store */
 	bool dirty;
 
 	enum saga__state state;
-	enum saga__state was;      /* before it got dead or stuck */
-	int attempts;              /* runs of the handler so far, for operators */
+	enum saga__state was; /* before it got dead or stuck */
+	int attempts;         /* runs of the handler so far, for operators */
 	const char *why;
-	saga_bytes trigger;        /* the event that it ran on; kept if it has an undo */
-	saga_bytes answer;         /* what it published; kept if it is on a request */
-	saga_bytes digest;         /* of the request's body */
+	saga_bytes trigger; /* the event that it ran on; kept if it has an undo */
+	saga_bytes answer;  /* what it published; kept if it is on a request */
+	saga_bytes digest;  /* of the request's body */
 	saga_bytes note;
-	saga_bytes seen;           /* the triggers that it waited on */
-	enum saga__state before;   /* as loaded; for counting */
+	saga_bytes seen;         /* the triggers that it waited on */
+	enum saga__state before; /* as loaded; for counting */
 };
 
 struct saga__outgoing {
@@ -48,10 +48,15 @@ struct saga__outgoing {
 	saga_id id;
 	saga_id before; /* its predecessor's id */
 	saga_id saga;
-	bool ours;      /* a step of this participant is on it, too */
+	bool ours; /* a step of this participant is on it, too */
 };
 
-enum saga__change { SAGA__PARK_ADD = 1, SAGA__PARK_SET, SAGA__PARK_DROP, SAGA__PARK_DROP_KIND /* by saga, row, subject and kind */ };
+enum saga__change {
+	SAGA__PARK_ADD = 1,
+	SAGA__PARK_SET,
+	SAGA__PARK_DROP,
+	SAGA__PARK_DROP_KIND /* by saga, row, subject and kind */
+};
 
 struct saga__parking {
 	struct saga__parking *next;
@@ -93,12 +98,12 @@ struct saga__batch {
 
 	/* set by the host before each batch */
 	void *store;
-	int64_t now;                  /* the store's clock, ms since 1970 */
-	struct saga__shard *locked;   /* sorted by shard */
+	int64_t now;                /* the store's clock, ms since 1970 */
+	struct saga__shard *locked; /* sorted by shard */
 	size_t locked_count;
 
 	/* Handlers don't run, but end so: when a batch of one event can't be committed otherwise. */
-	int instead;                  /* enum saga__outcome; 0: they run */
+	int instead; /* enum saga__outcome; 0: they run */
 	const char *instead_text;
 
 	/* what comes of it */
@@ -106,14 +111,14 @@ struct saga__batch {
 	struct saga__outgoing *outgoing;
 	struct saga__parking *parkings;
 	struct saga__wake *wakes;
-	struct saga__call *calls;     /* to be made after the commit; the host's then */
-	int64_t due;                  /* the soonest of what was parked */
+	struct saga__call *calls; /* to be made after the commit; the host's then */
+	int64_t due;              /* the soonest of what was parked */
 	struct saga__counts delta;
-	saga_error lost;              /* why all of it must be rolled back; code 0: not */
+	saga_error lost; /* why all of it must be rolled back; code 0: not */
 
 	/* A handler that ended the transaction itself: it is not run again. */
 	saga_id poison_event;
-	size_t poison_row;            /* and its step + 1; 0: none */
+	size_t poison_row; /* and its step + 1; 0: none */
 
 	/* its own */
 	struct saga__work *works, **works_end;
@@ -122,12 +127,12 @@ struct saga__batch {
 	struct saga__slot **buckets;
 	size_t bucket_count;
 	struct saga__decoder *decoder;
-	struct saga__arena arena;     /* the batch's */
-	struct saga__arena scratch;   /* a handler's */
-	struct saga__buffer event;    /* the outcome, as an event */
-	struct saga__buffer named;    /* a note or a question */
+	struct saga__arena arena;   /* the batch's */
+	struct saga__arena scratch; /* a handler's */
+	struct saga__buffer event;  /* the outcome, as an event */
+	struct saga__buffer named;  /* a note or a question */
 	struct saga__id_maker ids;
-	int runs;                     /* of handlers; makes verdicts' tokens */
+	int runs; /* of handlers; makes verdicts' tokens */
 };
 
 struct saga__batch_limits {

@@ -9,7 +9,11 @@
 #include "../event/id.h"
 #include "named.h"
 
-enum { DEFAULT_TIMEOUT_MS = 30000, CALL_BYTES = 1 << 20, KEYS = 8 };
+enum {
+	DEFAULT_TIMEOUT_MS = 30000,
+	CALL_BYTES = 1 << 20,
+	KEYS = 8
+};
 
 struct saga_call {
 	struct saga__call *job;
@@ -60,9 +64,10 @@ static int decode_trigger(struct saga_call *call, saga_error *error)
 		return code;
 	known = saga__plan_type(call->job->plan, call->trigger.type, call->trigger.version);
 	if (!known)
-		return saga_error_set(error, SAGA_MALFORMED, "no step is on %s", call->trigger.type);
-	return saga__event_decode_body(call->decoder, &call->arena, &call->trigger, known->type,
-		error);
+		return saga_error_set(
+			error, SAGA_MALFORMED, "no step is on %s", call->trigger.type);
+	return saga__event_decode_body(
+		call->decoder, &call->arena, &call->trigger, known->type, error);
 }
 
 static void hand_over(struct saga_call *call)
@@ -118,8 +123,8 @@ saga_id saga__call_key(const struct saga__call *call, const char *label)
 
 const void *saga_asked_body(saga_call *call, const saga_shape *shape)
 {
-	return saga__named_decode(call->decoder, &call->arena,
-		saga__blob_bytes(call->job->question), shape);
+	return saga__named_decode(
+		call->decoder, &call->arena, saga__blob_bytes(call->job->question), shape);
 }
 
 saga_verdict saga_tell_body(saga_call *call, const saga_shape *shape, const void *body)

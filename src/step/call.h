@@ -11,18 +11,18 @@ struct saga__call {
 	struct saga__call *next; /* for whoever queues it */
 	const struct saga__plan *plan;
 	const struct saga_env *env;
-	void *user;              /* the options' */
+	void *user; /* the options' */
 	size_t step;
 	bool undo;
-	int attempts;            /* made before this one */
+	int attempts; /* made before this one */
 	saga_id parked;
 	saga_id saga;
 	char subject[SAGA__SUBJECT_MOST + 1];
-	struct saga__blob *event;    /* its trigger */
+	struct saga__blob *event; /* its trigger */
 	struct saga__blob *question;
 
 	/* what came of it */
-	int code;                    /* SAGA_OK: told; else there is no answer */
+	int code; /* SAGA_OK: told; else there is no answer */
 	struct saga__blob *answer;
 	char why[SAGA_ERROR_TEXT];
 };

@@ -41,12 +41,13 @@ static int check_name(const char *name, saga_error *error)
 	if (!length)
 		return saga_error_set(error, SAGA_MISUSE, "a step without a name");
 	if (length > SAGA__STEP_NAME_MOST)
-		return saga_error_set(error, SAGA_MISUSE, "step %.40s: its name is longer than %d bytes",
-			name, SAGA__STEP_NAME_MOST);
+		return saga_error_set(error, SAGA_MISUSE,
+			"step %.40s: its name is longer than %d bytes", name, SAGA__STEP_NAME_MOST);
 	if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
 		length)
 		return saga_error_set(error, SAGA_MISUSE,
-			"step %s: its name has a character that is none of A-Z a-z 0-9 . _ -", name);
+			"step %s: its name has a character that is none of A-Z a-z 0-9 . _ -",
+			name);
 	return SAGA_OK;
 }
 
@@ -57,12 +58,12 @@ static int check_list(const saga_step_def *step, const saga_type *const list[SAG
 		saga_error inner;
 
 		if (saga__type_check(list[i], &inner) != SAGA_OK)
-			return saga_error_set(error, SAGA_MISUSE, "step %s: %s: %.180s", step->name, what,
-				inner.text);
+			return saga_error_set(error, SAGA_MISUSE, "step %s: %s: %.180s", step->name,
+				what, inner.text);
 		if (list[i]->request && !requests)
 			return saga_error_set(error, SAGA_MISUSE,
-				"step %s: %s: %s is a request; only `on` takes one", step->name, what,
-				list[i]->name);
+				"step %s: %s: %s is a request; only `on` takes one", step->name,
+				what, list[i]->name);
 		for (size_t j = 0; j < i; j++)
 			if (saga__type_is(list[i], list[j]))
 				return saga_error_set(error, SAGA_MISUSE, "step %s: %s: %s twice",
@@ -78,9 +79,12 @@ static int check_lists(const saga_step_def *step, saga_error *error)
 		const char *what;
 		bool requests;
 	} lists[] = {
-		{ step->on, "on", true },           { step->emits, "emits", false },
-		{ step->rejects, "rejects", false }, { step->undo_on, "undo_on", false },
-		{ step->undone, "undone", false },   { step->bar_on, "bar_on", false },
+		{ step->on, "on", true },
+		{ step->emits, "emits", false },
+		{ step->rejects, "rejects", false },
+		{ step->undo_on, "undo_on", false },
+		{ step->undone, "undone", false },
+		{ step->bar_on, "bar_on", false },
 	};
 	int code;
 
@@ -146,7 +150,8 @@ static int check_outcomes(const saga_step_def *step, saga_error *error)
 		return broken(step, error, "several `rejects` and no `refuse` to choose");
 	if (rejects == 1 && !step->refuse && !saga__shape_needs_nothing(&step->rejects[0]->body))
 		return broken(step, error,
-			"no `refuse`, and `rejects` has a field that is neither optional nor a reason");
+			"no `refuse`, and `rejects` has a field that is neither optional nor a "
+			"reason");
 	return SAGA_OK;
 }
 
@@ -173,7 +178,8 @@ static int check_reads_only(const saga_step_def *step, saga_error *error)
 		return broken(step, error, "`reads_only` without `emits`: it would have no answer");
 	if (step->undo || step->bar_on[0] || step->pivot || step->per_subject ||
 		step->outside.call || step->after[0].event || step->refuse)
-		return broken(step, error, "`reads_only` has `on`, `run`, `emits` and `rejects` alone");
+		return broken(
+			step, error, "`reads_only` has `on`, `run`, `emits` and `rejects` alone");
 	return SAGA_OK;
 }
 
@@ -206,7 +212,12 @@ static int check_retry(const saga_step_def *step, const saga_retry_rule *rule, s
 int saga__step_check(const saga_step_def *step, saga_error *error)
 {
 	static int (*const checks[])(const saga_step_def *, saga_error *) = {
-		check_lists, check_on, check_undo, check_outcomes, check_outside, check_reads_only,
+		check_lists,
+		check_on,
+		check_undo,
+		check_outcomes,
+		check_outside,
+		check_reads_only,
 		check_after,
 	};
 	int code = check_name(step->name, error);
@@ -236,12 +247,14 @@ int saga__steps_check_silence(const struct saga__plan *plan, saga_error *error)
 				continue;
 			if (!step->rejects[0])
 				return saga_error_set(error, SAGA_MISUSE,
-					"step %s: it has no `rejects`, so when it is barred, the undo of %s waits for ever",
+					"step %s: it has no `rejects`, so when it is barred, the "
+					"undo of %s waits for ever",
 					step->name, waits->name);
 			for (size_t k = 0; k < SAGA_EVENTS && step->rejects[k]; k++)
 				if (!saga__types_have(waits->undo_on, step->rejects[k]))
 					return saga_error_set(error, SAGA_MISUSE,
-						"step %s: it is undone on what %s undoes, but not on its rejection %s",
+						"step %s: it is undone on what %s undoes, but not "
+						"on its rejection %s",
 						waits->name, step->name, step->rejects[k]->name);
 		}
 	return SAGA_OK;

@@ -136,23 +136,32 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, c
 	return batch->lost.code;
 }
 
+/* They live in the memory of handlers, which `refuse` will use. */
+static void drop_wishes(struct saga_step *step)
+{
+	for (struct saga__wish *wish = step->wishes; wish; wish = wish->next)
+		saga__blob_unref(wish->event);
+	step->wishes = NULL;
+}
+
 void saga__step_take_back(struct saga_step *step)
 {
 	struct saga__batch *batch = step->batch;
 	saga_error error;
 
+	drop_wishes(step);
 	if (!step->marked)
 		return;
 	step->marked = false;
 	if (batch->store_ops->back(batch->store, &error) != SAGA_OK)
 		saga__batch_lose(batch,
-			saga__code_loses_batch(error.code) ? error.code : SAGA_CONTENDED, error.text);
+			saga__code_loses_batch(error.code) ? error.code : SAGA_CONTENDED,
+			error.text);
 }
 
 void saga__step_end(struct saga_step *step)
 {
-	for (struct saga__wish *wish = step->wishes; wish; wish = wish->next)
-		saga__blob_unref(wish->event);
+	drop_wishes(step);
 	saga__blob_unref(step->event);
 }
 
@@ -183,8 +192,8 @@ static saga_verdict end_by_event(struct saga_step *step, int outcome, const char
 		saga__step_undeclared(step, "%s is not in `%s`", type->name, list_name);
 		return end(step, outcome);
 	}
-	event = saga__batch_encode(step->batch, step->work, type, body, step->why, &step->event_id,
-		&error);
+	event = saga__batch_encode(
+		step->batch, step->work, type, body, step->why, &step->event_id, &error);
 	if (!event) {
 		(void)saga__step_fail(step, error.code, "%s", error.text);
 		return end(step, outcome);
@@ -314,14 +323,17 @@ const saga_event *saga_ran_on(const saga_step *step)
 	if (!step->slot || !step->slot->trigger.size)
 		return step->trigger;
 	event = saga__arena_calloc(&batch->scratch, 1, sizeof *event);
-	if (!event || saga__event_decode(batch->decoder, &batch->scratch, step->slot->trigger, event,
-			      &own->error) != SAGA_OK) {
-		(void)saga__step_fail(own, SAGA_NOMEM, "the event that the step ran on can't be read");
+	if (!event ||
+		saga__event_decode(batch->decoder, &batch->scratch, step->slot->trigger, event,
+			&own->error) != SAGA_OK) {
+		(void)saga__step_fail(
+			own, SAGA_NOMEM, "the event that the step ran on can't be read");
 		return NULL;
 	}
 	known = saga__plan_type(batch->plan, event->type, event->version);
-	if (known && saga__event_decode_body(batch->decoder, &batch->scratch, event, known->type,
-			     &own->error) != SAGA_OK)
+	if (known &&
+		saga__event_decode_body(batch->decoder, &batch->scratch, event, known->type,
+			&own->error) != SAGA_OK)
 		return NULL;
 	return own->ran_on = event;
 }
@@ -444,8 +456,8 @@ static size_t schedule_of(const struct saga_step *step, const saga_type *type)
 	const struct saga__plan *plan = step->batch->plan;
 	size_t at = (size_t)(step->def - plan->steps);
 
-	for (size_t row = plan->first_schedule[at]; row < plan->row_count && plan->rows[row].step == at;
-		row++)
+	for (size_t row = plan->first_schedule[at];
+		row < plan->row_count && plan->rows[row].step == at; row++)
 		if (strcmp(step->def->after[plan->rows[row].later].event->name, type->name) == 0)
 			return row;
 	return SIZE_MAX;

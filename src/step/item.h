@@ -15,8 +15,8 @@ enum saga__item_kind {
 	SAGA__ITEM_EVENT = 1, /* of a stream, ours or another's */
 	SAGA__ITEM_MOVE,      /* a position to commit, that holds nothing for us */
 	SAGA__ITEM_REQUEST,
-	SAGA__ITEM_DUE,       /* a parked row whose time has come */
-	SAGA__ITEM_ANSWER,    /* of an outside call */
+	SAGA__ITEM_DUE,    /* a parked row whose time has come */
+	SAGA__ITEM_ANSWER, /* of an outside call */
 };
 
 struct saga__reply {
@@ -40,9 +40,9 @@ struct saga__item {
 	saga_id id;
 
 	/* REQUEST */
-	bool unsure;              /* a commit of it was sent, and not answered */
+	bool unsure; /* a commit of it was sent, and not answered */
 	unsigned char digest[16];
-	int64_t ready;            /* a retry: not before, monotonic */
+	int64_t ready; /* a retry: not before, monotonic */
 	saga_answer_fn *answered;
 	void *user;
 
@@ -51,7 +51,6 @@ struct saga__item {
 
 	struct saga__reply *reply; /* REQUEST: what came of it, once the batch is committed */
 };
-
 
 void saga__item_free(struct saga__item *item); /* NULL is fine */
 

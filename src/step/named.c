@@ -5,22 +5,22 @@
 
 #include "../event/schema.h"
 
-int saga__named_encode(struct saga__buffer *buffer, const saga_shape *shape, const void *body,
-	saga_error *error)
+int saga__named_encode(
+	struct saga__buffer *buffer, const saga_shape *shape, const void *body, saga_error *error)
 {
 	size_t length = strlen(shape->name);
 	int code;
 
 	if (length > SAGA__NAME_MOST)
-		return saga_error_set(error, SAGA_MISUSE, "struct %.40s: its name is too long",
-			shape->name);
+		return saga_error_set(
+			error, SAGA_MISUSE, "struct %.40s: its name is too long", shape->name);
 	code = saga__body_encode(buffer, shape, body, NULL, error);
 	if (code != SAGA_OK)
 		return code;
 	/* The name goes behind, so that the body need not move. */
 	if (buffer->size + length + 1 > buffer->limit)
-		return saga_error_set(error, SAGA_TOO_BIG, "struct %s is beyond %zu bytes", shape->name,
-			buffer->limit);
+		return saga_error_set(error, SAGA_TOO_BIG, "struct %s is beyond %zu bytes",
+			shape->name, buffer->limit);
 	if (buffer->room < buffer->size + length + 1) {
 		char *more = realloc(buffer->at, buffer->size + length + 1);
 

@@ -5,8 +5,8 @@
 
 #include "../event/envelope.h"
 
-int saga__named_encode(struct saga__buffer *buffer, const saga_shape *shape, const void *body,
-	saga_error *error);
+int saga__named_encode(
+	struct saga__buffer *buffer, const saga_shape *shape, const void *body, saga_error *error);
 
 /* NULL: nothing there, of another shape, or not to be read. */
 const void *saga__named_decode(struct saga__decoder *decoder, struct saga__arena *arena,

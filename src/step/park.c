@@ -6,7 +6,11 @@
 
 #include "work.h"
 
-enum { DEFAULT_ATTEMPTS = 8, DEFAULT_FIRST_MS = 50, DEFAULT_MAX_MS = 30000 };
+enum {
+	DEFAULT_ATTEMPTS = 8,
+	DEFAULT_FIRST_MS = 50,
+	DEFAULT_MAX_MS = 30000
+};
 
 /* ---- the slot ---- */
 
@@ -54,8 +58,8 @@ static void wake_behind(struct saga__batch *batch, const struct saga__slot *slot
 	batch->wakes = wake;
 }
 
-void saga__slot_move(struct saga__batch *batch, struct saga__slot *slot, enum saga__state to,
-	const char *why)
+void saga__slot_move(
+	struct saga__batch *batch, struct saga__slot *slot, enum saga__state to, const char *why)
 {
 	enum saga__state from = slot->state;
 
@@ -101,7 +105,8 @@ static bool is_live(int kind)
 	return kind != SAGA__PARKED_HELD && kind != SAGA__PARKED_LETTER;
 }
 
-static struct saga__parking *change(struct saga__batch *batch, int what, const struct saga__item *item)
+static struct saga__parking *change(
+	struct saga__batch *batch, int what, const struct saga__item *item)
 {
 	struct saga__parking *parking = saga__arena_calloc(&batch->arena, 1, sizeof *parking);
 
@@ -117,9 +122,31 @@ static struct saga__parking *change(struct saga__batch *batch, int what, const s
 	return parking;
 }
 
-static saga_bytes trigger_of(const struct saga__work *work)
+saga_bytes saga__trigger_of(const struct saga__work *work)
 {
-	return work->parked ? work->parked->event : saga__blob_bytes(work->item->event);
+	/* A dead letter that is tried again is no work's row, but an item's. */
+	const struct saga__parked *parked = work->parked ? work->parked : work->item->parked;
+
+	return parked ? parked->event : saga__blob_bytes(work->item->event);
+}
+
+static bool is_of(const struct saga__parking *parking, const struct saga__parked *row)
+{
+	const struct saga__parked *other = &parking->parked;
+
+	if (parking->change != SAGA__PARK_DROP_KIND)
+		return saga__id_same(other->id, row->id);
+	return other->kind == row->kind && saga__id_same(other->saga, row->saga) &&
+		strcmp(other->row, row->row) == 0 && strcmp(other->subject, row->subject) == 0;
+}
+
+bool saga__is_dealt_with(const struct saga__batch *batch, const struct saga__parked *row)
+{
+	for (const struct saga__parking *parking = batch->parkings; parking;
+		parking = parking->next)
+		if (is_of(parking, row))
+			return true;
+	return false;
 }
 
 static const char *row_of(const struct saga__batch *batch, const struct saga__work *work)
@@ -147,16 +174,22 @@ void saga__park(struct saga__batch *batch, struct saga__work *work, int kind, in
 		return;
 	parking->parked = (struct saga__parked){
 		.id = old ? old->id : saga__id_new(&batch->ids, batch->env),
-		.saga = work->event ? work->event->saga : old ? old->saga : (saga_id){ { 0 } },
+		.saga = work->event ? work->event->saga
+			: old       ? old->saga
+				    : (saga_id){ { 0 } },
 		.row = row_of(batch, work),
-		.subject = work->slot ? work->slot->subject : old ? old->subject : "",
-		.role = work->role ? work->role : old ? old->role : 0,
+		.subject = work->slot ? work->slot->subject
+			: old         ? old->subject
+				      : "",
+		.role = work->role ? work->role
+			: old      ? old->role
+				   : 0,
 		.kind = kind,
 		.attempts = attempts,
 		.due = due,
 		.behind = behind,
 		.why = keep_text(batch, why),
-		.event = trigger_of(work),
+		.event = saga__trigger_of(work),
 		.question = question,
 	};
 	batch->delta.parked += is_live(kind) - (old && is_live(old->kind));
@@ -169,8 +202,8 @@ const struct saga__parked *saga__last_parked(const struct saga__batch *batch)
 	return &batch->parking_last->parked;
 }
 
-void saga__park_behind(struct saga__batch *batch, struct saga__work *work,
-	const struct saga__slot *slot)
+void saga__park_behind(
+	struct saga__batch *batch, struct saga__work *work, const struct saga__slot *slot)
 {
 	size_t size = SAGA__ROW_NAME_MOST + SAGA__SUBJECT_MOST + 2;
 	char *behind = saga__arena_calloc(&batch->arena, size, 1);
@@ -222,8 +255,8 @@ void saga__dead_letter(struct saga__batch *batch, struct saga__work *work, const
 
 /* ---- schedules ---- */
 
-void saga__do_withdraw(struct saga__batch *batch, struct saga__work *work,
-	struct saga__slot *schedule)
+void saga__do_withdraw(
+	struct saga__batch *batch, struct saga__work *work, struct saga__slot *schedule)
 {
 	enum saga__state to = saga__schedule_next(schedule->state, SAGA__WITHDRAW);
 
@@ -238,8 +271,8 @@ void saga__slot_withdraw_schedules(struct saga__batch *batch, struct saga__work 
 	const struct saga__plan *plan = batch->plan;
 	size_t at = (size_t)(work->step - plan->steps);
 
-	for (size_t row = plan->first_schedule[at]; row < plan->row_count && plan->rows[row].step == at;
-		row++) {
+	for (size_t row = plan->first_schedule[at];
+		row < plan->row_count && plan->rows[row].step == at; row++) {
 		struct saga__slot *schedule =
 			saga__batch_slot(batch, work->slot->saga, row, work->slot->subject);
 
@@ -258,13 +291,20 @@ void saga__do_schedule(struct saga__batch *batch, struct saga__work *work)
 
 	/* Withdrawn in this batch, its row went with that. */
 	if (work->slot->before != SAGA__WAITING || work->slot->state == SAGA__WAITING)
-		saga__unpark(batch, work);
-	if (to == work->slot->state)
-		return;
+		if (to == work->slot->state) {
+			saga__unpark(batch, work);
+			return;
+		}
 	if (!(event = saga__batch_encode(batch, work, NULL, NULL, NULL, &id, &error))) {
-		saga__batch_lose(batch, error.code, error.text);
+		/* Its number grew, and it was at the limit before: it must not hold up the lane. */
+		if (error.code == SAGA_NOMEM)
+			saga__batch_lose(batch, error.code, error.text);
+		else
+			saga__dead_letter(batch, work, error.text);
+		saga__slot_move(batch, work->slot, to, "");
 		return;
 	}
+	saga__unpark(batch, work);
 	known = saga__plan_type(batch->plan, work->event->type, work->event->version);
 	saga__batch_publish(batch, work->slot->saga, event, id, known && known->route_count);
 	saga__blob_unref(event);
@@ -292,19 +332,25 @@ void saga__batch_log(struct saga__batch *batch, int level, const char *what,
 	const struct saga__work *work, const char *text)
 {
 	saga_log_field fields[5];
-	saga_log log = { .level = level, .participant = batch->plan->name, .what = what,
-		.text = text, .time = saga__wall(batch->env), .fields = fields };
+	saga_log log = { .level = level,
+		.participant = batch->plan->name,
+		.what = what,
+		.text = text,
+		.time = saga__wall(batch->env),
+		.fields = fields };
 
 	if (!batch->log)
 		return;
 	if (work->step)
 		fields[log.field_count++] = (saga_log_field){ "step", saga_text(work->step->name) };
 	if (work->event) {
-		fields[log.field_count++] = (saga_log_field){ "saga", saga_uuid(work->event->saga) };
-		fields[log.field_count++] = (saga_log_field){ "event", saga_text(work->event->type) };
+		fields[log.field_count++] =
+			(saga_log_field){ "saga", saga_uuid(work->event->saga) };
+		fields[log.field_count++] =
+			(saga_log_field){ "event", saga_text(work->event->type) };
 		if (*work->event->traceparent)
-			fields[log.field_count++] =
-				(saga_log_field){ "traceparent", saga_text(work->event->traceparent) };
+			fields[log.field_count++] = (saga_log_field){ "traceparent",
+				saga_text(work->event->traceparent) };
 	}
 	fields[log.field_count++] = (saga_log_field){ "attempt", saga_int64(work->attempts + 1) };
 	batch->log(batch->log_user, &log);

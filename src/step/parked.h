@@ -9,28 +9,32 @@
 
 enum saga__parked_kind {
 	SAGA__PARKED_RETRY = 1, /* again when due */
-	SAGA__PARKED_CALL,      /* an outside call that goes on; when due, nobody makes it: make it */
-	SAGA__PARKED_BEHIND,    /* until the slot `behind` is settled */
-	SAGA__PARKED_SCHEDULE,  /* an event to be published when due */
-	SAGA__PARKED_HELD,      /* the trigger of a dead or stuck slot */
-	SAGA__PARKED_LETTER,    /* a dead letter */
+	SAGA__PARKED_CALL,   /* an outside call that goes on; when due, nobody makes it: make it */
+	SAGA__PARKED_BEHIND, /* until the slot `behind` is settled */
+	SAGA__PARKED_SCHEDULE, /* an event to be published when due */
+	SAGA__PARKED_HELD,     /* the trigger of a dead or stuck slot */
+	SAGA__PARKED_LETTER,   /* a dead letter */
 	SAGA__PARKED_KINDS
 };
 
-enum saga__command { SAGA__NO_COMMAND = 0, SAGA__COMMAND_REQUEUE, SAGA__COMMAND_ASSERT };
+enum saga__command {
+	SAGA__NO_COMMAND = 0,
+	SAGA__COMMAND_REQUEUE,
+	SAGA__COMMAND_ASSERT
+};
 
 #define SAGA__NEVER INT64_MAX
 
 struct saga__parked {
 	saga_id id;
 	saga_id saga;
-	const char *row;     /* of a step or schedule; "": all that the event concerns */
+	const char *row; /* of a step or schedule; "": all that the event concerns */
 	const char *subject;
-	int role;            /* saga__role */
+	int role; /* saga__role */
 	int kind;
-	int attempts;        /* made so far */
-	int64_t due;         /* ms since 1970 by the store's clock; SAGA__NEVER: not by itself */
-	const char *behind;  /* "row/subject" */
+	int attempts;       /* made so far */
+	int64_t due;        /* ms since 1970 by the store's clock; SAGA__NEVER: not by itself */
+	const char *behind; /* "row/subject" */
 	const char *why;
 	saga_bytes event;
 	saga_bytes question; /* of a call */

@@ -15,8 +15,8 @@ static size_t hash_of(const char *name)
 	return hash;
 }
 
-const struct saga__known *saga__plan_type(const struct saga__plan *plan, const char *name,
-	int version)
+const struct saga__known *saga__plan_type(
+	const struct saga__plan *plan, const char *name, int version)
 {
 	size_t mask = plan->bucket_count - 1;
 
@@ -40,9 +40,28 @@ size_t saga__plan_row(const struct saga__plan *plan, const char *name)
 
 /* ---- the steps ---- */
 
+static int check_was(const struct saga__plan *plan, saga_error *error)
+{
+	for (size_t i = 0; i < plan->step_count; i++)
+		for (size_t j = 0; plan->steps[i].was && j < plan->step_count; j++) {
+			const saga_step_def *step = &plan->steps[i], *other = &plan->steps[j];
+
+			if (strcmp(step->was, other->name) == 0)
+				return saga_error_set(error, SAGA_MISUSE,
+					"step %s: it was %s, and another step is", step->name,
+					step->was);
+			if (j < i && other->was && strcmp(step->was, other->was) == 0)
+				return saga_error_set(error, SAGA_MISUSE,
+					"steps %s and %s: both were %s", other->name, step->name,
+					step->was);
+		}
+	return SAGA_OK;
+}
+
 static int copy_steps(struct saga__plan *plan, const saga_participant_def *def, saga_error *error)
 {
-	size_t size = def->step_size < sizeof(saga_step_def) ? def->step_size : sizeof(saga_step_def);
+	size_t size =
+		def->step_size < sizeof(saga_step_def) ? def->step_size : sizeof(saga_step_def);
 	int code;
 
 	for (size_t i = 0; i < def->step_count; i++) {
@@ -54,13 +73,7 @@ static int copy_steps(struct saga__plan *plan, const saga_participant_def *def, 
 				return saga_error_set(error, SAGA_MISUSE, "step %s: declared twice",
 					plan->steps[i].name);
 	}
-	for (size_t i = 0; i < def->step_count; i++)
-		for (size_t j = 0; plan->steps[i].was && j < def->step_count; j++)
-			if (strcmp(plan->steps[i].was, plan->steps[j].name) == 0)
-				return saga_error_set(error, SAGA_MISUSE,
-					"step %s: it was %s, and another step is", plan->steps[i].name,
-					plan->steps[i].was);
-	return SAGA_OK;
+	return check_was(plan, error);
 }
 
 static size_t count_after(const saga_step_def *step)
@@ -85,8 +98,8 @@ static int make_rows(struct saga__plan *plan)
 		return SAGA_NOMEM;
 	for (size_t i = 0; i < plan->step_count; i++) {
 		plan->rows[i].step = (unsigned short)i;
-		(void)snprintf(plan->rows[i].name, sizeof plan->rows[i].name, "%s",
-			plan->steps[i].name);
+		(void)snprintf(
+			plan->rows[i].name, sizeof plan->rows[i].name, "%s", plan->steps[i].name);
 		plan->first_schedule[i] = (unsigned short)at;
 		for (size_t k = 0; k < count_after(&plan->steps[i]); k++, at++) {
 			plan->rows[at].step = (unsigned short)i;
@@ -111,7 +124,8 @@ static int add_type(struct saga__plan *plan, const saga_type *type, saga_error *
 			saga__shape_same(&known->type->body, &type->body))
 			return SAGA_OK;
 		return saga_error_set(error, SAGA_MISUSE,
-			"type %s version %d: declared in two ways that differ", type->name, type->version);
+			"type %s version %d: declared in two ways that differ", type->name,
+			type->version);
 	}
 	while (plan->buckets[i])
 		i = (i + 1) & mask;
@@ -122,17 +136,20 @@ static int add_type(struct saga__plan *plan, const saga_type *type, saga_error *
 
 /* Calls visit for each list of types that a step has, and the role that its events play. */
 static int each_list(struct saga__plan *plan, const saga_step_def *step,
-	int (*visit)(struct saga__plan *, const saga_step_def *, const saga_type *const *list, int role,
-		size_t later, saga_error *),
+	int (*visit)(struct saga__plan *, const saga_step_def *, const saga_type *const *list,
+		int role, size_t later, saga_error *),
 	saga_error *error)
 {
 	const struct {
 		const saga_type *const *list;
 		int role;
 	} lists[] = {
-		{ step->on, SAGA__ROLE_RUN },     { step->undo_on, SAGA__ROLE_UNDO },
-		{ step->bar_on, SAGA__ROLE_BAR }, { step->emits, 0 },
-		{ step->rejects, 0 },             { step->undone, 0 },
+		{ step->on, SAGA__ROLE_RUN },
+		{ step->undo_on, SAGA__ROLE_UNDO },
+		{ step->bar_on, SAGA__ROLE_BAR },
+		{ step->emits, 0 },
+		{ step->rejects, 0 },
+		{ step->undone, 0 },
 	};
 	int code = SAGA_OK;
 
@@ -143,7 +160,8 @@ static int each_list(struct saga__plan *plan, const saga_step_def *step,
 
 		code = visit(plan, step, one, 0, i, error);
 		if (code == SAGA_OK)
-			code = visit(plan, step, step->after[i].unless, SAGA__ROLE_UNLESS, i, error);
+			code = visit(
+				plan, step, step->after[i].unless, SAGA__ROLE_UNLESS, i, error);
 	}
 	return code;
 }
@@ -173,20 +191,21 @@ static int visit_route(struct saga__plan *plan, const saga_step_def *step,
 
 	for (size_t i = 0; role && i < SAGA_EVENTS && list[i]; i++) {
 		struct saga__known *known = known_of(plan, list[i]);
-		struct saga__route *more =
-			realloc(known->routes, (known->route_count + 1) * sizeof *more);
+		struct saga__route *more;
 
-		if (!more)
-			return saga_error_set(error, SAGA_NOMEM, "out of memory");
 		if (list[i]->request && known->route_count)
 			return saga_error_set(error, SAGA_MISUSE,
 				"step %s: another step is `on` the request %s too", step->name,
 				list[i]->name);
+		more = realloc(known->routes, (known->route_count + 1) * sizeof *more);
+		if (!more)
+			return saga_error_set(error, SAGA_NOMEM, "out of memory");
 		known->routes = more;
 		more[known->route_count++] = (struct saga__route){
 			.step = (unsigned short)at,
-			.row = (unsigned short)(role == SAGA__ROLE_UNLESS ?
-				plan->first_schedule[at] + later : at),
+			.row = (unsigned short)(role == SAGA__ROLE_UNLESS
+					? plan->first_schedule[at] + later
+					: at),
 			.role = (unsigned char)role,
 			.nth = (unsigned char)i,
 		};
@@ -212,14 +231,12 @@ static int in_order(const void *a, const void *b)
 
 static int make_types(struct saga__plan *plan, saga_error *error)
 {
-	size_t most = plan->step_count * SAGA_EVENTS * (7 + SAGA_EVENTS), used = 1;
+	size_t used = 1;
 	int code = SAGA_OK;
 
-	/* Room for every mention, so that a type's index fits and the buckets stay half empty. */
+	/* Room for every mention, so that the buckets stay half empty. */
 	for (size_t i = 0; i < plan->step_count; i++)
 		used += 6 * SAGA_EVENTS + count_after(&plan->steps[i]) * (SAGA_EVENTS + 1);
-	if (used > most + 1)
-		used = most + 1;
 	for (plan->bucket_count = 16; plan->bucket_count < 2 * used; plan->bucket_count *= 2)
 		;
 	plan->types = calloc(used, sizeof *plan->types);
@@ -252,10 +269,11 @@ static int check_participant(const saga_participant_def *def, saga_error *error)
 	if (!def->steps || !def->step_count)
 		return saga_error_set(error, SAGA_MISUSE, "participant %s: no steps", def->name);
 	if (def->step_count > 1000)
-		return saga_error_set(error, SAGA_MISUSE, "participant %s: over 1000 steps", def->name);
+		return saga_error_set(
+			error, SAGA_MISUSE, "participant %s: over 1000 steps", def->name);
 	if (def->step_size < offsetof(saga_step_def, reads_only))
-		return saga_error_set(error, SAGA_MISUSE, "participant %s: step_size is too small",
-			def->name);
+		return saga_error_set(
+			error, SAGA_MISUSE, "participant %s: step_size is too small", def->name);
 	return SAGA_OK;
 }
 

@@ -15,14 +15,18 @@ enum saga__role {
 	SAGA__ROLE_UNLESS = 4, /* withdraws a schedule */
 };
 
-enum { SAGA__STEP_NAME_MOST = 31, SAGA__ROW_NAME_MOST = 95, SAGA__SUBJECT_MOST = 255 };
+enum {
+	SAGA__STEP_NAME_MOST = 31,
+	SAGA__ROW_NAME_MOST = 95,
+	SAGA__SUBJECT_MOST = 255
+};
 
 /* What an event of a type does to one row. */
 struct saga__route {
 	unsigned short step;
-	unsigned short row;   /* the step's, or its schedule's */
-	unsigned char role;   /* saga__role */
-	unsigned char nth;    /* in the step's list of that role */
+	unsigned short row; /* the step's, or its schedule's */
+	unsigned char role; /* saga__role */
+	unsigned char nth;  /* in the step's list of that role */
 };
 
 struct saga__known {
@@ -54,13 +58,13 @@ struct saga__plan {
 };
 
 /* Checks the declaration whole. MISUSE names the step and the rule that it breaks. */
-int saga__plan_new(const saga_participant_def *def, struct saga__plan **ret_plan,
-	saga_error *error);
+int saga__plan_new(
+	const saga_participant_def *def, struct saga__plan **ret_plan, saga_error *error);
 void saga__plan_free(struct saga__plan *plan);
 
 /* NULL: no step names that type. With version 0: of any version, the first declared. */
-const struct saga__known *saga__plan_type(const struct saga__plan *plan, const char *name,
-	int version);
+const struct saga__known *saga__plan_type(
+	const struct saga__plan *plan, const char *name, int version);
 
 /* The step's row of that name or schedule; SIZE_MAX: none. */
 size_t saga__plan_row(const struct saga__plan *plan, const char *name);

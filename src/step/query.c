@@ -97,16 +97,17 @@ static int match_columns(struct reading *r, const char *const *names, size_t cou
 	const saga_shape *shape = r->shape;
 
 	if (count != shape->field_count || count > SAGA__FIELDS_MOST)
-		return saga__step_fail(r->step, SAGA_REFUSED, "query: %zu columns for the %zu fields of %s",
-			count, shape->field_count, shape->name);
+		return saga__step_fail(r->step, SAGA_REFUSED,
+			"query: %zu columns for the %zu fields of %s", count, shape->field_count,
+			shape->name);
 	for (size_t i = 0; i < count; i++) {
 		if (!(r->fields[i] = field_named(shape, names[i])))
 			return saga__step_fail(r->step, SAGA_REFUSED, "query: %s has no field %s",
 				shape->name, names[i]);
 		for (size_t j = 0; j < i; j++)
 			if (r->fields[j] == r->fields[i])
-				return saga__step_fail(r->step, SAGA_REFUSED, "query: column %s twice",
-					names[i]);
+				return saga__step_fail(
+					r->step, SAGA_REFUSED, "query: column %s twice", names[i]);
 	}
 	r->matched = true;
 	return SAGA_OK;
@@ -114,8 +115,8 @@ static int match_columns(struct reading *r, const char *const *names, size_t cou
 
 static int mismatch(struct reading *r, const saga_field *field, const char *what)
 {
-	return saga__step_fail(r->step, SAGA_REFUSED, "query: %s.%s meets %s", r->shape->name,
-		field->name, what);
+	return saga__step_fail(
+		r->step, SAGA_REFUSED, "query: %s.%s meets %s", r->shape->name, field->name, what);
 }
 
 static int put_bytes(struct reading *r, const saga_field *field, char *at, const saga_value *value)
@@ -125,8 +126,8 @@ static int put_bytes(struct reading *r, const saga_field *field, char *at, const
 
 	if (value->kind != SAGA_VALUE_BYTES && value->kind != SAGA_VALUE_TEXT)
 		return mismatch(r, field, "no bytes");
-	if (!(copy = saga__arena_text(&r->step->batch->scratch, value->as.bytes.at,
-		      value->as.bytes.size)))
+	if (!(copy = saga__arena_text(
+		      &r->step->batch->scratch, value->as.bytes.at, value->as.bytes.size)))
 		return saga__step_fail(r->step, SAGA_TOO_BIG, "handler_bytes are used up");
 	*bytes = (saga_bytes){ copy, value->as.bytes.size };
 	return SAGA_OK;
@@ -140,8 +141,8 @@ static int put_text(struct reading *r, const saga_field *field, char *at, const 
 		return mismatch(r, field, "what is no text");
 	if (value->as.bytes.size && memchr(value->as.bytes.at, 0, value->as.bytes.size))
 		return mismatch(r, field, "a text with a NUL in it");
-	if (!(copy = saga__arena_text(&r->step->batch->scratch, value->as.bytes.at,
-		      value->as.bytes.size)))
+	if (!(copy = saga__arena_text(
+		      &r->step->batch->scratch, value->as.bytes.at, value->as.bytes.size)))
 		return saga__step_fail(r->step, SAGA_TOO_BIG, "handler_bytes are used up");
 	memcpy(at, &copy, sizeof copy);
 	return SAGA_OK;
@@ -240,8 +241,9 @@ static int take_row(void *context, size_t i, const char *const *names, const sag
 	return SAGA_OK;
 }
 
-static int read_rows(struct reading *r, int (*row)(void *, size_t, const char *const *,
-	const saga_value *, size_t), const char *sql, const saga_value *values, size_t count)
+static int read_rows(struct reading *r,
+	int (*row)(void *, size_t, const char *const *, const saga_value *, size_t),
+	const char *sql, const saga_value *values, size_t count)
 {
 	const saga_statement statement = { sql, values, count };
 	saga_sink sink = { row, NULL, r };
@@ -279,8 +281,8 @@ const void *saga_query_one_sql(saga_step *step, const saga_shape *shape, const c
 	return r.count ? r.rows : NULL;
 }
 
-static int take_number(void *context, size_t i, const char *const *names,
-	const saga_value *columns, size_t column_count)
+static int take_number(void *context, size_t i, const char *const *names, const saga_value *columns,
+	size_t column_count)
 {
 	struct reading *r = context;
 
@@ -296,8 +298,8 @@ static int take_number(void *context, size_t i, const char *const *names,
 	return SAGA_OK;
 }
 
-int64_t saga_query_int64_sql(saga_step *step, int64_t otherwise, const char *sql,
-	const saga_value *values, size_t count)
+int64_t saga_query_int64_sql(
+	saga_step *step, int64_t otherwise, const char *sql, const saga_value *values, size_t count)
 {
 	struct reading r = { .step = step };
 

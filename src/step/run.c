@@ -6,7 +6,10 @@
 #include "named.h"
 #include "work.h"
 
-enum { CALL_SLACK_MS = 30000, SEEN_MOST = 64 };
+enum {
+	CALL_SLACK_MS = 30000,
+	SEEN_MOST = 64
+};
 
 /* ---- which triggers a waiting slot has seen: id, length of the type's name, the name ---- */
 
@@ -37,28 +40,40 @@ static bool has_seen_type(const struct saga__slot *slot, const char *type)
 	return false;
 }
 
-/* Forgets the oldest beyond the most that are kept; a join's must stay, and are fewer. */
+/*
+ * Forgets the oldest beyond the most that are kept; but of a join's types the first event each,
+ * which alone bears the name, is never forgotten.
+ */
 static void see(struct saga__batch *batch, struct saga__work *work)
 {
 	struct saga__slot *slot = work->slot;
-	const unsigned char *from = slot->seen.at, *at = from, *end = at + slot->seen.size;
-	size_t length = work->step->join == SAGA_ALL ? strlen(work->event->type) : 0, count = 0;
+	const unsigned char *from = slot->seen.at, *end = from + slot->seen.size, *oldest = end;
+	bool joins = work->step->join == SAGA_ALL && !has_seen_type(slot, work->event->type);
+	size_t length = joins ? strlen(work->event->type) : 0, count = 0, before;
 	unsigned char *seen;
 
-	for (; at < end; at = next_seen(at))
+	for (const unsigned char *at = from; at < end; at = next_seen(at)) {
 		count++;
-	for (; count >= SEEN_MOST; count--)
-		from = next_seen(from);
-	seen = saga__arena_alloc(&batch->arena, (size_t)(end - from) + sizeof(saga_id) + 1 + length);
+		if (oldest == end && !at[sizeof(saga_id)])
+			oldest = at;
+	}
+	if (count < SEEN_MOST)
+		oldest = end;
+	seen = saga__arena_alloc(&batch->arena, slot->seen.size + sizeof(saga_id) + 1 + length);
 	if (!seen) {
 		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
 		return;
 	}
-	slot->seen.size = (size_t)(end - from) + sizeof(saga_id) + 1 + length;
-	slot->seen.at = seen;
-	if (end > from)
-		memcpy(seen, from, (size_t)(end - from));
-	seen += end - from;
+	slot->seen = (saga_bytes){ seen, slot->seen.size + sizeof(saga_id) + 1 + length };
+	if ((before = (size_t)(oldest - from)) > 0)
+		memcpy(seen, from, before);
+	seen += before;
+	if (oldest < end) {
+		oldest = next_seen(oldest);
+		memcpy(seen, oldest, (size_t)(end - oldest));
+		seen += end - oldest;
+		slot->seen.size -= sizeof(saga_id) + 1;
+	}
 	memcpy(seen, &work->event->id, sizeof(saga_id));
 	seen[sizeof(saga_id)] = (unsigned char)length;
 	memcpy(seen + sizeof(saga_id) + 1, work->event->type, length);
@@ -84,8 +99,12 @@ static void arm(struct saga__batch *batch, struct saga__work *work, struct saga_
 {
 	struct saga__slot *schedule =
 		saga__batch_slot(batch, work->slot->saga, wish->row, work->slot->subject);
-	struct saga__work parking = { .batch = batch, .item = work->item, .event = work->event,
-		.step = work->step, .slot = schedule, .role = SAGA__ROLE_RUN };
+	struct saga__work parking = { .batch = batch,
+		.item = work->item,
+		.event = work->event,
+		.step = work->step,
+		.slot = schedule,
+		.role = SAGA__ROLE_RUN };
 	enum saga__state to;
 
 	if (!schedule) {
@@ -121,8 +140,7 @@ static void remember(struct saga__batch *batch, struct saga__work *work, struct 
 	bool asked = work->item->kind == SAGA__ITEM_REQUEST;
 
 	if (work->step->undo || work->step->outside.call)
-		slot->trigger = work->parked ? work->parked->event
-					     : saga__blob_bytes(work->item->event);
+		slot->trigger = saga__trigger_of(work);
 	if (asked)
 		slot->digest = (saga_bytes){ work->item->digest, sizeof work->item->digest };
 	if (on->request && outcome)
@@ -131,8 +149,8 @@ static void remember(struct saga__batch *batch, struct saga__work *work, struct 
 
 /* ---- refusing ---- */
 
-static struct saga__blob *refuse(struct saga__batch *batch, struct saga__work *work, const char *why,
-	saga_id *ret_id, bool *ret_ours, saga_error *error)
+static struct saga__blob *refuse(struct saga__batch *batch, struct saga__work *work,
+	const char *why, saga_id *ret_id, bool *ret_ours, saga_error *error)
 {
 	const saga_type *type = work->step->rejects[0];
 	const struct saga__known *known;
@@ -195,8 +213,8 @@ static void give_up(struct saga__batch *batch, struct saga__work *work, const ch
 		return;
 	}
 	saga__batch_log(batch, SAGA_WARNING, "step.failed", work, why);
-	saga__slot_withdraw_schedules(batch, work);
 	if (speak(batch, work, SAGA__FAILED, SAGA_FAILED, why, &error)) {
+		saga__slot_withdraw_schedules(batch, work);
 		saga__unpark(batch, work);
 		return;
 	}
@@ -229,7 +247,8 @@ static void try_later(struct saga__batch *batch, struct saga__work *work, const 
 		return;
 	}
 	saga__park(batch, work, SAGA__PARKED_RETRY, attempts,
-		batch->now + saga__backoff(batch, rule, attempts), "", why, (saga_bytes){ NULL, 0 });
+		batch->now + saga__backoff(batch, rule, attempts), "", why,
+		(saga_bytes){ NULL, 0 });
 }
 
 /* ---- the outside call ---- */
@@ -238,8 +257,7 @@ static void make_call(struct saga__batch *batch, struct saga__work *work, saga_i
 	int attempts, saga_bytes question)
 {
 	struct saga__call *call = calloc(1, sizeof *call);
-	saga_bytes trigger = work->parked ? work->parked->event
-					  : saga__blob_bytes(work->item->event);
+	saga_bytes trigger = saga__trigger_of(work);
 
 	if (call) {
 		call->event = saga__blob_new(trigger.at, trigger.size);
@@ -272,7 +290,8 @@ static int64_t call_due(const struct saga__batch *batch, const struct saga__work
 	return batch->now + saga__call_timeout(&probe) + CALL_SLACK_MS;
 }
 
-void saga__ask(struct saga__batch *batch, struct saga__work *work, int attempts, saga_bytes question)
+void saga__ask(
+	struct saga__batch *batch, struct saga__work *work, int attempts, saga_bytes question)
 {
 	saga_bytes kept = keep(batch, question);
 
@@ -284,8 +303,7 @@ void saga__ask(struct saga__batch *batch, struct saga__work *work, int attempts,
 /* Nobody makes this call: its process died, or its time is over. */
 void saga__do_call_again(struct saga__batch *batch, struct saga__work *work)
 {
-	enum saga__state wanted =
-		work->role == SAGA__ROLE_UNDO ? SAGA__UNDOING : SAGA__TRYING;
+	enum saga__state wanted = work->role == SAGA__ROLE_UNDO ? SAGA__UNDOING : SAGA__TRYING;
 
 	if (work->slot->state == wanted)
 		saga__ask(batch, work, work->attempts, work->parked->question);
@@ -301,8 +319,8 @@ static void took_effect(struct saga__batch *batch, struct saga__work *work, stru
 	remember(batch, work, step->event);
 	leave(batch, work, step);
 	if (step->event)
-		saga__batch_publish(batch, work->slot->saga, step->event, step->event_id,
-			step->event_ours);
+		saga__batch_publish(
+			batch, work->slot->saga, step->event, step->event_id, step->event_ours);
 	saga__unpark(batch, work);
 	saga__reply(work, SAGA_OK, false, step->event, "");
 }
@@ -398,8 +416,10 @@ static void ignore(struct saga__batch *batch, struct saga__work *work)
 		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
 		return;
 	}
-	saga__reply(work, slot->state == SAGA__STUCK && slot->was != SAGA__TRYING ? SAGA_OK
-			: answer_of(slot->state), true, outcome, slot->why);
+	saga__reply(work,
+		slot->state == SAGA__STUCK && slot->was != SAGA__TRYING ? SAGA_OK
+									: answer_of(slot->state),
+		true, outcome, slot->why);
 	saga__blob_unref(outcome);
 }
 
@@ -456,7 +476,7 @@ void saga__do_read(struct saga__batch *batch, struct saga__work *work)
 
 	(void)batch;
 	if (saga__step_run(&step, work, SAGA__PHASE_READ, "", (saga_bytes){ NULL, 0 }) == SAGA_OK) {
-		int code = step.outcome == SAGA__EMITS  ? SAGA_OK
+		int code = step.outcome == SAGA__EMITS   ? SAGA_OK
 			: step.outcome == SAGA__REJECTS  ? SAGA_REJECTED
 			: step.outcome == SAGA__MALFORMS ? SAGA_MALFORMED
 							 : SAGA_FAILED;
@@ -516,7 +536,8 @@ void saga__do_bar(struct saga__batch *batch, struct saga__work *work)
 
 /* ---- a call was answered ---- */
 
-static void unanswered(struct saga__batch *batch, struct saga__work *work, const char *why, bool now)
+static void unanswered(
+	struct saga__batch *batch, struct saga__work *work, const char *why, bool now)
 {
 	bool undo = work->role == SAGA__ROLE_UNDO;
 	const saga_retry_rule *rule = undo ? &work->step->undo_retry : &work->step->retry;
@@ -542,10 +563,9 @@ void saga__do_answer(struct saga__batch *batch, struct saga__work *work)
 	bool undo = work->role == SAGA__ROLE_UNDO;
 	struct saga_step step;
 
-	if (work->slot->state != (undo ? SAGA__UNDOING : SAGA__TRYING)) {
-		saga__unpark(batch, work);
+	/* An answer too many: whoever moved the slot has seen to the row, too. */
+	if (work->slot->state != (undo ? SAGA__UNDOING : SAGA__TRYING))
 		return;
-	}
 	if (call->code != SAGA_OK) {
 		unanswered(batch, work, call->why, false);
 		return;

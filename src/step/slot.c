@@ -4,10 +4,17 @@
 #include <string.h>
 
 static const char *const names[SAGA__STATES] = {
-	[SAGA__ABSENT] = "absent",     [SAGA__WAITING] = "waiting",   [SAGA__TRYING] = "trying",
-	[SAGA__DONE] = "done",         [SAGA__UNDOING] = "undoing",   [SAGA__REJECTED] = "rejected",
-	[SAGA__FAILED] = "failed",     [SAGA__BARRED] = "barred",     [SAGA__UNDONE] = "undone",
-	[SAGA__DEAD] = "dead",         [SAGA__STUCK] = "stuck",
+	[SAGA__ABSENT] = "absent",
+	[SAGA__WAITING] = "waiting",
+	[SAGA__TRYING] = "trying",
+	[SAGA__DONE] = "done",
+	[SAGA__UNDOING] = "undoing",
+	[SAGA__REJECTED] = "rejected",
+	[SAGA__FAILED] = "failed",
+	[SAGA__BARRED] = "barred",
+	[SAGA__UNDONE] = "undone",
+	[SAGA__DEAD] = "dead",
+	[SAGA__STUCK] = "stuck",
 };
 
 /* Rows: the state; columns: trigger, undo trigger, bar trigger, answer, requeue, assert. */
@@ -23,8 +30,8 @@ static const unsigned char table[SAGA__STATES][SAGA__INPUTS] = {
 		SAGA__DECREE },
 };
 
-enum saga__decision saga__slot_decide(enum saga__state state, enum saga__state was,
-	enum saga__input input)
+enum saga__decision saga__slot_decide(
+	enum saga__state state, enum saga__state was, enum saga__input input)
 {
 	assert(state < SAGA__STATES && input < SAGA__INPUTS);
 	/* Nobody knows yet whether it took: an undo or a bar waits for that, as while it tries. */
@@ -37,8 +44,8 @@ enum saga__decision saga__slot_decide(enum saga__state state, enum saga__state w
 #define TO(state) (1u << (state))
 
 static const unsigned moves[SAGA__STATES] = {
-	[SAGA__ABSENT] = TO(SAGA__WAITING) | TO(SAGA__TRYING) | TO(SAGA__DONE) | TO(SAGA__REJECTED) |
-		TO(SAGA__FAILED) | TO(SAGA__BARRED) | TO(SAGA__DEAD),
+	[SAGA__ABSENT] = TO(SAGA__WAITING) | TO(SAGA__TRYING) | TO(SAGA__DONE) |
+		TO(SAGA__REJECTED) | TO(SAGA__FAILED) | TO(SAGA__BARRED) | TO(SAGA__DEAD),
 	[SAGA__WAITING] = TO(SAGA__WAITING) | TO(SAGA__TRYING) | TO(SAGA__DONE) |
 		TO(SAGA__REJECTED) | TO(SAGA__FAILED) | TO(SAGA__BARRED) | TO(SAGA__DEAD),
 	[SAGA__TRYING] = TO(SAGA__DONE) | TO(SAGA__REJECTED) | TO(SAGA__STUCK),
@@ -51,8 +58,9 @@ static const unsigned moves[SAGA__STATES] = {
 bool saga__slot_may_move(enum saga__state from, enum saga__state was, enum saga__state to)
 {
 	if (from == SAGA__STUCK)
-		return to == was || (was == SAGA__TRYING ? to == SAGA__DONE || to == SAGA__REJECTED
-							 : to == SAGA__UNDONE);
+		return to == was ||
+			(was == SAGA__TRYING ? to == SAGA__DONE || to == SAGA__REJECTED
+					     : to == SAGA__UNDONE);
 	return (moves[from] & TO(to)) != 0;
 }
 

@@ -11,15 +11,15 @@
 enum saga__state {
 	SAGA__ABSENT = 0,
 	SAGA__WAITING,
-	SAGA__TRYING,  /* its outside call goes on */
+	SAGA__TRYING, /* its outside call goes on */
 	SAGA__DONE,
 	SAGA__UNDOING, /* its undo's outside call goes on */
 	SAGA__REJECTED,
 	SAGA__FAILED,
 	SAGA__BARRED,
 	SAGA__UNDONE,
-	SAGA__DEAD,    /* a run ran out of attempts, and there is no `rejects` to say so */
-	SAGA__STUCK,   /* an undo, or a call, ran out of attempts; `was` tells which */
+	SAGA__DEAD,  /* a run ran out of attempts, and there is no `rejects` to say so */
+	SAGA__STUCK, /* an undo, or a call, ran out of attempts; `was` tells which */
 	SAGA__STATES
 };
 
@@ -37,20 +37,20 @@ enum saga__decision {
 	SAGA__IGNORE = 0,
 	SAGA__RUN,
 	SAGA__UNDO,
-	SAGA__BAR,         /* it never runs; its `rejects` is published */
-	SAGA__PARK,        /* behind this slot, until its call is answered */
-	SAGA__FINISH_RUN,  /* the call of a run was answered */
+	SAGA__BAR,        /* it never runs; its `rejects` is published */
+	SAGA__PARK,       /* behind this slot, until its call is answered */
+	SAGA__FINISH_RUN, /* the call of a run was answered */
 	SAGA__FINISH_UNDO,
-	SAGA__REVIVE,      /* back to saga__slot_revived, then its trigger again */
-	SAGA__DECREE,      /* the operator's outcome */
+	SAGA__REVIVE, /* back to saga__slot_revived, then its trigger again */
+	SAGA__DECREE, /* the operator's outcome */
 };
 
 /*
  * What is to be done with a slot. `was` is the state from which a stuck one got stuck (DONE or
  * UNDOING: an undo; TRYING: a call whose answer never came), and is not looked at for others.
  */
-enum saga__decision saga__slot_decide(enum saga__state state, enum saga__state was,
-	enum saga__input input);
+enum saga__decision saga__slot_decide(
+	enum saga__state state, enum saga__state was, enum saga__input input);
 
 /* Whether the table has a move between two states. */
 bool saga__slot_may_move(enum saga__state from, enum saga__state was, enum saga__state to);
@@ -72,7 +72,11 @@ enum saga__state saga__state_of(const char *name);
  * A schedule is a slot too, with inputs of its own: armed by saga_after (WAITING), fired when due
  * (DONE), withdrawn by `unless` or with its step (BARRED), for good. A fired one may be armed anew.
  */
-enum saga__schedule_input { SAGA__ARM, SAGA__FALL_DUE, SAGA__WITHDRAW };
+enum saga__schedule_input {
+	SAGA__ARM,
+	SAGA__FALL_DUE,
+	SAGA__WITHDRAW
+};
 
 /* The state after an input; the same state: nothing happens. */
 enum saga__state saga__schedule_next(enum saga__state state, enum saga__schedule_input input);

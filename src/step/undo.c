@@ -38,8 +38,8 @@ static const struct saga__slot *goes_first(struct saga__batch *batch, const stru
 		if (!saga__types_have(step->undo_on, event->of) ||
 			(step->per_subject && !*event->subject))
 			continue;
-		slot = saga__batch_slot(batch, event->saga, at,
-			step->per_subject ? event->subject : "");
+		slot = saga__batch_slot(
+			batch, event->saga, at, step->per_subject ? event->subject : "");
 		if (slot && (slot->state == SAGA__DONE || saga__slot_holds_back(slot->state)))
 			return slot;
 	}
@@ -119,12 +119,15 @@ void saga__do_undo(struct saga__batch *batch, struct saga__work *work)
 
 /* ---- by hand ---- */
 
-/* Back to where it was, refused; the operator reads why. */
+/* Back to what it was, refused; the operator reads why. */
 static void refuse_command(struct saga__batch *batch, struct saga__work *work, const char *why)
 {
+	const struct saga__parked *parked = work->parked;
+	bool held = parked->kind == SAGA__PARKED_HELD || parked->kind == SAGA__PARKED_LETTER;
+
 	saga__batch_log(batch, SAGA_WARNING, "operator.refused", work, why);
-	saga__park(batch, work, work->parked->kind, work->parked->attempts, SAGA__NEVER, "", why,
-		work->parked->question);
+	saga__park(batch, work, parked->kind, parked->attempts, held ? SAGA__NEVER : parked->due,
+		parked->behind, why, parked->question);
 }
 
 static void requeue(struct saga__batch *batch, struct saga__work *work)
@@ -143,7 +146,9 @@ static void requeue(struct saga__batch *batch, struct saga__work *work)
 			return;
 		}
 	}
-	if (kind == SAGA__PARKED_CALL)
+	if (batch->plan->rows[slot->row].schedule)
+		saga__do_schedule(batch, work);
+	else if (kind == SAGA__PARKED_CALL)
 		saga__do_call_again(batch, work);
 	else if (work->role == SAGA__ROLE_UNDO)
 		saga__do_undo(batch, work);
@@ -169,7 +174,26 @@ static enum saga__state asserted_state(const struct saga__work *work, const saga
 		to = SAGA__UNDONE;
 	if (to == SAGA__ABSENT || !saga__slot_may_move(work->slot->state, work->slot->was, to))
 		return SAGA__ABSENT;
+	/* Of a stuck undo the run's outcome is out already. */
+	if (work->slot->state == SAGA__STUCK && work->slot->was != SAGA__TRYING &&
+		to != SAGA__UNDONE)
+		return SAGA__ABSENT;
 	return to;
+}
+
+/* What the operator left out of the body, the note says: NULL, not "", is what it is put in for. */
+static void leave_reasons_out(const saga_shape *shape, void *body)
+{
+	for (size_t i = 0; i < shape->field_count; i++) {
+		const saga_field *field = &shape->fields[i];
+		const char *text;
+
+		if (!(field->kind & SAGA_KIND_REASON))
+			continue;
+		memcpy(&text, (char *)body + field->offset, sizeof text);
+		if (text && !*text)
+			memset((char *)body + field->offset, 0, sizeof text);
+	}
 }
 
 static struct saga__blob *asserted_event(struct saga__batch *batch, struct saga__work *work,
@@ -181,6 +205,7 @@ static struct saga__blob *asserted_event(struct saga__batch *batch, struct saga_
 	if (saga__json_read(&batch->arena, (saga_bytes){ json, strlen(json) }, &type->body, &body,
 		    error) != SAGA_OK)
 		return NULL;
+	leave_reasons_out(&type->body, (void *)body);
 	return saga__batch_encode(batch, work, type, body, work->parked->why, ret_id, error);
 }
 
@@ -198,22 +223,25 @@ static void decree(struct saga__batch *batch, struct saga__work *work)
 
 	if (parked->kind != SAGA__PARKED_HELD ||
 		saga__slot_decide(slot->state, slot->was, SAGA__ASSERT) != SAGA__DECREE) {
-		refuse_command(batch, work, "only the outcome of a dead or stuck slot can be asserted");
+		refuse_command(
+			batch, work, "only the outcome of a dead or stuck slot can be asserted");
 		return;
 	}
 	if (*parked->outcome && !type) {
-		refuse_command(batch, work, "the asserted event is none that this participant knows");
+		refuse_command(
+			batch, work, "the asserted event is none that this participant knows");
 		return;
 	}
 	if ((to = asserted_state(work, type)) == SAGA__ABSENT) {
-		refuse_command(batch, work, "the asserted event is no outcome that this slot can have");
+		refuse_command(
+			batch, work, "the asserted event is no outcome that this slot can have");
 		return;
 	}
 	if (type && !(event = asserted_event(batch, work, type, &id, &error))) {
 		refuse_command(batch, work, error.text);
 		return;
 	}
-	if (to == SAGA__UNDONE)
+	if (to == SAGA__UNDONE || to == SAGA__REJECTED)
 		saga__slot_withdraw_schedules(batch, work);
 	saga__slot_move(batch, slot, to, parked->why);
 	if (to == SAGA__DONE && work->step->undo)

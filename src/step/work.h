@@ -14,10 +14,10 @@ struct saga__work {
 	const saga_step_def *step;
 	struct saga__slot *slot;
 	int role;
-	size_t nth;                          /* of `on`: which type it is */
-	const struct saga__parked *parked;   /* the row that it comes from */
-	int attempts;                        /* made before */
-	bool silent;                         /* only so that its slot is loaded */
+	size_t nth;                        /* of `on`: which type it is */
+	const struct saga__parked *parked; /* the row that it comes from */
+	int attempts;                      /* made before */
+	bool silent;                       /* only so that its slot is loaded */
 };
 
 enum saga__phase {
@@ -53,7 +53,7 @@ struct saga_step {
 	struct saga__batch *batch;
 	struct saga__work *work;
 	const saga_step_def *def;
-	struct saga__slot *slot;       /* NULL: a request that only looks */
+	struct saga__slot *slot; /* NULL: a request that only looks */
 	const struct saga_event *trigger;
 	const struct saga_event *ran_on;
 	int phase;
@@ -61,14 +61,14 @@ struct saga_step {
 	const char *why;
 	saga_bytes told;
 
-	saga_error error;              /* the first; code 0: none */
-	bool undeclared;               /* that error is against the declaration */
+	saga_error error; /* the first; code 0: none */
+	bool undeclared;  /* that error is against the declaration */
 	int outcomes;
 	int outcome;
-	struct saga__blob *event;      /* EMITS, REJECTS */
+	struct saga__blob *event; /* EMITS, REJECTS */
 	saga_id event_id;
 	bool event_ours;
-	const char *text;              /* the reason, for operators */
+	const char *text; /* the reason, for operators */
 	saga_bytes question;
 
 	bool marked;
@@ -96,8 +96,8 @@ bool saga__code_loses_batch(int code);
 void saga__batch_lose(struct saga__batch *batch, int code, const char *text);
 
 /* The slot of a row in this batch; made absent if there is none yet. NULL: out of memory. */
-struct saga__slot *saga__batch_slot(struct saga__batch *batch, saga_id saga, size_t row,
-	const char *subject);
+struct saga__slot *saga__batch_slot(
+	struct saga__batch *batch, saga_id saga, size_t row, const char *subject);
 
 /* Encodes an event of this batch, numbered as the next of its shard. NULL: error says why. */
 struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct saga__work *work,
@@ -105,8 +105,8 @@ struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct sa
 	saga_error *error);
 
 /* Gives the event to the outbox. It must have been encoded last in its shard. */
-void saga__batch_publish(struct saga__batch *batch, saga_id saga, struct saga__blob *event,
-	saga_id id, bool ours);
+void saga__batch_publish(
+	struct saga__batch *batch, saga_id saga, struct saga__blob *event, saga_id id, bool ours);
 
 /* ---- doing, by role ---- */
 
@@ -118,18 +118,18 @@ void saga__do_call_again(struct saga__batch *batch, struct saga__work *work);
 void saga__do_read(struct saga__batch *batch, struct saga__work *work);
 void saga__do_operator(struct saga__batch *batch, struct saga__work *work);
 void saga__do_schedule(struct saga__batch *batch, struct saga__work *work);
-void saga__do_withdraw(struct saga__batch *batch, struct saga__work *work,
-	struct saga__slot *schedule);
+void saga__do_withdraw(
+	struct saga__batch *batch, struct saga__work *work, struct saga__slot *schedule);
 
 void saga__bar(struct saga__batch *batch, struct saga__work *work);
 void saga__undone(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
-void saga__ask(struct saga__batch *batch, struct saga__work *work, int attempts,
-	saga_bytes question);
+void saga__ask(
+	struct saga__batch *batch, struct saga__work *work, int attempts, saga_bytes question);
 
 /* ---- what they share ---- */
 
-void saga__slot_move(struct saga__batch *batch, struct saga__slot *slot, enum saga__state to,
-	const char *why);
+void saga__slot_move(
+	struct saga__batch *batch, struct saga__slot *slot, enum saga__state to, const char *why);
 void saga__slot_withdraw_schedules(struct saga__batch *batch, struct saga__work *work);
 int64_t saga__backoff(struct saga__batch *batch, const saga_retry_rule *rule, int attempts);
 bool saga__is_spent(const saga_retry_rule *rule, int attempts);
@@ -137,8 +137,8 @@ bool saga__is_spent(const saga_retry_rule *rule, int attempts);
 /* Sets the work's trigger aside: a new row, or its own row changed. */
 void saga__park(struct saga__batch *batch, struct saga__work *work, int kind, int attempts,
 	int64_t due, const char *behind, const char *why, saga_bytes question);
-void saga__park_behind(struct saga__batch *batch, struct saga__work *work,
-	const struct saga__slot *slot);
+void saga__park_behind(
+	struct saga__batch *batch, struct saga__work *work, const struct saga__slot *slot);
 
 /* The row that saga__park made or changed last. */
 const struct saga__parked *saga__last_parked(const struct saga__batch *batch);
@@ -146,6 +146,12 @@ const struct saga__parked *saga__last_parked(const struct saga__batch *batch);
 /* Drops what is parked for a slot, of that kind. */
 void saga__drop_parked(struct saga__batch *batch, const struct saga__work *work,
 	const struct saga__slot *slot, int kind);
+
+/* The event that set it off, in its wire form; for as long as its item lives. */
+saga_bytes saga__trigger_of(const struct saga__work *work);
+
+/* Whether this batch has changed or dropped the row already. */
+bool saga__is_dealt_with(const struct saga__batch *batch, const struct saga__parked *row);
 
 /* Its row, if it came from one, has done its work. */
 void saga__unpark(struct saga__batch *batch, struct saga__work *work);

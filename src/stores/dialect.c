@@ -52,8 +52,8 @@ char *saga__dialect_schema(const struct saga__dialect *dialect, const char *sche
 		for (size_t i = 0; i < sizeof words / sizeof words[0] && !found; i++) {
 			size_t length = strlen(words[i].word);
 
-			if ((at == schema || !is_word(at[-1])) && strncmp(at, words[i].word, length) == 0 &&
-				!is_word(at[length])) {
+			if ((at == schema || !is_word(at[-1])) &&
+				strncmp(at, words[i].word, length) == 0 && !is_word(at[length])) {
 				to = stpcpy(to, words[i].with);
 				at += length;
 				found = true;

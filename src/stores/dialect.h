@@ -8,13 +8,13 @@
 /* Words of a schema, and what stands for them. */
 struct saga__dialect {
 	saga_dialect dialect;
-	const char *id;       /* SAGA_ID */
-	const char *bytes;    /* SAGA_BYTES */
-	const char *text;     /* SAGA_TEXT: of any length */
-	const char *keyed;    /* behind a table that lives in its primary key */
-	bool locks_by_begin;  /* `begin` takes the only writer's lock */
-	const char *durable;  /* one integer: 0 if commits are not durable; NULL: they are */
-	const char *clock;    /* one integer, ms since 1970; NULL: the process's own clock */
+	const char *id;      /* SAGA_ID */
+	const char *bytes;   /* SAGA_BYTES */
+	const char *text;    /* SAGA_TEXT: of any length */
+	const char *keyed;   /* behind a table that lives in its primary key */
+	bool locks_by_begin; /* `begin` takes the only writer's lock */
+	const char *durable; /* one integer: 0 if commits are not durable; NULL: they are */
+	const char *clock;   /* one integer, ms since 1970; NULL: the process's own clock */
 };
 
 /* NULL: a dialect that this build does not know. */

@@ -1,332 +1,24 @@
-#include "journal.h"
+/* The library's tables: what is read and written beside a batch. */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dialect.h"
-
-#define LAYOUT "1"
-
-static const char layout[] =
-	"CREATE TABLE saga_stream (shard BIGINT PRIMARY KEY, seq BIGINT NOT NULL, last SAGA_ID NOT NULL,"
-	" own BIGINT NOT NULL, unclean BIGINT NOT NULL, suspect SAGA_ID, suspicions BIGINT NOT NULL);"
-	"CREATE TABLE saga_slot (saga SAGA_ID NOT NULL, step VARCHAR(95) NOT NULL,"
-	" subject VARCHAR(255) NOT NULL, state VARCHAR(8) NOT NULL, was VARCHAR(8),"
-	" attempts BIGINT NOT NULL, moved BIGINT NOT NULL, why SAGA_TEXT, ran_on SAGA_BYTES,"
-	" answer SAGA_BYTES, digest SAGA_BYTES, note SAGA_BYTES, seen SAGA_BYTES,"
-	" PRIMARY KEY (saga, step, subject)) SAGA_KEYED;"
-	"CREATE TABLE saga_parked (saga SAGA_ID NOT NULL, id SAGA_ID NOT NULL, shard BIGINT NOT NULL,"
-	" step VARCHAR(95) NOT NULL, subject VARCHAR(255) NOT NULL, role BIGINT NOT NULL,"
-	" kind VARCHAR(8) NOT NULL, attempts BIGINT NOT NULL, due BIGINT NOT NULL,"
-	" behind VARCHAR(351) NOT NULL, why SAGA_TEXT, event SAGA_BYTES, question SAGA_BYTES,"
-	" at BIGINT NOT NULL, command VARCHAR(7), outcome VARCHAR(63), body SAGA_TEXT,"
-	" PRIMARY KEY (saga, id)) SAGA_KEYED;"
-	"CREATE INDEX saga_parked_due ON saga_parked (shard, due);"
-	"CREATE TABLE saga_outbox (shard BIGINT NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT NULL,"
-	" saga SAGA_ID NOT NULL, event SAGA_BYTES NOT NULL, at BIGINT NOT NULL,"
-	" PRIMARY KEY (shard, seq)) SAGA_KEYED;"
-	"CREATE TABLE saga_position (stream SAGA_ID NOT NULL, stream_shard BIGINT NOT NULL,"
-	" shard BIGINT NOT NULL, owner VARCHAR(31) NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT NULL,"
-	" PRIMARY KEY (stream, stream_shard, shard)) SAGA_KEYED;";
-
-/* ---- small statements ---- */
-
-struct one {
-	bool found;
-	bool is_null;
-	int64_t number;
-	char text[256];
-};
-
-static int take_one(void *context, size_t i, const char *const *names, const saga_value *columns,
-	size_t column_count)
-{
-	struct one *one = context;
-
-	(void)i, (void)names;
-	one->found = true;
-	if (!column_count || columns[0].kind == SAGA_VALUE_NULL) {
-		one->is_null = true;
-	} else if (columns[0].kind == SAGA_VALUE_INT64) {
-		one->number = columns[0].as.int64;
-	} else if (columns[0].kind == SAGA_VALUE_TEXT) {
-		(void)snprintf(one->text, sizeof one->text, "%.*s", (int)columns[0].as.bytes.size,
-			(const char *)columns[0].as.bytes.at);
-	}
-	return SAGA_OK;
-}
-
-static int run_one(struct saga__journal *j, const char *sql, const saga_value *values, size_t count,
-	struct one *ret_one, saga_error *error)
-{
-	const saga_statement statement = { sql, values, count };
-	struct one one = { .found = false };
-	saga_sink sink = { take_one, NULL, &one };
-	int code = j->ops->run(j->store, &statement, 1, &sink, error);
-
-	if (code == SAGA_OK && ret_one)
-		*ret_one = one;
-	return code;
-}
-
-static void count_changed(void *context, size_t i, int64_t changed)
-{
-	(void)i;
-	*(int64_t *)context += changed;
-}
-
-static int run_changing(struct saga__journal *j, const char *sql, const saga_value *values,
-	size_t count, int64_t *ret_changed, saga_error *error)
-{
-	const saga_statement statement = { sql, values, count };
-	int64_t changed = 0;
-	saga_sink sink = { NULL, count_changed, &changed };
-	int code = j->ops->run(j->store, &statement, 1, &sink, error);
-
-	if (code == SAGA_OK && ret_changed)
-		*ret_changed = changed;
-	return code;
-}
-
-#define RUN(j, sql, error, ...) \
-	run_changing(j, sql, (const saga_value[]){ __VA_ARGS__ }, \
-		sizeof((const saga_value[]){ __VA_ARGS__ }) / sizeof(saga_value), NULL, error)
-
-/* ---- opening ---- */
-
-static int get_meta(struct saga__journal *j, const char *name, struct one *one, saga_error *error)
-{
-	const saga_value values[] = { saga_text(name) };
-
-	return run_one(j, "SELECT value FROM saga_meta WHERE name = ?", values, 1, one, error);
-}
-
-static int put_meta(struct saga__journal *j, const char *name, const char *value, saga_error *error)
-{
-	struct one one;
-	int code = get_meta(j, name, &one, error);
-
-	if (code != SAGA_OK)
-		return code;
-	if (one.found)
-		return RUN(j, "UPDATE saga_meta SET value = ? WHERE name = ?", error, saga_text(value),
-			saga_text(name));
-	return RUN(j, "INSERT INTO saga_meta (name, value) VALUES (?, ?)", error, saga_text(name),
-		saga_text(value));
-}
-
-static int run_script(struct saga__journal *j, const char *schema, saga_error *error)
-{
-	char *text = saga__dialect_schema(j->dialect, schema);
-	saga_statement statement = { text, NULL, 0 };
-	int code;
-
-	if (!text)
-		return saga_error_set(error, SAGA_NOMEM, "out of memory");
-	code = j->ops->run(j->store, &statement, 1, NULL, error);
-	free(text);
-	return code;
-}
-
-static int make_tables(struct saga__journal *j, const struct saga__journal_options *options,
-	saga_error *error)
-{
-	char uuid[SAGA_ID_TEXT], number[32];
-	struct saga__id_maker maker = { 0 };
-	saga_id zero = { { 0 } };
-	int code = run_script(j, layout, error);
-
-	for (unsigned shard = 0; code == SAGA_OK && shard < j->shards; shard++)
-		code = RUN(j,
-			"INSERT INTO saga_stream (shard, seq, last, own, unclean, suspicions)"
-			" VALUES (?, 0, ?, 0, 0, 0)",
-			error, saga_int64(shard), saga_uuid(zero));
-	if (code == SAGA_OK)
-		code = put_meta(j, "layout", LAYOUT, error);
-	if (code == SAGA_OK)
-		code = put_meta(j, "participant", options->plan->name, error);
-	saga_id_text(saga__id_new(&maker, options->env), uuid);
-	if (code == SAGA_OK)
-		code = put_meta(j, "uuid", uuid, error);
-	(void)snprintf(number, sizeof number, "%u", j->shards);
-	if (code == SAGA_OK)
-		code = put_meta(j, "shards", number, error);
-	(void)snprintf(number, sizeof number, "%lld", (long long)saga__wall(options->env));
-	if (code == SAGA_OK)
-		code = put_meta(j, "birth", number, error);
-	return code;
-}
-
-static int check_meta(struct saga__journal *j, const struct saga__journal_options *options,
-	saga_error *error)
-{
-	struct one one;
-	int code;
-
-	if ((code = get_meta(j, "layout", &one, error)) != SAGA_OK)
-		return code;
-	if (strcmp(one.text, LAYOUT) != 0)
-		return saga_error_set(error, SAGA_UNSUPPORTED,
-			"the store's tables have layout %s, this library knows " LAYOUT, one.text);
-	if ((code = get_meta(j, "participant", &one, error)) != SAGA_OK)
-		return code;
-	if (strcmp(one.text, options->plan->name) != 0)
-		return saga_error_set(error, SAGA_TWINS, "the store is %s's, not %s's", one.text,
-			options->plan->name);
-	if ((code = get_meta(j, "shards", &one, error)) != SAGA_OK)
-		return code;
-	j->shards = (unsigned)strtoul(one.text, NULL, 10);
-	if (!j->shards || j->shards > SAGA__STORE_SHARDS || (j->shards & (j->shards - 1)))
-		return saga_error_set(error, SAGA_UNSUPPORTED, "the store says it has %s shards",
-			one.text);
-	if ((code = get_meta(j, "birth", &one, error)) != SAGA_OK)
-		return code;
-	j->birth = strtoll(one.text, NULL, 10);
-	if ((code = get_meta(j, "uuid", &one, error)) != SAGA_OK)
-		return code;
-	if (saga_id_parse(one.text, &j->uuid) != SAGA_OK)
-		return saga_error_set(error, SAGA_UNSUPPORTED, "the store's uuid can't be read");
-	return SAGA_OK;
-}
-
-static int run_schema(struct saga__journal *j, const struct saga__plan *plan, saga_error *error)
-{
-	struct one one;
-	char number[32];
-	size_t done, i;
-	int code = get_meta(j, "schema", &one, error);
-
-	if (code != SAGA_OK || !plan->schema)
-		return code;
-	done = one.found ? strtoul(one.text, NULL, 10) : 0;
-	for (i = 0; plan->schema[i]; i++)
-		if (i >= done && (code = run_script(j, plan->schema[i], error)) != SAGA_OK)
-			return code;
-	if (i < done)
-		return saga_error_set(error, SAGA_UNSUPPORTED,
-			"%zu scripts of the schema ran in this store, and the program has %zu", done, i);
-	if (i == done)
-		return SAGA_OK;
-	(void)snprintf(number, sizeof number, "%zu", i);
-	return put_meta(j, "schema", number, error);
-}
-
-static int rename_row(struct saga__journal *j, const char *from, const char *to, saga_error *error)
-{
-	int code = RUN(j, "UPDATE saga_slot SET step = ? WHERE step = ?", error, saga_text(to),
-		saga_text(from));
-
-	return code != SAGA_OK ? code
-			       : RUN(j, "UPDATE saga_parked SET step = ? WHERE step = ?", error,
-					 saga_text(to), saga_text(from));
-}
-
-/* `.was`: once, the slots of the old name get the new one. */
-static int rename_steps(struct saga__journal *j, const struct saga__plan *plan, saga_error *error)
-{
-	for (size_t row = 0; row < plan->row_count; row++) {
-		const saga_step_def *step = &plan->steps[plan->rows[row].step];
-		char name[80], old[SAGA__ROW_NAME_MOST + 1];
-		struct one one;
-		int code;
-
-		if (!step->was)
-			continue;
-		(void)snprintf(old, sizeof old, "%s%s", step->was,
-			plan->rows[row].name + strlen(step->name));
-		(void)snprintf(name, sizeof name, "was %s>%zu", step->name, row);
-		if ((code = get_meta(j, name, &one, error)) != SAGA_OK)
-			return code;
-		if (one.found && strcmp(one.text, old) == 0)
-			continue;
-		if ((code = rename_row(j, old, plan->rows[row].name, error)) != SAGA_OK)
-			return code;
-		if ((code = put_meta(j, name, old, error)) != SAGA_OK)
-			return code;
-	}
-	return SAGA_OK;
-}
-
-static int prepare(struct saga__journal *j, const struct saga__journal_options *options,
-	saga_error *error)
-{
-	struct one one;
-	int code = run_script(j,
-		"CREATE TABLE IF NOT EXISTS saga_meta (name VARCHAR(63) PRIMARY KEY,"
-		" value VARCHAR(255) NOT NULL)",
-		error);
-
-	if (code == SAGA_OK)
-		code = get_meta(j, "layout", &one, error);
-	if (code == SAGA_OK && !one.found)
-		code = make_tables(j, options, error);
-	if (code == SAGA_OK)
-		code = check_meta(j, options, error);
-	if (code == SAGA_OK)
-		code = run_schema(j, options->plan, error);
-	if (code == SAGA_OK)
-		code = rename_steps(j, options->plan, error);
-	return code;
-}
-
-static int is_lowered(struct saga__journal *j, saga_error *error)
-{
-	struct one one;
-	int code = j->dialect->durable ? run_one(j, j->dialect->durable, NULL, 0, &one, error)
-				       : SAGA_OK;
-
-	j->lowered = code == SAGA_OK && j->dialect->durable && one.found && !one.number;
-	return code;
-}
-
-int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
-	const struct saga__journal_options *options, saga_error *error)
-{
-	const saga_store_options store = { options->url, options->timeout_ms, options->context };
-	int code;
-
-	memset(j, 0, sizeof *j);
-	j->ops = ops;
-	j->dialect = saga__dialect_of(ops->dialect);
-	j->shards = ops->writers == 1 ? 1 : 8;
-	if (!j->dialect)
-		return saga_error_set(error, SAGA_UNSUPPORTED, "this build does not know dialect %d",
-			(int)ops->dialect);
-	if ((code = ops->open(&store, &j->store, error)) != SAGA_OK) {
-		j->store = NULL;
-		return code;
-	}
-	code = is_lowered(j, error);
-	if (code == SAGA_OK)
-		code = ops->begin(j->store, error);
-	if (code == SAGA_OK && (code = prepare(j, options, error)) == SAGA_OK)
-		code = ops->commit(j->store, error);
-	if (code != SAGA_OK) {
-		if (ops->in_transaction(j->store))
-			ops->rollback(j->store);
-		saga__journal_close(j);
-	}
-	return code;
-}
-
-void saga__journal_close(struct saga__journal *j)
-{
-	if (j->store)
-		j->ops->close(j->store);
-	j->store = NULL;
-}
+#include "journal_sql.h"
 
 /* ---- parked rows ---- */
 
 #define PARKED_COLUMNS \
-	"saga, id, step, subject, role, kind, attempts, due, behind, why, event, question, command," \
+	"saga, id, step, subject, role, kind, attempts, due, behind, why, event, question, " \
+	"command," \
 	" outcome, body"
 
 struct due {
 	struct saga__arena *arena;
 	struct saga__parked **rows;
 	size_t count, most;
+	saga_error *error;
 };
 
 static const char *text_of(struct saga__arena *arena, const saga_value *value)
@@ -336,12 +28,14 @@ static const char *text_of(struct saga__arena *arena, const saga_value *value)
 		: "";
 }
 
+/* at NULL: out of memory. */
 static saga_bytes bytes_of(struct saga__arena *arena, const saga_value *value)
 {
-	saga_bytes bytes = { NULL, 0 };
+	saga_bytes bytes = { "", 0 };
 
-	if (value->kind == SAGA_VALUE_BYTES && value->as.bytes.size &&
-		(bytes.at = saga__arena_text(arena, value->as.bytes.at, value->as.bytes.size)))
+	if (value->kind != SAGA_VALUE_BYTES || !value->as.bytes.size)
+		return bytes;
+	if ((bytes.at = saga__arena_text(arena, value->as.bytes.at, value->as.bytes.size)))
 		bytes.size = value->as.bytes.size;
 	return bytes;
 }
@@ -366,8 +60,8 @@ static int command_of(const saga_value *value)
 		: SAGA__COMMAND_REQUEUE;
 }
 
-static int take_due(void *context, size_t i, const char *const *names, const saga_value *c,
-	size_t column_count)
+static int take_due(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
 	struct due *due = context;
 	struct saga__parked *row;
@@ -378,8 +72,8 @@ static int take_due(void *context, size_t i, const char *const *names, const sag
 		return SAGA_OK;
 	if (!(row = saga__arena_calloc(due->arena, 1, sizeof *row)))
 		return SAGA_NOMEM;
-	(void)snprintf(kind, sizeof kind, "%.*s", (int)c[5].as.bytes.size,
-		(const char *)c[5].as.bytes.at);
+	(void)snprintf(
+		kind, sizeof kind, "%.*s", (int)c[5].as.bytes.size, (const char *)c[5].as.bytes.at);
 	*row = (struct saga__parked){
 		.saga = id_of(&c[0]),
 		.id = id_of(&c[1]),
@@ -397,8 +91,8 @@ static int take_due(void *context, size_t i, const char *const *names, const sag
 		.outcome = text_of(due->arena, &c[13]),
 		.body = text_of(due->arena, &c[14]),
 	};
-	if (!row->row || !row->subject || !row->behind || !row->why || !row->outcome || !row->body ||
-		!row->event.at)
+	if (!row->row || !row->subject || !row->behind || !row->why || !row->outcome ||
+		!row->body || !row->event.at)
 		return SAGA_NOMEM;
 	due->rows[due->count++] = row;
 	return SAGA_OK;
@@ -408,11 +102,13 @@ int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size
 	struct saga__arena *arena, struct saga__parked ***ret_rows, size_t *ret_count,
 	saga_error *error)
 {
-	const saga_value values[] = { saga_int64(shard), saga_int64(now), saga_int64((int64_t)most) };
+	const saga_value values[] = { saga_int64(shard), saga_int64(now),
+		saga_int64((int64_t)most) };
 	const saga_statement statement = { "SELECT " PARKED_COLUMNS " FROM saga_parked"
 					   " WHERE shard = ? AND due <= ? ORDER BY due, id LIMIT ?",
 		values, 3 };
-	struct due due = { arena, saga__arena_calloc(arena, most, sizeof *due.rows), 0, most };
+	struct due due = { arena, saga__arena_calloc(arena, most, sizeof *due.rows), 0, most,
+		error };
 	saga_sink sink = { take_due, NULL, &due };
 	int code;
 
@@ -425,25 +121,25 @@ int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size
 	return SAGA_OK;
 }
 
-int saga__journal_next_due(struct saga__journal *j, unsigned shard, int64_t *ret_due,
-	saga_error *error)
+int saga__journal_next_due(
+	struct saga__journal *j, unsigned shard, int64_t *ret_due, saga_error *error)
 {
 	const saga_value values[] = { saga_int64(shard) };
-	struct one one;
-	int code = run_one(j, "SELECT MIN(due) AS due FROM saga_parked WHERE shard = ?", values, 1,
-		&one, error);
+	struct saga__one one;
+	int code = saga__journal_one(j, "SELECT MIN(due) AS due FROM saga_parked WHERE shard = ?",
+		values, 1, &one, error);
 
 	if (code == SAGA_OK)
 		*ret_due = one.found && !one.is_null ? one.number : SAGA__NEVER;
 	return code;
 }
 
-int saga__journal_revive_calls(struct saga__journal *j, unsigned shard, int64_t now,
-	saga_error *error)
+int saga__journal_revive_calls(
+	struct saga__journal *j, unsigned shard, int64_t now, saga_error *error)
 {
-	return RUN(j,
-		"UPDATE saga_parked SET due = ? WHERE shard = ? AND kind = 'call' AND due > ?", error,
-		saga_int64(now), saga_int64(shard), saga_int64(now));
+	return SAGA__RUN(j,
+		"UPDATE saga_parked SET due = ? WHERE shard = ? AND kind = 'call' AND due > ?",
+		error, saga_int64(now), saga_int64(shard), saga_int64(now));
 }
 
 /* ---- streams ---- */
@@ -463,8 +159,8 @@ static int take_lock(void *context, size_t i, const char *const *names, const sa
 	return SAGA_OK;
 }
 
-int saga__journal_lock(struct saga__journal *j, struct saga__shard *shards, size_t count,
-	saga_error *error)
+int saga__journal_lock(
+	struct saga__journal *j, struct saga__shard *shards, size_t count, saga_error *error)
 {
 	struct locking locking = { shards };
 	saga_sink sink = { take_lock, NULL, &locking };
@@ -474,9 +170,9 @@ int saga__journal_lock(struct saga__journal *j, struct saga__shard *shards, size
 
 	for (size_t i = 0; i < count; i++) {
 		values[i] = saga_int64(shards[i].shard);
-		statements[i] = (saga_statement){
-			"UPDATE saga_stream SET seq = seq WHERE shard = ?", &values[i], 1
-		};
+		statements[i] =
+			(saga_statement){ "UPDATE saga_stream SET seq = seq WHERE shard = ?",
+				&values[i], 1 };
 	}
 	if (count && !j->dialect->locks_by_begin)
 		code = j->ops->run(j->store, statements, count, NULL, error);
@@ -486,8 +182,8 @@ int saga__journal_lock(struct saga__journal *j, struct saga__shard *shards, size
 					: code;
 }
 
-static int take_stream(void *context, size_t i, const char *const *names,
-	const saga_value *columns, size_t column_count)
+static int take_stream(void *context, size_t i, const char *const *names, const saga_value *columns,
+	size_t column_count)
 {
 	struct saga__stream_row *row = context;
 
@@ -505,16 +201,16 @@ int saga__journal_stream(struct saga__journal *j, unsigned shard, struct saga__s
 	saga_error *error)
 {
 	const saga_value values[] = { saga_int64(shard) };
-	const saga_statement statement = {
-		"SELECT seq, last, own, unclean, suspect, suspicions FROM saga_stream WHERE shard = ?",
-		values, 1
-	};
+	const saga_statement statement = { "SELECT seq, last, own, unclean, suspect, suspicions "
+					   "FROM saga_stream WHERE shard = ?",
+		values, 1 };
 	saga_sink sink = { take_stream, NULL, ret_row };
-	struct one first;
+	struct saga__one first;
 	int code = j->ops->run(j->store, &statement, 1, &sink, error);
 
 	if (code == SAGA_OK)
-		code = run_one(j, "SELECT MIN(seq) AS seq FROM saga_outbox WHERE shard = ?", values, 1,
+		code = saga__journal_one(j,
+			"SELECT MIN(seq) AS seq FROM saga_outbox WHERE shard = ?", values, 1,
 			&first, error);
 	if (code == SAGA_OK)
 		ret_row->first = first.is_null ? ret_row->seq + 1 : (uint64_t)first.number;
@@ -524,32 +220,35 @@ int saga__journal_stream(struct saga__journal *j, unsigned shard, struct saga__s
 int saga__journal_mark(struct saga__journal *j, unsigned shard, bool unclean, saga_error *error)
 {
 	if (unclean)
-		return RUN(j, "UPDATE saga_stream SET unclean = 1 WHERE shard = ?", error,
+		return SAGA__RUN(j, "UPDATE saga_stream SET unclean = 1 WHERE shard = ?", error,
 			saga_int64(shard));
-	return RUN(j, "UPDATE saga_stream SET unclean = 0, suspicions = 0 WHERE shard = ?", error,
-		saga_int64(shard));
+	return SAGA__RUN(j, "UPDATE saga_stream SET unclean = 0, suspicions = 0 WHERE shard = ?",
+		error, saga_int64(shard));
 }
 
-int saga__journal_suspect(struct saga__journal *j, unsigned shard, saga_id event, int suspicions,
-	saga_error *error)
+int saga__journal_suspect(
+	struct saga__journal *j, unsigned shard, saga_id event, int suspicions, saga_error *error)
 {
-	return RUN(j, "UPDATE saga_stream SET suspect = ?, suspicions = ? WHERE shard = ?", error,
-		saga_uuid(event), saga_int64(suspicions), saga_int64(shard));
+	return SAGA__RUN(j, "UPDATE saga_stream SET suspect = ?, suspicions = ? WHERE shard = ?",
+		error, saga_uuid(event), saga_int64(suspicions), saga_int64(shard));
 }
 
 struct outbox {
 	int (*row)(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event);
 	void *context;
+	saga_error *error;
 };
 
 static int take_outbox(void *context, size_t i, const char *const *names, const saga_value *columns,
 	size_t column_count)
 {
 	struct outbox *outbox = context;
+	int code = outbox->row(outbox->context, (uint64_t)columns[0].as.int64, id_of(&columns[1]),
+		id_of(&columns[2]), columns[3].as.bytes);
 
 	(void)i, (void)names, (void)column_count;
-	return outbox->row(outbox->context, (uint64_t)columns[0].as.int64, id_of(&columns[1]),
-		id_of(&columns[2]), columns[3].as.bytes);
+	return code == SAGA_OK ? code
+			       : saga_error_set(outbox->error, code, "%s", saga_code_text(code));
 }
 
 int saga__journal_outbox(struct saga__journal *j, unsigned shard, uint64_t first, uint64_t last,
@@ -563,7 +262,7 @@ int saga__journal_outbox(struct saga__journal *j, unsigned shard, uint64_t first
 					   " WHERE shard = ? AND seq >= ? AND seq <= ?"
 					   " ORDER BY seq LIMIT ?",
 		values, 4 };
-	struct outbox outbox = { row, context };
+	struct outbox outbox = { row, context, error };
 	saga_sink sink = { take_outbox, NULL, &outbox };
 
 	return j->ops->run(j->store, &statement, 1, &sink, error);
@@ -573,9 +272,9 @@ int saga__journal_trim(struct saga__journal *j, unsigned shard, uint64_t upto, i
 	size_t most, int64_t *ret_dropped, saga_error *error)
 {
 	const saga_value first[] = { saga_int64(shard) };
-	struct one one;
-	int code = run_one(j, "SELECT MIN(seq) AS seq FROM saga_outbox WHERE shard = ?", first, 1, &one,
-		error);
+	struct saga__one one;
+	int code = saga__journal_one(j, "SELECT MIN(seq) AS seq FROM saga_outbox WHERE shard = ?",
+		first, 1, &one, error);
 
 	if (code != SAGA_OK)
 		return code;
@@ -584,9 +283,10 @@ int saga__journal_trim(struct saga__journal *j, unsigned shard, uint64_t upto, i
 		return SAGA_OK;
 	if (upto > (uint64_t)one.number + most - 1)
 		upto = (uint64_t)one.number + most - 1;
-	return run_changing(j, "DELETE FROM saga_outbox WHERE shard = ? AND seq <= ? AND at < ?",
-		(const saga_value[]){ saga_int64(shard), saga_int64((int64_t)upto),
-			saga_int64(before) },
+	return saga__journal_change(j,
+		"DELETE FROM saga_outbox WHERE shard = ? AND seq <= ? AND at < ?",
+		(const saga_value[]){
+			saga_int64(shard), saga_int64((int64_t)upto), saga_int64(before) },
 		3, ret_dropped, error);
 }
 
@@ -594,6 +294,7 @@ struct positions {
 	int (*row)(void *context, const struct saga__source *source, unsigned shard,
 		struct saga__position position);
 	void *context;
+	saga_error *error;
 };
 
 static int take_position(void *context, size_t i, const char *const *names,
@@ -602,12 +303,15 @@ static int take_position(void *context, size_t i, const char *const *names,
 	struct positions *positions = context;
 	struct saga__source source = { .stream = { id_of(&columns[0]),
 					       (uint32_t)columns[1].as.int64 } };
+	int code;
 
 	(void)i, (void)names, (void)column_count;
 	(void)snprintf(source.owner, sizeof source.owner, "%.*s", (int)columns[3].as.bytes.size,
 		(const char *)columns[3].as.bytes.at);
-	return positions->row(positions->context, &source, (unsigned)columns[2].as.int64,
+	code = positions->row(positions->context, &source, (unsigned)columns[2].as.int64,
 		(struct saga__position){ (uint64_t)columns[4].as.int64, id_of(&columns[5]) });
+	return code == SAGA_OK ? code
+			       : saga_error_set(positions->error, code, "%s", saga_code_text(code));
 }
 
 int saga__journal_positions(struct saga__journal *j,
@@ -618,7 +322,7 @@ int saga__journal_positions(struct saga__journal *j,
 	const saga_statement statement = {
 		"SELECT stream, stream_shard, shard, owner, seq, id FROM saga_position", NULL, 0
 	};
-	struct positions positions = { row, context };
+	struct positions positions = { row, context, error };
 	saga_sink sink = { take_position, NULL, &positions };
 
 	return j->ops->run(j->store, &statement, 1, &sink, error);
@@ -626,10 +330,11 @@ int saga__journal_positions(struct saga__journal *j,
 
 /* ---- the rest ---- */
 
-static int count_one(struct saga__journal *j, const char *sql, int64_t *ret_count, saga_error *error)
+static int count_one(
+	struct saga__journal *j, const char *sql, int64_t *ret_count, saga_error *error)
 {
-	struct one one;
-	int code = run_one(j, sql, NULL, 0, &one, error);
+	struct saga__one one;
+	int code = saga__journal_one(j, sql, NULL, 0, &one, error);
 
 	if (code == SAGA_OK)
 		*ret_count = one.number;
@@ -692,7 +397,7 @@ static int drop_saga(struct saga__journal *j, saga_id saga, int64_t *dropped, sa
 {
 	const saga_value values[] = { saga_uuid(saga), saga_uuid(saga) };
 	int64_t changed = 0;
-	int code = run_changing(j,
+	int code = saga__journal_change(j,
 		"DELETE FROM saga_slot WHERE saga = ?"
 		" AND NOT EXISTS (SELECT 1 FROM saga_parked WHERE saga_parked.saga = ?)",
 		values, 2, &changed, error);

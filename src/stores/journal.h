@@ -20,18 +20,20 @@
 #include "../delivery/follow.h"
 #include "../step/batch.h"
 
-enum { SAGA__STORE_SHARDS = 64 };
+enum {
+	SAGA__STORE_SHARDS = 64
+};
 
 struct saga__dialect;
 
 struct saga__journal {
 	const saga_store_ops *ops;
 	const struct saga__dialect *dialect;
-	void *store;          /* NULL: not connected */
+	void *store; /* NULL: not connected */
 	unsigned shards;
-	saga_id uuid;         /* the store's */
-	int64_t birth;        /* when its tables were made */
-	bool lowered;         /* its commits may be lost when the power goes */
+	saga_id uuid;  /* the store's */
+	int64_t birth; /* when its tables were made */
+	bool lowered;  /* its commits may be lost when the power goes */
 };
 
 struct saga__journal_options {
@@ -51,8 +53,8 @@ void saga__journal_close(struct saga__journal *journal);
 /* ---- in a batch's transaction ---- */
 
 /* Locks the stream rows of the shards (given by number, sorted) and reads where they stand. */
-int saga__journal_lock(struct saga__journal *journal, struct saga__shard *shards, size_t count,
-	saga_error *error);
+int saga__journal_lock(
+	struct saga__journal *journal, struct saga__shard *shards, size_t count, saga_error *error);
 
 /* Fills the slots that the batch asks for. */
 int saga__journal_load(struct saga__journal *journal, struct saga__batch *batch, saga_error *error);
@@ -81,29 +83,29 @@ int saga__journal_write(struct saga__journal *journal, struct saga__batch *batch
 int saga__journal_due(struct saga__journal *journal, unsigned shard, int64_t now, size_t most,
 	struct saga__arena *arena, struct saga__parked ***ret_rows, size_t *ret_count,
 	saga_error *error);
-int saga__journal_next_due(struct saga__journal *journal, unsigned shard, int64_t *ret_due,
-	saga_error *error);
+int saga__journal_next_due(
+	struct saga__journal *journal, unsigned shard, int64_t *ret_due, saga_error *error);
 
 /* Calls that a process that is gone was making are due now. */
-int saga__journal_revive_calls(struct saga__journal *journal, unsigned shard, int64_t now,
-	saga_error *error);
+int saga__journal_revive_calls(
+	struct saga__journal *journal, unsigned shard, int64_t now, saga_error *error);
 
 /* ---- streams ---- */
 
 struct saga__stream_row {
 	uint64_t seq;
 	saga_id last;
-	uint64_t own;       /* our own events up to here are committed here */
-	uint64_t first;     /* of the outbox; seq + 1: empty */
-	bool unclean;       /* it was in use when its process ended */
-	saga_id suspect;    /* the event that was tried alone */
-	int suspicions;     /* how often */
+	uint64_t own;    /* our own events up to here are committed here */
+	uint64_t first;  /* of the outbox; seq + 1: empty */
+	bool unclean;    /* it was in use when its process ended */
+	saga_id suspect; /* the event that was tried alone */
+	int suspicions;  /* how often */
 };
 
 int saga__journal_stream(struct saga__journal *journal, unsigned shard,
 	struct saga__stream_row *ret_row, saga_error *error);
-int saga__journal_mark(struct saga__journal *journal, unsigned shard, bool unclean,
-	saga_error *error);
+int saga__journal_mark(
+	struct saga__journal *journal, unsigned shard, bool unclean, saga_error *error);
 int saga__journal_suspect(struct saga__journal *journal, unsigned shard, saga_id event,
 	int suspicions, saga_error *error);
 
@@ -124,8 +126,8 @@ int saga__journal_positions(struct saga__journal *journal,
 
 /* ---- the rest ---- */
 
-int saga__journal_count(struct saga__journal *journal, struct saga__counts *ret_counts,
-	saga_error *error);
+int saga__journal_count(
+	struct saga__journal *journal, struct saga__counts *ret_counts, saga_error *error);
 
 /*
  * Forgets sagas whose slots are all settled and last moved before `before`: looks at up to `most`

@@ -10,6 +10,7 @@
 struct loading {
 	struct saga__batch *batch;
 	struct saga__slot **slots;
+	saga_error *error;
 };
 
 /* False: no room. A slot that is read by half must not be written back. */
@@ -36,8 +37,8 @@ static enum saga__state keep_state(const saga_value *value)
 	return saga__state_of(name);
 }
 
-static int take_slot(void *context, size_t i, const char *const *names, const saga_value *c,
-	size_t column_count)
+static int take_slot(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
 	struct loading *loading = context;
 	struct saga__arena *arena = &loading->batch->arena;
@@ -52,16 +53,21 @@ static int take_slot(void *context, size_t i, const char *const *names, const sa
 		? saga__arena_text(arena, c[3].as.bytes.at, c[3].as.bytes.size)
 		: "";
 	if (!slot->why || !keep_bytes(arena, &c[4], &slot->trigger) ||
-		!keep_bytes(arena, &c[5], &slot->answer) || !keep_bytes(arena, &c[6], &slot->digest) ||
+		!keep_bytes(arena, &c[5], &slot->answer) ||
+		!keep_bytes(arena, &c[6], &slot->digest) ||
 		!keep_bytes(arena, &c[7], &slot->note) || !keep_bytes(arena, &c[8], &slot->seen))
-		return SAGA_NOMEM;
-	return slot->state == SAGA__STATES ? SAGA_REFUSED : SAGA_OK;
+		return saga_error_set(loading->error, SAGA_NOMEM, "out of memory");
+	if (slot->state == SAGA__STATES)
+		return saga_error_set(loading->error, SAGA_REFUSED,
+			"a slot of step %s is in a state that this library does not know",
+			loading->batch->plan->rows[slot->row].name);
+	return SAGA_OK;
 }
 
 int saga__journal_load(struct saga__journal *j, struct saga__batch *batch, saga_error *error)
 {
 	struct saga__arena *arena = &batch->arena;
-	struct loading loading = { batch, NULL };
+	struct loading loading = { batch, NULL, error };
 	saga_sink sink = { take_slot, NULL, &loading };
 	saga_statement *statements;
 	saga_value *values;
@@ -139,7 +145,10 @@ static void put_slot(saga_value *v, const struct saga__batch *batch, const struc
 	v[6] = bytes_or_null(slot->answer);
 	v[7] = bytes_or_null(slot->digest);
 	v[8] = bytes_or_null(slot->note);
-	v[9] = bytes_or_null(slot->state == SAGA__WAITING ? slot->seen : (saga_bytes){ NULL, 0 });
+	/* A dead slot may wait again. */
+	v[9] = bytes_or_null(slot->state == SAGA__WAITING || slot->state == SAGA__DEAD
+			? slot->seen
+			: (saga_bytes){ NULL, 0 });
 	v[10] = saga_uuid(slot->saga);
 	v[11] = saga_text(batch->plan->rows[slot->row].name);
 	v[12] = saga_text(slot->subject);
@@ -153,21 +162,27 @@ static void write_slots(struct writing *w, const struct saga__batch *batch)
 		if (!slot->dirty)
 			continue;
 		if (slot->state == SAGA__ABSENT) {
-			if (slot->stored && (v = add(w,
-				"DELETE FROM saga_slot WHERE saga = ? AND step = ? AND subject = ?", 3))) {
+			if (slot->stored &&
+				(v = add(w,
+					 "DELETE FROM saga_slot WHERE saga = ? AND step = ? AND "
+					 "subject = ?",
+					 3))) {
 				v[0] = saga_uuid(slot->saga);
 				v[1] = saga_text(batch->plan->rows[slot->row].name);
 				v[2] = saga_text(slot->subject);
 			}
 			continue;
 		}
-		v = add(w, slot->stored ?
-			"UPDATE saga_slot SET state = ?, was = ?, attempts = ?, moved = ?, why = ?,"
-			" ran_on = ?, answer = ?, digest = ?, note = ?, seen = ?"
-			" WHERE saga = ? AND step = ? AND subject = ?" :
-			"INSERT INTO saga_slot (state, was, attempts, moved, why, ran_on, answer, digest,"
-			" note, seen, saga, step, subject)"
-			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", 13);
+		v = add(w,
+			slot->stored ? "UPDATE saga_slot SET state = ?, was = ?, attempts = ?, "
+				       "moved = ?, why = ?,"
+				       " ran_on = ?, answer = ?, digest = ?, note = ?, seen = ?"
+				       " WHERE saga = ? AND step = ? AND subject = ?"
+				     : "INSERT INTO saga_slot (state, was, attempts, moved, why, "
+				       "ran_on, answer, digest,"
+				       " note, seen, saga, step, subject)"
+				       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			13);
 		if (v)
 			put_slot(v, batch, slot);
 	}
@@ -178,7 +193,8 @@ static void write_outbox(struct writing *w, const struct saga__batch *batch)
 	for (const struct saga__outgoing *out = batch->outgoing; out; out = out->next) {
 		saga_value *v = add(w,
 			"INSERT INTO saga_outbox (shard, seq, id, saga, event, at)"
-			" VALUES (?, ?, ?, ?, ?, ?)", 6);
+			" VALUES (?, ?, ?, ?, ?, ?)",
+			6);
 
 		if (!v)
 			return;
@@ -191,16 +207,22 @@ static void write_outbox(struct writing *w, const struct saga__batch *batch)
 	}
 }
 
-static void put_parked(struct writing *w, const struct saga__batch *batch,
-	const struct saga__parking *parking)
+static void put_parked(
+	struct writing *w, const struct saga__batch *batch, const struct saga__parking *parking)
 {
 	const struct saga__parked *row = &parking->parked;
-	saga_value *v = add(w, parking->change == SAGA__PARK_ADD ?
-		"INSERT INTO saga_parked (shard, step, subject, role, kind, attempts, due, behind, why,"
-		" event, question, at, saga, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" :
-		"UPDATE saga_parked SET shard = ?, step = ?, subject = ?, role = ?, kind = ?,"
-		" attempts = ?, due = ?, behind = ?, why = ?, event = ?, question = ?, at = ?,"
-		" command = NULL, outcome = NULL, body = NULL WHERE saga = ? AND id = ?", 14);
+	saga_value *v = add(w,
+		parking->change == SAGA__PARK_ADD
+			? "INSERT INTO saga_parked (shard, step, subject, role, kind, attempts, "
+			  "due, behind, why,"
+			  " event, question, at, saga, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+			  "?, ?, ?, ?)"
+			: "UPDATE saga_parked SET shard = ?, step = ?, subject = ?, role = ?, kind "
+			  "= ?,"
+			  " attempts = ?, due = ?, behind = ?, why = ?, event = ?, question = ?, "
+			  "at = ?,"
+			  " command = NULL, outcome = NULL, body = NULL WHERE saga = ? AND id = ?",
+		14);
 
 	if (!v)
 		return;
@@ -222,7 +244,8 @@ static void put_parked(struct writing *w, const struct saga__batch *batch,
 
 static void write_parked(struct writing *w, const struct saga__batch *batch)
 {
-	for (const struct saga__parking *parking = batch->parkings; parking; parking = parking->next) {
+	for (const struct saga__parking *parking = batch->parkings; parking;
+		parking = parking->next) {
 		const struct saga__parked *row = &parking->parked;
 		saga_value *v;
 
@@ -235,8 +258,10 @@ static void write_parked(struct writing *w, const struct saga__batch *batch)
 			break;
 		case SAGA__PARK_DROP_KIND:
 			if ((v = add(w,
-				"DELETE FROM saga_parked WHERE saga = ? AND step = ? AND subject = ?"
-				" AND kind = ?", 4))) {
+				     "DELETE FROM saga_parked WHERE saga = ? AND step = ? AND "
+				     "subject = ?"
+				     " AND kind = ?",
+				     4))) {
 				v[0] = saga_uuid(row->saga);
 				v[1] = saga_text(row->row);
 				v[2] = saga_text(row->subject);
@@ -253,8 +278,8 @@ static void write_parked(struct writing *w, const struct saga__batch *batch)
 static void write_streams(struct writing *w, const struct saga__batch *batch, const uint64_t *own)
 {
 	for (size_t i = 0; i < batch->locked_count; i++) {
-		saga_value *v = add(w,
-			"UPDATE saga_stream SET seq = ?, last = ?, own = ? WHERE shard = ?", 4);
+		saga_value *v = add(
+			w, "UPDATE saga_stream SET seq = ?, last = ?, own = ? WHERE shard = ?", 4);
 
 		if (!v)
 			return;
@@ -271,8 +296,8 @@ static void count_changed(void *context, size_t i, int64_t changed)
 	*(int64_t *)context = changed;
 }
 
-static int write_wakes(struct saga__journal *j, struct saga__batch *batch, bool *ret_woken,
-	saga_error *error)
+static int write_wakes(
+	struct saga__journal *j, struct saga__batch *batch, bool *ret_woken, saga_error *error)
 {
 	for (const struct saga__wake *wake = batch->wakes; wake; wake = wake->next) {
 		const saga_value v[] = { saga_int64(batch->now), saga_uuid(wake->saga),
@@ -323,7 +348,8 @@ static size_t count_all(const struct saga__batch *batch)
 		count++;
 	for (const struct saga__outgoing *out = batch->outgoing; out; out = out->next)
 		count++;
-	for (const struct saga__parking *parking = batch->parkings; parking; parking = parking->next)
+	for (const struct saga__parking *parking = batch->parkings; parking;
+		parking = parking->next)
 		count++;
 	return count;
 }
@@ -343,7 +369,8 @@ int saga__journal_write(struct saga__journal *j, struct saga__batch *batch, cons
 	write_streams(&w, batch, own);
 	if (w.code != SAGA_OK)
 		return saga_error_set(error, w.code, "out of memory");
-	if (w.count && (code = j->ops->run(j->store, w.statements, w.count, NULL, error)) != SAGA_OK)
+	if (w.count &&
+		(code = j->ops->run(j->store, w.statements, w.count, NULL, error)) != SAGA_OK)
 		return code;
 	if ((code = write_wakes(j, batch, ret_woken, error)) != SAGA_OK)
 		return code;

@@ -234,8 +234,11 @@ static void note_all(struct worker *worker)
 		worker->last_of[words[0]] = words[1];
 		worker->heard++;
 	}
+	/* Under the same lock: what comes next must not be forgotten unseen. */
+	for (size_t i = 0; i < host->count; i++)
+		free(host->inbox[i].bytes);
+	host->count = 0;
 	uv_mutex_unlock(&host->lock);
-	host_forget(host);
 }
 
 static void wait_for_all(struct worker *worker, atomic_int *counter)

@@ -1,0 +1,113 @@
+/* After an unclean end: each event alone, its attempt counted before it. */
+
+#include <string.h>
+
+#include "../event/id.h"
+#include "../event/peek.h"
+#include "../step/call.h"
+#include "../step/work.h"
+#include "lane_batch.h"
+
+enum {
+	KILLS_MOST = 2
+};
+
+static saga_id suspect_of(const struct saga__item *item)
+{
+	struct saga__peek peek;
+
+	if (item->kind == SAGA__ITEM_EVENT &&
+		saga__event_peek(saga__blob_bytes(item->event), &peek))
+		return peek.id;
+	if (item->kind == SAGA__ITEM_ANSWER)
+		return item->call->parked;
+	return (saga_id){ { 0 } };
+}
+
+static int take_id(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
+{
+	(void)seq, (void)saga, (void)event;
+	*(saga_id *)context = id;
+	return SAGA_OK;
+}
+
+/* In a transaction: which event or row is next, and of which shard. */
+static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_shard,
+	saga_id *ret_id, saga_error *error)
+{
+	struct saga__batch *batch = &lane->batch;
+	int code = SAGA_OK;
+
+	*ret_id = (saga_id){ { 0 } };
+	*ret_shard = lane->hand_count ? lane->hand[0]->shard : 0;
+	if (from == FROM_HAND) {
+		*ret_id = suspect_of(lane->hand[0]);
+		return SAGA_OK;
+	}
+	saga__batch_begin(batch);
+	for (size_t i = 0; code == SAGA_OK && saga__id_is_zero(*ret_id) && i < lane->shard_count;
+		i++) {
+		struct saga__parked **rows;
+		size_t count = 0;
+
+		*ret_shard = lane->locked[i].shard;
+		if (from == FROM_OUTBOX) {
+			code = saga__journal_outbox(&lane->journal, *ret_shard,
+				lane->shards[i].own + 1, INT64_MAX, 1, take_id, ret_id, error);
+			continue;
+		}
+		code = saga__journal_due(&lane->journal, *ret_shard, saga__wall(lane->options.env),
+			1, &batch->arena, &rows, &count, error);
+		if (code == SAGA_OK && count)
+			*ret_id = rows[0]->id;
+	}
+	return code;
+}
+
+static int count_suspicion(
+	struct saga__lane *lane, unsigned from, unsigned shard, saga_id id, saga_error *error)
+{
+	struct saga__stream_row row;
+	int code = saga__journal_stream(&lane->journal, shard, &row, error);
+
+	if (code != SAGA_OK)
+		return code;
+	if (!saga__id_same(row.suspect, id))
+		row.suspicions = 0;
+	if (row.suspicions >= KILLS_MOST) {
+		/* An event may run several steps: each is parked, and suspected alone. */
+		lane->batch.instead = from == FROM_DUE ? SAGA__BREAKS : SAGA__RETRIES;
+		lane->batch.instead_text = "the process ended each time while this ran";
+	}
+	return saga__journal_suspect(&lane->journal, shard, id, row.suspicions + 1, error);
+}
+
+/*
+ * Each event alone, its attempt counted before: so a handler that kills the process is found out,
+ * and does not kill it for ever.
+ */
+int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error)
+{
+	unsigned shard;
+	saga_id id;
+	int code;
+
+	lane->careful--;
+	if ((code = lane->journal.ops->begin(lane->journal.store, error)) != SAGA_OK)
+		return code;
+	code = find_suspect(lane, from, &shard, &id, error);
+	if (code == SAGA_OK && !saga__id_is_zero(id))
+		code = count_suspicion(lane, from, shard, id, error);
+	if (code == SAGA_OK)
+		code = lane->journal.ops->commit(lane->journal.store, error);
+	return code;
+}
+
+/* One source alone: what runs must be what was suspected. */
+unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from)
+{
+	from = from & FROM_OUTBOX ? FROM_OUTBOX : from & FROM_DUE ? FROM_DUE : FROM_HAND;
+	if (from != FROM_HAND)
+		saga__lane_put_back(lane);
+	return from;
+}

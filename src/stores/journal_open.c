@@ -1,0 +1,321 @@
+/* Opening a store: its tables, its identity, the user's schema. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dialect.h"
+#include "journal_sql.h"
+
+#define LAYOUT "1"
+
+static const char layout[] =
+	"CREATE TABLE saga_stream (shard BIGINT PRIMARY KEY, seq BIGINT NOT NULL, last SAGA_ID NOT "
+	"NULL,"
+	" own BIGINT NOT NULL, unclean BIGINT NOT NULL, suspect SAGA_ID, suspicions BIGINT NOT "
+	"NULL);"
+	"CREATE TABLE saga_slot (saga SAGA_ID NOT NULL, step VARCHAR(95) NOT NULL,"
+	" subject VARCHAR(255) NOT NULL, state VARCHAR(8) NOT NULL, was VARCHAR(8),"
+	" attempts BIGINT NOT NULL, moved BIGINT NOT NULL, why SAGA_TEXT, ran_on SAGA_BYTES,"
+	" answer SAGA_BYTES, digest SAGA_BYTES, note SAGA_BYTES, seen SAGA_BYTES,"
+	" PRIMARY KEY (saga, step, subject)) SAGA_KEYED;"
+	"CREATE TABLE saga_parked (saga SAGA_ID NOT NULL, id SAGA_ID NOT NULL, shard BIGINT NOT "
+	"NULL,"
+	" step VARCHAR(95) NOT NULL, subject VARCHAR(255) NOT NULL, role BIGINT NOT NULL,"
+	" kind VARCHAR(8) NOT NULL, attempts BIGINT NOT NULL, due BIGINT NOT NULL,"
+	" behind VARCHAR(351) NOT NULL, why SAGA_TEXT, event SAGA_BYTES, question SAGA_BYTES,"
+	" at BIGINT NOT NULL, command VARCHAR(7), outcome VARCHAR(63), body SAGA_TEXT,"
+	" PRIMARY KEY (saga, id)) SAGA_KEYED;"
+	"CREATE INDEX saga_parked_due ON saga_parked (shard, due);"
+	"CREATE TABLE saga_outbox (shard BIGINT NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT NULL,"
+	" saga SAGA_ID NOT NULL, event SAGA_BYTES NOT NULL, at BIGINT NOT NULL,"
+	" PRIMARY KEY (shard, seq)) SAGA_KEYED;"
+	"CREATE TABLE saga_position (stream SAGA_ID NOT NULL, stream_shard BIGINT NOT NULL,"
+	" shard BIGINT NOT NULL, owner VARCHAR(31) NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT "
+	"NULL,"
+	" PRIMARY KEY (stream, stream_shard, shard)) SAGA_KEYED;";
+
+static int take_one(void *context, size_t i, const char *const *names, const saga_value *columns,
+	size_t column_count)
+{
+	struct saga__one *one = context;
+
+	(void)i, (void)names;
+	one->found = true;
+	if (!column_count || columns[0].kind == SAGA_VALUE_NULL) {
+		one->is_null = true;
+	} else if (columns[0].kind == SAGA_VALUE_INT64) {
+		one->number = columns[0].as.int64;
+	} else if (columns[0].kind == SAGA_VALUE_TEXT) {
+		(void)snprintf(one->text, sizeof one->text, "%.*s", (int)columns[0].as.bytes.size,
+			(const char *)columns[0].as.bytes.at);
+	}
+	return SAGA_OK;
+}
+
+int saga__journal_one(struct saga__journal *j, const char *sql, const saga_value *values,
+	size_t count, struct saga__one *ret_one, saga_error *error)
+{
+	const saga_statement statement = { sql, values, count };
+	struct saga__one one = { .found = false };
+	saga_sink sink = { take_one, NULL, &one };
+	int code = j->ops->run(j->store, &statement, 1, &sink, error);
+
+	if (code == SAGA_OK && ret_one)
+		*ret_one = one;
+	return code;
+}
+
+static void count_changed(void *context, size_t i, int64_t changed)
+{
+	(void)i;
+	*(int64_t *)context += changed;
+}
+
+int saga__journal_change(struct saga__journal *j, const char *sql, const saga_value *values,
+	size_t count, int64_t *ret_changed, saga_error *error)
+{
+	const saga_statement statement = { sql, values, count };
+	int64_t changed = 0;
+	saga_sink sink = { NULL, count_changed, &changed };
+	int code = j->ops->run(j->store, &statement, 1, &sink, error);
+
+	if (code == SAGA_OK && ret_changed)
+		*ret_changed = changed;
+	return code;
+}
+
+/* ---- opening ---- */
+
+static int get_meta(
+	struct saga__journal *j, const char *name, struct saga__one *one, saga_error *error)
+{
+	const saga_value values[] = { saga_text(name) };
+
+	return saga__journal_one(
+		j, "SELECT value FROM saga_meta WHERE name = ?", values, 1, one, error);
+}
+
+static int put_meta(struct saga__journal *j, const char *name, const char *value, saga_error *error)
+{
+	struct saga__one one;
+	int code = get_meta(j, name, &one, error);
+
+	if (code != SAGA_OK)
+		return code;
+	if (one.found)
+		return SAGA__RUN(j, "UPDATE saga_meta SET value = ? WHERE name = ?", error,
+			saga_text(value), saga_text(name));
+	return SAGA__RUN(j, "INSERT INTO saga_meta (name, value) VALUES (?, ?)", error,
+		saga_text(name), saga_text(value));
+}
+
+static int run_script(struct saga__journal *j, const char *schema, saga_error *error)
+{
+	char *text = saga__dialect_schema(j->dialect, schema);
+	saga_statement statement = { text, NULL, 0 };
+	int code;
+
+	if (!text)
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	code = j->ops->run(j->store, &statement, 1, NULL, error);
+	free(text);
+	return code;
+}
+
+static int make_tables(
+	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
+{
+	char uuid[SAGA_ID_TEXT], number[32];
+	struct saga__id_maker maker = { 0 };
+	saga_id zero = { { 0 } };
+	int code = run_script(j, layout, error);
+
+	for (unsigned shard = 0; code == SAGA_OK && shard < j->shards; shard++)
+		code = SAGA__RUN(j,
+			"INSERT INTO saga_stream (shard, seq, last, own, unclean, suspicions)"
+			" VALUES (?, 0, ?, 0, 0, 0)",
+			error, saga_int64(shard), saga_uuid(zero));
+	if (code == SAGA_OK)
+		code = put_meta(j, "layout", LAYOUT, error);
+	if (code == SAGA_OK)
+		code = put_meta(j, "participant", options->plan->name, error);
+	saga_id_text(saga__id_new(&maker, options->env), uuid);
+	if (code == SAGA_OK)
+		code = put_meta(j, "uuid", uuid, error);
+	(void)snprintf(number, sizeof number, "%u", j->shards);
+	if (code == SAGA_OK)
+		code = put_meta(j, "shards", number, error);
+	(void)snprintf(number, sizeof number, "%lld", (long long)saga__wall(options->env));
+	if (code == SAGA_OK)
+		code = put_meta(j, "birth", number, error);
+	return code;
+}
+
+static int check_meta(
+	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
+{
+	struct saga__one one;
+	int code;
+
+	if ((code = get_meta(j, "layout", &one, error)) != SAGA_OK)
+		return code;
+	if (strcmp(one.text, LAYOUT) != 0)
+		return saga_error_set(error, SAGA_UNSUPPORTED,
+			"the store's tables have layout %s, this library knows " LAYOUT, one.text);
+	if ((code = get_meta(j, "participant", &one, error)) != SAGA_OK)
+		return code;
+	if (strcmp(one.text, options->plan->name) != 0)
+		return saga_error_set(error, SAGA_TWINS, "the store is %s's, not %s's", one.text,
+			options->plan->name);
+	if ((code = get_meta(j, "shards", &one, error)) != SAGA_OK)
+		return code;
+	j->shards = (unsigned)strtoul(one.text, NULL, 10);
+	if (!j->shards || j->shards > SAGA__STORE_SHARDS || (j->shards & (j->shards - 1)))
+		return saga_error_set(
+			error, SAGA_UNSUPPORTED, "the store says it has %s shards", one.text);
+	if ((code = get_meta(j, "birth", &one, error)) != SAGA_OK)
+		return code;
+	j->birth = strtoll(one.text, NULL, 10);
+	if ((code = get_meta(j, "uuid", &one, error)) != SAGA_OK)
+		return code;
+	if (saga_id_parse(one.text, &j->uuid) != SAGA_OK)
+		return saga_error_set(error, SAGA_UNSUPPORTED, "the store's uuid can't be read");
+	return SAGA_OK;
+}
+
+static int run_schema(struct saga__journal *j, const struct saga__plan *plan, saga_error *error)
+{
+	struct saga__one one;
+	char number[32];
+	size_t done, i;
+	int code = get_meta(j, "schema", &one, error);
+
+	if (code != SAGA_OK || !plan->schema)
+		return code;
+	done = one.found ? strtoul(one.text, NULL, 10) : 0;
+	for (i = 0; plan->schema[i]; i++)
+		if (i >= done && (code = run_script(j, plan->schema[i], error)) != SAGA_OK)
+			return code;
+	if (i < done)
+		return saga_error_set(error, SAGA_UNSUPPORTED,
+			"%zu scripts of the schema ran in this store, and the program has %zu",
+			done, i);
+	if (i == done)
+		return SAGA_OK;
+	(void)snprintf(number, sizeof number, "%zu", i);
+	return put_meta(j, "schema", number, error);
+}
+
+/* What waited behind the old name is due, and parks itself behind the new one. */
+static int rename_row(struct saga__journal *j, const char *from, const char *to, saga_error *error)
+{
+	int code = SAGA__RUN(j, "UPDATE saga_slot SET step = ? WHERE step = ?", error,
+		saga_text(to), saga_text(from));
+
+	if (code == SAGA_OK)
+		code = SAGA__RUN(j, "UPDATE saga_parked SET step = ? WHERE step = ?", error,
+			saga_text(to), saga_text(from));
+	if (code == SAGA_OK)
+		code = SAGA__RUN(j,
+			"UPDATE saga_parked SET due = ?, kind = 'retry', behind = ''"
+			" WHERE kind = 'behind'",
+			error, saga_int64(0));
+	return code;
+}
+
+/* `.was`: once, the slots of the old name get the new one. */
+static int rename_steps(struct saga__journal *j, const struct saga__plan *plan, saga_error *error)
+{
+	for (size_t row = 0; row < plan->row_count; row++) {
+		const saga_step_def *step = &plan->steps[plan->rows[row].step];
+		char name[80], old[SAGA__ROW_NAME_MOST + 1];
+		struct saga__one one;
+		int code;
+
+		if (!step->was)
+			continue;
+		(void)snprintf(old, sizeof old, "%s%s", step->was,
+			plan->rows[row].name + strlen(step->name));
+		(void)snprintf(name, sizeof name, "was %s>%zu", step->name, row);
+		if ((code = get_meta(j, name, &one, error)) != SAGA_OK)
+			return code;
+		if (one.found && strcmp(one.text, old) == 0)
+			continue;
+		if ((code = rename_row(j, old, plan->rows[row].name, error)) != SAGA_OK)
+			return code;
+		if ((code = put_meta(j, name, old, error)) != SAGA_OK)
+			return code;
+	}
+	return SAGA_OK;
+}
+
+static int prepare(
+	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
+{
+	struct saga__one one;
+	int code = run_script(j,
+		"CREATE TABLE IF NOT EXISTS saga_meta (name VARCHAR(63) PRIMARY KEY,"
+		" value VARCHAR(255) NOT NULL)",
+		error);
+
+	if (code == SAGA_OK)
+		code = get_meta(j, "layout", &one, error);
+	if (code == SAGA_OK && !one.found)
+		code = make_tables(j, options, error);
+	if (code == SAGA_OK)
+		code = check_meta(j, options, error);
+	if (code == SAGA_OK)
+		code = run_schema(j, options->plan, error);
+	if (code == SAGA_OK)
+		code = rename_steps(j, options->plan, error);
+	return code;
+}
+
+static int is_lowered(struct saga__journal *j, saga_error *error)
+{
+	struct saga__one one;
+	int code = j->dialect->durable
+		? saga__journal_one(j, j->dialect->durable, NULL, 0, &one, error)
+		: SAGA_OK;
+
+	j->lowered = code == SAGA_OK && j->dialect->durable && one.found && !one.number;
+	return code;
+}
+
+void saga__journal_close(struct saga__journal *j)
+{
+	if (j->store)
+		j->ops->close(j->store);
+	j->store = NULL;
+}
+
+int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
+	const struct saga__journal_options *options, saga_error *error)
+{
+	const saga_store_options store = { options->url, options->timeout_ms, options->context };
+	int code;
+
+	memset(j, 0, sizeof *j);
+	j->ops = ops;
+	j->dialect = saga__dialect_of(ops->dialect);
+	j->shards = ops->writers == 1 ? 1 : 8;
+	if (!j->dialect)
+		return saga_error_set(error, SAGA_UNSUPPORTED,
+			"this build does not know dialect %d", (int)ops->dialect);
+	if ((code = ops->open(&store, &j->store, error)) != SAGA_OK) {
+		j->store = NULL;
+		return code;
+	}
+	code = is_lowered(j, error);
+	if (code == SAGA_OK)
+		code = ops->begin(j->store, error);
+	if (code == SAGA_OK && (code = prepare(j, options, error)) == SAGA_OK)
+		code = ops->commit(j->store, error);
+	if (code != SAGA_OK) {
+		if (ops->in_transaction(j->store))
+			ops->rollback(j->store);
+		saga__journal_close(j);
+	}
+	return code;
+}

@@ -1,0 +1,28 @@
+#ifndef SAGA_STORES_JOURNAL_SQL_H
+#define SAGA_STORES_JOURNAL_SQL_H
+
+/* Small statements, for the journal's own files. */
+
+#include "journal.h"
+
+/* The first column of the last row of a statement that has one row at most. */
+struct saga__one {
+	bool found;
+	bool is_null;
+	int64_t number;
+	char text[256];
+};
+
+int saga__journal_one(struct saga__journal *journal, const char *sql, const saga_value *values,
+	size_t count, struct saga__one *ret_one, saga_error *error);
+
+/* *ret_changed (NULL: nobody asks): how many rows it changed. */
+int saga__journal_change(struct saga__journal *journal, const char *sql, const saga_value *values,
+	size_t count, int64_t *ret_changed, saga_error *error);
+
+/* SAGA__RUN(journal, sql, error, value, ...) */
+#define SAGA__RUN(j, sql, error, ...) \
+	saga__journal_change(j, sql, (const saga_value[]){ __VA_ARGS__ }, \
+		sizeof((const saga_value[]){ __VA_ARGS__ }) / sizeof(saga_value), NULL, error)
+
+#endif

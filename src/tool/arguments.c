@@ -1,0 +1,172 @@
+#include "arguments.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../event/utf8.h"
+#include "../step/parked.h"
+#include "is_json.h"
+#include "text.h"
+
+enum {
+	BODY_MOST = 64 * 1024,
+	NOTE_MOST = 240,
+	OUTCOME_MOST = 63
+};
+
+static const struct option all_options[] = {
+	{ "store", required_argument, NULL, OPTION_STORE },
+	{ "kind", required_argument, NULL, OPTION_KIND },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "all", no_argument, NULL, OPTION_ALL },
+	{ "outcome", required_argument, NULL, OPTION_OUTCOME },
+	{ "body", required_argument, NULL, OPTION_BODY },
+	{ "note", required_argument, NULL, OPTION_NOTE },
+	{ "help", no_argument, NULL, OPTION_HELP },
+};
+
+enum {
+	OPTIONS = sizeof all_options / sizeof all_options[0]
+};
+
+/* ---- each value ---- */
+
+static bool is_kind(const char *kind)
+{
+	if (strcmp(kind, "all") == 0 || saga__parked_kind_of(kind))
+		return true;
+	(void)complain(
+		"option --kind: retry, call, behind, schedule, held, letter or all, not `%s`",
+		kind);
+	return false;
+}
+
+static bool is_text(const char *option, const char *text, size_t most)
+{
+	size_t length = strlen(text);
+
+	if (length && length <= most && saga__utf8_text(text, length))
+		return true;
+	(void)complain("option --%s: a text of 1 to %zu bytes is wanted", option, most);
+	return false;
+}
+
+static bool is_body(const char *body)
+{
+	if (!is_text("body", body, BODY_MOST))
+		return false;
+	if (is_json_object(body))
+		return true;
+	(void)complain("option --body: not a JSON object: `%.60s%s`", body,
+		strlen(body) > 60 ? "..." : "");
+	return false;
+}
+
+static bool take(struct arguments *a, int option, const char *value)
+{
+	switch (option) {
+	case OPTION_STORE:
+		a->store = value;
+		return true;
+	case OPTION_KIND:
+		a->kind = value;
+		return is_kind(value);
+	case OPTION_JSON:
+		a->json = true;
+		return true;
+	case OPTION_ALL:
+		a->all = true;
+		return true;
+	case OPTION_OUTCOME:
+		a->outcome = value;
+		return is_text("outcome", value, OUTCOME_MOST);
+	case OPTION_BODY:
+		a->body = value;
+		return is_body(value);
+	case OPTION_NOTE:
+		a->note = value;
+		return is_text("note", value, NOTE_MOST);
+	default:
+		return false; /* getopt has named it */
+	}
+}
+
+/* ---- all of them ---- */
+
+static bool take_options(
+	const struct command *command, int argc, char **argv, struct arguments *a, bool *ret_help)
+{
+	struct option options[OPTIONS + 1] = { { NULL, 0, NULL, 0 } };
+	size_t count = 0;
+	int option;
+
+	for (size_t i = 0; i < OPTIONS; i++)
+		if ((unsigned)all_options[i].val & (command->options | OPTION_HELP))
+			options[count++] = all_options[i];
+	argv[0] = (char[]){ "saga" };
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == OPTION_HELP) {
+			*ret_help = true;
+			return true;
+		}
+		if (!take(a, option, optarg))
+			return false;
+	}
+	return true;
+}
+
+static bool take_ids(const struct command *command, int argc, char **argv, struct arguments *a)
+{
+	int count = argc - optind;
+
+	if (count > command->most)
+		return complain("`%s` is too much", argv[optind + command->most]), false;
+	if (count < command->least && !a->all)
+		return complain("%s is missing", command->operand), false;
+	if (count && a->all)
+		return complain("option --all: takes no `%s` beside it", argv[optind]), false;
+	if (!(a->ids = calloc((size_t)count + 1, sizeof *a->ids)))
+		return complain("out of memory"), false;
+	for (int i = 0; i < count; i++) {
+		const char *text = argv[optind + i];
+
+		if (!id_range_read(text, &a->ids[i]))
+			return complain("%s `%s`: not a UUID, nor its first %d characters or more",
+				       command->operand, text, ID_LEAST),
+			       false;
+	}
+	a->id_count = count;
+	return true;
+}
+
+/* What one option asks of another. */
+static bool fit_together(const struct command *command, const struct arguments *a)
+{
+	if (!a->store)
+		return complain("option --store is missing: the URL of the participant's store"),
+		       false;
+	if ((command->options & OPTION_NOTE) && !a->note)
+		return complain("option --note is missing: why it is known to have ended so"),
+		       false;
+	if (a->body && !a->outcome)
+		return complain("option --body: needs --outcome, the type of its event"), false;
+	return true;
+}
+
+int arguments_read(const struct command *command, int argc, char **argv,
+	struct arguments *ret_arguments, bool *ret_help)
+{
+	struct arguments a = { .store = NULL };
+	bool help = false;
+
+	if (!take_options(command, argc, argv, &a, &help))
+		return EXIT_WRONG_USE;
+	if (!help && (!fit_together(command, &a) || !take_ids(command, argc, argv, &a))) {
+		free(a.ids);
+		return EXIT_WRONG_USE;
+	}
+	*ret_arguments = a;
+	*ret_help = help;
+	return EXIT_DONE;
+}

@@ -1,0 +1,55 @@
+#ifndef SAGA_TOOL_ARGUMENTS_H
+#define SAGA_TOOL_ARGUMENTS_H
+
+#include <stdbool.h>
+
+#include "id_range.h"
+
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_WRONG_USE = 2
+};
+
+/* The options that a command may have, or-ed. */
+enum option_flag {
+	OPTION_STORE = 1,
+	OPTION_KIND = 2,
+	OPTION_JSON = 4,
+	OPTION_ALL = 8,
+	OPTION_OUTCOME = 16,
+	OPTION_BODY = 32,
+	OPTION_NOTE = 64,
+	OPTION_HELP = 128
+};
+
+struct arguments {
+	const char *store;
+	const char *kind;
+	bool json;
+	bool all;
+	const char *outcome;
+	const char *body;
+	const char *note;
+	struct id_range *ids; /* the operands */
+	int id_count;
+};
+
+struct command {
+	const char *group; /* "dead"; NULL: none */
+	const char *name;
+	const char *help;
+	unsigned options;                              /* of enum option_flag */
+	int least, most;                               /* operands, which are ids */
+	const char *operand;                           /* what one is called: "ID" */
+	int (*run)(const struct arguments *arguments); /* answers an exit_code */
+};
+
+/*
+ * Reads what follows the command's name; argv[0] is not looked at. The caller frees ids. Answers
+ * EXIT_DONE, or EXIT_WRONG_USE, said on stderr; *ret_help: help was asked for, nothing else counts.
+ */
+int arguments_read(const struct command *command, int argc, char **argv,
+	struct arguments *ret_arguments, bool *ret_help);
+
+#endif

@@ -1,0 +1,135 @@
+/* The saga command: what an operator sees and does of a participant's store. */
+
+#include "look.h"
+
+#include <saga/saga.h>
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+	"usage: saga dead list    --store URL [--kind KIND] [--json]\n"
+	"       saga dead show    --store URL [--json] ID\n"
+	"       saga dead requeue --store URL ID...|--all\n"
+	"       saga dead discard --store URL ID...\n"
+	"       saga dead assert  --store URL ID [--outcome TYPE [--body JSON]] --note TEXT\n"
+	"       saga show         --store URL [--json] SAGA-ID\n"
+	"       saga --help | --version          (each command has --help too)\n"
+	"\n"
+	"Looks into the store of one participant, which may run meanwhile, and tells it what an\n"
+	"operator wants. URL is the participant's own, as sqlite:order.db. An ID is a UUID, or as "
+	"much\n"
+	"of its beginning as makes it one alone, 8 characters at least.\n"
+	"\n"
+	"Exits 0, 1 for what failed, 2 for wrong use.\n";
+
+static const char list_help[] =
+	"usage: saga dead list --store URL [--kind KIND] [--json]\n"
+	"What is set aside, the oldest first: held triggers of dead and stuck slots, and dead "
+	"letters;\n"
+	"and how many others there are.\n"
+	"\n"
+	"  --kind KIND   retry, call, behind, schedule, held, letter, or all\n"
+	"  --json        one JSON object a line\n";
+
+static const char show_row_help[] = "usage: saga dead show --store URL [--json] ID\n"
+				    "One row in full: its event, its question, its slot.\n";
+
+static const char requeue_help[] = "usage: saga dead requeue --store URL ID...|--all\n"
+				   "Once more, with all its attempts: the trigger of a dead or "
+				   "stuck slot, a dead letter, or what\n"
+				   "is to be retried later. --all: all held rows and dead letters. "
+				   "The participant does it within\n"
+				   "2 s if it runs, else when it starts.\n";
+
+static const char discard_help[] = "usage: saga dead discard --store URL ID...\n"
+				   "Removes dead letters. Their events go to stdout, a line of "
+				   "JSON each, before they are gone.\n";
+
+static const char assert_help[] =
+	"usage: saga dead assert --store URL ID [--outcome TYPE [--body JSON]] --note TEXT\n"
+	"Says how a dead or stuck slot ended. The participant publishes the event, and the slot is "
+	"done,\n"
+	"rejected or undone by what the step declares it to be; what it does not declare it "
+	"refuses, and\n"
+	"`saga dead list` says why.\n"
+	"\n"
+	"  --outcome TYPE   the event, as payment.charged; none: a step that declares no `emits`\n"
+	"  --body JSON      its body, an object (default {})\n"
+	"  --note TEXT      why it is known, kept with the slot\n";
+
+static const char show_help[] =
+	"usage: saga show --store URL [--json] SAGA-ID\n"
+	"One saga as this participant knows it: its slots and why they wait, its schedules, what "
+	"is\n"
+	"parked, and the events that it published and that the outbox still has.\n";
+
+static const struct command commands[] = {
+	{ "dead", "list", list_help, OPTION_STORE | OPTION_KIND | OPTION_JSON, 0, 0, "",
+		dead_list },
+	{ "dead", "show", show_row_help, OPTION_STORE | OPTION_JSON, 1, 1, "ID", dead_show },
+	{ "dead", "requeue", requeue_help, OPTION_STORE | OPTION_ALL, 1, INT_MAX, "ID",
+		dead_requeue },
+	{ "dead", "discard", discard_help, OPTION_STORE, 1, INT_MAX, "ID", dead_discard },
+	{ "dead", "assert", assert_help, OPTION_STORE | OPTION_OUTCOME | OPTION_BODY | OPTION_NOTE,
+		1, 1, "ID", dead_assert },
+	{ NULL, "show", show_help, OPTION_STORE | OPTION_JSON, 1, 1, "SAGA-ID", show },
+};
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct arguments arguments;
+	bool wants_help;
+	int code = arguments_read(command, argc, argv, &arguments, &wants_help);
+
+	if (code != EXIT_DONE) {
+		fprintf(stderr, "saga: try saga %s%s%s --help\n",
+			command->group ? command->group : "", command->group ? " " : "",
+			command->name);
+		return code;
+	}
+	if (wants_help) {
+		fputs(command->help, stdout);
+		return look_end(EXIT_DONE);
+	}
+	code = command->run(&arguments);
+	free(arguments.ids);
+	return code;
+}
+
+static bool is(const char *a, const char *b)
+{
+	return a && strcmp(a, b) == 0;
+}
+
+static int wrong_command(const char *group, const char *name)
+{
+	if (!name)
+		(void)complain("%swhich command?", group ? "dead: " : "");
+	else
+		(void)complain(
+			"no such command: %s%s%s", group ? group : "", group ? " " : "", name);
+	fputs(help, stderr);
+	return EXIT_WRONG_USE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *group = argc > 1 && is(argv[1], "dead") ? "dead" : NULL;
+	int at = group ? 2 : 1;
+	const char *name = at < argc ? argv[at] : NULL;
+
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (!commands[i].group == !group && is(name, commands[i].name))
+			return run(&commands[i], argc - at, argv + at);
+	if (is(name, "--help")) {
+		fputs(help, stdout);
+		return look_end(EXIT_DONE);
+	}
+	if (is(name, "--version") && !group) {
+		printf("saga %s\n", saga_version());
+		return look_end(EXIT_DONE);
+	}
+	return wrong_command(group, name);
+}

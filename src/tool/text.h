@@ -1,0 +1,49 @@
+#ifndef SAGA_TOOL_TEXT_H
+#define SAGA_TOOL_TEXT_H
+
+/* What the command says: times, JSON, and words that can't harm a terminal. */
+
+#include <saga/event.h>
+
+#include <stdio.h>
+
+#include "../event/arena.h"
+
+/* "saga: ..." and a newline to stderr. Answers the exit code of a failure. */
+int complain(const char *format, ...) SAGA_PRINTF(1, 2);
+
+/* "2026-01-31T12:00:00.000Z (2 min ago)" */
+#define TIME_TEXT 64
+const char *time_text(int64_t ms, int64_t now, char buffer[TIME_TEXT]);
+
+/* "2 min ago", "in 3 s" */
+const char *time_relative(int64_t ms, int64_t now, char buffer[TIME_TEXT]);
+
+/* Text of a store is anyone's: control characters are written as `\xNN`. Answers its width. */
+size_t put_safely(FILE *out, const char *text);
+size_t width_of(const char *text);
+
+/* An event as application/cloudevents+json; one that can't be read: its bytes, and the reason. */
+void put_event(FILE *out, saga_bytes wire);
+
+/* A question, as the store keeps it: its name, and its body as JSON. */
+void put_named(FILE *out, saga_bytes named);
+
+/* ---- one JSON object, member by member; an empty text is written as null ---- */
+
+struct json {
+	FILE *out;
+	bool begun;
+};
+
+void json_begin(struct json *json, FILE *out);
+void json_text(struct json *json, const char *name, const char *text);
+void json_number(struct json *json, const char *name, int64_t number);
+void json_time(struct json *json, const char *name, int64_t ms);
+void json_id(struct json *json, const char *name, saga_id id);
+
+/* The name only; the caller writes the value. */
+void json_name(struct json *json, const char *name);
+void json_end(struct json *json);
+
+#endif

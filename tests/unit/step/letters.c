@@ -1,0 +1,347 @@
+/* What can't be handled, handlers that break rules, and batches that are lost. */
+
+#include "stage.h"
+
+SAGA_EVENT(go_new, "t.go", 2, opt_int64(n), int64(more));
+
+static const saga_step_def steps[] = {
+	{ .name = "a",
+		.on = { &go },
+		.run = run_act,
+		.emits = { &did_a },
+		.rejects = { &no_a },
+		.undo = undo_act,
+		.undo_on = { &back },
+		.undone = { &undid_a },
+		.bar_on = { &stop },
+		.retry = { .attempts = 2, .first_ms = 10, .max_ms = 10 } },
+	{ .name = "b",
+		.on = { &go_too },
+		.run = run_act,
+		.emits = { &did_b },
+		.rejects = { &no_b, &no_c },
+		.refuse = refuse_act,
+		.bar_on = { &stop_too },
+		.retry = { .attempts = 2, .first_ms = 10, .max_ms = 10 } },
+	{ .name = "c",
+		.on = { &go },
+		.run = run_act,
+		.emits = { &did_c },
+		.per_subject = true,
+		.after = { { &late, { &too_late } } } },
+	{ .name = "d", .on = { &go_three }, .run = run_act, .emits = { &did_c } },
+};
+static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
+
+enum {
+	A,
+	B,
+	C,
+	D
+};
+
+START_TEST(bytes_that_are_no_event_are_a_letter)
+{
+	static const char *const wire[] = { "?", "\x80", "\x81\xa2id\x01", "\xc1\xc1\xc1" };
+	struct stage *stage = stage_new(&def);
+
+	for (size_t i = 0; i < 4; i++)
+		give_bytes(stage, wire[i], strlen(wire[i]));
+	run_all(stage);
+	ck_assert_uint_eq(rows_of(stage, SAGA__PARKED_LETTER), 4);
+	ck_assert_int_eq(stage->memory.counts.parked, 0);
+	ck_assert_uint_eq(stage->memory.slot_count, 0);
+	ck_assert_int_eq(counted(stage->log, "event.dead"), 4);
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(a_body_that_is_not_its_types_is_a_letter)
+{
+	struct stage *stage = stage_new(&def);
+	struct saga__blob *event = event_of(stage, saga_no(1), &go, "x", 5);
+	struct saga__blob *copy;
+
+	for (size_t i = 0; i + 2 < event->size; i++)
+		if (event->at[i] == 0xa1 && event->at[i + 1] == 'n' && event->at[i + 2] == 5)
+			event->at[i + 2] = 0xc3; /* n: true */
+	copy = saga__blob_new(event->at, event->size);
+	give_blob(stage, copy);
+	run_all(stage);
+	ck_assert_ptr_nonnull(strstr(only_row(stage, SAGA__PARKED_LETTER)->why, "n"));
+	ck_assert(saga__id_same(only_row(stage, SAGA__PARKED_LETTER)->saga, saga_no(1)));
+	ck_assert_uint_eq(stage->memory.slot_count, 0);
+	saga__blob_unref(copy);
+	saga__blob_unref(event);
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(another_version_is_a_letter_and_another_type_is_not)
+{
+	struct stage *stage = stage_new(&def);
+
+	give(stage, saga_no(1), &go_new);
+	give(stage, saga_no(1), &undeclared);
+	give(stage, saga_no(1), &did_a);
+	run_all(stage);
+	ck_assert_ptr_nonnull(
+		strstr(only_row(stage, SAGA__PARKED_LETTER)->why, "version 2 of t.go"));
+	ck_assert_uint_eq(stage->memory.slot_count, 0);
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(what_is_older_than_history_is_a_letter)
+{
+	struct stage *stage = stage_new(&def);
+	struct saga__blob *old = event_of(stage, saga_no(1), &go_three, "", 0);
+
+	stage->now += stage->batch.history_ms;
+	give_blob(stage, old);
+	run_all(stage);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__DONE);
+	stage->now += 1;
+	give_blob(stage, old);
+	run_all(stage);
+	ck_assert_ptr_nonnull(strstr(only_row(stage, SAGA__PARKED_LETTER)->why, "older"));
+	ck_assert_int_eq(HANDLED(stage, "run d"), 1);
+	saga__blob_unref(old);
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(without_a_subject_only_the_step_that_needs_one_misses_it)
+{
+	struct stage *stage = stage_new(&def);
+
+	give(stage, saga_no(1), &go);
+	give(stage, saga_no(1), &too_late);
+	run_all(stage);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__DONE);
+	ck_assert_uint_eq(rows_of(stage, SAGA__PARKED_LETTER), 2);
+	ck_assert_str_eq(stage->memory.rows[0].row, "c");
+	ck_assert_int_eq(HANDLED(stage, "run c"), 0);
+	ck_assert_uint_eq(stage->memory.slot_count, 1);
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(a_rule_that_no_type_states_is_a_letter)
+{
+	struct stage *stage = stage_new(&def);
+
+	stage->acts[D][SAGA__PHASE_RUN] = MALFORM;
+	give(stage, saga_no(1), &go_three);
+	run_all(stage);
+	ck_assert_str_eq(only_row(stage, SAGA__PARKED_LETTER)->row, "d");
+	ck_assert_str_eq(only_row(stage, SAGA__PARKED_LETTER)->why, "breaks a rule");
+	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__ABSENT);
+	ck_assert_int_eq(effect_of(stage, saga_no(1), "d"), 0);
+	stage->acts[D][SAGA__PHASE_RUN] = GOOD;
+	command(stage, SAGA__PARKED_LETTER, SAGA__COMMAND_REQUEUE, "");
+	run_all(stage);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__DONE);
+	ck_assert_uint_eq(stage->memory.row_count, 0);
+	stage_free(stage);
+}
+END_TEST
+
+/* ---- handlers that break rules ---- */
+
+START_TEST(an_outcome_that_is_not_declared_fails_at_once)
+{
+	static const enum act ends[] = { UNDECLARE, NOTHING, TWICE, ASK };
+	struct stage *stage = stage_new(&def);
+
+	stage->acts[A][SAGA__PHASE_RUN] = ends[_i];
+	stage->acts[D][SAGA__PHASE_RUN] = ends[_i];
+	give_subject(stage, saga_no(1), &go, "x");
+	give(stage, saga_no(1), &go_three);
+	run_all(stage);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__FAILED);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__DEAD);
+	ck_assert_int_eq(effect_of(stage, saga_no(1), "a"), 0);
+	ck_assert_int_eq(HANDLED(stage, "run a"), 1);
+	ck_assert_int_eq(said(stage, saga_no(1), &no_a), 1);
+	ck_assert_int_eq(said(stage, saga_no(1), &did_a), 0);
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(an_event_beyond_the_limit_is_retried_and_fails)
+{
+	struct stage *stage = stage_new(&def);
+
+	stage->acts[A][SAGA__PHASE_RUN] = BIG;
+	give_subject(stage, saga_no(1), &go, "x");
+	run_all(stage);
+	ck_assert_int_eq(only_row(stage, SAGA__PARKED_RETRY)->attempts, 1);
+	pass(stage, 10);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__FAILED);
+	ck_assert_int_eq(effect_of(stage, saga_no(1), "a"), 0);
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(a_refuse_that_fails_is_never_silent)
+{
+	struct stage *stage = stage_new(&def);
+
+	stage->acts[B][SAGA__PHASE_REFUSE] = FAIL;
+	stage->acts[B][SAGA__PHASE_RUN] = FAIL;
+	give(stage, saga_no(1), &go_too);
+	give(stage, saga_no(2), &stop_too);
+	run_all(stage);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "b"), SAGA__DEAD);
+	ck_assert_int_eq(state_of(stage, saga_no(2), "b"), SAGA__BARRED);
+	ck_assert_uint_eq(rows_of(stage, SAGA__PARKED_LETTER), 1);
+	ck_assert_int_eq(counted(stage->log, "step.refuse_failed"), 2);
+	stage_free(stage);
+}
+END_TEST
+
+static void leave_in_refuse(struct stage *stage, saga_step *step)
+{
+	if (step->phase != SAGA__PHASE_REFUSE)
+		return;
+	if (stage->number)
+		saga_keep(step, memo, .n = 1);
+	else
+		(void)saga_exec(step, "INSERT INTO effect VALUES (?, ?, ?, ?)", saga_this(step),
+			"b", "", 1);
+}
+
+START_TEST(a_refuse_may_only_read)
+{
+	struct stage *stage = stage_new(&def);
+
+	stage->hook = leave_in_refuse;
+	stage->number = _i;
+	give(stage, saga_no(1), &stop_too);
+	run_all(stage);
+	ck_assert_int_eq(effect_of(stage, saga_no(1), "b"), 0);
+	ck_assert_uint_eq(rows_of(stage, SAGA__PARKED_LETTER), 1);
+	stage_free(stage);
+}
+END_TEST
+
+/* The transaction is gone: all is replayed, and that handler is not run again. */
+START_TEST(a_handler_that_ends_the_transaction_is_found_out)
+{
+	struct stage *stage = stage_new(&def);
+
+	stage->acts[A][SAGA__PHASE_RUN] = POISON;
+	give(stage, saga_no(1), &go_three);
+	give_subject(stage, saga_no(1), &go, "x");
+	give(stage, saga_no(2), &go_three);
+	stage->no_due = true;
+	ck_assert_int_eq(run_batch(stage), SAGA_MISUSE);
+	ck_assert_uint_eq(stage->memory.slot_count, 0);
+	ck_assert_uint_eq(stage->memory.event_count, 0);
+	ck_assert_int_eq(run_batch(stage), SAGA_OK);
+	ck_assert_int_eq(HANDLED(stage, "run a"), 1);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__FAILED);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__DONE);
+	ck_assert_int_eq(state_of(stage, saga_no(2), "d"), SAGA__DONE);
+	ck_assert_int_eq(said(stage, saga_no(1), &no_a), 1);
+	stage_free(stage);
+}
+END_TEST
+
+/* ---- batches that are lost ---- */
+
+START_TEST(a_lost_batch_leaves_nothing_and_is_replayed)
+{
+	static const int codes[] = { SAGA_CONTENDED, SAGA_AWAY, SAGA_FULL, SAGA_UNKNOWN };
+	struct stage *stage = stage_new(&def);
+
+	give(stage, saga_no(1), &go_three);
+	give(stage, saga_no(2), &go_three);
+	give(stage, saga_no(1), &back);
+	stage->memory.fail = codes[_i];
+	ck_assert_int_eq(run_batch(stage), codes[_i]);
+	ck_assert_uint_eq(stage->memory.slot_count, 0);
+	ck_assert_uint_eq(stage->memory.event_count, 0);
+	ck_assert_uint_eq(stage->memory.row_count, 0);
+	ck_assert_uint_eq(stage->memory.effect_count, 0);
+	ck_assert_int_eq(run_batch(stage), SAGA_OK);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__DONE);
+	ck_assert_int_eq(state_of(stage, saga_no(2), "d"), SAGA__DONE);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__BARRED);
+	ck_assert_int_eq(effect_of(stage, saga_no(1), "d"), 1);
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(a_refused_statement_is_the_steps_own_trouble)
+{
+	struct stage *stage = stage_new(&def);
+
+	give(stage, saga_no(1), &go_three);
+	give(stage, saga_no(2), &go_three);
+	stage->memory.fail = SAGA_REFUSED;
+	ck_assert_int_eq(run_batch(stage), SAGA_OK);
+	ck_assert_str_eq(stage->memory.log, "mark run back mark run ");
+	ck_assert_int_eq(state_of(stage, saga_no(2), "d"), SAGA__DONE);
+	ck_assert_uint_eq(rows_of(stage, SAGA__PARKED_RETRY), 1);
+	pass(stage, 30000);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__DONE);
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(handlers_that_are_not_run_are_parked_or_fail)
+{
+	struct stage *stage = stage_new(&def);
+
+	give(stage, saga_no(1), &go_three);
+	stage->batch.instead = _i ? SAGA__BREAKS : SAGA__RETRIES;
+	stage->batch.instead_text = "its transaction keeps losing";
+	ck_assert_int_eq(run_batch(stage), SAGA_OK);
+	ck_assert_str_eq(stage->trace, "");
+	ck_assert_str_eq(only_row(stage, _i ? SAGA__PARKED_HELD : SAGA__PARKED_RETRY)->why,
+		"its transaction keeps losing");
+	stage->batch.instead = 0;
+	if (_i)
+		command(stage, SAGA__PARKED_HELD, SAGA__COMMAND_REQUEUE, "");
+	pass(stage, 30000);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__DONE);
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(handlers_that_need_no_store_run_without_one)
+{
+	struct stage *stage = stage_new(&def);
+
+	stage->batch.store_ops = NULL;
+	give(stage, saga_no(1), &go_three);
+	run_all(stage);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__DONE);
+	stage_free(stage);
+}
+END_TEST
+
+int main(void)
+{
+	const struct test tests[] = {
+		{ bytes_that_are_no_event_are_a_letter, 0 },
+		{ a_body_that_is_not_its_types_is_a_letter, 0 },
+		{ another_version_is_a_letter_and_another_type_is_not, 0 },
+		{ what_is_older_than_history_is_a_letter, 0 },
+		{ without_a_subject_only_the_step_that_needs_one_misses_it, 0 },
+		{ a_rule_that_no_type_states_is_a_letter, 0 },
+		{ an_outcome_that_is_not_declared_fails_at_once, 4 },
+		{ an_event_beyond_the_limit_is_retried_and_fails, 0 },
+		{ a_refuse_that_fails_is_never_silent, 0 },
+		{ a_refuse_may_only_read, 2 },
+		{ a_handler_that_ends_the_transaction_is_found_out, 0 },
+		{ a_lost_batch_leaves_nothing_and_is_replayed, 4 },
+		{ a_refused_statement_is_the_steps_own_trouble, 0 },
+		{ handlers_that_are_not_run_are_parked_or_fail, 2 },
+		{ handlers_that_need_no_store_run_without_one, 0 },
+	};
+
+	return RUN_TESTS("letters", tests);
+}
