@@ -629,7 +629,7 @@ START_TEST(a_stuck_undo_asserted_as_done)
 	AWAIT(stage, slot_is(stage, saga, "a", "stuck"));
 	sql_write(stage,
 		"UPDATE saga_parked SET command = 'assert', outcome = 'a.done', body = '{}', due = "
-	        "0 WHERE kind = 'held'");
+		"0 WHERE kind = 'held'");
 	run_for(stage, 3000);
 	fprintf(stderr, "a %s, a.done published %d times\n", slot_state(stage, saga, "a"),
 		said(stage, saga, "a.done"));
@@ -763,7 +763,7 @@ START_TEST(a_store_that_is_another)
 	run_for(stage, 3000);
 	fprintf(stderr,
 		"stopped %d, alarms %d, outbox of the new store %lld, stream seq %lld, health "
-	        "outbox %lld\n",
+		"outbox %lld\n",
 		stage->target.stopped, logged_at(stage, SAGA_ALARM),
 		(long long)count(stage, "SELECT COUNT(*) FROM saga_outbox"),
 		(long long)count(stage, "SELECT seq FROM saga_stream"),
@@ -1077,16 +1077,16 @@ START_TEST(a_refused_assertion_of_a_retry)
 	AWAIT(stage, count(stage, "SELECT COUNT(*) FROM saga_parked WHERE kind='retry'") == 1);
 	sql_write(stage,
 		"UPDATE saga_parked SET command = 'assert', outcome = '', due = 0 WHERE kind = "
-	        "'retry'");
+		"'retry'");
 	AWAIT(stage, logged(stage, "operator.refused") == 1);
 	run_for(stage, 200);
 	fprintf(stderr, "kind retry, due never: %lld\n",
 		(long long)count(stage,
 			"SELECT COUNT(*) FROM saga_parked WHERE kind='retry' AND due = "
-	                "9223372036854775807"));
+			"9223372036854775807"));
 	ck_assert_int_eq(count(stage,
 				 "SELECT COUNT(*) FROM saga_parked WHERE kind='retry' AND due = "
-	                         "9223372036854775807"),
+				 "9223372036854775807"),
 		0);
 }
 END_TEST
