@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "words.h"
+
 enum {
 	ALIGN = alignof(max_align_t),
 	BLOCK_LEAST = 4 * 1024,
@@ -103,27 +105,33 @@ static struct saga__block *block_with_room(struct saga__arena *arena, size_t siz
 	return block;
 }
 
+static inline void *take(struct saga__arena *arena, struct saga__block *block, size_t size)
+{
+	void *at = block->at + block->used;
+
+	block->used += size;
+	arena->used += size;
+	return at;
+}
+
+static SAGA__ASIDE void *take_elsewhere(struct saga__arena *arena, size_t size)
+{
+	struct saga__block *block = block_with_room(arena, size);
+
+	return block ? take(arena, block, size) : NULL;
+}
+
 void *saga__arena_alloc(struct saga__arena *arena, size_t size)
 {
 	size_t room = arena->limit - arena->used;
 	size_t rounded = ((size ? size : 1) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	struct saga__block *block = arena->current;
 
 	if (rounded > room || rounded < size)
 		return NULL;
-
-	struct saga__block *block = arena->current;
-
-	if (!block || block->size - block->used < rounded) {
-		block = block_with_room(arena, rounded);
-		if (!block)
-			return NULL;
-	}
-
-	void *at = block->at + block->used;
-
-	block->used += rounded;
-	arena->used += rounded;
-	return at;
+	if (!block || block->size - block->used < rounded)
+		return take_elsewhere(arena, rounded);
+	return take(arena, block, rounded);
 }
 
 void *saga__arena_calloc(struct saga__arena *arena, size_t count, size_t size)

@@ -27,7 +27,7 @@ struct saga_event {
 	saga_id saga;
 	saga_id causation;
 	int64_t time;
-	uint64_t sequence;       /* 0: none */
+	uint64_t sequence; /* 0: none */
 	int version;
 	const char *source;
 	const char *type;

@@ -118,7 +118,7 @@ static inline int take_text(struct reading *r, enum key key)
 	saga_bytes text = { NULL, 0 };
 	int code = SAGA_OK;
 
-	if (!saga__scan_short(&r->scan, &text))
+	if (!saga__scan_short(&r->scan, &text) && !saga__scan_middling(&r->scan, &text))
 		code = take_long_text(r, key, &text);
 	if (code != SAGA_OK)
 		return code;
@@ -168,7 +168,7 @@ static inline int take_number(struct reading *r, enum key key)
 	size_t i = (size_t)(key - FIRST_NUMBER);
 	struct saga__token token;
 
-	if (!saga__scan_token(&r->scan, &token))
+	if (!saga__scan_int(&r->scan, &token) && !saga__scan_token(&r->scan, &token))
 		return saga__scan_error(&r->scan, r->error);
 	if (token.kind == SAGA__TOKEN_INT) {
 		if ((int64_t)token.bits < least[i] || (int64_t)token.bits > most[i])
@@ -289,13 +289,15 @@ static int take_event(struct reading *r)
 	return check_texts(r);
 }
 
-static char *keep_text(char *to, saga_bytes text, const char **ret_text)
+static const char *keep_text(char **room, saga_bytes text)
 {
-	*ret_text = to;
+	char *at = *room;
+
 	if (text.size)
-		saga__copy(to, text.at, text.size);
-	to[text.size] = '\0';
-	return to + text.size + 1;
+		saga__copy(at, text.at, text.size);
+	at[text.size] = '\0';
+	*room = at + text.size + 1;
+	return at;
 }
 
 static int keep_event(struct reading *r, struct saga__arena *arena, struct saga_event *ret_event)
@@ -303,9 +305,9 @@ static int keep_event(struct reading *r, struct saga__arena *arena, struct saga_
 	const saga_bytes *texts = r->texts;
 	size_t size = texts[SOURCE].size + texts[TYPE].size + texts[SUBJECT].size +
 		texts[TRACEPARENT].size + 4;
-	char *to = saga__arena_alloc(arena, size);
+	char *room = saga__arena_alloc(arena, size);
 
-	if (!to)
+	if (!room)
 		return saga__arena_error(arena, size, r->error);
 	*ret_event = (struct saga_event){
 		.id = r->ids[ID - FIRST_ID],
@@ -314,12 +316,14 @@ static int keep_event(struct reading *r, struct saga__arena *arena, struct saga_
 		.time = (int64_t)r->numbers[TIME - FIRST_NUMBER],
 		.sequence = r->numbers[SEQUENCE - FIRST_NUMBER],
 		.version = (int)r->numbers[VERSION - FIRST_NUMBER],
+		.source = keep_text(&room, texts[SOURCE]),
+		.type = keep_text(&room, texts[TYPE]),
+		.subject = keep_text(&room, texts[SUBJECT]),
+		.traceparent = keep_text(&room, texts[TRACEPARENT]),
 		.data = r->data,
+		.of = NULL,
+		.body = NULL,
 	};
-	to = keep_text(to, texts[SOURCE], &ret_event->source);
-	to = keep_text(to, texts[TYPE], &ret_event->type);
-	to = keep_text(to, texts[SUBJECT], &ret_event->subject);
-	(void)keep_text(to, texts[TRACEPARENT], &ret_event->traceparent);
 	return SAGA_OK;
 }
 

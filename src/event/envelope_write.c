@@ -7,6 +7,10 @@
 #include "token.h"
 #include "wire.h"
 
+enum {
+	LEAST_ATTRIBUTES = 8
+};
+
 /* Key and what has a fixed size go where pack_text has left room. */
 #define PUT(at_, literal_) saga__put(at_, literal_, sizeof(literal_) - 1)
 
@@ -30,41 +34,28 @@ static bool check_attributes(
 	return true;
 }
 
-static bool has_text(const char *x)
-{
-	return x && *x;
-}
-
-static size_t count_attributes(const struct saga_event *event)
-{
-	return 8u + (event->sequence != 0) + !saga__id_is_zero(event->causation) +
-		has_text(event->subject) + has_text(event->traceparent);
-}
-
-/* How long it is, is seen when it is there: a head of two bytes, and the name. */
-static bool put_type(struct saga__packing *p, const char *type)
-{
-	p->at = PUT(p->at, "\xa4type");
-
-	size_t from = (size_t)(p->at - p->buffer->at);
-
-	if (!saga__pack_text(p, "type", type))
-		return false;
-	return (size_t)(p->at - p->buffer->at) - from <= 2 + SAGA__NAME_MOST || not_named(p);
-}
-
 static bool put_names(struct saga__packing *p, const struct saga_event *event, const char *type)
 {
-	char *at = saga__put_map_head(p->at, count_attributes(event));
+	size_t size = strlen(type);
+	char *at = saga__put_map_head(p->at, LEAST_ATTRIBUTES);
 
+	if (size > SAGA__NAME_MOST)
+		return not_named(p);
 	at = PUT(at,
 		"\xabspecversion\xa3"
 		"1.0\xa2id");
 	at = saga__put_id(at, &event->id);
 	p->at = PUT(at, "\xa6source");
-	if (!saga__pack_text(p, "source", event->source))
+	if (!saga__pack_text(p, "source", event->source, strlen(event->source)))
 		return false;
-	return put_type(p, type);
+	p->at = PUT(p->at, "\xa4type");
+	return saga__pack_text(p, "type", type, size);
+}
+
+/* The map's head is of one byte, its count at the end of it. */
+static void count_one_more(struct saga__packing *p)
+{
+	p->buffer->at[0]++;
 }
 
 static void put_numbers(struct saga__packing *p, const struct saga_event *event, int version)
@@ -77,10 +68,12 @@ static void put_numbers(struct saga__packing *p, const struct saga_event *event,
 	at = PUT(at, "\xa4time");
 	at = saga__put_int64(at, event->time);
 	if (event->sequence) {
+		count_one_more(p);
 		at = PUT(at, "\xa8sequence");
 		at = saga__put_uint64(at, event->sequence);
 	}
 	if (!saga__id_is_zero(event->causation)) {
+		count_one_more(p);
 		at = PUT(at,
 			"\xab"
 			"causationid");
@@ -91,14 +84,18 @@ static void put_numbers(struct saga__packing *p, const struct saga_event *event,
 
 static bool put_texts(struct saga__packing *p, const struct saga_event *event)
 {
-	if (has_text(event->subject)) {
+	const char *subject = event->subject, *parent = event->traceparent;
+
+	if (subject && *subject) {
+		count_one_more(p);
 		p->at = PUT(p->at, "\xa7subject");
-		if (!saga__pack_text(p, "subject", event->subject))
+		if (!saga__pack_text(p, "subject", subject, strlen(subject)))
 			return false;
 	}
-	if (has_text(event->traceparent)) {
+	if (parent && *parent) {
+		count_one_more(p);
 		p->at = PUT(p->at, "\xabtraceparent");
-		if (!saga__pack_text(p, "traceparent", event->traceparent))
+		if (!saga__pack_text(p, "traceparent", parent, strlen(parent)))
 			return false;
 	}
 	return true;
@@ -133,9 +130,8 @@ int saga__event_encode(struct saga__buffer *buffer, const struct saga_event *eve
 {
 	const char *name = type ? type->name : event->type;
 	int version = type ? type->version : event->version;
-	struct saga__packing packing;
+	struct saga__packing packing = saga__packing_of(buffer, why, error);
 
-	saga__pack_init(&packing, buffer, why, error);
 	if (put_envelope(&packing, event, name, version))
 		(void)(type ? saga__pack_body(&packing, &type->body, body)
 			    : put_data(&packing, event->data));

@@ -23,9 +23,10 @@ saga_id saga__id_derive(const saga_bytes *parts, size_t count);
 
 static inline bool saga__id_is_zero(saga_id id)
 {
-	static const saga_id zero;
+	uint64_t half[2];
 
-	return memcmp(&id, &zero, sizeof id) == 0;
+	memcpy(half, &id, sizeof half);
+	return (half[0] | half[1]) == 0;
 }
 
 static inline bool saga__id_same(saga_id a, saga_id b)

@@ -56,18 +56,6 @@ bool saga__pack_grow(struct saga__packing *packing, size_t more)
 	return true;
 }
 
-void saga__pack_init(struct saga__packing *packing, struct saga__buffer *buffer, const char *why,
-	saga_error *error)
-{
-	packing->buffer = buffer;
-	packing->at = buffer->at;
-	packing->end = buffer->at ? buffer->at + buffer->room : NULL;
-	packing->why = why;
-	packing->error = error;
-	packing->code = SAGA_OK;
-	buffer->size = 0;
-}
-
 bool saga__pack_fail(struct saga__packing *packing, int code, const char *format, ...)
 {
 	packing->code = code;
@@ -82,35 +70,47 @@ bool saga__pack_fail(struct saga__packing *packing, int code, const char *format
 	return false;
 }
 
+static SAGA__ASIDE int end_badly(struct saga__packing *packing, const char *name)
+{
+	if (packing->code == SAGA_OK)
+		(void)no_room(packing);
+	return saga__error_within(packing->error, packing->code, "%s: ", name);
+}
+
 int saga__pack_end(struct saga__packing *packing, const char *name)
 {
 	struct saga__buffer *buffer = packing->buffer;
 	size_t used = (size_t)(packing->at - buffer->at);
 
-	if (packing->code == SAGA_OK && used > buffer->limit)
-		(void)no_room(packing);
-	if (packing->code != SAGA_OK)
-		return saga__error_within(packing->error, packing->code, "%s: ", name);
+	if (packing->code != SAGA_OK || used > buffer->limit)
+		return end_badly(packing, name);
 	buffer->size = used;
 	return SAGA_OK;
 }
 
-bool saga__pack_text(struct saga__packing *packing, const char *name, const char *x)
+static SAGA__ASIDE bool grow_for_text(
+	struct saga__packing *packing, const char *name, const char *x, size_t size)
 {
-	if (!x)
-		return saga__pack_fail(packing, SAGA_MALFORMED, "%s: is NULL", name);
+	return saga__pack_grow(packing, size + SAGA__PACK_SMALL) &&
+		saga__pack_text(packing, name, x, size);
+}
 
-	size_t size = strlen(x);
+static SAGA__ASIDE bool check_utf8(
+	struct saga__packing *packing, const char *name, const char *x, size_t size)
+{
+	return saga__utf8_text(x, size) ||
+		saga__pack_fail(packing, SAGA_MALFORMED, "%s: is no UTF-8", name);
+}
 
-	if (!saga__pack_need(packing, size + SAGA__PACK_SMALL))
-		return false;
+bool saga__pack_text(struct saga__packing *packing, const char *name, const char *x, size_t size)
+{
+	if ((size_t)(packing->end - packing->at) < size + SAGA__PACK_SMALL)
+		return grow_for_text(packing, name, x, size);
 
 	char *at = saga__put_text_head(packing->at, size);
 
-	if (!saga__copy_plain(at, x, size) && !saga__utf8_text(x, size))
-		return saga__pack_fail(packing, SAGA_MALFORMED, "%s: is no UTF-8", name);
 	packing->at = at + size;
-	return true;
+	return saga__copy_plain(at, x, size) || check_utf8(packing, name, x, size);
 }
 
 bool saga__pack_bytes(struct saga__packing *packing, const void *at, size_t size)
@@ -152,8 +152,8 @@ static bool pack_list(struct saga__packing *packing, const saga_field *field, co
 	if (count > packing->buffer->limit)
 		return no_room(packing);
 	packing->at = saga__put_list_head(packing->at, count);
-	for (size_t i = 0; i < count; i++) {
-		if (!saga__pack_body(packing, field->of, at + i * field->of->size)) {
+	for (size_t i = 0; i < count; i++, at += field->of->size) {
+		if (!saga__pack_body(packing, field->of, at)) {
 			if (packing->code == SAGA_MALFORMED)
 				saga__error_within(
 					packing->error, packing->code, "%s[%zu].", field->name, i);
@@ -163,12 +163,13 @@ static bool pack_list(struct saga__packing *packing, const saga_field *field, co
 	return true;
 }
 
-static const char *text_of(
-	const struct saga__packing *packing, const saga_field *field, const char *x)
+static inline bool pack_text(struct saga__packing *packing, const saga_field *field, const char *x)
 {
-	if (x || !(field->kind & SAGA_KIND_REASON))
-		return x;
-	return packing->why ? packing->why : "";
+	if (!x && field->kind & SAGA_KIND_REASON)
+		x = packing->why ? packing->why : "";
+	if (!x)
+		return saga__pack_fail(packing, SAGA_MALFORMED, "%s: is NULL", field->name);
+	return saga__pack_text(packing, field->name, x, strlen(x));
 }
 
 static bool pack_other(struct saga__packing *packing, const saga_field *field, const void *body)
@@ -176,9 +177,6 @@ static bool pack_other(struct saga__packing *packing, const saga_field *field, c
 	const void *at = saga__field_in(body, field->offset);
 
 	switch (saga__field_base(field)) {
-	case SAGA_KIND_TEXT:
-		return saga__pack_text(
-			packing, field->name, text_of(packing, field, *(const char *const *)at));
 	case SAGA_KIND_INT64:
 		packing->at = saga__put_int64(packing->at, *(const int64_t *)at);
 		return true;
@@ -202,16 +200,25 @@ static bool pack_other(struct saga__packing *packing, const saga_field *field, c
 	}
 }
 
+/* Most numbers are of one byte: no call for them. */
+static inline char *put_number(char *at, int64_t x)
+{
+	if (x < 0 || x > 0x7f)
+		return saga__put_int64(at, x);
+	*at = (char)x;
+	return at + 1;
+}
+
 /* Plain ones, which most are, need no jump. pack_key has left room for what is small. */
 static inline bool pack_value(
 	struct saga__packing *packing, const saga_field *field, const void *body)
 {
 	const void *at = saga__field_in(body, field->offset);
 
-	if (field->kind == SAGA_KIND_TEXT)
-		return saga__pack_text(packing, field->name, *(const char *const *)at);
+	if (saga__field_base(field) == SAGA_KIND_TEXT)
+		return pack_text(packing, field, *(const char *const *)at);
 	if (field->kind == SAGA_KIND_INT64) {
-		packing->at = saga__put_int64(packing->at, *(const int64_t *)at);
+		packing->at = put_number(packing->at, *(const int64_t *)at);
 		return true;
 	}
 	return pack_other(packing, field, body);
@@ -235,12 +242,19 @@ static inline bool is_absent(const saga_field *field, const void *body)
 	return field->kind & SAGA_KIND_OPTIONAL && is_left_out(field, body);
 }
 
+static SAGA__ASIDE bool pack_long_key(struct saga__packing *packing, const char *name, size_t size)
+{
+	if (size > SAGA__NAME_MOST)
+		return saga__pack_fail(packing, SAGA_MISUSE, "%.63s...: is too long a name", name);
+	return saga__pack_text(packing, name, name, size);
+}
+
 static inline bool pack_key(struct saga__packing *packing, const char *name)
 {
 	size_t size = strlen(name);
 
-	if (size > SAGA__NAME_MOST)
-		return saga__pack_fail(packing, SAGA_MISUSE, "%.63s...: is too long a name", name);
+	if (size >= 32)
+		return pack_long_key(packing, name, size);
 	if (!saga__pack_need(packing, SAGA__PACK_SMALL))
 		return false;
 
@@ -262,7 +276,6 @@ static inline bool pack_head(struct saga__packing *packing, size_t count)
 /* A body that the library makes itself: of reasons alone. */
 static bool pack_reasons(struct saga__packing *packing, const saga_shape *shape)
 {
-	const char *why = packing->why ? packing->why : "";
 	size_t count = 0;
 
 	for (size_t i = 0; i < shape->field_count; i++) {
@@ -279,8 +292,7 @@ static bool pack_reasons(struct saga__packing *packing, const saga_shape *shape)
 		const saga_field *field = &shape->fields[i];
 
 		if (field->kind & SAGA_KIND_REASON &&
-			!(pack_key(packing, field->name) &&
-				saga__pack_text(packing, field->name, why)))
+			!(pack_key(packing, field->name) && pack_text(packing, field, NULL)))
 			return false;
 	}
 	return true;
@@ -311,9 +323,8 @@ bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, con
 int saga__body_encode(struct saga__buffer *buffer, const saga_shape *shape, const void *body,
 	const char *why, saga_error *error)
 {
-	struct saga__packing packing;
+	struct saga__packing packing = saga__packing_of(buffer, why, error);
 
-	saga__pack_init(&packing, buffer, why, error);
 	(void)saga__pack_body(&packing, shape, body);
 	return saga__pack_end(&packing, shape->name);
 }

@@ -23,8 +23,15 @@ struct saga__packing {
 };
 
 /* Empties the buffer, and gets ready to fill it. */
-void saga__pack_init(struct saga__packing *packing, struct saga__buffer *buffer, const char *why,
-	saga_error *error);
+static inline struct saga__packing saga__packing_of(
+	struct saga__buffer *buffer, const char *why, saga_error *error)
+{
+	char *at = buffer->at;
+
+	buffer->size = 0;
+	return (struct saga__packing){ buffer, at, at ? at + buffer->room : NULL, why, error,
+		SAGA_OK };
+}
 
 /* Sets code and error; false. */
 bool saga__pack_fail(struct saga__packing *packing, int code, const char *format, ...)
@@ -35,8 +42,8 @@ int saga__pack_end(struct saga__packing *packing, const char *name);
 
 bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, const void *body);
 
-/* Text that must be there and UTF-8; `name` says whose it is. Leaves room for what is small. */
-bool saga__pack_text(struct saga__packing *packing, const char *name, const char *x);
+/* Text that must be UTF-8; `name` says whose it is. Leaves room for what is small. */
+bool saga__pack_text(struct saga__packing *packing, const char *name, const char *x, size_t size);
 
 /* Bytes as they are. */
 bool saga__pack_bytes(struct saga__packing *packing, const void *at, size_t size);

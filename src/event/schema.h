@@ -6,7 +6,7 @@
 #include <saga/event.h>
 
 enum {
-	SAGA__DEPTH = 16,       /* of parts (1 each) and lists (2: it and its element) in one body */
+	SAGA__DEPTH = 16, /* of parts (1 each) and lists (2: it and its element) in one body */
 	SAGA__FIELDS_MOST = 32, /* of one struct */
 	SAGA__NAME_MOST = 63,   /* bytes of a type's or field's name */
 };

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "words.h"
+
 static const char cut_short[] = "is cut short";
 static const char no_messagepack[] = "is no MessagePack";
 static const char too_many[] = "counts more than the bytes left can hold";
@@ -59,8 +61,6 @@ static bool wrong(struct saga__scan *scan, const char *what)
 
 static uint64_t number(const unsigned char *at, unsigned width)
 {
-	uint64_t high = 0;
-
 	switch (width) {
 	case 0:
 		return 0;
@@ -68,14 +68,11 @@ static uint64_t number(const unsigned char *at, unsigned width)
 		return at[0];
 	case 2:
 		return (uint64_t)at[0] << 8 | at[1];
-	case 8:
-		high = number(at, 4) << 32;
-		at += 4;
-		break;
+	case 4:
+		return saga__number4(at);
 	default:
-		break;
+		return saga__number8(at);
 	}
-	return high | (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
 static uint64_t signed_number(uint64_t x, unsigned width)
@@ -224,7 +221,7 @@ static inline bool skip_one(struct saga__scan *scan, unsigned depth)
 	return true;
 }
 
-static bool skip_long_key(struct saga__scan *scan)
+static SAGA__ASIDE bool skip_long_key(struct saga__scan *scan)
 {
 	if (scan->at < scan->end && !is_text(*scan->at))
 		return wrong(scan, no_key);
@@ -244,7 +241,7 @@ static inline bool skip_all(struct saga__scan *scan, uint32_t count, bool map, u
 	return true;
 }
 
-static bool skip_long(struct saga__scan *scan, unsigned depth)
+static SAGA__ASIDE bool skip_long(struct saga__scan *scan, unsigned depth)
 {
 	const unsigned char *head = scan->at;
 	struct saga__token token;

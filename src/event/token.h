@@ -48,6 +48,16 @@ static inline struct saga__scan saga__scan_of(saga_bytes wire)
 	return (struct saga__scan){ from, from, wire.size ? from + wire.size : from, NULL };
 }
 
+static inline uint64_t saga__number4(const unsigned char *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static inline uint64_t saga__number8(const unsigned char *at)
+{
+	return saga__number4(at) << 32 | saga__number4(at + 4);
+}
+
 /* A text of the short form, of less than 32 bytes, as nearly all are; false: it is another value. */
 static inline bool saga__scan_short(struct saga__scan *scan, saga_bytes *ret_text)
 {
@@ -58,6 +68,38 @@ static inline bool saga__scan_short(struct saga__scan *scan, saga_bytes *ret_tex
 		return false;
 	*ret_text = (saga_bytes){ scan->at + 1, size };
 	scan->at += size + 1;
+	return true;
+}
+
+/* A text of the form behind it, of less than 256 bytes; false: it is another value. */
+static inline bool saga__scan_middling(struct saga__scan *scan, saga_bytes *ret_text)
+{
+	const unsigned char *at = scan->at;
+	size_t left = (size_t)(scan->end - at);
+
+	if (left < 2 || at[0] != 0xd9 || at[1] > left - 2)
+		return false;
+	*ret_text = (saga_bytes){ at + 2, at[1] };
+	scan->at += 2u + at[1];
+	return true;
+}
+
+/* An integer from 0 of the forms that most have, of one byte or nine; false: another value. */
+static inline bool saga__scan_int(struct saga__scan *scan, struct saga__token *ret_token)
+{
+	const unsigned char *at = scan->at;
+	size_t left = (size_t)(scan->end - at);
+
+	if (left && at[0] < 0x80) {
+		ret_token->bits = at[0];
+		scan->at = at + 1;
+	} else if (left >= 9 && at[0] == 0xcf && at[1] < 0x80) {
+		ret_token->bits = saga__number8(at + 1);
+		scan->at = at + 9;
+	} else {
+		return false;
+	}
+	ret_token->kind = SAGA__TOKEN_INT;
 	return true;
 }
 

@@ -232,8 +232,6 @@ static int unpack_other(
 	if (field->kind & SAGA_KIND_OPTIONAL && field->beside != field->offset)
 		*(bool *)saga__field_of(body, field->beside) = true;
 	switch (saga__field_base(field)) {
-	case SAGA_KIND_TEXT:
-		return unpack_text(u, field, value, at);
 	case SAGA_KIND_INT64:
 		return unpack_int64(u, field, value, at);
 	case SAGA_KIND_FLAG:
@@ -257,7 +255,7 @@ static int unpack_other(
 static inline int unpack_value(
 	const struct unpacking *u, const saga_field *field, const msgpack_object *value, void *body)
 {
-	if (field->kind == SAGA_KIND_TEXT)
+	if (saga__field_base(field) == SAGA_KIND_TEXT)
 		return unpack_text(u, field, value, saga__field_of(body, field->offset));
 	if (field->kind == SAGA_KIND_INT64)
 		return unpack_int64(u, field, value, saga__field_of(body, field->offset));
@@ -283,32 +281,33 @@ static int unpack_map(
 {
 	const msgpack_object_kv *pair = map->via.map.ptr;
 	const msgpack_object_kv *end = pair + map->via.map.size;
-	uint32_t seen = 0;
+	const saga_field *field = shape->fields;
+	uint32_t all = saga__fields_all(shape), bit = 1, seen = 0;
 
-	for (size_t next = 0; pair < end; pair++) {
-		size_t found = next;
+	for (; pair < end; pair++) {
+		const msgpack_object_str *key = &pair->key.via.str;
 
-		if (next == shape->field_count ||
-			!is_named(&shape->fields[next], &pair->key.via.str))
-			found = find_field(shape, &pair->key.via.str);
-		if (found == SIZE_MAX)
-			continue;
+		if (!(bit & all) || !is_named(field, key)) {
+			size_t found = find_field(shape, key);
 
-		const saga_field *field = &shape->fields[found];
-		uint32_t bit = UINT32_C(1) << found;
-
+			if (found == SIZE_MAX)
+				continue;
+			field = &shape->fields[found];
+			bit = UINT32_C(1) << found;
+		}
 		if (seen & bit)
 			return saga_error_set(
 				u->error, SAGA_MALFORMED, "%s: is there twice", field->name);
 		seen |= bit;
-		next = found + 1;
 
 		int code = unpack_value(u, field, &pair->val, body);
 
 		if (code != SAGA_OK)
 			return code;
+		field++;
+		bit <<= 1;
 	}
-	if (seen == saga__fields_all(shape))
+	if (seen == all)
 		return SAGA_OK;
 	return saga__body_complete(shape, seen, body, u->error);
 }

@@ -34,14 +34,6 @@ static inline uint32_t saga__word4(const void *at)
 	return word;
 }
 
-/* Of 1 to 3 bytes: all of them, one of them twice or more. */
-static inline uint32_t saga__word_short(const char *at, size_t size)
-{
-	const unsigned char *byte = (const unsigned char *)at;
-
-	return byte[0] | (uint32_t)byte[size >> 1] << 8 | (uint32_t)byte[size - 1] << 16;
-}
-
 /* Of 4 to 7 bytes: all of them, the middle ones twice. */
 static inline uint64_t saga__word_of(const char *at, size_t size)
 {
@@ -59,11 +51,10 @@ static inline uint64_t saga__word_odd(uint64_t word)
 /* Whether each byte is from 1 to 127: UTF-8 without a NUL, and no more to ask. */
 static inline bool saga__plain(const char *at, size_t size)
 {
+	const signed char *byte = (const signed char *)at;
+
 	if (size < 4)
-		return size == 0 ||
-			!(saga__word_odd(
-				  saga__word_short(at, size) | UINT64_C(0x0101010101000000)) &
-				SAGA__ODD);
+		return size == 0 || (byte[0] > 0 && byte[size >> 1] > 0 && byte[size - 1] > 0);
 	if (size < 8)
 		return !(saga__word_odd(saga__word_of(at, size)) & SAGA__ODD);
 
@@ -87,13 +78,12 @@ static inline void saga__copy(char *to, const char *from, size_t size)
 
 		memcpy(to, from, 4);
 		memcpy(to + size - 4, &last, 4);
-	} else if (size <= 16) {
+	} else {
 		uint64_t last = saga__word8(from + size - 8);
 
-		memcpy(to, from, 8);
+		for (size_t i = 0; i < size - 8; i += 8)
+			memcpy(to + i, from + i, 8);
 		memcpy(to + size - 8, &last, 8);
-	} else {
-		memcpy(to, from, size);
 	}
 }
 
@@ -123,9 +113,12 @@ static inline bool saga__copy_plain(char *to, const char *from, size_t size)
 static inline bool saga__same(const char *a, const char *b, size_t size)
 {
 	if (size < 4)
-		return size == 0 || saga__word_short(a, size) == saga__word_short(b, size);
+		return size == 0 ||
+			(a[0] == b[0] && a[size >> 1] == b[size >> 1] &&
+				a[size - 1] == b[size - 1]);
 	if (size < 8)
-		return saga__word_of(a, size) == saga__word_of(b, size);
+		return saga__word4(a) == saga__word4(b) &&
+			saga__word4(a + size - 4) == saga__word4(b + size - 4);
 	for (size_t i = 0; i < size - 8; i += 8)
 		if (saga__word8(a + i) != saga__word8(b + i))
 			return false;

@@ -58,6 +58,8 @@ struct saga_participant {
 	enum saga__life life;
 	saga_error why;
 	int stop_asked; /* atomic */
+	int wakers;     /* atomic: threads that are in saga__wake */
+	int deaf;       /* atomic: the handles are closing, nobody may wake */
 	bool turning;   /* under the lock */
 
 	/* lanes and calls */
@@ -119,6 +121,7 @@ void saga__wake(struct saga_participant *p);
 /* turn.c */
 void saga__turn(struct saga_participant *p);
 void saga__report(void *host, struct saga__report *report);
+void saga__drop_leftovers(struct saga_participant *p);
 struct saga__lane *saga__lane_of(struct saga_participant *p, unsigned shard);
 
 /* streams.c */

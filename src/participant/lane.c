@@ -19,6 +19,7 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 	memset(lane, 0, sizeof *lane);
 	lane->options = *options;
 	lane->limit = options->limits.batch_events;
+	lane->revive = true;
 	lane->due = SAGA__NEVER;
 	saga__items_init(&lane->queue);
 	saga__items_init(&lane->later);
@@ -219,7 +220,7 @@ static int open_shard(
 
 	if (code == SAGA_OK)
 		code = saga__journal_mark(&lane->journal, shard, true, error);
-	if (code == SAGA_OK && first_time)
+	if (code == SAGA_OK && lane->revive)
 		code = saga__journal_revive_calls(&lane->journal, shard, now, error);
 	if (code == SAGA_OK)
 		code = saga__journal_next_due(&lane->journal, shard, &due, error);
@@ -230,7 +231,6 @@ static int open_shard(
 	if (first_time) {
 		if (row->unclean)
 			lane->careful = lane->options.limits.batch_events;
-		own->known = true;
 		own->sent = row->seq;
 		own->sent_id = row->last;
 	}
@@ -257,8 +257,13 @@ static int open_shards(struct saga__lane *lane, struct saga__report *report, sag
 		code = saga__journal_count(&lane->journal, &report->counts, error);
 	if (code == SAGA_OK)
 		code = saga__journal_positions(&lane->journal, add_stand, report, error);
-	if (code == SAGA_OK)
-		return lane->journal.ops->commit(lane->journal.store, error);
+	if (code == SAGA_OK &&
+		(code = lane->journal.ops->commit(lane->journal.store, error)) == SAGA_OK) {
+		lane->revive = false;
+		for (size_t i = 0; i < lane->shard_count; i++)
+			lane->shards[i].known = true;
+		return SAGA_OK;
+	}
 	if (lane->journal.ops->in_transaction(lane->journal.store))
 		lane->journal.ops->rollback(lane->journal.store);
 	return code;
@@ -269,6 +274,24 @@ static bool is_fatal(int code)
 {
 	return code == SAGA_TWINS || code == SAGA_UNSUPPORTED || code == SAGA_MALFORMED ||
 		code == SAGA_REFUSED;
+}
+
+static void give_up(struct saga__lane *lane, const saga_error *error)
+{
+	saga__journal_close(&lane->journal);
+	lane->up = false;
+	lane->failures++;
+	lane->not_before = INT64_MAX;
+	tell_error(lane, SAGA__REPORT_FATAL, error);
+}
+
+/* Positions and numbers of the one mean nothing in the other. */
+static void was_replaced(struct saga__lane *lane)
+{
+	saga_error error;
+
+	(void)saga_error_set(&error, SAGA_TWINS, "the store is not the one that it was before");
+	give_up(lane, &error);
 }
 
 static void connect_store(struct saga__lane *lane)
@@ -284,15 +307,18 @@ static void connect_store(struct saga__lane *lane)
 	if (code != SAGA_OK) {
 		saga__report_free(report);
 		if (is_fatal(code) && !lane->batch_ready) {
-			saga__journal_close(&lane->journal);
-			lane->failures++;
-			lane->not_before = INT64_MAX;
-			tell_error(lane, SAGA__REPORT_FATAL, &error);
+			give_up(lane, &error);
 			return;
 		}
 		saga__lane_failed(lane, &error, true);
 		return;
 	}
+	if (lane->batch_ready && !saga__id_same(lane->uuid, lane->journal.uuid)) {
+		saga__report_free(report);
+		was_replaced(lane);
+		return;
+	}
+	lane->uuid = lane->journal.uuid;
 	lane->batch.shards = lane->journal.shards;
 	lane->batch.locked = lane->locked;
 	lane->batch.locked_count = lane->shard_count;
@@ -491,8 +517,8 @@ void saga__lane_thread(void *context)
 			continue;
 		uv_mutex_lock(&lane->lock);
 		/* A failed lane waits its time out, whatever is pushed meanwhile. */
-		if (!lane->stopping && !lane->chores &&
-			(!lane->queue.first || !lane->up ||
+		if (!lane->stopping &&
+			((!lane->queue.first && !lane->chores) || !lane->up ||
 				saga__monotonic(lane->options.env) < lane->not_before)) {
 			if (wait < 0)
 				uv_cond_wait(&lane->filled, &lane->lock);

@@ -27,6 +27,8 @@ struct saga__lane_options {
 
 	/* What was committed, and so on. The lane's thread; the report is the host's. */
 	void (*report)(void *host, struct saga__report *report);
+	/* The lane's load has sunk. Any thread. */
+	void (*rested)(void *host);
 	void *host;
 };
 
@@ -71,9 +73,12 @@ struct saga__lane {
 	int failures;       /* in a row */
 	int64_t not_before; /* after a failure: monotonic */
 	int64_t due;        /* of parked rows; the store's clock */
+	size_t alone;       /* careful, with what is not in hand: that shard + 1 alone; else 0 */
+	bool revive;        /* calls of ours that may be made by nobody are to be made */
 	size_t careful;     /* events still to be tried alone, after an unclean end */
 	struct saga__item **hand;
 	size_t hand_count;
+	saga_id uuid;      /* of the store that it began with */
 	saga_id cursor;    /* of forgetting */
 	int64_t forget_at; /* monotonic */
 	int64_t look_at;   /* monotonic: when to look for what others left in the store */

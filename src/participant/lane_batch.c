@@ -57,10 +57,12 @@ static void gather(struct saga__lane *lane)
 		lane->hand[lane->hand_count++] = item;
 	lane->busy = lane->hand_count;
 	uv_mutex_unlock(&lane->lock);
-	for (size_t i = 0; i < lane->hand_count; i++)
+	for (size_t i = 0; i < lane->hand_count; i++) {
+		lane->hand[i]->next_ready = 0;
 		if (lane->hand[i]->kind == SAGA__ITEM_REQUEST)
 			lane->hand[i]->shard =
 				saga__id_shard(lane->hand[i]->reply->saga, lane->journal.shards);
+	}
 }
 
 /* Nothing came of it: as if it had not been taken. */
@@ -102,13 +104,10 @@ struct catching {
 
 static bool is_ours(const struct saga__plan *plan, saga_bytes event)
 {
-	const struct saga__known *known;
 	struct saga__peek peek;
 
-	if (!saga__event_peek(event, &peek))
-		return true;
-	known = saga__plan_type(plan, peek.type, peek.version);
-	return known && known->route_count;
+	return !saga__event_peek(event, &peek) ||
+		saga__plan_concerns(plan, peek.type, peek.version);
 }
 
 static struct saga__item *add_item(struct saga__lane *lane, int kind, unsigned shard)
@@ -154,7 +153,7 @@ static int catch_up(struct saga__lane *lane, saga_error *error)
 		struct catching catching = { .lane = lane, .at = i };
 		int code;
 
-		if (!shard->catching_up)
+		if (!shard->catching_up || (lane->alone && lane->alone != i + 1))
 			continue;
 		shard->caught = shard->own;
 		code = saga__journal_outbox(&lane->journal, lane->locked[i].shard, shard->own + 1,
@@ -176,6 +175,8 @@ static int take_due(struct saga__lane *lane, saga_error *error)
 		struct saga__parked **rows;
 		size_t count;
 
+		if (lane->alone && lane->alone != i + 1)
+			continue;
 		code = saga__journal_due(&lane->journal, lane->locked[i].shard, batch->now,
 			lane->limit, &batch->arena, &rows, &count, error);
 		if (code != SAGA_OK)
@@ -361,9 +362,13 @@ static void settle_hand(struct saga__lane *lane, struct saga__report *report)
 
 		if (item->kind == SAGA__ITEM_EVENT && !item->source)
 			shard_of(lane, item->shard)->pending--;
-		if (item->kind == SAGA__ITEM_REQUEST && item->ready)
+		if (item->kind == SAGA__ITEM_REQUEST && item->next_ready) {
+			item->attempts = item->next_attempts;
+			item->ready = item->next_ready;
 			saga__items_push(&lane->later, item);
-		else if (item->kind == SAGA__ITEM_REQUEST && item->answered)
+			continue;
+		}
+		if (item->kind == SAGA__ITEM_REQUEST && item->answered)
 			saga__items_push(&report->answers, item);
 		else
 			saga__item_free(item);
@@ -396,7 +401,9 @@ static void tell_committed(struct saga__lane *lane, struct saga__report *report)
 	lane->options.report(lane->options.host, report);
 	uv_mutex_lock(&lane->lock);
 	lane->busy = 0;
+	uv_cond_broadcast(&lane->drained);
 	uv_mutex_unlock(&lane->lock);
+	lane->options.rested(lane->options.host);
 }
 
 /* ---- the transaction ---- */
@@ -497,6 +504,9 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 {
 	size_t tried = lane->hand_count;
 
+	/* If it did commit, nobody makes the calls that it asked for. */
+	if (code == SAGA_UNKNOWN)
+		lane->revive = true;
 	for (size_t i = 0; code == SAGA_UNKNOWN && i < tried; i++)
 		lane->hand[i]->unsure = true;
 	if (code != SAGA_UNKNOWN && lane->journal.ops->in_transaction(lane->journal.store))
@@ -548,7 +558,7 @@ static void succeeded(struct saga__lane *lane)
 
 	lane->failures = 0;
 	lane->batch.instead = SAGA__NO_OUTCOME;
-	lane->batch.poison_row = 0;
+	lane->batch.poison_count = 0;
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
 }
 
@@ -569,12 +579,13 @@ bool saga__lane_batch(struct saga__lane *lane)
 		report->moves = calloc(lane->hand_count + 1, sizeof *report->moves);
 	code = report && report->moves ? SAGA_OK
 				       : saga_error_set(&error, SAGA_NOMEM, "out of memory");
-	if (code == SAGA_OK && lane->careful) {
+	if (lane->limit == 1)
 		from = saga__lane_be_careful(lane, from);
+	if (code == SAGA_OK && lane->careful)
 		code = saga__lane_suspect(lane, from, &error);
-	}
 	if (code == SAGA_OK)
 		code = transact(lane, from, report, &error);
+	lane->alone = 0;
 	if (code != SAGA_OK) {
 		saga__report_free(report);
 		failed(lane, code, &error);

@@ -51,6 +51,7 @@ static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_sh
 		size_t count = 0;
 
 		*ret_shard = lane->locked[i].shard;
+		lane->alone = i + 1;
 		if (from == FROM_OUTBOX) {
 			code = saga__journal_outbox(&lane->journal, *ret_shard,
 				lane->shards[i].own + 1, INT64_MAX, 1, take_id, ret_id, error);

@@ -101,8 +101,16 @@ static void on_closed(uv_handle_t *handle)
 	}
 }
 
+static void go_deaf(struct saga_participant *p)
+{
+	__atomic_store_n(&p->deaf, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&p->wakers, __ATOMIC_SEQ_CST))
+		uv_sleep(0);
+}
+
 void saga__loop_close_handles(struct saga_participant *p)
 {
+	go_deaf(p);
 	uv_close((uv_handle_t *)p->alarm, on_closed);
 	uv_close((uv_handle_t *)p->wake, on_closed);
 }
@@ -116,6 +124,7 @@ static void on_orphan_closed(uv_handle_t *handle)
 void saga__loop_close(struct saga_participant *p)
 {
 	if (p->handles) {
+		go_deaf(p);
 		uv_close((uv_handle_t *)p->alarm, on_orphan_closed);
 		uv_close((uv_handle_t *)p->wake, on_orphan_closed);
 	} else {
@@ -138,9 +147,13 @@ void saga__loop_alarm(struct saga_participant *p, int64_t ms)
 		(void)uv_timer_start(p->alarm, on_alarm, (uint64_t)ms, 0);
 }
 
+/* Also from a signal handler, and after the end: so by counting, not by a lock. */
 void saga__wake(struct saga_participant *p)
 {
-	(void)uv_async_send(p->wake);
+	(void)__atomic_add_fetch(&p->wakers, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&p->deaf, __ATOMIC_SEQ_CST))
+		(void)uv_async_send(p->wake);
+	(void)__atomic_sub_fetch(&p->wakers, 1, __ATOMIC_SEQ_CST);
 }
 
 int saga_run(saga_participant *p)

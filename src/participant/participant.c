@@ -255,6 +255,11 @@ static size_t lanes_of(const struct saga_participant *p)
 	return count;
 }
 
+static void rested(void *host)
+{
+	saga__wake(host);
+}
+
 static int init_lanes(struct saga_participant *p, saga_error *error)
 {
 	struct saga__lane_options options = {
@@ -277,6 +282,7 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 		.log = p->options.log,
 		.log_user = p->options.user,
 		.report = saga__report,
+		.rested = rested,
 		.host = p,
 	};
 	size_t count = lanes_of(p);
@@ -361,7 +367,8 @@ int saga_open(const saga_participant_def *def, const saga_options *options,
 		goto failed;
 	if ((code = init_lanes(p, error)) != SAGA_OK)
 		goto failed;
-	if ((code = saga__pool_init(&p->pool, p->limits.outside_calls, call_made, p)) != SAGA_OK) {
+	if ((code = saga__pool_init(&p->pool, p->limits.outside_calls, call_made, rested, p)) !=
+		SAGA_OK) {
 		(void)saga_error_set(error, code, "out of memory");
 		goto failed;
 	}
@@ -377,8 +384,12 @@ failed:
 
 void saga_close(saga_participant *p)
 {
-	if (p)
-		free_all(p);
+	if (!p)
+		return;
+	/* What was submitted to a loop that never ran has its answer coming, too. */
+	if (p->life == SAGA__OPENED)
+		saga__drop_leftovers(p);
+	free_all(p);
 }
 
 void saga_stop(saga_participant *p)

@@ -2,19 +2,27 @@
 
 #include <stdlib.h>
 
+#include "../event/id.h"
+
 int saga__pool_init(struct saga__pool *pool, int most,
-	void (*made)(void *host, struct saga__call *call), void *host)
+	void (*made)(void *host, struct saga__call *call), void (*ended)(void *host), void *host)
 {
-	*pool = (struct saga__pool){ .made = made, .host = host, .most = most };
+	*pool = (struct saga__pool){ .made = made, .ended = ended, .host = host, .most = most };
 	pool->end = &pool->first;
-	if (!(pool->threads = calloc((size_t)most, sizeof *pool->threads)))
+	pool->threads = calloc((size_t)most, sizeof *pool->threads);
+	pool->making = calloc((size_t)most, sizeof *pool->making);
+	if (!pool->threads || !pool->making) {
+		free(pool->making);
+		free(pool->threads);
+		pool->threads = NULL;
 		return SAGA_NOMEM;
+	}
 	uv_mutex_init(&pool->lock);
 	uv_cond_init(&pool->filled);
 	return SAGA_OK;
 }
 
-static struct saga__call *next_call(struct saga__pool *pool)
+static struct saga__call *next_call(struct saga__pool *pool, size_t thread)
 {
 	struct saga__call *call;
 
@@ -28,23 +36,65 @@ static struct saga__call *next_call(struct saga__pool *pool)
 		if (!pool->first)
 			pool->end = &pool->first;
 		call->next = NULL;
+		pool->waiting--;
+		pool->making[thread] = call->parked;
 	}
 	uv_mutex_unlock(&pool->lock);
 	return call;
 }
 
+static size_t number_of_this_thread(struct saga__pool *pool)
+{
+	size_t number;
+
+	uv_mutex_lock(&pool->lock);
+	number = pool->begun++;
+	uv_mutex_unlock(&pool->lock);
+	return number;
+}
+
 static void work(void *context)
 {
 	struct saga__pool *pool = context;
+	size_t thread = number_of_this_thread(pool);
 	struct saga__call *call;
 
-	while ((call = next_call(pool))) {
+	while ((call = next_call(pool, thread))) {
 		saga__call_make(call);
 		pool->made(pool->host, call);
 		uv_mutex_lock(&pool->lock);
 		pool->load--;
+		pool->making[thread] = (saga_id){ { 0 } };
 		uv_mutex_unlock(&pool->lock);
+		pool->ended(pool->host);
 	}
+}
+
+static bool has(const struct saga__pool *pool, saga_id parked)
+{
+	for (int i = 0; i < pool->count; i++)
+		if (saga__id_same(pool->making[i], parked))
+			return true;
+	for (const struct saga__call *call = pool->first; call; call = call->next)
+		if (saga__id_same(call->parked, parked))
+			return true;
+	return false;
+}
+
+static int push(struct saga__pool *pool, struct saga__call *call)
+{
+	if (pool->waiting >= (size_t)pool->resting && pool->count < pool->most &&
+		uv_thread_create(&pool->threads[pool->count], work, pool) == 0)
+		pool->count++;
+	if (!pool->count)
+		return SAGA_NOMEM;
+	call->next = NULL;
+	*pool->end = call;
+	pool->end = &call->next;
+	pool->waiting++;
+	pool->load++;
+	uv_cond_signal(&pool->filled);
+	return SAGA_OK;
 }
 
 int saga__pool_push(struct saga__pool *pool, struct saga__call *call)
@@ -52,18 +102,10 @@ int saga__pool_push(struct saga__pool *pool, struct saga__call *call)
 	int code = SAGA_OK;
 
 	uv_mutex_lock(&pool->lock);
-	if (!pool->resting && pool->count < pool->most &&
-		uv_thread_create(&pool->threads[pool->count], work, pool) == 0)
-		pool->count++;
-	if (pool->count) {
-		call->next = NULL;
-		*pool->end = call;
-		pool->end = &call->next;
-		pool->load++;
-		uv_cond_signal(&pool->filled);
-	} else {
-		code = SAGA_NOMEM;
-	}
+	if (call->again && has(pool, call->parked))
+		saga__call_free(call);
+	else
+		code = push(pool, call);
 	uv_mutex_unlock(&pool->lock);
 	return code;
 }
@@ -86,6 +128,7 @@ void saga__pool_drop(struct saga__pool *pool)
 	while ((call = pool->first)) {
 		pool->first = call->next;
 		pool->load--;
+		pool->waiting--;
 		saga__call_free(call);
 	}
 	pool->end = &pool->first;
@@ -105,6 +148,7 @@ void saga__pool_free(struct saga__pool *pool)
 		(void)uv_thread_join(&pool->threads[i]);
 	uv_cond_destroy(&pool->filled);
 	uv_mutex_destroy(&pool->lock);
+	free(pool->making);
 	free(pool->threads);
 	pool->threads = NULL;
 }

@@ -436,16 +436,12 @@ static bool is_too_young(struct saga_participant *p, saga_bytes event)
 /* Also of another version than we know: the lane makes it a dead letter. */
 static bool concerns_us(struct saga_participant *p, saga_bytes event, saga_id *ret_saga)
 {
-	const struct saga__known *known;
 	struct saga__peek seen;
 
 	if (!peek(p, event, &seen))
 		return false;
 	*ret_saga = seen.saga;
-	known = saga__plan_type(p->plan, seen.type, seen.version);
-	if (!known)
-		known = saga__plan_type(p->plan, seen.type, 0);
-	return known && known->route_count && !known->type->request && !is_too_young(p, event);
+	return saga__plan_concerns(p->plan, seen.type, seen.version) && !is_too_young(p, event);
 }
 
 /* Without memory for it: it stays undelivered for that shard, and comes again after a restart. */
@@ -590,6 +586,9 @@ int64_t saga__streams_due(struct saga_participant *p)
 	int64_t due = INT64_MAX, one;
 
 	if (!p->transport || p->life != SAGA__RUNS)
+		return due;
+	/* Until there is room to send, nothing of this is to be done. */
+	if (p->waiting.topic && !__atomic_load_n(&p->writable, __ATOMIC_ACQUIRE))
 		return due;
 	for (unsigned shard = 0; shard < p->shards; shard++)
 		if (p->publishes[shard] && (one = saga__publish_due(p->publishes[shard])) < due)

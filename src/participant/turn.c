@@ -177,7 +177,7 @@ static void begin(struct saga_participant *p)
 	}
 }
 
-static void drop_leftovers(struct saga_participant *p)
+void saga__drop_leftovers(struct saga_participant *p)
 {
 	struct saga__item *item;
 
@@ -210,7 +210,7 @@ static void stop(struct saga_participant *p)
 	if (p->life != SAGA__STOPS || p->lanes_ended < p->lane_count)
 		return;
 	p->life = SAGA__CLOSES;
-	drop_leftovers(p);
+	saga__drop_leftovers(p);
 	(void)uv_timer_stop(p->alarm);
 	if (p->transport)
 		p->transport_ops->close(p->transport);
@@ -278,8 +278,10 @@ static void set_alarm(struct saga_participant *p, int64_t wait)
 		due = p->trim_at;
 	if (due != INT64_MAX && (wait < 0 || due - now < wait))
 		wait = due > now ? due - now : 0;
-	/* Calls that end while it stops wake it; a lane's turn may want another. */
-	saga__loop_alarm(p, wait);
+	/* At once is by the wake: a timer of no time would run again within this round of the loop. */
+	saga__loop_alarm(p, wait ? wait : -1);
+	if (!wait)
+		saga__wake(p);
 }
 
 void saga__turn(struct saga_participant *p)

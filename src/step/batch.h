@@ -84,6 +84,10 @@ struct saga__counts {
 	int64_t waiting, dead, stuck, parked;
 };
 
+enum {
+	SAGA__POISONS = 32
+};
+
 struct saga__batch {
 	/* set once, by the host */
 	const struct saga__plan *plan;
@@ -116,9 +120,12 @@ struct saga__batch {
 	struct saga__counts delta;
 	saga_error lost; /* why all of it must be rolled back; code 0: not */
 
-	/* A handler that ended the transaction itself: it is not run again. */
-	saga_id poison_event;
-	size_t poison_row; /* and its step + 1; 0: none */
+	/* Handlers that ended the transaction themselves: by event and step. Not run again. */
+	struct {
+		saga_id event;
+		size_t row;
+	} poisons[SAGA__POISONS];
+	size_t poison_count;
 
 	/* its own */
 	struct saga__work *works, **works_end;

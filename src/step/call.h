@@ -15,6 +15,7 @@ struct saga__call {
 	size_t step;
 	bool undo;
 	int attempts; /* made before this one */
+	bool again;   /* its row fell due: it may still be under way */
 	saga_id parked;
 	saga_id saga;
 	char subject[SAGA__SUBJECT_MOST + 1];

@@ -63,12 +63,14 @@ static void check_transaction(struct saga_step *step)
 {
 	struct saga__batch *batch = step->batch;
 
-	if (!batch->store_ops || !(step->native || step->error.code != SAGA_OK) ||
+	if (!batch->store_ops || !(step->marked || step->error.code != SAGA_OK) ||
 		batch->store_ops->in_transaction(batch->store))
 		return;
-	if (step->native && step->error.code == SAGA_OK) {
-		batch->poison_event = step->trigger->id;
-		batch->poison_row = (size_t)(step->def - batch->plan->steps) + 1;
+	if (step->error.code == SAGA_OK) {
+		size_t at = batch->poison_count++ % SAGA__POISONS;
+
+		batch->poisons[at].event = step->trigger->id;
+		batch->poisons[at].row = (size_t)(step->def - batch->plan->steps);
 		saga__batch_lose(batch, SAGA_MISUSE, "a handler ended the transaction itself");
 	} else {
 		saga__batch_lose(batch, SAGA_CONTENDED, step->error.text);
@@ -92,9 +94,13 @@ static void judge(struct saga_step *step, saga_verdict verdict)
 static bool is_poison(const struct saga_step *step)
 {
 	const struct saga__batch *batch = step->batch;
+	size_t row = (size_t)(step->def - batch->plan->steps);
 
-	return batch->poison_row == (size_t)(step->def - batch->plan->steps) + 1 &&
-		saga__id_same(batch->poison_event, step->trigger->id);
+	for (size_t i = 0; i < batch->poison_count && i < SAGA__POISONS; i++)
+		if (batch->poisons[i].row == row &&
+			saga__id_same(batch->poisons[i].event, step->trigger->id))
+			return true;
+	return false;
 }
 
 int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, const char *why,

@@ -42,7 +42,9 @@ struct saga__item {
 	/* REQUEST */
 	bool unsure; /* a commit of it was sent, and not answered */
 	unsigned char digest[16];
-	int64_t ready; /* a retry: not before, monotonic */
+	int64_t ready;     /* a retry: not before, monotonic */
+	int next_attempts; /* what a retry makes of the above, if the batch is committed */
+	int64_t next_ready;
 	saga_answer_fn *answered;
 	void *user;
 

@@ -325,7 +325,7 @@ void saga__reply(struct saga__work *work, int code, bool repeated, struct saga__
 	reply->repeated = repeated;
 	reply->outcome = outcome ? saga__blob_ref(outcome) : NULL;
 	(void)snprintf(reply->text, sizeof reply->text, "%s", *text ? text : saga_code_text(code));
-	work->item->ready = 0;
+	work->item->next_ready = 0;
 }
 
 void saga__batch_log(struct saga__batch *batch, int level, const char *what,

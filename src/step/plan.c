@@ -30,6 +30,15 @@ const struct saga__known *saga__plan_type(
 	return NULL;
 }
 
+bool saga__plan_concerns(const struct saga__plan *plan, const char *type, int version)
+{
+	const struct saga__known *known = saga__plan_type(plan, type, version);
+
+	if (!known)
+		known = saga__plan_type(plan, type, 0);
+	return known && known->route_count && !known->type->request;
+}
+
 size_t saga__plan_row(const struct saga__plan *plan, const char *name)
 {
 	for (size_t i = 0; i < plan->row_count; i++)

@@ -1,17 +1,36 @@
 /* What a handler says to its store. */
 
 #include <string.h>
+#include <strings.h>
 
 #include "../event/schema.h"
 #include "work.h"
 
-static bool may_run(struct saga_step *step, bool writes)
+static bool ends_transaction(const char *sql)
+{
+	static const char *const words[] = { "BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT",
+		"RELEASE", "SAVE" };
+	size_t length;
+
+	sql += strspn(sql, " \t\r\n");
+	length = strcspn(sql, " \t\r\n;");
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (length == strlen(words[i]) && strncasecmp(sql, words[i], length) == 0)
+			return true;
+	return false;
+}
+
+static bool may_run(struct saga_step *step, bool writes, const char *sql)
 {
 	struct saga__batch *batch = step->batch;
 	saga_error error;
 
 	if (step->error.code != SAGA_OK)
 		return false;
+	if (writes && ends_transaction(sql)) {
+		saga__step_undeclared(step, "a handler may not end its transaction");
+		return false;
+	}
 	if (writes && (step->phase == SAGA__PHASE_REFUSE || step->phase == SAGA__PHASE_READ)) {
 		saga__step_undeclared(step, "it may only read here");
 		return false;
@@ -33,7 +52,7 @@ void *saga_native(saga_step *step)
 {
 	struct saga__batch *batch = step->batch;
 
-	if (!may_run(step, false) || !batch->store_ops->native)
+	if (!may_run(step, false, NULL) || !batch->store_ops->native)
 		return NULL;
 	step->native = true;
 	return batch->store_ops->native(batch->store);
@@ -60,7 +79,7 @@ int64_t saga_exec_sql(saga_step *step, const char *sql, const saga_value *values
 	saga_error error;
 	int code;
 
-	if (!may_run(step, true))
+	if (!may_run(step, true, sql))
 		return 0;
 	code = step->batch->store_ops->run(step->batch->store, &statement, 1, &sink, &error);
 	if (code != SAGA_OK) {
@@ -250,7 +269,7 @@ static int read_rows(struct reading *r,
 	saga_error error;
 	int code;
 
-	if (!may_run(r->step, false))
+	if (!may_run(r->step, false, NULL))
 		return r->step->error.code;
 	code = r->step->batch->store_ops->run(r->step->batch->store, &statement, 1, &sink, &error);
 	/* A row that was refused has said why already, and the first error sticks. */

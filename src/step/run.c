@@ -241,8 +241,9 @@ static void try_later(struct saga__batch *batch, struct saga__work *work, const 
 	}
 	saga__batch_log(batch, SAGA_INFO, "step.retried", work, why);
 	if (work->item->kind == SAGA__ITEM_REQUEST) {
-		work->item->attempts = attempts;
-		work->item->ready =
+		/* Of the item only once the batch is committed. */
+		work->item->next_attempts = attempts;
+		work->item->next_ready =
 			saga__monotonic(batch->env) + saga__backoff(batch, rule, attempts);
 		return;
 	}
@@ -305,10 +306,13 @@ void saga__do_call_again(struct saga__batch *batch, struct saga__work *work)
 {
 	enum saga__state wanted = work->role == SAGA__ROLE_UNDO ? SAGA__UNDOING : SAGA__TRYING;
 
-	if (work->slot->state == wanted)
-		saga__ask(batch, work, work->attempts, work->parked->question);
-	else
+	if (work->slot->state != wanted) {
 		saga__unpark(batch, work);
+		return;
+	}
+	saga__ask(batch, work, work->attempts, work->parked->question);
+	if (batch->lost.code == SAGA_OK)
+		batch->calls->again = true;
 }
 
 /* ---- settling ---- */
