@@ -6,7 +6,7 @@
 
 struct hand {
 	const struct bench_run *run;
-	struct hand_service services[HAND_SERVICES];
+	struct hand_service services[BENCH_SERVICES];
 };
 
 /* A service's thread, and what it works on. */
@@ -34,7 +34,7 @@ static void queue_put(struct hand_queue *queue, const struct hand_input *inputs,
 {
 	pthread_mutex_lock(&queue->lock);
 	for (size_t i = 0; i < count; i++)
-		queue->inputs[(queue->first + queue->count++) % HAND_WINDOW] = inputs[i];
+		queue->inputs[(queue->first + queue->count++) % HAND_QUEUE] = inputs[i];
 	pthread_cond_signal(&queue->filled);
 	pthread_mutex_unlock(&queue->lock);
 }
@@ -50,7 +50,7 @@ static size_t queue_take(
 		pthread_cond_wait(&queue->filled, &queue->lock);
 	while (queue->count > 0 && count < most) {
 		ret_inputs[count++] = queue->inputs[queue->first];
-		queue->first = (queue->first + 1) % HAND_WINDOW;
+		queue->first = (queue->first + 1) % HAND_QUEUE;
 		queue->count--;
 	}
 	pthread_mutex_unlock(&queue->lock);
@@ -73,10 +73,10 @@ static size_t take(
 {
 	size_t most = hand->run->batch;
 
-	if (s->who != HAND_ORDER)
+	if (s->who != BENCH_ORDER)
 		return queue_take(&s->queue, ret_inputs, most, wait);
 
-	size_t open = HAND_WINDOW - (s->placed - s->fulfilled);
+	size_t open = BENCH_WINDOW - (s->placed - s->fulfilled);
 	size_t left = hand->run->count - s->placed;
 	size_t orders = open < left ? open : left;
 	size_t count = queue_take(&s->queue, ret_inputs, most, wait && orders == 0);
@@ -90,7 +90,7 @@ static size_t take(
 
 static void move_positions(struct hand_service *s)
 {
-	for (size_t source = 0; source < HAND_SERVICES; source++) {
+	for (size_t source = 0; source < BENCH_SERVICES; source++) {
 		if (!s->moved[source])
 			continue;
 		hand_exec(&s->store, HAND_MOVE, "ii", (int64_t)source, s->seen[source]);
@@ -104,8 +104,9 @@ static void dispatch(struct hand *hand, struct hand_service *s)
 	for (size_t i = 0; i < s->output_count; i++) {
 		const struct hand_input *output = &s->outputs[i];
 
-		if (output->target < HAND_SERVICES)
-			queue_put(&hand->services[output->target].queue, output, 1);
+		for (size_t to = 0; to < BENCH_SERVICES; to++)
+			if (output->targets >> to & 1)
+				queue_put(&hand->services[to].queue, output, 1);
 	}
 	for (size_t i = 0; i < s->question_count; i++) {
 		struct hand_input *question = &s->questions[i];
@@ -117,6 +118,7 @@ static void dispatch(struct hand *hand, struct hand_service *s)
 	}
 	queue_put(&s->queue, s->questions, s->question_count);
 	s->fulfilled += s->fulfilled_in_batch;
+	s->paid += s->paid_in_batch;
 }
 
 /* One transaction; returns how many steps it had. */
@@ -126,7 +128,7 @@ static size_t work(struct hand *hand, struct hand_service *s, struct hand_input 
 
 	if (count == 0)
 		return 0;
-	s->output_count = s->question_count = s->fulfilled_in_batch = 0;
+	s->output_count = s->question_count = s->fulfilled_in_batch = s->paid_in_batch = 0;
 	hand_exec(&s->store, HAND_BEGIN, "");
 	for (size_t i = 0; i < count; i++)
 		hand_service_step(s, &inputs[i]);
@@ -134,27 +136,33 @@ static size_t work(struct hand *hand, struct hand_service *s, struct hand_input 
 	hand_exec(&s->store, HAND_COMMIT, "");
 	if (s->store.failed)
 		return 0;
+	s->commits++;
 	dispatch(hand, s);
 	return count;
 }
 
 /* ---- all services, in turn or each on its thread ---- */
 
+static bool has_ended(const struct hand *hand, const struct hand_service *s)
+{
+	return s->fulfilled == hand->run->count && s->paid == hand->run->count;
+}
+
 static void close_all(struct hand *hand)
 {
-	for (size_t i = 0; i < HAND_SERVICES; i++)
+	for (size_t i = 0; i < BENCH_SERVICES; i++)
 		queue_close(&hand->services[i].queue);
 }
 
 static void *serve(void *argument)
 {
 	struct hand_thread *t = argument;
-	struct hand_input *inputs = calloc(HAND_BATCH, sizeof *inputs);
+	struct hand_input *inputs = calloc(BENCH_BATCH, sizeof *inputs);
 
 	if (!inputs)
 		hand_store_fail(&t->service->store, "no memory");
 	while (inputs && work(t->hand, t->service, inputs, true) > 0)
-		if (t->service->fulfilled == t->hand->run->count)
+		if (has_ended(t->hand, t->service))
 			break;
 	close_all(t->hand);
 	free(inputs);
@@ -163,10 +171,10 @@ static void *serve(void *argument)
 
 static void serve_by_threads(struct hand *hand)
 {
-	struct hand_thread threads[HAND_SERVICES];
+	struct hand_thread threads[BENCH_SERVICES];
 	size_t started = 0;
 
-	for (; started < HAND_SERVICES; started++) {
+	for (; started < BENCH_SERVICES; started++) {
 		struct hand_thread *t = &threads[started];
 
 		*t = (struct hand_thread){ .hand = hand, .service = &hand->services[started] };
@@ -181,12 +189,12 @@ static void serve_by_threads(struct hand *hand)
 
 static void serve_in_turn(struct hand *hand)
 {
-	struct hand_input *inputs = calloc(HAND_BATCH, sizeof *inputs);
+	struct hand_input *inputs = calloc(BENCH_BATCH, sizeof *inputs);
 	size_t steps = inputs ? 1 : 0;
 
-	while (steps > 0 && hand->services[HAND_ORDER].fulfilled < hand->run->count) {
+	while (steps > 0 && !has_ended(hand, &hand->services[BENCH_ORDER])) {
 		steps = 0;
-		for (size_t i = 0; i < HAND_SERVICES; i++)
+		for (size_t i = 0; i < BENCH_SERVICES; i++)
 			steps += work(hand, &hand->services[i], inputs, false);
 	}
 	free(inputs);
@@ -196,21 +204,21 @@ static void serve_in_turn(struct hand *hand)
 
 static void open_services(struct hand *hand)
 {
-	for (size_t i = 0; i < HAND_SERVICES; i++) {
+	for (size_t i = 0; i < BENCH_SERVICES; i++) {
 		struct hand_service *s = &hand->services[i];
 
-		s->who = (enum hand_who)i;
+		s->who = (enum bench_service)i;
 		s->orders = hand->run->orders;
 		queue_init(&s->queue);
 		msgpack_sbuffer_init(&s->buffer);
-		hand_service_open(s, hand->run->directory);
+		hand_service_open(s, hand->run);
 	}
 }
 
 /* Whether every service is well, and the first one's words if not. */
 static int verdict(const struct hand *hand, char ret_text[BENCH_TEXT])
 {
-	for (size_t i = 0; i < HAND_SERVICES; i++) {
+	for (size_t i = 0; i < BENCH_SERVICES; i++) {
 		if (!hand->services[i].store.failed)
 			continue;
 		memcpy(ret_text, hand->services[i].store.text, BENCH_TEXT);
@@ -221,7 +229,7 @@ static int verdict(const struct hand *hand, char ret_text[BENCH_TEXT])
 
 static void close_services(struct hand *hand)
 {
-	for (size_t i = 0; i < HAND_SERVICES; i++) {
+	for (size_t i = 0; i < BENCH_SERVICES; i++) {
 		struct hand_service *s = &hand->services[i];
 
 		hand_store_close(&s->store);
@@ -230,12 +238,32 @@ static void close_services(struct hand *hand)
 	}
 }
 
-int hand_run(const struct bench_run *run, double *ret_seconds, char ret_text[BENCH_TEXT])
+static void serve_all(struct hand *hand, struct bench_result *ret_result)
+{
+	double start = bench_seconds(), cpu = bench_cpu_seconds();
+
+	for (size_t i = 0; i < BENCH_SERVICES; i++)
+		hand->services[i].store.ran = 0;
+	if (hand->run->threads)
+		serve_by_threads(hand);
+	else
+		serve_in_turn(hand);
+	*ret_result = (struct bench_result){ .seconds = bench_seconds() - start,
+		.cpu = bench_cpu_seconds() - cpu };
+	for (size_t i = 0; i < BENCH_SERVICES; i++) {
+		ret_result->commits += hand->services[i].commits;
+		ret_result->statements += hand->services[i].store.ran;
+	}
+}
+
+int hand_run(
+	const struct bench_run *run, struct bench_result *ret_result, char ret_text[BENCH_TEXT])
 {
 	struct hand *hand = calloc(1, sizeof *hand);
+	struct bench_result result;
 	int code;
 
-	if (!hand || run->batch < 1 || run->batch > HAND_BATCH) {
+	if (!hand || run->batch < 1 || run->batch > BENCH_BATCH) {
 		snprintf(ret_text, BENCH_TEXT, "no memory, or a batch that is too large");
 		free(hand);
 		return -1;
@@ -244,19 +272,12 @@ int hand_run(const struct bench_run *run, double *ret_seconds, char ret_text[BEN
 	open_services(hand);
 	code = verdict(hand, ret_text);
 	if (code == 0) {
-		double start = bench_seconds();
-
-		if (run->threads)
-			serve_by_threads(hand);
-		else
-			serve_in_turn(hand);
-		double seconds = bench_seconds() - start;
-
-		for (size_t i = 0; i < HAND_SERVICES; i++)
+		serve_all(hand, &result);
+		for (size_t i = 0; i < BENCH_SERVICES; i++)
 			hand_service_check(&hand->services[i], run->count);
 		code = verdict(hand, ret_text);
 		if (code == 0)
-			*ret_seconds = seconds;
+			*ret_result = result;
 	}
 	close_services(hand);
 	free(hand);

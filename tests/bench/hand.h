@@ -9,19 +9,11 @@
 
 #include <pthread.h>
 
-#include "hand_store.h"
 #include "hand_wire.h"
-
-enum hand_who {
-	HAND_ORDER,
-	HAND_STOCK,
-	HAND_PAYMENT,
-	HAND_SERVICES
-};
+#include "shop_rows.h"
 
 enum {
-	HAND_BATCH = 64,
-	HAND_WINDOW = 1024 /* sagas in flight */
+	HAND_QUEUE = 2 * BENCH_WINDOW
 };
 
 enum hand_kind {
@@ -33,8 +25,8 @@ enum hand_kind {
 /* What runs a step: an order to place, another service's event, or the provider's answer. */
 struct hand_input {
 	enum hand_kind kind;
-	enum hand_who source;
-	enum hand_who target; /* HAND_SERVICES: nobody */
+	enum bench_service source;
+	unsigned targets; /* a bit for each service */
 	int64_t sequence;
 	size_t order;
 	uint8_t saga[16];
@@ -44,14 +36,14 @@ struct hand_input {
 	char event[HAND_EVENT_BYTES];
 };
 
-/* Each saga has at most one input anywhere, so a queue of the window's size is never full. */
+/* Each saga has at most two inputs at one service, so a queue of twice the window is never full. */
 struct hand_queue {
 	pthread_mutex_t lock;
 	pthread_cond_t filled;
 	bool closed;
 	size_t first;
 	size_t count;
-	struct hand_input inputs[HAND_WINDOW];
+	struct hand_input inputs[HAND_QUEUE];
 };
 
 struct hand_service;
@@ -59,28 +51,30 @@ typedef void hand_step(
 	struct hand_service *s, const struct hand_input *input, const struct hand_event *event);
 
 struct hand_service {
-	const char *name;
-	enum hand_who who;
+	enum bench_service who;
 	const struct bench_order *orders;
 	struct hand_store store;
 	struct hand_queue queue;
 	msgpack_sbuffer buffer;
 
-	int64_t sequence;            /* of the outbox */
-	int64_t seen[HAND_SERVICES]; /* positions */
-	bool moved[HAND_SERVICES];
+	int64_t sequence;             /* of the outbox */
+	int64_t seen[BENCH_SERVICES]; /* positions */
+	bool moved[BENCH_SERVICES];
 	uint64_t ids;
+	uint64_t commits;
 
 	/* What the open batch made: it leaves once the batch is committed. */
 	size_t output_count;
-	struct hand_input outputs[HAND_BATCH];
+	struct hand_input outputs[BENCH_BATCH];
 	size_t question_count;
-	struct hand_input questions[HAND_BATCH];
+	struct hand_input questions[BENCH_BATCH];
 
 	/* The order service's. */
 	size_t placed;
 	size_t fulfilled;
 	size_t fulfilled_in_batch;
+	size_t paid; /* in time: their deadlines are withdrawn */
+	size_t paid_in_batch;
 };
 
 /* Statements that every service has; a service's own begin at HAND_OWN. */
@@ -97,7 +91,7 @@ enum {
 /* ---- hand_services.c ---- */
 
 /* Makes the service's file with its rows. The service's store says whether it failed. */
-void hand_service_open(struct hand_service *s, const char *directory);
+void hand_service_open(struct hand_service *s, const struct bench_run *run);
 
 /* Runs the step that the input is for, in the open transaction. */
 void hand_service_step(struct hand_service *s, const struct hand_input *input);

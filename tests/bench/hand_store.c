@@ -17,21 +17,21 @@ static void check(struct hand_store *store, int code)
 		hand_store_fail(store, store->db ? sqlite3_errmsg(store->db) : "no memory");
 }
 
-static void script(struct hand_store *store, const char *sql)
+void hand_store_script(struct hand_store *store, const char *sql)
 {
 	if (!store->failed)
 		check(store, sqlite3_exec(store->db, sql, NULL, NULL, NULL));
 }
 
-void hand_store_open(struct hand_store *store, const char *path, const char *schema)
+void hand_store_open(struct hand_store *store, const char *path)
 {
 	*store = (struct hand_store){ 0 };
-	check(store, sqlite3_open(path, &store->db));
-	script(store, "PRAGMA journal_mode = WAL");
-	script(store, "PRAGMA synchronous = FULL");
-	script(store, "BEGIN");
-	script(store, schema);
-	script(store, "COMMIT");
+	check(store,
+		sqlite3_open_v2(path, &store->db,
+			SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
+	hand_store_script(store, "PRAGMA journal_mode = WAL");
+	hand_store_script(store, "PRAGMA wal_autocheckpoint = 4000");
+	hand_store_script(store, "PRAGMA synchronous = FULL");
 }
 
 void hand_store_close(struct hand_store *store)
@@ -48,6 +48,20 @@ void hand_store_prepare(struct hand_store *store, size_t statement, const char *
 		check(store,
 			sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
 				&store->statements[statement], NULL));
+}
+
+int64_t hand_store_number(struct hand_store *store, const char *sql)
+{
+	sqlite3_stmt *statement = NULL;
+	int64_t number = -1;
+
+	if (store->failed)
+		return number;
+	check(store, sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL));
+	if (statement && sqlite3_step(statement) == SQLITE_ROW)
+		number = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return number;
 }
 
 static int bind(sqlite3_stmt *statement, const char *kinds, va_list values)
@@ -82,6 +96,8 @@ static int bind(sqlite3_stmt *statement, const char *kinds, va_list values)
 static int start(struct hand_store *store, size_t statement, const char *kinds, va_list values)
 {
 	int code = bind(store->statements[statement], kinds, values);
+
+	store->ran++;
 
 	if (code == SQLITE_OK)
 		code = sqlite3_step(store->statements[statement]);

@@ -20,14 +20,16 @@ enum {
 struct hand_store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[HAND_STATEMENTS];
+	size_t ran; /* statements, so far */
 	bool failed;
 	char text[BENCH_TEXT];
 };
 
-/* Opens (and makes) a file in WAL with synchronous=FULL and runs the script. Close it anyway. */
-void hand_store_open(struct hand_store *store, const char *path, const char *schema);
+/* Opens (and makes) a file with the settings that libsaga has. Close it anyway. */
+void hand_store_open(struct hand_store *store, const char *path);
 void hand_store_close(struct hand_store *store);
 
+void hand_store_script(struct hand_store *store, const char *sql);
 void hand_store_prepare(struct hand_store *store, size_t statement, const char *sql);
 
 /*
@@ -43,6 +45,9 @@ int64_t hand_int64(
 /* The same for the lines of an order: (sku, quantity) rows. Returns how many came. */
 size_t hand_lines(struct hand_store *store, size_t statement, struct bench_line *ret_lines,
 	const char *kinds, ...);
+
+/* A query that is made once: its first number; -1 if there is none. */
+int64_t hand_store_number(struct hand_store *store, const char *sql);
 
 /* What the caller found wrong, as the sticky error. */
 void hand_store_fail(struct hand_store *store, const char *text);

@@ -58,7 +58,7 @@ void hand_encode(msgpack_sbuffer *buffer, const struct hand_event *event)
 
 	msgpack_sbuffer_clear(buffer);
 	msgpack_packer_init(&out, buffer, msgpack_sbuffer_write);
-	msgpack_pack_map(&out, 9);
+	msgpack_pack_map(&out, 10);
 	pair(&out, "specversion", "1.0");
 	id(&out, "id", event->id);
 	pair(&out, "source", event->source);
@@ -66,6 +66,7 @@ void hand_encode(msgpack_sbuffer *buffer, const struct hand_event *event)
 	number(&out, "version", 1);
 	id(&out, "sagaid", event->saga);
 	number(&out, "time", event->time);
+	number(&out, "sequence", event->sequence);
 	id(&out, "causationid", event->causation);
 	text(&out, "data");
 	body(&out, event);
@@ -166,6 +167,8 @@ static bool read_attribute(const msgpack_object_kv *kv, struct hand_event *e)
 		return read_text(&kv->val, e->type, sizeof e->type);
 	if (is(&kv->key, "time"))
 		return read_number(&kv->val, &e->time);
+	if (is(&kv->key, "sequence"))
+		return read_number(&kv->val, &e->sequence);
 	if (is(&kv->key, "data"))
 		return read_body(&kv->val, e);
 	return true;

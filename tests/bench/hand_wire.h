@@ -17,6 +17,7 @@ struct hand_event {
 	uint8_t id[16];
 	uint8_t causation[16];
 	int64_t time;
+	int64_t sequence;
 	char source[BENCH_NAME];
 	char type[2 * BENCH_NAME];
 	char customer[BENCH_NAME];

@@ -17,7 +17,10 @@ enum {
 	BENCH_CUSTOMERS = 91,
 	BENCH_COUNTRIES = 21,
 	BENCH_NAME = 16,
-	BENCH_TEXT = 256
+	BENCH_TEXT = 512,
+	BENCH_BATCH = 256,
+	BENCH_WINDOW = 1024, /* sagas in flight */
+	BENCH_STEPS = 7      /* of a saga: place, reserve, ask, charge, ship, fulfil, withdraw */
 };
 
 struct bench_line {
@@ -49,23 +52,32 @@ struct bench_order *bench_orders(size_t count);
 void bench_provider_charge(const char *key, int64_t cents, char ret_receipt[48]);
 
 double bench_seconds(void);
+double bench_cpu_seconds(void);
 
 /* One run, in an empty directory of its own. */
 struct bench_run {
 	const char *directory;
 	const struct bench_order *orders;
 	size_t count;
-	size_t batch; /* the most steps in one transaction */
+	size_t batch; /* the most steps in one transaction, at most BENCH_BATCH */
 	bool threads; /* one a service */
+};
+
+/* From the first order to the last commit: without making schemas and closing. */
+struct bench_result {
+	double seconds;
+	double cpu; /* seconds of all threads, user and system */
+	uint64_t commits;
+	uint64_t statements;
 };
 
 /*
  * Places all orders and returns when all are fulfilled and committed, having checked that they are.
- * The seconds are from the first order to the last commit: without making schemas and closing. 0,
- * or -1 with the reason in ret_text.
+ * 0, or -1 with the reason in ret_text.
  */
-typedef int bench_fn(const struct bench_run *run, double *ret_seconds, char ret_text[BENCH_TEXT]);
+typedef int bench_fn(
+	const struct bench_run *run, struct bench_result *ret_result, char ret_text[BENCH_TEXT]);
 
-bench_fn hand_run;
+bench_fn hand_run, saga_run_shop;
 
 #endif

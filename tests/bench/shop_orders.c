@@ -66,10 +66,20 @@ void bench_provider_charge(const char *key, int64_t cents, char ret_receipt[48])
 	snprintf(ret_receipt, 48, "receipt-%016" PRIx64, sum);
 }
 
-double bench_seconds(void)
+static double seconds_of(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+double bench_cpu_seconds(void)
+{
+	return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+double bench_seconds(void)
+{
+	return seconds_of(CLOCK_MONOTONIC);
 }

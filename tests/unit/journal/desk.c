@@ -9,7 +9,11 @@ saga_verdict never(saga_step *step)
 }
 
 static const saga_step_def steps[] = {
-	{ .name = "a", .on = { &go }, .run = never, .emits = { &did }, .after = { { &late } } },
+	{ .name = "a",
+		.on = { &go },
+		.run = never,
+		.emits = { &did },
+		.after = { { .event = &late } } },
 	{ .name = "b",
 		.on = { &did },
 		.run = never,

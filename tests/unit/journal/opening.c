@@ -183,7 +183,7 @@ static const saga_step_def renamed_steps[] = {
 		.on = { &go },
 		.run = never,
 		.emits = { &did },
-		.after = { { &late } } },
+		.after = { { .event = &late } } },
 	{ .name = "b",
 		.on = { &did },
 		.run = never,

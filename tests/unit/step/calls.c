@@ -14,7 +14,7 @@ static const saga_step_def steps[] = {
 		.undone = { &undid_a },
 		.undo_outside = { .prepare = prepare_undo_act, .call = call_act },
 		.bar_on = { &stop },
-		.after = { { &late } },
+		.after = { { .event = &late } },
 		.retry = { .attempts = 2, .first_ms = 10, .max_ms = 10 },
 		.undo_retry = { .attempts = 2, .first_ms = 10, .max_ms = 10 } },
 };
