@@ -1,5 +1,6 @@
 #include "follow.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,10 @@ struct saga__follow {
 
 static struct place *place_of(const struct saga__follow *follow, uint64_t seq)
 {
-	return &follow->places[seq % (2 * follow->config.window)];
+	size_t room = 2 * follow->config.window;
+
+	assert(room);
+	return &follow->places[seq % room];
 }
 
 static const struct place *kept_at(const struct saga__follow *follow, uint64_t seq)

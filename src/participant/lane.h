@@ -126,6 +126,6 @@ struct saga__item *saga__lane_leftover(struct saga__lane *lane);
 int64_t saga__lane_turn(struct saga__lane *lane);
 
 /* The body of its thread: turns until it is stopped. */
-void saga__lane_thread(void *lane);
+void saga__lane_thread(void *context);
 
 #endif

@@ -31,7 +31,7 @@ struct saga__call {
 void saga__call_free(struct saga__call *call); /* NULL is fine */
 
 /* Makes the call on this thread; blocks. The rest of the struct tells what came of it. */
-void saga__call_make(struct saga__call *call);
+void saga__call_make(struct saga__call *job);
 
 /* The idempotency key: the same for the run and the undo of a step in a saga. */
 saga_id saga__call_key(const struct saga__call *call, const char *label);

@@ -70,9 +70,7 @@ void saga__slot_move(
 	slot->state = to;
 	slot->why = why;
 	slot->dirty = true;
-	if (saga__slot_holds_back(from) && !saga__slot_holds_back(to))
-		wake_behind(batch, slot);
-	else if (to == SAGA__UNDONE)
+	if ((saga__slot_holds_back(from) && !saga__slot_holds_back(to)) || to == SAGA__UNDONE)
 		wake_behind(batch, slot);
 }
 

@@ -1,5 +1,6 @@
 /* Running a step: its trigger, its outside call, its refusal. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -394,7 +395,6 @@ static int answer_of(enum saga__state state)
 		return SAGA_FAILED;
 	case SAGA__WAITING:
 	case SAGA__TRYING:
-		return SAGA_WAITING;
 	case SAGA__STUCK:
 		return SAGA_WAITING;
 	default:
@@ -495,15 +495,15 @@ void saga__do_read(struct saga__batch *batch, struct saga__work *work)
 void saga__bar(struct saga__batch *batch, struct saga__work *work)
 {
 	struct saga__slot *slot = work->slot;
-	char *why = saga__arena_alloc(&batch->arena, strlen(work->event->type) + 12);
+	size_t size = sizeof "barred by " + strlen(work->event->type);
+	char *why = saga__arena_alloc(&batch->arena, size);
 	saga_error error;
 
 	if (!why) {
 		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
 		return;
 	}
-	memcpy(why, "barred by ", 10);
-	strcpy(why + 10, work->event->type);
+	snprintf(why, size, "barred by %s", work->event->type);
 	if (slot->state == SAGA__DEAD)
 		saga__drop_parked(batch, work, slot, SAGA__PARKED_HELD);
 	saga__slot_withdraw_schedules(batch, work);

@@ -200,6 +200,6 @@ saga_health health(const struct actor *actor);
 /* ---- running it ---- */
 
 /* Runs each test twice: inline on the loop (_i is 0 lanes), and with a lane's thread (1). */
-int run_both_modes(const char *suite, const TTest *const *tests, size_t count);
+int run_both_modes(const char *name, const TTest *const *tests, size_t count);
 
 #endif

@@ -211,7 +211,7 @@ START_TEST(noise_is_refused_or_exact)
 			continue;
 		valid++;
 		if (saga__frame_encode(&message, again, sizeof again) != size ||
-			memcmp(frame, again, size))
+			memcmp(frame, again, size) != 0)
 			ck_abort_msg("not exact");
 	}
 	ck_assert_uint_gt(valid, 1000);

@@ -74,7 +74,7 @@ struct test {
 	int times;
 };
 
-int run_tests(const char *suite, const struct test *tests, size_t count);
+int run_tests(const char *name, const struct test *tests, size_t count);
 #define RUN_TESTS(suite, tests) run_tests(suite, tests, sizeof(tests) / sizeof(tests)[0])
 
 #define OK(code, error) ck_assert_msg((code) == SAGA_OK, "%s", (error).text)

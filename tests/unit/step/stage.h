@@ -153,7 +153,7 @@ struct test {
 	int times; /* _i counts from 0; 0: once */
 };
 
-int run_tests(const char *suite, const struct test *tests, size_t count);
+int run_tests(const char *name, const struct test *tests, size_t count);
 #define RUN_TESTS(suite, tests) run_tests(suite, tests, sizeof(tests) / sizeof(tests)[0])
 
 #endif
