@@ -2,7 +2,7 @@
 #define SAGA_EVENT_JSON_H
 
 /*
- * JSON of events, exact both ways: integers of 64 bits, ids as UUID text, bytes as base64 (RFC 4648,
+ * JSON of events, exact both ways: integers of 64 bits, ids as UUID text, bytes as base64 (RFC 4648
  * padded). Reading is jansson's (feature `json`), writing needs nothing.
  */
 

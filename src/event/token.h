@@ -58,7 +58,7 @@ static inline uint64_t saga__number8(const unsigned char *at)
 	return saga__number4(at) << 32 | saga__number4(at + 4);
 }
 
-/* A text of the short form, of less than 32 bytes, as nearly all are; false: it is another value. */
+/* A text of the short form, of less than 32 bytes, as nearly all are; false: another value. */
 static inline bool saga__scan_short(struct saga__scan *scan, saga_bytes *ret_text)
 {
 	size_t left = (size_t)(scan->end - scan->at);
@@ -104,7 +104,7 @@ static inline bool saga__scan_int(struct saga__scan *scan, struct saga__token *r
 }
 
 /*
- * The next head; for text, bytes and ext also what they hold. False: cut short, no MessagePack, or a
+ * The next head; for text, bytes and ext also what they hold. False: cut short, no MessagePack, a
  * count that the bytes left can't hold; `wrong` says so, and `at` has not moved.
  */
 bool saga__scan_token(struct saga__scan *scan, struct saga__token *ret_token);

@@ -40,7 +40,7 @@ static inline uint64_t saga__word_of(const char *at, size_t size)
 	return saga__word4(at) | (uint64_t)saga__word4(at + size - 4) << 32;
 }
 
-/* Has a bit of SAGA__ODD for each of eight bytes that is not from 1 to 127, or stands behind one. */
+/* Has a bit of SAGA__ODD for each of eight bytes that is not 1 to 127, or stands behind one. */
 #define SAGA__ODD UINT64_C(0x8080808080808080)
 
 static inline uint64_t saga__word_odd(uint64_t word)

@@ -278,7 +278,7 @@ static void set_alarm(struct saga_participant *p, int64_t wait)
 		due = p->trim_at;
 	if (due != INT64_MAX && (wait < 0 || due - now < wait))
 		wait = due > now ? due - now : 0;
-	/* At once is by the wake: a timer of no time would run again within this round of the loop. */
+	/* At once is by the wake: a timer of 0 would run again within this round of the loop. */
 	saga__loop_alarm(p, wait ? wait : -1);
 	if (!wait)
 		saga__wake(p);

@@ -66,7 +66,10 @@ void saga__plan_free(struct saga__plan *plan);
 const struct saga__known *saga__plan_type(
 	const struct saga__plan *plan, const char *name, int version);
 
-/* Whether a step here is `on`, undone or barred by that type; also of a version that is not known here. */
+/*
+ * Whether a step here is on, undone or barred by that type; also by another version of it than is
+ * known here.
+ */
 bool saga__plan_concerns(const struct saga__plan *plan, const char *type, int version);
 
 /* The step's row of that name or schedule; SIZE_MAX: none. */

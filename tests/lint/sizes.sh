@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Files near 250 lines, none over 700; no line over 100 columns (a tab is 8).
+# Files near 250 lines, none over 700 (of tests 1000); no line over 100 columns (a tab is 8).
 . "$(dirname "$0")/lint.sh"
 need perl
 
@@ -11,7 +11,8 @@ done < <(perl -CSD -ne '
 	chomp;
 	print "$ARGV:$.: over 100 columns\n" if length > 100;
 	if (eof) {
-		print "$ARGV has $. lines; 700 are the most\n" if $. > 700;
+		my $most = $ARGV =~ m{^tests/} ? 1000 : 700;
+		print "$ARGV has $. lines; $most are the most\n" if $. > $most;
 		close ARGV;
 	}' "${files[@]}")
 wc -l "${files[@]}" | awk '$2 != "total" { print $1 }' | sort -n |
