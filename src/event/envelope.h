@@ -5,14 +5,14 @@
  * Events on the wire: CloudEvents 1.0 attributes as one MessagePack map, the body under `data`
  * (CloudEvents has no official MessagePack form: this is ours). Keys, in the order that we write:
  *
- *	specversion "1.0", id (UUID), source, type, version (int), sagaid (UUID), time (int, ms since
- *	1970), sequence (int), causationid (UUID), subject, traceparent, data (map)
+ *	specversion "1.0", id (UUID), source, type, version (int), sagaid (UUID), time (int, ms
+ *	since 1970), sequence (int), causationid (UUID), subject, traceparent, data (map)
  *
  * left out where they are zero or empty: sequence, causationid, subject, traceparent. A UUID is the
  * ext type 1 with 16 bytes. A body is a map of its fields by name, absent optional ones left out.
  * What is decoded may have them in any order and have more of them (a newer sender's), but no key
- * that we know twice, and none at any depth that is no text. Source and type are never empty, a time
- * is one that RFC 3339 can say. A reason that is missing is read as "".
+ * that we know twice, and none at any depth that is no text. Source and type are never empty, a
+ * time is one that RFC 3339 can say. A reason that is missing is read as "".
  *
  * Input is hostile: before msgpack-c sees a byte, a scan has checked depth (SAGA__DEPTH + 2), that
  * every count fits the bytes that are left, and that nothing follows the map.
@@ -55,8 +55,8 @@ void saga__buffer_free(struct saga__buffer *buffer);
  * Writes an event, its body from the struct at `body` (of `type`; event->type and version are not
  * looked at) or, with type NULL, as the bytes event->data with event->type and version. Replaces
  * what the buffer held. TOO_BIG, NOMEM, or MALFORMED: a text that is NULL or no UTF-8, a list NULL
- * with a count; error (may be NULL) names the field. A reason that is NULL is written as `why` (with
- * why NULL: ""). `body` NULL: one of reasons and optional fields alone, these left out. On failure
+ * with a count; error (may be NULL) names the field. A reason that is NULL is written as `why`
+ * (with why NULL: ""). `body` NULL: one of reasons and optional fields alone, these left out. On failure
  * the buffer is empty.
  */
 int saga__event_encode(struct saga__buffer *buffer, const struct saga_event *event,

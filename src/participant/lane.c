@@ -403,7 +403,7 @@ static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
 	bool read = chore->kind == SAGA__CHORE_READ;
 	struct saga__report *report =
 		saga__report_new(lane, read ? SAGA__REPORT_READ : SAGA__REPORT_TRIMMED);
-	saga_error error;
+	saga_error error = { .code = SAGA_OK };
 	int code = report ? (read ? read_outbox : trim_outbox)(lane, chore, report, &error)
 			  : saga_error_set(&error, SAGA_NOMEM, "out of memory");
 

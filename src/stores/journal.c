@@ -430,7 +430,7 @@ int saga__journal_forget(struct saga__journal *j, int64_t before, size_t most, s
 			if (f.old[i] && (whole || i + 1 < f.count))
 				code = drop_saga(j, f.sagas[i], &dropped, error);
 		if (code == SAGA_OK) {
-			*cursor = whole ? (saga_id){ { 0 } } : f.sagas[sure - 1];
+			*cursor = whole ? f.last : f.sagas[sure - 1];
 			*ret_dropped = dropped;
 		}
 	}
