@@ -56,8 +56,8 @@ void saga__buffer_free(struct saga__buffer *buffer);
  * looked at) or, with type NULL, as the bytes event->data with event->type and version. Replaces
  * what the buffer held. TOO_BIG, NOMEM, or MALFORMED: a text that is NULL or no UTF-8, a list NULL
  * with a count; error (may be NULL) names the field. A reason that is NULL is written as `why`
- * (with why NULL: ""). `body` NULL: one of reasons and optional fields alone, these left out. On failure
- * the buffer is empty.
+ * (with why NULL: ""). `body` NULL: one of reasons and optional fields alone, these left out. On
+ * failure the buffer is empty.
  */
 int saga__event_encode(struct saga__buffer *buffer, const struct saga_event *event,
 	const saga_type *type, const void *body, const char *why, saga_error *error);

@@ -68,7 +68,7 @@ static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_sh
 static int count_suspicion(
 	struct saga__lane *lane, unsigned from, unsigned shard, saga_id id, saga_error *error)
 {
-	struct saga__stream_row row;
+	struct saga__stream_row row = { .seq = 0 };
 	int code = saga__journal_stream(&lane->journal, shard, &row, error);
 
 	if (code != SAGA_OK)
