@@ -468,6 +468,8 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 	item->event = kind == SAGA__ITEM_EVENT ? saga__blob_ref(effect->event) : NULL;
 	if (saga__lane_push(saga__lane_of(p, shard), item, true, 0) != SAGA_OK)
 		saga__item_free(item);
+	else if (!p->has_thread[saga__lane_of(p, shard) - p->lanes])
+		saga__wake(p); /* this turn has done its batch already */
 }
 
 static void deliver(struct saga_participant *p, struct saga__following *following,

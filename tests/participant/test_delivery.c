@@ -1,6 +1,7 @@
 /* Between participants: restarts, lost and doubled frames, twins; and the log. */
 #include "harness.h"
 
+#include <poll.h>
 #include <stdio.h>
 
 static saga_verdict run_a(saga_step *s)
@@ -291,6 +292,31 @@ START_TEST(the_log_names_saga_and_step)
 }
 END_TEST
 
+/* Whether the loop will go on by itself, and not sleep until something else wakes it. */
+static bool is_awake(struct stage *stage)
+{
+	struct pollfd loop = { .fd = uv_backend_fd(&stage->loop), .events = POLLIN };
+
+	return uv_backend_timeout(&stage->loop) == 0 || poll(&loop, 1, 0) > 0;
+}
+
+START_TEST(an_inline_lane_is_not_left_with_what_came)
+{
+	struct stage *stage = stage_start(0, &def);
+	saga_id saga = stage_saga(stage);
+
+	settle(stage);
+	inject(stage, saga, &go_first);
+	AWAIT(stage, health(&stage->target).queued == 0 || is_awake(stage));
+	for (int64_t until = stage_deadline(); !slot_is(stage, saga, "a", "done");) {
+		stage_turn(stage, until, "the slot", __FILE__, __LINE__);
+		if (health(&stage->target).queued)
+			ck_assert_msg(is_awake(stage), "it sleeps, and an event waits");
+	}
+	stage_end(stage);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -304,6 +330,7 @@ int main(void)
 		two_stores_under_one_name_stop_both,
 		an_event_older_than_history_is_a_dead_letter,
 		the_log_names_saga_and_step,
+		an_inline_lane_is_not_left_with_what_came,
 	};
 
 	return run_both_modes("delivery", tests, sizeof tests / sizeof tests[0]);
