@@ -1,5 +1,6 @@
 #include "token.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "words.h"
@@ -77,6 +78,8 @@ static uint64_t number(const unsigned char *at, unsigned width)
 
 static uint64_t signed_number(uint64_t x, unsigned width)
 {
+	assert(width);
+
 	uint64_t sign = UINT64_C(1) << (8 * width - 1);
 
 	return (x ^ sign) - sign;
@@ -136,7 +139,7 @@ static bool take_long(struct saga__scan *scan, struct saga__token *token)
 	case SAGA__TOKEN_MAP:
 	case SAGA__TOKEN_EXT:
 		token->size = head->fixed ? head->fixed : (uint32_t)value;
-		token->ext = (signed char)at[behind];
+		token->ext = (int8_t)at[behind];
 		return take_content(scan, at + 1 + behind, token);
 	case SAGA__TOKEN_FLAG:
 		token->bits = *at & 1;

@@ -1,5 +1,6 @@
 #include "wire.h"
 
+#include <assert.h>
 #include <msgpack.h>
 #include <stdlib.h>
 #include <string.h>
@@ -322,6 +323,7 @@ static int unpack_scanned(struct saga__decoder *decoder, struct saga__arena *are
 	msgpack_object map;
 	size_t end = 0;
 
+	assert(data.at);
 	if (!body)
 		return saga__arena_error(arena, size, error);
 

@@ -1,25 +1,35 @@
 #!/usr/bin/env bash
 # The core reaches time, randomness, threads and disk through its doors only, includes point one
-# way, and a dependency is named only in the files that own it (DESIGN, sections 3 and 9).
+# way, and a dependency is named only in the files that own it.
 . "$(dirname "$0")/lint.sh"
 need perl
 
-# A file without its comments, each line behind its name and number.
-bare()
+# Every file without its comments, below $bare.
+bare=$(mktemp -d)
+trap 'rm -rf "$bare"' EXIT
+c_files include src transports | (cd "$bare" && xargs -n 1 dirname | sort -u | xargs mkdir -p)
+c_files include src transports | BARE=$bare perl -lne '
+	open my $in, "<", $_ or die "$_: $!";
+	open my $out, ">", "$ENV{BARE}/$_" or die "$_: $!";
+	my $text = do { local $/; <$in> };
+	$text =~ s{/\*.*?\*/|("(?:\\.|[^"\\])*")}{$1 // "\n" x ($& =~ tr/\n//)}gse;
+	print $out $text;'
+
+# hits PATTERN FILE...: the lines that match, each behind its file and number.
+hits()
 {
-	perl -0777 -pe 's{/\*.*?\*/|("(?:\\.|[^"\\])*")}{$1 // "\n" x ($& =~ tr/\n//)}gse' "$1" |
-		awk -v name="$1" '{ print name ":" NR ": " $0 }'
+	local pattern=$1
+	shift
+	[ $# -gt 0 ] && (cd "$bare" && grep -EHn -- "$pattern" "$@")
 }
 
 # complain WHY PATTERN FILE...: whatever matches is a breach.
 complain()
 {
-	local why=$1 pattern=$2 file hits
-	shift 2
-	for file; do
-		hits=$(bare "$file" | grep -E -- "$pattern") || continue
-		breach "$why:"$'\n'"$hits"
-	done
+	local why=$1 found
+	shift
+	found=$(hits "$@") || return 0
+	breach "$why:"$'\n'"$found"
 }
 
 directory()
@@ -37,12 +47,10 @@ calls+='|(uv|pthread|thrd|mtx|cnd|tss|sqlite3|json|nng|natsConnection|PQ)_?[a-z_
 core=$(directory src/event; directory src/step; directory src/delivery)
 
 # json_ is ours too (src/event/json_read.c owns jansson), hence the exception below.
-for file in $core; do
-	found=$(bare "$file" | grep -E "(^|[^A-Za-z0-9_>.])($calls) *\(") || continue
-	[ "$file" != src/event/json_read.c ] ||
-		found=$(grep -Ev '(^|[^A-Za-z0-9_>.])json_[a-z_0-9]* *\(' <<<"$found") || continue
+if found=$(hits "(^|[^A-Za-z0-9_>.])($calls) *\(" $core |
+	grep -Ev '^src/event/json_read\.c:[0-9]+:(.*[^A-Za-z0-9_>.])?json_[a-z_0-9]* *\('); then
 	breach "the core goes past its doors:"$'\n'"$found"
-done
+fi
 complain 'the core includes what only the outside may' \
 	'#include <(time|pthread|threads|signal|unistd|fcntl|poll|uv|sqlite3|sys/.*|netinet/.*)\.h>' $core
 
@@ -64,11 +72,9 @@ complain 'a transport knows plugin.h only' \
 
 owns()
 {
-	local header=$1 owners=$2 file
-	for file in $(c_files include src transports); do
-		[[ $file =~ ^($owners)$ ]] || complain "only $owners may know <$header>" \
-			"#include [<\"]$header[>\"]" "$file"
-	done
+	local header=$1 owners=$2 others
+	mapfile -t others < <(c_files include src transports | grep -Evx -- "$owners")
+	complain "only $owners may know <$header>" "#include [<\"]$header[>\"]" "${others[@]}"
 }
 
 owns 'msgpack(/.*)?\.h' 'src/event/.*'
