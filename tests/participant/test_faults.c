@@ -162,7 +162,7 @@ END_TEST
 static bool mount_small(const char *path)
 {
 	return unshare(CLONE_NEWNS) == 0 &&
-		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
 		mount("tmpfs", path, "tmpfs", 0, "size=1m") == 0;
 }
 
