@@ -178,7 +178,10 @@ SAGA_API void saga_turn(saga_participant *participant);
  */
 SAGA_API void saga_stop(saga_participant *participant);
 
-/* Frees a participant that has stopped, or whose loop never ran. NULL is fine. */
+/*
+ * Frees a participant that has stopped, or whose loop never ran; what was submitted to that is
+ * answered STOPPED in here. NULL is fine.
+ */
 SAGA_API void saga_close(saga_participant *participant);
 
 /* ---- asking it ---- */

@@ -5,8 +5,8 @@
  * Events on the wire: CloudEvents 1.0 attributes as one MessagePack map, the body under `data`
  * (CloudEvents has no official MessagePack form: this is ours). Keys, in the order that we write:
  *
- *	specversion "1.0", id (UUID), source, type, version (int), sagaid (UUID), time (int, ms
- *	since 1970), sequence (int), causationid (UUID), subject, traceparent, data (map)
+ *	specversion "1.0", id (UUID), source, type, version (int), sagaid (UUID), time in ms since
+ *	1970 (int), sequence (int), causationid (UUID), subject, traceparent, data (map)
  *
  * left out where they are zero or empty: sequence, causationid, subject, traceparent. A UUID is the
  * ext type 1 with 16 bytes. A body is a map of its fields by name, absent optional ones left out.
