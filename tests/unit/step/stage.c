@@ -230,8 +230,10 @@ static void take_hand(struct stage *stage, struct saga__items *hand)
 	while ((item = saga__items_pop(&stage->items)))
 		if ((stage->most && hand->count >= stage->most) || item->ready > stage->now)
 			saga__items_push(&rest, item);
-		else
+		else {
+			item->next_ready = 0;
 			saga__items_push(hand, item);
+		}
 	saga__items_move(&stage->items, &rest);
 }
 
@@ -240,11 +242,17 @@ static void settle(struct stage *stage, struct saga__items *hand, bool again)
 {
 	struct saga__item *item;
 
-	while ((item = saga__items_pop(hand)))
-		if (again || (item->kind == SAGA__ITEM_REQUEST && item->ready))
+	while ((item = saga__items_pop(hand))) {
+		/* As a lane does: a retry of a request counts once its batch is committed. */
+		if (!again && item->next_ready) {
+			item->attempts = item->next_attempts;
+			item->ready = item->next_ready;
+		}
+		if (again || (item->kind == SAGA__ITEM_REQUEST && item->next_ready))
 			saga__items_push(&stage->items, item);
 		else if (item->kind != SAGA__ITEM_REQUEST)
 			saga__item_free(item);
+	}
 }
 
 static void take_calls(struct stage *stage)
