@@ -199,13 +199,14 @@ static void leave_reasons_out(const saga_shape *shape, void *body)
 static struct saga__blob *asserted_event(struct saga__batch *batch, struct saga__work *work,
 	const saga_type *type, saga_id *ret_id, saga_error *error)
 {
-	const char *json = *work->parked->body ? work->parked->body : "{}";
-	const void *body;
+	const saga_bytes json = { work->parked->body, strlen(work->parked->body) };
+	const void *body = NULL;
 
-	if (saga__json_read(&batch->arena, (saga_bytes){ json, strlen(json) }, &type->body, &body,
-		    error) != SAGA_OK)
-		return NULL;
-	leave_reasons_out(&type->body, (void *)body);
+	if (json.size) {
+		if (saga__json_read(&batch->arena, json, &type->body, &body, error) != SAGA_OK)
+			return NULL;
+		leave_reasons_out(&type->body, (void *)body);
+	}
 	return saga__batch_encode(batch, work, type, body, work->parked->why, ret_id, error);
 }
 
