@@ -13,6 +13,8 @@
 struct store_under_test {
 	const char *name;
 	const char *scheme;
+	const char *(*server)(void); /* NULL, or its answer is: the store is not to be tested */
+	const char *skipped;         /* what is missing then */
 	/* Writes the URL of an empty database; the directory is there to be used. */
 	void (*fresh_url)(char *url, size_t size, const char *directory);
 	bool many;                /* connections to one URL share a database */
