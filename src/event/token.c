@@ -272,7 +272,7 @@ static inline bool skip_all(struct saga__scan *scan, uint32_t count, bool map, u
 static SAGA__ASIDE bool skip_long(struct saga__scan *scan, unsigned depth)
 {
 	const unsigned char *head = scan->at;
-	struct saga__token token;
+	struct saga__token token = { .size = 0 };
 
 	if (!saga__scan_token(scan, &token))
 		return false;
