@@ -245,7 +245,8 @@ static bool put_param(CS_COMMAND *command, const struct saga__mssql_param *param
 		.datatype = param->type, .status = CS_INPUTVALUE, .maxlength = (CS_INT)param->size
 	};
 
-	format.namelen = snprintf(format.name, sizeof format.name, "@p%zu", number);
+	/* Some servers know parameters without names by this name alone. */
+	format.namelen = snprintf(format.name, sizeof format.name, "@P%zu", number);
 	return ct_param(command, &format, (void *)(uintptr_t)param->at, (CS_INT)param->size, 0) ==
 		CS_SUCCEED;
 }

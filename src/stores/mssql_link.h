@@ -26,9 +26,9 @@ struct saga__mssql_link {
 	char text[200]; /* in its words, or the client's if the server said nothing */
 };
 
-/* A value that goes with a request, as `@p1` and on. */
+/* A value that goes with a request, as `@P1` and on. */
 struct saga__mssql_param {
-	int type;       /* CS_BIGINT_TYPE, CS_BIT_TYPE, CS_BINARY_TYPE, CS_IMAGE_TYPE */
+	int type; /* CS_BIGINT_TYPE, CS_BIT_TYPE, CS_BINARY_TYPE, CS_IMAGE_TYPE, CS_TEXT_TYPE */
 	const void *at; /* borrowed */
 	size_t size;
 };

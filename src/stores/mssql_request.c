@@ -10,7 +10,9 @@
 
 enum {
 	BEGINNING = 40,    /* bytes of a statement that its error names */
-	SHORT_TEXT = 4000, /* UTF-16 units of an nvarchar that is no large object */
+	SHORT_TEXT = 4000, /* units of UTF-16 of an nvarchar that is no large object */
+	JSON_GROWTH = 6,   /* of a character that becomes \u0001 */
+	JSON_ROOM = 16,    /* for what is around the text */
 	SHORT_BYTES = 8000
 };
 
@@ -186,7 +188,8 @@ static void put_sql(struct saga__mssql_request *request, const saga_statement *s
 
 /* ---- values ---- */
 
-static const char *type_of(const saga_value *value, size_t wide_size)
+/* A text has at most as many units of UTF-16 as it has bytes. */
+static const char *type_of(const saga_value *value)
 {
 	switch (value->kind) {
 	case SAGA_VALUE_INT64:
@@ -196,17 +199,20 @@ static const char *type_of(const saga_value *value, size_t wide_size)
 	case SAGA_VALUE_ID:
 		return "binary(16)";
 	case SAGA_VALUE_TEXT:
-		return wide_size <= 2 * SHORT_TEXT ? "nvarchar(4000)" : "nvarchar(max)";
+		return value->as.bytes.size <= SHORT_TEXT ? "nvarchar(4000)" : "nvarchar(max)";
 	default:
 		return value->as.bytes.size <= SHORT_BYTES ? "varbinary(8000)" : "varbinary(max)";
 	}
 }
 
-static uint8_t *put_unit(uint8_t *to, unsigned unit)
+static bool is_ascii(const saga_bytes *text)
 {
-	to[0] = (uint8_t)(unit & 0xff);
-	to[1] = (uint8_t)(unit >> 8);
-	return to + 2;
+	const uint8_t *at = text->at;
+
+	for (size_t i = 0; i < text->size; i++)
+		if (at[i] & 0x80)
+			return false;
+	return true;
 }
 
 static unsigned character_of(const uint8_t *at, size_t size)
@@ -219,40 +225,50 @@ static unsigned character_of(const uint8_t *at, size_t size)
 	return character;
 }
 
+static char *put_character(char *to, unsigned character)
+{
+	if (character >= 0x10000)
+		return to +
+			sprintf(to, "\\u%04x\\u%04x", 0xd800 + ((character - 0x10000) >> 10),
+				0xdc00 + ((character - 0x10000) & 0x3ff));
+	if (character < 0x20 || character > 0x7e || character == '"' || character == '\\')
+		return to + sprintf(to, "\\u%04x", character);
+	*to++ = (char)character;
+	return to;
+}
+
 /* NULL: it is no UTF-8. */
-static uint8_t *widen(const saga_bytes *text, uint8_t *to)
+static char *put_json(char *to, const saga_bytes *text)
 {
 	const uint8_t *at = text->at;
 	size_t step;
 
+	to = stpcpy(to, "{\"v\":\"");
 	for (size_t left = text->size; left > 0; left -= step, at += step) {
-		unsigned character;
-
 		if (!(step = saga__utf8_step(at, left)))
 			return NULL;
-		character = character_of(at, step);
-		if (character >= 0x10000) {
-			to = put_unit(to, 0xd800 + ((character - 0x10000) >> 10));
-			to = put_unit(to, 0xdc00 + ((character - 0x10000) & 0x3ff));
-		} else {
-			to = put_unit(to, character);
-		}
+		to = put_character(to, character_of(at, step));
 	}
-	return to;
+	return stpcpy(to, "\"}");
 }
 
 static int add_text(struct saga__mssql_request *request, const saga_value *value, const char *sql,
 	saga_error *error)
 {
-	uint8_t *at = request->wide + request->wide_size;
-	const uint8_t *end = widen(&value->as.bytes, at);
+	struct saga__mssql_param *param = &request->params[request->param_count];
+	char *at = request->json + request->json_size;
+	const char *end;
 
-	if (!end)
-		return saga__mssql_fail(
-			SAGA_REFUSED, sql, error, "a text among its values is no UTF-8");
-	request->wide_size += (size_t)(end - at);
-	request->params[request->param_count++] =
-		(struct saga__mssql_param){ CS_IMAGE_TYPE, at, (size_t)(end - at) };
+	*param = (struct saga__mssql_param){ CS_TEXT_TYPE,
+		value->as.bytes.size ? value->as.bytes.at : "", value->as.bytes.size };
+	if (!is_ascii(&value->as.bytes)) {
+		if (!(end = put_json(at, &value->as.bytes)))
+			return saga__mssql_fail(
+				SAGA_REFUSED, sql, error, "a text among its values is no UTF-8");
+		request->json_size += (size_t)(end - at);
+		*param = (struct saga__mssql_param){ CS_TEXT_TYPE, at, (size_t)(end - at) };
+	}
+	request->param_count++;
 	return SAGA_OK;
 }
 
@@ -307,11 +323,11 @@ static int add_values(struct saga__mssql_request *request, const saga_statement 
 	for (size_t i = 0; i < count; i++) {
 		values += statements[i].value_count;
 		for (size_t k = 0; k < statements[i].value_count; k++)
-			bytes += 2 * bytes_of(&statements[i].values[k]);
+			bytes += JSON_ROOM + JSON_GROWTH * bytes_of(&statements[i].values[k]);
 	}
 	request->params = calloc(values + 1, sizeof *request->params);
-	request->wide = malloc(bytes + 1);
-	if (!request->params || !request->wide)
+	request->json = malloc(bytes + 1);
+	if (!request->params || !request->json)
 		return saga_error_set(error, SAGA_NOMEM, "store: out of memory");
 	for (size_t i = 0; i < count; i++)
 		for (size_t k = 0; code == SAGA_OK && k < statements[i].value_count; k++)
@@ -321,7 +337,7 @@ static int add_values(struct saga__mssql_request *request, const saga_statement 
 
 /* ---- the request ---- */
 
-/* `@t1`: what came as the bytes of a text is one from here on. */
+/* `@t1`: what came as JSON is text from here on. */
 static void put_texts(
 	struct saga__mssql_request *request, const saga_statement *statements, size_t count)
 {
@@ -330,14 +346,19 @@ static void put_texts(
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < statements[i].value_count; k++) {
 			const saga_value *value = &statements[i].values[k];
-			const char *type;
 
-			if (value->kind == SAGA_VALUE_NULL || ++number == 0 ||
-				value->kind != SAGA_VALUE_TEXT)
+			if (value->kind != SAGA_VALUE_NULL)
+				number++;
+			if (value->kind != SAGA_VALUE_TEXT || is_ascii(&value->as.bytes))
 				continue;
-			type = type_of(value, request->params[number - 1].size);
-			put(request, "DECLARE @t%zu %s=CAST(@p%zu AS %s);", number, type, number,
-				type);
+			put(request, "DECLARE @t%zu %s=", number, type_of(value));
+			if (value->as.bytes.size <= SHORT_TEXT)
+				put(request, "JSON_VALUE(@P%zu,'$.v');", number);
+			else
+				put(request,
+					"(SELECT v FROM OPENJSON(@P%zu)"
+					" WITH (v nvarchar(max) '$.v'));",
+					number);
 		}
 	}
 }
@@ -346,28 +367,26 @@ static void put_texts(
 static void put_statement(
 	struct saga__mssql_request *request, const saga_statement *statement, size_t *number)
 {
-	size_t own = 0, first = *number;
+	size_t own = 0;
 
 	put(request, "EXEC sp_executesql N'");
 	put_sql(request, statement);
 	put(request, "'");
-	for (size_t k = 0; k < statement->value_count; k++) {
-		const saga_value *value = &statement->values[k];
-
-		if (value->kind == SAGA_VALUE_NULL)
-			continue;
-		put(request, "%s@saga%zu %s", own ? "," : ",N'", own + 1,
-			type_of(value, request->params[first + own].size));
-		own++;
-	}
-	if (own)
-		put(request, "'");
 	for (size_t k = 0; k < statement->value_count; k++)
 		if (statement->values[k].kind != SAGA_VALUE_NULL) {
-			bool text = statement->values[k].kind == SAGA_VALUE_TEXT;
-
-			put(request, ",@%c%zu", text ? 't' : 'p', ++*number);
+			put(request, "%s@saga%zu %s", own ? "," : ",N'", own + 1,
+				type_of(&statement->values[k]));
+			own++;
 		}
+	if (own)
+		put(request, "'");
+	for (size_t k = 0; k < statement->value_count; k++) {
+		const saga_value *value = &statement->values[k];
+		bool json = value->kind == SAGA_VALUE_TEXT && !is_ascii(&value->as.bytes);
+
+		if (value->kind != SAGA_VALUE_NULL)
+			put(request, ",@%c%zu", json ? 't' : 'P', ++*number);
+	}
 	put(request, ";");
 }
 
@@ -417,5 +436,5 @@ void saga__mssql_request_free(struct saga__mssql_request *request)
 {
 	free(request->text);
 	free(request->params);
-	free(request->wide);
+	free(request->json);
 }

@@ -6,8 +6,9 @@
  *
  * Each statement runs by an sp_executesql of its own, so that it has a plan of its own in the
  * server's cache, whatever it is sent with. Behind it stands how many rows it changed, as a set of
- * rows of ours; what fails ends the request's work. Values are parameters. Text among them travels
- * as bytes of UTF-16, since ct-lib has no type that is not the server's code page.
+ * rows of ours; what fails ends the request's work. Values are parameters. ct-lib has no type for
+ * text that is not in the server's code page: a text beyond ASCII travels as JSON with escapes,
+ * which the server reads into an NVARCHAR.
  */
 
 #include "mssql_link.h"
@@ -34,8 +35,8 @@ struct saga__mssql_request {
 	size_t size, room;
 	struct saga__mssql_param *params;
 	size_t param_count;
-	uint8_t *wide; /* the texts, as UTF-16LE */
-	size_t wide_size;
+	char *json; /* the texts beyond ASCII */
+	size_t json_size;
 	bool failed; /* out of memory */
 };
 
