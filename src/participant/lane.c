@@ -393,6 +393,8 @@ static int trim_outbox(struct saga__lane *lane, const struct saga__chore *chore,
 
 	if (code == SAGA_OK)
 		code = saga__journal_stream(&lane->journal, chore->shard, &row, error);
+	if (dropped == (int64_t)chore->most)
+		report->again = *chore;
 	report->shard = chore->shard;
 	report->first = row.first;
 	return code;
