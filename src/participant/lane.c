@@ -11,7 +11,8 @@ enum {
 	BACKOFF_MAX_MS = 5000,
 	LOOK_MS = 2000,
 	FORGET_MS = 60000,
-	FORGET_SLOTS = 512,
+	FORGET_BUSY_MS = 100, /* between two pieces, while batches wait */
+	FORGET_SAGAS = 256,
 };
 
 int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *options)
@@ -431,10 +432,10 @@ static void forget(struct saga__lane *lane)
 	int64_t now = saga__monotonic(lane->options.env), dropped = 0;
 	int64_t before = saga__wall(lane->options.env) - lane->options.history_ms;
 	saga_error error;
-	int code = saga__journal_forget(
-		&lane->journal, before, FORGET_SLOTS, &lane->cursor, &dropped, &error);
+	int code = saga__journal_forget(&lane->journal, lane->locked, lane->shard_count, before,
+		FORGET_SAGAS, &lane->cursor, &dropped, &error);
 
-	lane->forget_at = now + (dropped ? 0 : FORGET_MS);
+	lane->forget_at = dropped ? now - FORGET_MS + FORGET_BUSY_MS : now + FORGET_MS;
 	if (code != SAGA_OK)
 		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
 }
@@ -501,11 +502,14 @@ int64_t saga__lane_turn(struct saga__lane *lane)
 		saga__lane_look(lane);
 		lane->look_at = now + LOOK_MS;
 	}
-	if (saga__lane_batch(lane))
+	/* A lane that is never idle forgets too, if later. */
+	if (lane->up && now >= lane->forget_at + FORGET_MS)
+		forget(lane);
+	if (!lane->up || saga__lane_batch(lane))
 		return 0;
 	if (now >= lane->forget_at)
 		forget(lane);
-	return saga__lane_idle_ms(lane);
+	return lane->up ? saga__lane_idle_ms(lane) : 0;
 }
 
 void saga__lane_thread(void *context)

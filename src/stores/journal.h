@@ -130,10 +130,12 @@ int saga__journal_count(
 	struct saga__journal *journal, struct saga__counts *ret_counts, saga_error *error);
 
 /*
- * Forgets sagas whose slots are all settled and last moved before `before`: looks at up to `most`
- * slots behind *cursor and moves that on; zero: begin anew.
+ * Forgets sagas of these shards whose slots are all settled and last moved before `before`, under
+ * the lock of their streams: looks at up to `most` sagas behind *cursor and moves that on; zero:
+ * begin anew.
  */
-int saga__journal_forget(struct saga__journal *journal, int64_t before, size_t most,
-	saga_id *cursor, int64_t *ret_dropped, saga_error *error);
+int saga__journal_forget(struct saga__journal *journal, const struct saga__shard *shards,
+	size_t shard_count, int64_t before, size_t most, saga_id *cursor, int64_t *ret_dropped,
+	saga_error *error);
 
 #endif
