@@ -44,18 +44,21 @@ static bool may_run(struct saga_step *step, bool writes, const char *sql)
 		(void)saga__step_fail(step, error.code, "%s", error.text);
 		return false;
 	}
-	step->marked = true;
+	step->marked = batch->marked = true;
 	return true;
 }
 
 void *saga_native(saga_step *step)
 {
 	struct saga__batch *batch = step->batch;
+	void *native;
 
 	if (!may_run(step, false, NULL) || !batch->store_ops->native)
 		return NULL;
 	step->native = true;
-	return batch->store_ops->native(batch->store);
+	if (!(native = batch->store_ops->native(batch->store)))
+		(void)saga__step_fail(step, SAGA_NOMEM, "out of memory");
+	return native;
 }
 
 static void count_changes(void *context, size_t i, int64_t changed)
