@@ -32,6 +32,10 @@ struct saga__lane_options {
 	void *host;
 };
 
+enum {
+	SAGA__CALM_FIRST = 64
+};
+
 /* A job between batches. */
 enum saga__chore_kind {
 	SAGA__CHORE_READ = 1,
@@ -70,6 +74,9 @@ struct saga__lane {
 	bool up;
 	bool consumes_own;
 	size_t limit;       /* events in the next batch */
+	size_t ceiling;     /* of that, while batches of more lose to others */
+	size_t calm;        /* batches in a row that lost to nobody */
+	size_t calm_wanted; /* until the ceiling rises */
 	int failures;       /* in a row */
 	int64_t not_before; /* after a failure: monotonic */
 	int64_t due;        /* of parked rows; the store's clock */

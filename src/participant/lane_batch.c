@@ -10,7 +10,8 @@
 #include "../step/work.h"
 
 enum {
-	CONTENTIONS_MOST = 8
+	CONTENTIONS_MOST = 8,
+	CALM_MOST = 8192
 };
 
 /* ---- gathering ---- */
@@ -484,12 +485,18 @@ static int transact(
 
 /* ---- when it fails ---- */
 
-/* One event alone that keeps losing is parked: no handler runs, their triggers come again. */
+/*
+ * Smaller batches hold fewer rows that others want. A loss may cost a second (a server looks for
+ * deadlocks no sooner), so the larger ones are tried again only after many that lost to nobody.
+ *
+ * One event alone that keeps losing is parked: no handler runs, their triggers come again. */
 static void fewer(struct saga__lane *lane, const saga_error *error, size_t tried)
 {
 	struct saga__batch *batch = &lane->batch;
 
-	lane->limit = tried > 1 ? tried / 2 : 1;
+	lane->limit = lane->ceiling = tried > 1 ? tried / 2 : 1;
+	lane->calm_wanted *= lane->calm_wanted < CALM_MOST ? 2 : 1;
+	lane->calm = 0;
 	if (tried > 1)
 		return;
 	if (lane->failures >= CONTENTIONS_MOST && !batch->instead) {
@@ -559,7 +566,15 @@ static void succeeded(struct saga__lane *lane)
 	lane->failures = 0;
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.poison_count = 0;
-	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
+	if (lane->ceiling < most && ++lane->calm >= lane->calm_wanted) {
+		lane->ceiling += lane->ceiling / 4 + 1;
+		lane->calm = 0;
+	}
+	if (lane->ceiling >= most) {
+		lane->ceiling = most;
+		lane->calm_wanted = SAGA__CALM_FIRST;
+	}
+	lane->limit = lane->limit * 2 < lane->ceiling ? lane->limit * 2 : lane->ceiling;
 }
 
 bool saga__lane_batch(struct saga__lane *lane)
