@@ -18,8 +18,7 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 {
 	memset(lane, 0, sizeof *lane);
 	lane->options = *options;
-	lane->limit = lane->ceiling = options->limits.batch_events;
-	lane->calm_wanted = SAGA__CALM_FIRST;
+	lane->limit = options->limits.batch_events;
 	lane->revive = true;
 	lane->due = SAGA__NEVER;
 	saga__items_init(&lane->queue);
