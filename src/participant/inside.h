@@ -72,6 +72,7 @@ struct saga_participant {
 
 	/* lanes */
 	struct saga__lane lanes[SAGA__LANES_MOST];
+	struct saga__pace pace;
 	uv_thread_t threads[SAGA__LANES_MOST];
 	bool lane_up[SAGA__LANES_MOST];
 	size_t lane_count;

@@ -57,7 +57,7 @@ static void lane_came_up(struct saga_participant *p, const struct saga__report *
 
 	if (report->lane == &p->lanes[0])
 		p->counts = report->counts;
-	if (!p->known && report->lowered)
+	if (!p->known && report->lowered && report->lane == &p->lanes[0])
 		saga__log(p, SAGA_WARNING, "store.not_durable",
 			"the store's URL lowers its durability: what is promised holds only until "
 			"the"
