@@ -33,9 +33,9 @@ enum {
 	RECVBUF = 2048,
 	ECHOES = 4, /* while sendbuf frames go out */
 	TICK_MS = 100,
-	DOWN = 10, /* the following in ticks: not up by then is said */
-	ECHO = 20, /* between two of them when all is well */
-	LOST = 5,  /* a sender waits no longer for one */
+	DOWN = 10,  /* the following in ticks: not up by then is said */
+	PULSE = 20, /* between two echoes when all is well */
+	LOST = 5,   /* a sender waits no longer for one */
 	PATIENCE = 100,
 };
 
@@ -332,7 +332,7 @@ static bool look(struct member *self)
 		give_up(self);
 		say_echo(self);
 	} else if (self->pub.pipe && self->sub.pipe &&
-		(self->state != UP || quiet % ECHO == ECHO - 1)) {
+		(self->state != UP || quiet % PULSE == ECHO - 1)) {
 		say_echo(self);
 	}
 	if (quiet < PATIENCE)
