@@ -30,6 +30,7 @@
 enum {
 	TOPIC_BYTES = 64, /* with its NUL */
 	SENDBUF = 1024,
+	SENDBUF_MOST = 8192, /* nng's; our own bound comes before it */
 	RECVBUF = 2048,
 	ECHOES = 4, /* while sendbuf frames go out */
 	TICK_MS = 100,
@@ -414,9 +415,8 @@ static int open_sockets(struct member *self, const char *const *topics)
 		(failed = nng_aio_alloc(&self->tick, on_tick, self)) != 0 ||
 		(failed = notify(&self->pub)) != 0 || (failed = notify(&self->sub)) != 0)
 		return failed;
-	/* Twice: frames, and the echoes among them. New ones go first: gaps are to be late. */
-	if ((failed = nng_socket_set_int(
-		     self->pub.socket, NNG_OPT_SENDBUF, 2 * (int)self->place.sendbuf)) != 0 ||
+	/* For frames, and the echoes among them. When full, new ones are lost: gaps come late. */
+	if ((failed = nng_socket_set_int(self->pub.socket, NNG_OPT_SENDBUF, SENDBUF_MOST)) != 0 ||
 		(failed = nng_socket_set_int(
 			 self->sub.socket, NNG_OPT_RECVBUF, (int)self->place.recvbuf)) != 0 ||
 		(failed = nng_socket_set_bool(self->sub.socket, NNG_OPT_SUB_PREFNEW, false)) != 0)

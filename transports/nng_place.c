@@ -120,7 +120,7 @@ struct limit {
 };
 
 static const struct limit limits[] = {
-	{ "sendbuf", offsetof(struct saga__nng_place, sendbuf), 16, 4096 },
+	{ "sendbuf", offsetof(struct saga__nng_place, sendbuf), 16, 8192 },
 	{ "recvbuf", offsetof(struct saga__nng_place, recvbuf), 16, 8192 },
 	{ "frame", offsetof(struct saga__nng_place, frame), 1024, 268435456 },
 	{ "reconnect", offsetof(struct saga__nng_place, reconnect), 10, 60000 },

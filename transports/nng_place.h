@@ -13,8 +13,9 @@
  * they are (nothing is escaped):
  *
  *	out        PORT, HOST:PORT or PATH
- *	sendbuf    frames on their way out: 16 to 4096
- *	recvbuf    frames that came and wait to be read: 16 to 8192
+ *	sendbuf    frames on their way out: 16 to 8192. A participant's default 1024, that of the
+ *	           bus 8192 a listener
+ *	recvbuf    frames that came and wait to be read: 16 to 8192. Default 2048, of the bus 8192
  *	frame      bytes of the largest message that is let in: 1024 to 268435456; a connection that
  *	           announces a larger one is closed. Default 1048576
  *	reconnect  ms, the longest wait between two attempts to connect: 10 to 60000. Default 1000
