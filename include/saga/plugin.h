@@ -50,6 +50,15 @@ typedef struct saga_transport_options {
 	void *context;             /* `transport_context` of the options */
 } saga_transport_options;
 
+/* What a transport counted since it was opened. */
+typedef struct saga_transport_figures {
+	uint64_t sent;      /* frames taken by `send` */
+	uint64_t received;  /* frames taken by saga_port_receive */
+	uint64_t refused;   /* either way: larger than frame_bytes, or no frame at all */
+	uint64_t lost;      /* sent, and perhaps lost, as far as the transport can tell */
+	uint64_t connects;  /* connections made */
+} saga_transport_figures;
+
 typedef struct saga_transport_ops {
 	size_t size;
 	const char *schemes;  /* "nng+tcp nng+ipc", separated by a space */
@@ -85,6 +94,9 @@ typedef struct saga_transport_ops {
 	 * calls saga_port_closed, then or later, as its last act. Frames that wait may be lost.
 	 */
 	void (*close)(void *transport);
+
+	/* Loop thread; must not block. saga_health_of shows them. Optional. */
+	void (*figures)(void *transport, saga_transport_figures *ret_figures);
 } saga_transport_ops;
 
 /*
