@@ -8,6 +8,9 @@ static const saga_store_ops *const stores[] = {
 #ifdef SAGA_HAVE_SQLITE
 	&saga__sqlite_store,
 #endif
+#ifdef SAGA_HAVE_POSTGRES
+	&saga__postgres_store,
+#endif
 	NULL
 };
 

@@ -6,6 +6,7 @@
 #include <saga/plugin.h>
 
 extern const saga_store_ops saga__sqlite_store;
+extern const saga_store_ops saga__postgres_store;
 extern const saga_transport_ops saga__inproc_transport;
 
 /* The built-in transport of a scheme ("inproc"); NULL if this build lacks it. Any thread. */

@@ -311,9 +311,9 @@ static void start_at(struct saga__follow *follow, uint64_t first, int64_t now)
 {
 	clear(follow, first - 1);
 	begin_behind(follow, first - 1, (saga_id){ { 0 } });
-	join(follow, now);
 	if (follow->move_due == INT64_MAX)
 		follow->move_due = now + follow->config.move_ms;
+	join(follow, now); /* it may stop, and then nothing is due */
 }
 
 /* ---- what the owner says ---- */

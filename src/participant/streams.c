@@ -110,7 +110,7 @@ static void port_closed(void *host)
 	struct saga_participant *p = host;
 
 	p->transport = NULL;
-	saga__loop_close_handles(p);
+	p->driver->stop(p);
 }
 
 void saga__port_init(struct saga_participant *p)
@@ -511,7 +511,7 @@ static void do_follow_effect(struct saga_participant *p, struct saga__following 
 
 static bool has_room(struct saga_participant *p)
 {
-	size_t load = saga__pool_load(&p->pool);
+	size_t load = p->driver->calls(p);
 
 	for (size_t i = 0; i < p->lane_count; i++)
 		load += saga__lane_load(&p->lanes[i]);

@@ -74,7 +74,10 @@ static void check_transaction(struct saga_step *step)
 		batch->poisons[at].row = (size_t)(step->def - batch->plan->steps);
 		saga__batch_lose(batch, SAGA_MISUSE, "a handler ended the transaction itself");
 	} else {
-		saga__batch_lose(batch, SAGA_CONTENDED, step->error.text);
+		saga__batch_lose(batch,
+			saga__code_loses_batch(step->error.code) ? step->error.code
+								 : SAGA_CONTENDED,
+			step->error.text);
 	}
 }
 
