@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../mutation.h"
 #include "inside.h"
 
 enum {
@@ -157,7 +158,7 @@ static void trim(struct saga_participant *p)
 			p->publishes[shard] ? saga__publish_seen_by_all(p->publishes[shard]) : 0;
 		struct saga__chore chore = { .kind = SAGA__CHORE_TRIM,
 			.shard = shard,
-			.last = seen,
+			.last = SAGA__MUTANT(trim_unseen) ? UINT64_MAX / 4 : seen,
 			.before = wall - p->options.retention_ms,
 			.most = TRIM_MOST };
 
