@@ -92,6 +92,8 @@ static void turn(saga_sim *sim, struct saga__happening *happening)
 	struct saga__member *member = happening->member;
 	int64_t free_at = saga__member_now(member);
 
+	if (member->p->life == SAGA__STOPPED)
+		return;
 	/* An alarm was moved, and another turn stands for it. */
 	if (member->turn_at != happening->at)
 		return;
@@ -102,8 +104,7 @@ static void turn(saga_sim *sim, struct saga__happening *happening)
 		member->wake_at = free_at;
 		if (member->alarm_at < free_at)
 			member->alarm_at = SAGA__SIM_NEVER;
-	} else if ((member->wake_at <= sim->now || member->alarm_at <= sim->now) &&
-		member->p->life != SAGA__STOPPED) {
+	} else if (member->wake_at <= sim->now || member->alarm_at <= sim->now) {
 		take_turn(member);
 	}
 	plan_turn(member);
