@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../event/id.h"
+#include "../mutation.h"
 
 enum {
 	WINDOW_MOST = 65536
@@ -549,6 +550,8 @@ static bool next_seen(struct saga__follow *follow, int64_t now, struct saga__fol
 	shard->say = false;
 	shard->said = shard->at.seq;
 	shard->said_at = now;
+	if (SAGA__MUTANT(seen_lost))
+		return false;
 	fill(follow, SAGA__SEEN, effect);
 	effect->message.shard = number;
 	effect->message.of = follow->config.shards;

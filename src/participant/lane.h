@@ -43,22 +43,6 @@ struct saga__lane_options {
 	void *host;
 };
 
-/* A job between batches. */
-enum saga__chore_kind {
-	SAGA__CHORE_READ = 1,
-	SAGA__CHORE_TRIM
-};
-
-struct saga__chore {
-	struct saga__chore *next;
-	int kind;
-	unsigned shard;
-	uint64_t first, last; /* READ; TRIM: up to last */
-	int64_t before;       /* TRIM: older than that */
-	size_t most;
-	bool loud; /* TRIM: say so if anything goes */
-};
-
 struct saga__lane_shard {
 	uint64_t own;    /* our own events up to here are committed */
 	uint64_t sent;   /* up to here was reported */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../event/peek.h"
+#include "../mutation.h"
 #include "../step/call.h"
 #include "../step/work.h"
 
@@ -71,6 +72,7 @@ static void gather(struct saga__lane *lane)
 void saga__lane_put_back(struct saga__lane *lane)
 {
 	uv_mutex_lock(&lane->lock);
+	lane->hand_count -= SAGA__MUTANT(replay_forgets_one) && lane->hand_count > 0;
 	while (lane->hand_count)
 		saga__items_push_front(&lane->queue, lane->hand[--lane->hand_count]);
 	lane->busy = 0;
@@ -227,7 +229,7 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 			moves[count++] =
 				(struct saga__move){ item->source, item->shard, 0, { { 0 } } };
 		if (item->seq > moves[k].seq) {
-			moves[k].seq = item->seq;
+			moves[k].seq = item->seq + SAGA__MUTANT(position_too_early);
 			moves[k].id = item->id;
 		}
 	}
@@ -315,7 +317,7 @@ static int tell_missed(struct saga__lane *lane, struct saga__report *report, sag
 			report->sent[k].before = last;
 			last = report->sent[k].id;
 		}
-		shard->catching_up = lane->consumes_own;
+		shard->catching_up = lane->consumes_own && !SAGA__MUTANT(own_skipped);
 	}
 	return SAGA_OK;
 }
@@ -462,20 +464,22 @@ static int transact(
 	if ((code = saga__journal_load(journal, batch, error)) != SAGA_OK)
 		return code;
 	saga__batch_run(batch);
-	if (batch->lost.code != SAGA_OK) {
+	if (batch->lost.code != SAGA_OK && !SAGA__MUTANT(lost_batch_committed)) {
 		*error = batch->lost;
 		return batch->lost.code;
 	}
 	find_own(lane);
 	report->move_count = gather_moves(lane, report->moves);
-	code = saga__journal_write(
-		journal, batch, lane->own, report->moves, report->move_count, &woken, error);
+	code = saga__journal_write(journal, batch, lane->own, report->moves,
+		SAGA__MUTANT(position_not_stored) ? 0 : report->move_count, &woken, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = next_due(lane, &soonest, error);
 	if (code == SAGA_OK)
 		code = tell_outgoing(lane, report);
 	if (code == SAGA_OK)
 		code = journal->ops->commit(journal->store, error);
+	if (SAGA__MUTANT(unknown_is_done) && code == SAGA_UNKNOWN)
+		code = SAGA_OK;
 	if (code != SAGA_OK)
 		return code;
 	lane->due = soonest < batch->due ? soonest : batch->due;
@@ -628,6 +632,11 @@ bool saga__lane_batch(struct saga__lane *lane)
 	if (code == SAGA_OK)
 		code = transact(lane, from, report, &error);
 	lane->alone = 0;
+	if (SAGA__MUTANT(sent_before_commit) && code != SAGA_OK && report && report->sent_count) {
+		report->move_count = 0;
+		lane->options.report(lane->options.host, report);
+		report = NULL;
+	}
 	if (code != SAGA_OK) {
 		saga__report_free(report);
 		failed(lane, code, &error);

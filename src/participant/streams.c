@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../event/peek.h"
+#include "../mutation.h"
 #include "inside.h"
 
 enum {
@@ -462,6 +463,8 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 	item->seq = effect->seq;
 	item->id = effect->id;
 	item->event = kind == SAGA__ITEM_EVENT ? saga__blob_ref(effect->event) : NULL;
+	if (SAGA__MUTANT(seen_of_received))
+		saga__follow_committed(following->follow, shard, item->seq, item->id, 0);
 	if (saga__lane_push(saga__lane_of(p, shard), item, true, 0) != SAGA_OK)
 		saga__item_free(item);
 	else if (!p->has_thread[saga__lane_of(p, shard) - p->lanes])
