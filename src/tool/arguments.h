@@ -22,7 +22,8 @@ enum option_flag {
 	OPTION_NOTE = 64,
 	OPTION_HELP = 128,
 	OPTION_IN = 256,
-	OPTION_OUT = 512
+	OPTION_OUT = 512,
+	OPTION_DIALECT = 1024
 };
 
 struct arguments {
@@ -33,6 +34,7 @@ struct arguments {
 	const char *outcome;
 	const char *body;
 	const char *note;
+	int dialect; /* a saga_dialect; 0: none */
 	const char *in;
 	const char *out;
 	struct id_range *ids; /* the operands */
