@@ -1,5 +1,6 @@
 #include "lane.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -427,15 +428,27 @@ static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
 	saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
 }
 
+static void letters_dropped(struct saga__lane *lane, int64_t count)
+{
+	char text[96];
+
+	(void)snprintf(text, sizeof text, "%lld dead letters older than history_ms were dropped",
+		(long long)count);
+	saga__lane_log(lane, SAGA_WARNING, "letters.dropped", text);
+}
+
 static void forget(struct saga__lane *lane)
 {
-	int64_t now = saga__monotonic(lane->options.env), dropped = 0;
+	int64_t now = saga__monotonic(lane->options.env);
+	struct saga__forgotten dropped = { 0, 0 };
 	int64_t before = saga__wall(lane->options.env) - lane->options.history_ms;
 	saga_error error;
 	int code = saga__journal_forget(&lane->journal, lane->locked, lane->shard_count, before,
 		FORGET_SAGAS, &lane->cursor, &dropped, &error);
 
-	lane->forget_at = dropped ? now - FORGET_MS + FORGET_BUSY_MS : now + FORGET_MS;
+	if (dropped.letters)
+		letters_dropped(lane, dropped.letters);
+	lane->forget_at = dropped.slots ? now - FORGET_MS + FORGET_BUSY_MS : now + FORGET_MS;
 	if (code != SAGA_OK)
 		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
 }

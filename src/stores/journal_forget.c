@@ -75,21 +75,44 @@ static int drop_saga(struct saga__journal *j, const struct forgetting *f, saga_i
 	return code;
 }
 
-static int drop_all(struct saga__journal *j, struct forgetting *f, struct saga__shard *shards,
+/*
+ * What nobody opened. One of a saga that goes on stays, whosever it is: its operator may need it
+ * yet; and so does one with a command that is still to be obeyed.
+ */
+static int drop_letters(struct saga__journal *j, const struct forgetting *f, unsigned shard,
 	int64_t *dropped, saga_error *error)
 {
-	int code = saga__journal_lock(j, shards, f->shard_count, error);
+	const saga_value values[] = { saga_int64(shard), saga_int64(SAGA__NEVER),
+		saga_int64(f->before) };
+	int64_t changed = 0;
+	int code = saga__journal_change(j,
+		"DELETE FROM saga_parked WHERE shard = ? AND due = ? AND at < ?"
+		" AND kind IN ('held', 'letter') AND command IS NULL"
+		" AND NOT EXISTS (SELECT 1 FROM saga_slot WHERE saga_slot.saga = saga_parked.saga"
+		" AND saga_slot.state IN " LIVE_STATES ")",
+		values, 3, &changed, error);
 
-	for (size_t i = 0; code == SAGA_OK && i < f->count; i++)
-		code = drop_saga(j, f, f->sagas[i], dropped, error);
+	*dropped += changed;
 	return code;
 }
 
-static int drop_locked(
-	struct saga__journal *j, struct forgetting *f, int64_t *ret_dropped, saga_error *error)
+static int drop_all(struct saga__journal *j, struct forgetting *f, struct saga__shard *shards,
+	struct saga__forgotten *dropped, saga_error *error)
+{
+	int code = saga__journal_lock(j, shards, f->shard_count, error);
+
+	for (size_t i = 0; code == SAGA_OK && i < f->shard_count; i++)
+		code = drop_letters(j, f, shards[i].shard, &dropped->letters, error);
+	for (size_t i = 0; code == SAGA_OK && i < f->count; i++)
+		code = drop_saga(j, f, f->sagas[i], &dropped->slots, error);
+	return code;
+}
+
+static int drop_locked(struct saga__journal *j, struct forgetting *f,
+	struct saga__forgotten *ret_dropped, saga_error *error)
 {
 	struct saga__shard shards[SAGA__STORE_SHARDS];
-	int64_t dropped = 0;
+	struct saga__forgotten dropped = { 0, 0 };
 	int code = j->ops->begin(j->store, error);
 
 	if (code != SAGA_OK)
@@ -106,8 +129,8 @@ static int drop_locked(
 }
 
 int saga__journal_forget(struct saga__journal *j, const struct saga__shard *shards,
-	size_t shard_count, int64_t before, size_t most, saga_id *cursor, int64_t *ret_dropped,
-	saga_error *error)
+	size_t shard_count, int64_t before, size_t most, saga_id *cursor,
+	struct saga__forgotten *ret_dropped, saga_error *error)
 {
 	struct forgetting f = { .journal = j,
 		.shards = shards,
@@ -115,11 +138,11 @@ int saga__journal_forget(struct saga__journal *j, const struct saga__shard *shar
 		.before = before,
 		.sagas = calloc(most, sizeof(saga_id)) };
 	const saga_id start = { { 0 } };
-	int64_t dropped = 0;
+	struct saga__forgotten dropped = { 0, 0 };
 	int code = f.sagas ? look(j, &f, *cursor, most, error)
 			   : saga_error_set(error, SAGA_NOMEM, "out of memory");
 
-	if (code == SAGA_OK && f.count)
+	if (code == SAGA_OK)
 		code = drop_locked(j, &f, &dropped, error);
 	if (code == SAGA_OK) {
 		*cursor = f.looked < most ? start : f.last;

@@ -150,13 +150,13 @@ static int64_t slots_left(struct bare *bare)
 static int64_t forget_in(struct bare *bare, unsigned shard, size_t most)
 {
 	const struct saga__shard shards[] = { { .shard = shard } };
-	int64_t dropped;
+	struct saga__forgotten dropped;
 	saga_error error;
 
 	ck_assert_msg(saga__journal_forget(&bare->journal, shards, 1, OLD, most, &bare->cursor,
 			      &dropped, &error) == SAGA_OK,
 		"%s", error.text);
-	return dropped;
+	return dropped.slots;
 }
 
 START_TEST(a_saga_of_many_slots_is_forgotten)
@@ -228,6 +228,49 @@ START_TEST(a_saga_that_moves_meanwhile_is_kept)
 }
 END_TEST
 
+/* ---- letters ---- */
+
+START_TEST(old_letters_are_dropped_loudly)
+{
+	struct stage *stage = stage_start(_i, &def);
+	saga_id saga = stage_saga(stage), other = stage_saga(stage), third = stage_saga(stage);
+
+	settle(stage);
+	stage->knob = 1;
+	inject(stage, saga, &go_first);
+	inject(stage, other, &go_first);
+	inject(stage, third, &go_first);
+	AWAIT(stage, slot_is(stage, third, "a", "dead"));
+	settle(stage);
+	actor_close(&stage->target);
+	ck_assert_int_eq(rows(stage, "SELECT COUNT(*) FROM saga_parked WHERE kind = 'held'"), 3);
+	/* One whose slot is over and one of an event alone go; what lives and what is young stays. */
+	sql_write(stage, "UPDATE saga_parked SET at = 1");
+	sql_write(stage,
+		"UPDATE saga_slot SET moved = 1, state = 'barred', was = NULL WHERE step = 'a'"
+		" AND saga = (SELECT MIN(saga) FROM saga_slot WHERE state = 'dead')");
+	sql_write(stage,
+		"INSERT INTO saga_parked (saga, id, shard, step, subject, role, kind, attempts, "
+		"due,"
+		" behind, at) SELECT randomblob(16), randomblob(16), 0, '', '', 0, 'letter', 1, "
+		"due, '',"
+		" 1 FROM saga_parked LIMIT 1");
+	sql_write(stage,
+		"INSERT INTO saga_parked (saga, id, shard, step, subject, role, kind, attempts, "
+		"due,"
+		" behind, at) SELECT randomblob(16), randomblob(16), 0, '', '', 0, 'letter', 1, "
+		"due, '',"
+		" 32503680000000 FROM saga_parked LIMIT 1");
+	reopen(stage);
+	AWAIT(stage, logged(stage, "letters.dropped") == 1);
+	ck_assert_int_eq(dead_letters(stage), 1);
+	ck_assert_int_eq(rows(stage, "SELECT COUNT(*) FROM saga_parked WHERE kind = 'held'"), 2);
+	ck_assert_int_eq(rows(stage, "SELECT COUNT(*) FROM saga_slot WHERE state = 'dead'"), 2);
+	ck_assert_int_eq(rows(stage, "SELECT COUNT(*) FROM saga_slot WHERE state = 'barred'"), 0);
+	stage_end(stage);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -236,6 +279,7 @@ int main(void)
 		what_is_young_or_lives_saves_its_saga,
 		a_lane_forgets_in_its_own_shards,
 		a_saga_that_moves_meanwhile_is_kept,
+		old_letters_are_dropped_loudly,
 	};
 
 	return run_both_modes("aging", tests, sizeof tests / sizeof tests[0]);

@@ -207,7 +207,8 @@ static int64_t forget(struct desk *desk, int64_t before, size_t most)
 {
 	const struct saga__shard shard = { .shard = 0 };
 	saga_id cursor = { { 0 } };
-	int64_t dropped, all = 0;
+	struct saga__forgotten dropped;
+	int64_t all = 0;
 	saga_error error;
 
 	for (int i = 0;; i++) {
@@ -215,7 +216,7 @@ static int64_t forget(struct desk *desk, int64_t before, size_t most)
 		OK(saga__journal_forget(
 			   &desk->journal, &shard, 1, before, most, &cursor, &dropped, &error),
 			error);
-		all += dropped;
+		all += dropped.slots;
 		if (saga__id_is_zero(cursor))
 			return all;
 	}
