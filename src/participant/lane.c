@@ -28,7 +28,8 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 	saga__items_init(&lane->later);
 	if (!(lane->hand = calloc(options->limits.batch_events, sizeof(struct saga__item *))))
 		return SAGA_NOMEM;
-	if (saga__batch_init(&lane->batch, &options->limits) != SAGA_OK) {
+	if (saga__batch_init(&lane->batch, &options->limits) != SAGA_OK ||
+		!(lane->ended = saga__report_new(lane, SAGA__REPORT_ENDED))) {
 		saga__batch_free(&lane->batch);
 		free(lane->hand);
 		return SAGA_NOMEM;
@@ -63,6 +64,7 @@ void saga__lane_free(struct saga__lane *lane)
 	}
 	saga__journal_close(&lane->journal);
 	saga__batch_free(&lane->batch);
+	saga__report_free(lane->ended);
 	free(lane->hand);
 	uv_cond_destroy(&lane->drained);
 	uv_cond_destroy(&lane->filled);
@@ -458,7 +460,7 @@ static void forget(struct saga__lane *lane)
 
 static void end_lane(struct saga__lane *lane)
 {
-	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_ENDED);
+	struct saga__report *report = lane->ended;
 	saga_error error;
 
 	if (lane->up)
@@ -471,8 +473,8 @@ static void end_lane(struct saga__lane *lane)
 	uv_mutex_lock(&lane->lock);
 	lane->stopped = true;
 	uv_mutex_unlock(&lane->lock);
-	if (report)
-		tell(lane, report);
+	lane->ended = NULL;
+	tell(lane, report);
 }
 
 static struct saga__chore *next_chore(struct saga__lane *lane, bool *ret_stopping)

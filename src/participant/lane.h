@@ -73,10 +73,11 @@ struct saga__lane {
 	size_t careful;     /* events still to be tried alone, after an unclean end */
 	struct saga__item **hand;
 	size_t hand_count;
-	saga_id uuid;      /* of the store that it began with */
-	saga_id cursor;    /* of forgetting */
-	int64_t forget_at; /* monotonic */
-	int64_t look_at;   /* monotonic: when to look for what others left in the store */
+	saga_id uuid;               /* of the store that it began with */
+	struct saga__report *ended; /* the last one: a stop must not want for memory */
+	saga_id cursor;             /* of forgetting */
+	int64_t forget_at;          /* monotonic */
+	int64_t look_at;            /* monotonic: when to look for what others left in the store */
 
 	/* under the lock */
 	uv_mutex_t lock;

@@ -235,7 +235,7 @@ static void give_up(struct saga__batch *batch, struct saga__work *work, const ch
 static void try_later(struct saga__batch *batch, struct saga__work *work, const char *why)
 {
 	const saga_retry_rule *rule = &work->step->retry;
-	int attempts = work->attempts + 1;
+	int attempts = saga__attempts_with(work);
 
 	if (saga__is_spent(rule, attempts)) {
 		give_up(batch, work, why);
