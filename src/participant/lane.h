@@ -83,6 +83,9 @@ struct saga__lane {
 	int64_t forget_at; /* monotonic */
 	int64_t look_at;   /* monotonic: when to look for what others left in the store */
 
+	/* What must be told needs no memory then; NULL: it was told. */
+	struct saga__report *fatal, *ended;
+
 	/* under the lock */
 	uv_mutex_t lock;
 	uv_cond_t filled, drained;
