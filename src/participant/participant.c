@@ -301,13 +301,9 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 static void call_made(void *host, struct saga__call *call)
 {
 	struct saga_participant *p = host;
-	struct saga__item *item = calloc(1, sizeof *item);
+	struct saga__item *item = call->item;
 
-	/* Without memory for the answer there is none, and it is asked again. */
-	if (!item) {
-		saga__call_free(call);
-		return;
-	}
+	call->item = NULL;
 	item->kind = SAGA__ITEM_ANSWER;
 	item->shard = saga__id_shard(call->saga, p->shards);
 	item->call = call;

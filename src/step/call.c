@@ -35,6 +35,7 @@ void saga__call_free(struct saga__call *call)
 	saga__blob_unref(call->event);
 	saga__blob_unref(call->question);
 	saga__blob_unref(call->answer);
+	free(call->item);
 	free(call);
 }
 
