@@ -361,6 +361,11 @@ int saga_open(const saga_participant_def *def, const saga_options *options,
 		goto failed;
 	if ((code = saga__loop_open(p, error)) != SAGA_OK)
 		goto failed;
+	saga__arena_init(&p->arena, 8 * p->limits.event_bytes);
+	if ((code = saga__decoder_new(&p->decoder)) != SAGA_OK) {
+		(void)saga_error_set(error, code, "out of memory");
+		goto failed;
+	}
 	if ((code = init_lanes(p, error)) != SAGA_OK)
 		goto failed;
 	if ((code = saga__pool_init(&p->pool, p->limits.outside_calls, call_made, rested, p)) !=
