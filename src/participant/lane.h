@@ -74,10 +74,12 @@ struct saga__lane {
 	struct saga__item **hand;
 	size_t hand_count;
 	saga_id uuid;               /* of the store that it began with */
-	struct saga__report *ended; /* the last one: a stop must not want for memory */
 	saga_id cursor;             /* of forgetting */
 	int64_t forget_at;          /* monotonic */
 	int64_t look_at;            /* monotonic: when to look for what others left in the store */
+
+	/* What must be told needs no memory then; NULL: it was told. */
+	struct saga__report *fatal, *ended;
 
 	/* under the lock */
 	uv_mutex_t lock;

@@ -162,24 +162,21 @@ int saga_submit(saga_participant *p, const saga_submission *s, saga_error *error
 
 /* ---- out ---- */
 
-static const saga_event *decode_outcome(
-	struct saga_participant *p, const struct saga__blob *blob, struct saga_event *event)
+/* An answer kept by an older program may be of a type that this one has not: then without body. */
+static int decode_outcome(
+	struct saga_participant *p, const struct saga__blob *blob, struct saga_event *ret_event)
 {
 	const struct saga__known *known;
-	saga_error error;
+	int code;
 
 	saga__arena_reset(&p->arena);
-	if (!blob ||
-		saga__event_decode(p->decoder, &p->arena, saga__blob_bytes(blob), event, &error) !=
-			SAGA_OK)
-		return NULL;
-	known = saga__plan_type(p->plan, event->type, event->version);
-	/* An answer kept by an older program may be of a type that this one has not. */
-	if (known &&
-		saga__event_decode_body(p->decoder, &p->arena, event, known->type, &error) !=
-			SAGA_OK)
-		event->body = NULL;
-	return event;
+	code = saga__event_decode(p->decoder, &p->arena, saga__blob_bytes(blob), ret_event, NULL);
+	if (code != SAGA_OK)
+		return code;
+	known = saga__plan_type(p->plan, ret_event->type, ret_event->version);
+	if (known)
+		code = saga__event_decode_body(p->decoder, &p->arena, ret_event, known->type, NULL);
+	return code == SAGA_MALFORMED ? SAGA_OK : code;
 }
 
 void saga__answer(struct saga_participant *p, struct saga__item *item)
@@ -190,10 +187,18 @@ void saga__answer(struct saga_participant *p, struct saga__item *item)
 		.code = reply->code,
 		.text = reply->text,
 		.saga = reply->saga,
-		.outcome = decode_outcome(p, reply->outcome, &event),
 		.repeated = reply->repeated,
 	};
+	int code = reply->outcome ? decode_outcome(p, reply->outcome, &event) : SAGA_MALFORMED;
 
+	if (code == SAGA_OK) {
+		answer.outcome = &event;
+	} else if (code == SAGA_NOMEM) {
+		/* It is kept in the store: whoever asks again gets it. */
+		answer.code = SAGA_UNKNOWN;
+		answer.text = "it ended, but there is no memory for its event: ask again with the "
+			      "same key";
+	}
 	item->answered(item->user, &answer);
 	saga__item_free(item);
 }
