@@ -71,6 +71,8 @@ struct saga__lane {
 	size_t alone;       /* careful, with what is not in hand: that shard + 1 alone; else 0 */
 	bool revive;        /* calls of ours that may be made by nobody are to be made */
 	size_t careful;     /* events still to be tried alone, after an unclean end */
+	saga_id suspect;    /* the last of them, counted already by this process */
+	bool survived;      /* and its batch was committed */
 	struct saga__item **hand;
 	size_t hand_count;
 	saga_id uuid;               /* of the store that it began with */
