@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../event/peek.h"
+#include "../mutation.h"
 #include "lane_batch.h"
 
 enum {
@@ -224,7 +225,7 @@ static int open_shard(
 
 	if (code == SAGA_OK)
 		code = saga__journal_mark(&lane->journal, shard, true, error);
-	if (code == SAGA_OK && lane->revive)
+	if (code == SAGA_OK && lane->revive && !SAGA__MUTANT(call_lost_at_crash))
 		code = saga__journal_revive_calls(&lane->journal, shard, now, error);
 	if (code == SAGA_OK)
 		code = saga__journal_next_due(&lane->journal, shard, &due, error);

@@ -10,12 +10,23 @@
 
 #include "report.h"
 
+/*
+ * How large the batches of a participant's lanes may be: what one of them lost, the others would
+ * lose next. Shared by its lanes; members are read and written atomically.
+ */
+struct saga__pace {
+	size_t ceiling;     /* events in a batch */
+	size_t calm;        /* batches in a row that lost to nobody */
+	size_t calm_wanted; /* until the ceiling rises */
+};
+
 struct saga__lane_options {
 	const struct saga__plan *plan;
 	const struct saga_env *env;
 	const saga_store_ops *store_ops;
 	struct saga__journal_options journal;
 	struct saga__batch_limits limits;
+	struct saga__pace *pace;
 	size_t queue; /* items that may wait */
 	size_t rows;
 	int batch_ms;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../mutation.h"
 #include "work.h"
 
 enum {
@@ -70,6 +71,8 @@ void saga__slot_move(
 	slot->state = to;
 	slot->why = why;
 	slot->dirty = true;
+	if (SAGA__MUTANT(behind_forgotten))
+		return;
 	if ((saga__slot_holds_back(from) && !saga__slot_holds_back(to)) || to == SAGA__UNDONE)
 		wake_behind(batch, slot);
 }
@@ -318,6 +321,8 @@ void saga__do_schedule(struct saga__batch *batch, struct saga__work *work)
 	saga__unpark(batch, work);
 	known = saga__plan_type(batch->plan, work->event->type, work->event->version);
 	saga__batch_publish(batch, work->slot->saga, event, id, known && known->route_count);
+	if (SAGA__MUTANT(schedule_twice))
+		saga__batch_publish(batch, work->slot->saga, event, id, false);
 	saga__blob_unref(event);
 	saga__slot_move(batch, work->slot, to, "");
 }

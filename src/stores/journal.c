@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../mutation.h"
 #include "dialect.h"
 #include "journal_sql.h"
 
@@ -208,6 +209,9 @@ int saga__journal_stream(struct saga__journal *j, unsigned shard, struct saga__s
 
 int saga__journal_mark(struct saga__journal *j, unsigned shard, bool unclean, saga_error *error)
 {
+	if (unclean && SAGA__MUTANT(parked_dropped))
+		(void)SAGA__RUN(
+			j, "DELETE FROM saga_parked WHERE shard = ?", error, saga_int64(shard));
 	if (unclean)
 		return SAGA__RUN(j, "UPDATE saga_stream SET unclean = 1 WHERE shard = ?", error,
 			saga_int64(shard));

@@ -613,6 +613,19 @@ START_TEST(shards_that_disagree)
 }
 END_TEST
 
+START_TEST(fork_where_a_fresh_start_moves_to)
+{
+	struct saga__position nothing = { 0, no_id };
+
+	open_at(&nothing, 1, true);
+	event_in(1, 3, 0);
+	event_in(2, 4, 0);
+	beat(3, 5, 0);
+	cries_fork(0);
+	shows_fork(3, 1, 0);
+}
+END_TEST
+
 START_TEST(nothing_wakes_it_when_idle)
 {
 	events(1, 3, 0);
@@ -675,6 +688,7 @@ int main(void)
 	tcase_add_test(tests, fork_by_beat);
 	tcase_add_test(tests, a_late_beat_is_no_fork);
 	tcase_add_test(tests, fork_by_a_position_ahead);
+	tcase_add_test(tests, fork_where_a_fresh_start_moves_to);
 	tcase_add_test(tests, shards_that_disagree);
 	tcase_add_test(tests, nothing_wakes_it_when_idle);
 	tcase_add_test(tests, many_shards);
