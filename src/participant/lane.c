@@ -535,6 +535,8 @@ int64_t saga__lane_turn(struct saga__lane *lane)
 	if (now >= lane->look_at) {
 		saga__lane_look(lane);
 		lane->look_at = now + LOOK_MS;
+		if (!lane->up)
+			return 0;
 	}
 	if (saga__lane_batch(lane))
 		return 0;
