@@ -8,12 +8,18 @@ static const saga_store_ops *const stores[] = {
 #ifdef SAGA_HAVE_SQLITE
 	&saga__sqlite_store,
 #endif
+#ifdef SAGA_HAVE_POSTGRES
+	&saga__postgres_store,
+#endif
 	NULL
 };
 
 static const saga_transport_ops *const transports[] = {
 #ifdef SAGA_HAVE_INPROC
 	&saga__inproc_transport,
+#endif
+#ifdef SAGA_HAVE_NNG
+	&saga__nng_transport,
 #endif
 	NULL
 };

@@ -136,12 +136,11 @@ static void check_slot(struct auditing *a, const struct left_slot *slot)
 			b ? b->ref : saga_id_text(slot->saga, saga), slot->state);
 }
 
-int audit_shop(
-	const struct shop_stores *stores, FILE *out, struct audit *ret_audit, saga_error *error)
+int audit_shop(const struct reader *reader, FILE *out, struct audit *ret_audit, saga_error *error)
 {
 	struct books books;
 	struct auditing a = { .audit = ret_audit, .books = &books, .out = out };
-	int code = books_read(stores, &books, error);
+	int code = books_read(reader, &books, error);
 
 	if (code == SAGA_OK) {
 		*ret_audit = (struct audit){ .orders = books.order_count };

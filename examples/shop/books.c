@@ -1,6 +1,5 @@
 #include "books.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +169,25 @@ static int ship_row(void *context, const saga_value *column)
 	return SAGA_OK;
 }
 
+static int kept_row(void *context, const saga_value *column)
+{
+	struct books *books = context;
+	struct book *book = NULL;
+	char reference[SAGA_ID_TEXT + 1];
+	saga_id saga;
+
+	reads_text(&column[0], reference, sizeof reference);
+	if (saga_id_parse(reference, &saga) == SAGA_OK)
+		book = books_order(books, saga);
+	if (!book) {
+		books->strangers++;
+		return SAGA_OK;
+	}
+	book->kept += reads_int64(&column[1]);
+	book->charges++;
+	return SAGA_OK;
+}
+
 struct slot_reading {
 	struct books *books;
 	const char *participant;
@@ -225,101 +243,64 @@ static const char left_slots[] =
 	" WHERE state IN ('waiting', 'trying', 'undoing', 'dead', 'stuck')";
 static const char left_parked[] = "SELECT saga, step, subject, kind FROM saga_parked";
 
+static const struct query of_provider[] = {
+	{ "SELECT reference, cents FROM charge WHERE cents > 0", 2, kept_row },
+};
+
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static int ask(struct reads *reads, const struct query *queries, size_t count, struct books *books,
-	saga_error *error)
+static int ask(const struct reader *reader, const char *of, const struct query *queries,
+	size_t count, struct books *books, saga_error *error)
 {
 	int code = SAGA_OK;
 
 	for (size_t i = 0; i < count && code == SAGA_OK; i++)
-		code = reads_rows(reads, queries[i].sql, NULL, 0, queries[i].column_count,
+		code = reader->read(reader->context, of, queries[i].sql, queries[i].column_count,
 			queries[i].row, books, error);
 	return code;
 }
 
-static int read_store(const char *participant, const char *url, const struct query *first,
-	size_t first_count, const struct query *then, size_t then_count, struct books *books,
-	saga_error *error)
+/* What is left to do in a participant's store. */
+static int ask_left(
+	const struct reader *reader, const char *of, struct books *books, saga_error *error)
 {
-	struct slot_reading slots = { .books = books, .participant = participant };
-	struct reads *reads;
-	int code = reads_open(url, &reads, error);
+	struct slot_reading slots = { .books = books, .participant = of };
+	int code = reader->read(reader->context, of, left_slots, 4, slot_row, &slots, error);
 
-	if (code != SAGA_OK)
-		return code;
-	code = ask(reads, first, first_count, books, error);
+	if (code == SAGA_OK)
+		code = reader->read(reader->context, of, left_parked, 4, slot_row, &slots, error);
+	return code;
+}
+
+static void sort(struct books *books)
+{
 	if (books->order_count)
 		qsort(books->orders, books->order_count, sizeof *books->orders, by_saga);
 	if (books->goods_count)
 		qsort(books->goods, books->goods_count, sizeof *books->goods, by_sku);
-	if (code == SAGA_OK)
-		code = ask(reads, then, then_count, books, error);
-	if (code == SAGA_OK)
-		code = reads_rows(reads, left_slots, NULL, 0, 4, slot_row, &slots, error);
-	if (code == SAGA_OK)
-		code = reads_rows(reads, left_parked, NULL, 0, 4, slot_row, &slots, error);
-	reads_close(reads);
-	return code;
 }
 
-/* ---- the provider's ledger: another company's, and always SQLite ---- */
-
-static void ledger_row(sqlite3_stmt *row, struct books *books)
+int books_read(const struct reader *reader, struct books *ret_books, saga_error *error)
 {
-	const char *reference = (const char *)sqlite3_column_text(row, 0);
-	int64_t cents = sqlite3_column_int64(row, 1);
-	struct book *book = NULL;
-	saga_id saga;
-
-	if (reference && saga_id_parse(reference, &saga) == SAGA_OK)
-		book = books_order(books, saga);
-	if (!book) {
-		books->strangers++;
-		return;
-	}
-	book->kept += cents;
-	book->charges++;
-}
-
-static int read_ledger(const char *path, struct books *books, saga_error *error)
-{
-	sqlite3 *ledger;
-	sqlite3_stmt *row = NULL;
-	int code = sqlite3_open_v2(path, &ledger, SQLITE_OPEN_READWRITE, NULL);
-
-	if (code == SQLITE_OK)
-		code = sqlite3_prepare_v2(ledger,
-			"SELECT reference, cents FROM charge"
-			" WHERE cents > 0",
-			-1, &row, NULL);
-	if (code == SQLITE_OK)
-		while ((code = sqlite3_step(row)) == SQLITE_ROW)
-			ledger_row(row, books);
-	if (code != SQLITE_OK && code != SQLITE_DONE)
-		code = saga_error_set(error, SAGA_AWAY, "%s: %s", path, sqlite3_errmsg(ledger));
-	else
-		code = SAGA_OK;
-	sqlite3_finalize(row);
-	sqlite3_close(ledger);
-	return code;
-}
-
-int books_read(const struct shop_stores *stores, struct books *ret_books, saga_error *error)
-{
+	static const char *const participants[] = { "order", "payment", "stock" };
+	struct books *books = ret_books;
 	int code;
 
-	*ret_books = (struct books){ 0 };
-	code = read_store("order", stores->order, of_orders, COUNT(of_orders), of_order,
-		COUNT(of_order), ret_books, error);
+	*books = (struct books){ 0 };
+	code = ask(reader, "order", of_orders, COUNT(of_orders), books, error);
 	if (code == SAGA_OK)
-		code = read_store("payment", stores->payment, NULL, 0, of_payment,
-			COUNT(of_payment), ret_books, error);
+		code = ask(reader, "stock", of_goods, COUNT(of_goods), books, error);
+	sort(books);
 	if (code == SAGA_OK)
-		code = read_store("stock", stores->stock, of_goods, COUNT(of_goods), of_stock,
-			COUNT(of_stock), ret_books, error);
+		code = ask(reader, "order", of_order, COUNT(of_order), books, error);
 	if (code == SAGA_OK)
-		code = read_ledger(stores->ledger, ret_books, error);
+		code = ask(reader, "payment", of_payment, COUNT(of_payment), books, error);
+	if (code == SAGA_OK)
+		code = ask(reader, "stock", of_stock, COUNT(of_stock), books, error);
+	if (code == SAGA_OK)
+		code = ask(reader, "provider", of_provider, COUNT(of_provider), books, error);
+	for (size_t i = 0; i < COUNT(participants) && code == SAGA_OK; i++)
+		code = ask_left(reader, participants[i], books, error);
 	return code;
 }
 

@@ -52,7 +52,7 @@ struct books {
 };
 
 /* Reads all. books_free is needed either way. */
-int books_read(const struct shop_stores *stores, struct books *ret_books, saga_error *error);
+int books_read(const struct reader *reader, struct books *ret_books, saga_error *error);
 void books_free(struct books *books);
 
 struct book *books_order(const struct books *books, saga_id saga); /* NULL: none */

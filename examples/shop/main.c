@@ -114,12 +114,13 @@ static void print_json(const struct audit *audit, const struct run_result *resul
 		audit->cancelled, audit->dead, audit->violations, result->seconds);
 }
 
-static int audit_and_tell(const struct arguments *a, const struct run_result *result)
+static int audit_and_tell(struct arguments *a, const struct run_result *result)
 {
+	struct reader reader = reads_of(&a->run.stores);
 	struct audit audit;
 	saga_error error;
 
-	if (audit_shop(&a->run.stores, stdout, &audit, &error) != SAGA_OK) {
+	if (audit_shop(&reader, stdout, &audit, &error) != SAGA_OK) {
 		fprintf(stderr, "shop: audit: %s\n", error.text);
 		return 1;
 	}

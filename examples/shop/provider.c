@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct provider {
 	sqlite3 *ledger;
@@ -65,10 +64,9 @@ static void be_slow(const struct provider *provider, const char *key, int timeou
 {
 	int ms = provider->faults.slow_ms < timeout_ms ? provider->faults.slow_ms : timeout_ms;
 
-	if (ms > 0 && is_struck(provider, "slow", key, provider->faults.slow_percent))
-		nanosleep(&(struct timespec){ .tv_sec = ms / 1000,
-				  .tv_nsec = (long)(ms % 1000) * 1000000 },
-			NULL);
+	if (ms > 0 && provider->faults.be_slow &&
+		is_struck(provider, "slow", key, provider->faults.slow_percent))
+		provider->faults.be_slow(ms);
 }
 
 /* ---- the ledger ---- */
@@ -295,6 +293,24 @@ enum provider_code provider_refund(struct provider *provider, const char *charge
 			.timeout_ms = timeout_ms,
 			.decide = decide_refund },
 		reply);
+}
+
+/* ---- being audited ---- */
+
+int provider_kept(struct provider *provider,
+	int (*charge)(void *context, const char *reference, int64_t cents), void *context)
+{
+	sqlite3_stmt *row;
+	int code = 0, step = SQLITE_DONE;
+
+	pthread_mutex_lock(&provider->lock);
+	row = prepare(provider, "SELECT reference, cents FROM charge WHERE cents > 0");
+	while (code == 0 && (step = sqlite3_step(row)) == SQLITE_ROW)
+		code = charge(context, (const char *)sqlite3_column_text(row, 0),
+			sqlite3_column_int64(row, 1));
+	sqlite3_finalize(row);
+	pthread_mutex_unlock(&provider->lock);
+	return step == SQLITE_ROW || step == SQLITE_DONE ? code : -1;
 }
 
 /* ---- its life ---- */

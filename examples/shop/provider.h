@@ -33,9 +33,13 @@ struct provider_faults {
 	int slow_ms;
 	int decline_percent;
 	int late_percent;
+	void (*be_slow)(int ms); /* how time passes where it runs; NULL: it does not */
 };
 
-/* Opens or makes the ledger. 0, or -1 with the reason in reply. Close with provider_close. */
+/*
+ * Opens or makes the ledger, a path or ":memory:". 0, or -1 with the reason in reply. Close with
+ * provider_close.
+ */
 int provider_open(const char *path, const struct provider_faults *faults,
 	struct provider **ret_provider, struct provider_reply *reply);
 void provider_close(struct provider *provider);
@@ -52,5 +56,9 @@ enum provider_code provider_adjust(struct provider *provider, const char *charge
 /* Gives all of it back and closes the charge. */
 enum provider_code provider_refund(struct provider *provider, const char *charge_key,
 	const char *key, int timeout_ms, struct provider_reply *reply);
+
+/* For auditors: each charge that keeps something, until the answer is not 0. That answer, or -1. */
+int provider_kept(struct provider *provider,
+	int (*charge)(void *context, const char *reference, int64_t cents), void *context);
 
 #endif

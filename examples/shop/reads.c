@@ -84,6 +84,42 @@ int reads_rows(struct reads *reads, const char *sql, const saga_value *values, s
 	return code;
 }
 
+/* ---- all of the shop ---- */
+
+static const char *url_of(const struct shop_stores *stores, const char *of, char ledger[1040])
+{
+	if (strcmp(of, "order") == 0)
+		return stores->order;
+	if (strcmp(of, "payment") == 0)
+		return stores->payment;
+	if (strcmp(of, "stock") == 0)
+		return stores->stock;
+	/* The ledger is another company's, and always SQLite. */
+	snprintf(ledger, 1040, "sqlite:%s", stores->ledger);
+	return ledger;
+}
+
+static int read_store(void *context, const char *of, const char *sql, size_t column_count,
+	reads_row_fn *row, void *row_context, saga_error *error)
+{
+	char ledger[1040];
+	struct reads *reads;
+	int code = reads_open(url_of(context, of, ledger), &reads, error);
+
+	if (code != SAGA_OK)
+		return code;
+	code = reads_rows(reads, sql, NULL, 0, column_count, row, row_context, error);
+	reads_close(reads);
+	return code;
+}
+
+struct reader reads_of(struct shop_stores *stores)
+{
+	return (struct reader){ read_store, stores };
+}
+
+/* ---- columns ---- */
+
 int64_t reads_int64(const saga_value *column)
 {
 	if (column->kind == SAGA_VALUE_BOOL)

@@ -25,6 +25,16 @@ void reads_close(struct reads *reads);
 int reads_rows(struct reads *reads, const char *sql, const saga_value *values, size_t value_count,
 	size_t column_count, reads_row_fn *row, void *context, saga_error *error);
 
+/* What reads, of "order", "payment", "stock" or "provider": rows of so many columns, as above. */
+struct reader {
+	int (*read)(void *context, const char *of, const char *sql, size_t column_count,
+		reads_row_fn *row, void *row_context, saga_error *error);
+	void *context;
+};
+
+/* Reads where the shop keeps things, by the library's own drivers. Borrows the stores. */
+struct reader reads_of(struct shop_stores *stores);
+
 /* A column's value; of another kind: zero, or "" (cut short if it does not fit). */
 int64_t reads_int64(const saga_value *column);
 saga_id reads_id(const saga_value *column);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 enum {
 	TICK_MS = 5,
@@ -289,15 +290,24 @@ static int read_input(struct run *run)
 	return 0;
 }
 
+/* A thread of the outside calls' pool waits: the provider is slow. */
+static void be_slow(int ms)
+{
+	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 },
+		NULL);
+}
+
 int run_shop(const struct run_settings *settings, struct run_result *ret_result)
 {
 	struct run run = { .settings = settings };
+	struct provider_faults faults = settings->faults;
 	struct provider_reply reply;
 	int code = read_input(&run);
 
 	if (code != 0)
 		goto free_input;
-	code = provider_open(settings->stores.ledger, &settings->faults, &run.provider, &reply);
+	faults.be_slow = be_slow;
+	code = provider_open(settings->stores.ledger, &faults, &run.provider, &reply);
 	if (code != 0) {
 		fprintf(stderr, "shop: %s: %s\n", settings->stores.ledger, reply.text);
 		goto free_input;

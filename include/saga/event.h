@@ -75,6 +75,7 @@ typedef enum saga_kind {
 typedef struct saga_field {
 	const char *name;
 	int kind;                      /* saga_kind */
+	unsigned name_size;            /* bytes of the name, without its NUL */
 	size_t offset;                 /* of the value */
 	size_t beside;                 /* of its count or has_ member; else the offset again */
 	const struct saga_shape *of;   /* of a part's or list's element; else NULL */
@@ -196,7 +197,8 @@ SAGA_API int saga_id_parse(const char *text, saga_id *ret_id);
 #define SAGA__FIELD(struct_, field_) SAGA__FIELD_WITH(struct_, SAGA__FIELD_##field_)
 #define SAGA__FIELD_WITH(...) SAGA__FIELD_MAKE(__VA_ARGS__)
 #define SAGA__FIELD_MAKE(struct_, n, kind_, beside_, of_) \
-	{ #n, kind_, offsetof(struct struct_, n), offsetof(struct struct_, beside_), of_ },
+	{ #n, kind_, sizeof #n - 1, \
+	  offsetof(struct struct_, n), offsetof(struct struct_, beside_), of_ },
 #define SAGA__FIELD_text(n) n, SAGA_KIND_TEXT, n, NULL
 #define SAGA__FIELD_reason(n) n, SAGA_KIND_TEXT | SAGA_KIND_REASON, n, NULL
 #define SAGA__FIELD_int64(n) n, SAGA_KIND_INT64, n, NULL

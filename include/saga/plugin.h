@@ -50,6 +50,15 @@ typedef struct saga_transport_options {
 	void *context;             /* `transport_context` of the options */
 } saga_transport_options;
 
+/* What a transport counted since it was opened. */
+typedef struct saga_transport_figures {
+	uint64_t sent;      /* frames taken by `send` */
+	uint64_t received;  /* frames taken by saga_port_receive */
+	uint64_t refused;   /* either way: larger than frame_bytes, or no frame at all */
+	uint64_t lost;      /* sent, and perhaps lost, as far as the transport can tell */
+	uint64_t connects;  /* connections made */
+} saga_transport_figures;
+
 typedef struct saga_transport_ops {
 	size_t size;
 	const char *schemes;  /* "nng+tcp nng+ipc", separated by a space */
@@ -85,6 +94,9 @@ typedef struct saga_transport_ops {
 	 * calls saga_port_closed, then or later, as its last act. Frames that wait may be lost.
 	 */
 	void (*close)(void *transport);
+
+	/* Loop thread; must not block. saga_health_of shows them. Optional. */
+	void (*figures)(void *transport, saga_transport_figures *ret_figures);
 } saga_transport_ops;
 
 /*
@@ -117,6 +129,11 @@ SAGA_API struct uv_loop_s *saga_port_loop(saga_port *port);
  * own and calls it from its own thread (with no lanes: the loop) only, save `interrupt`. All slots
  * may block, unless they say otherwise, but none longer than timeout_ms: a connection that can't
  * keep to it answers AWAY, or UNKNOWN from commit, and is closed.
+ *
+ * In a transaction a store need not wait for what nobody reads: `begin`, `mark`, `back`, and a run
+ * without a sink may answer SAGA_OK before their statements have. If one of them fails then, those
+ * behind it don't run, and the next slot that waits says so in its place: a run with a sink, or at
+ * the latest the commit. So nothing counts before that.
  */
 
 typedef enum saga_dialect {
@@ -143,7 +160,10 @@ typedef struct saga_statement {
 
 /* Where results go. The store calls it; names and columns are borrowed until it returns. */
 typedef struct saga_sink {
-	/* A row of statement i. Not SAGA_OK: send no more rows, let `run` return that code. */
+	/*
+	 * A row of statement i. Not SAGA_OK: send no more rows, let `run` return that code; the
+	 * statements behind i may have run, or not.
+	 */
 	int (*row)(void *context, size_t i, const char *const *names, const saga_value *columns,
 		size_t column_count);
 	/* Statement i is done and changed this many rows. */
@@ -162,10 +182,13 @@ typedef struct saga_store_ops {
 
 	/*
 	 * Runs statements in order, in one round trip where it can, and stops at the first that
-	 * fails; `sink` NULL: nobody wants the rows. All is borrowed until it returns, but a
+	 * fails; `sink` NULL: nobody wants the rows. With a sink it waits for all that was sent
+	 * before, also if there are no statements. All is borrowed until it returns, but a
 	 * statement's text, which is a constant if it has values: it may be known by its address.
 	 * CONTENDED (deadlock, serialization: the transaction is lost, replay it), REFUSED (the
-	 * statement is wrong, or breaks a constraint), FULL, AWAY, NOMEM.
+	 * statement is wrong, or breaks a constraint), FULL, AWAY, NOMEM. After a failure in a
+	 * transaction only `back` and `rollback` follow. Without one, each statement may be a
+	 * transaction of its own, or the run may be one.
 	 */
 	int (*run)(void *store, const saga_statement *statements, size_t count, saga_sink *sink,
 		saga_error *error);
@@ -186,10 +209,20 @@ typedef struct saga_store_ops {
 	int (*mark)(void *store, saga_error *error);
 	int (*back)(void *store, saga_error *error);
 
+	/*
+	 * There is no going back to the mark any more; what was done since stays, and there may be
+	 * no mark at all. For a store to which a mark costs something for as long as it stands.
+	 * Optional.
+	 */
+	int (*release)(void *store, saga_error *error);
+
 	/* Whether a transaction is open, as the connection itself knows it. Must not block. */
 	bool (*in_transaction)(void *store);
 
-	/* The handle for saga_native. Must not block. Optional. */
+	/*
+	 * The handle for saga_native, once all was waited for; NULL: out of memory. Must not block.
+	 * Optional.
+	 */
 	void *(*native)(void *store);
 
 	/* Any thread, while another slot runs: make that return soon. Must not block. Optional. */

@@ -101,7 +101,7 @@ static int another_kind(
 		saga__token_name(token->kind), wanted);
 }
 
-static int take_long_text(struct reading *r, enum key key, saga_bytes *ret_text)
+static int take_long_text(struct reading *r, enum key key)
 {
 	struct saga__token token;
 
@@ -109,24 +109,18 @@ static int take_long_text(struct reading *r, enum key key, saga_bytes *ret_text)
 		return saga__scan_error(&r->scan, r->error);
 	if (token.kind != SAGA__TOKEN_TEXT)
 		return another_kind(r, key, &token, "a text");
-	*ret_text = (saga_bytes){ token.at, token.size };
+	r->texts[key] = (saga_bytes){ token.at, token.size };
 	return SAGA_OK;
 }
 
+/* Whether it is UTF-8 is seen when it is copied. */
 static inline int take_text(struct reading *r, enum key key)
 {
-	saga_bytes text = { NULL, 0 };
-	int code = SAGA_OK;
+	saga_bytes *text = &r->texts[key];
 
-	if (!saga__scan_short(&r->scan, &text) && !saga__scan_middling(&r->scan, &text))
-		code = take_long_text(r, key, &text);
-	if (code != SAGA_OK)
-		return code;
-	if (!saga__plain(text.at, text.size) && !saga__utf8_text(text.at, text.size))
-		return refuse(
-			r, key, memchr(text.at, 0, text.size) ? "has a NUL in it" : "is no UTF-8");
-	r->texts[key] = text;
-	return SAGA_OK;
+	if (saga__scan_short(&r->scan, text) || saga__scan_middling(&r->scan, text))
+		return SAGA_OK;
+	return take_long_text(r, key);
 }
 
 static int take_long_id(struct reading *r, enum key key)
@@ -245,10 +239,50 @@ static inline int take_pair(struct reading *r)
 			return saga__scan_error(&r->scan, r->error);
 		return SAGA_OK;
 	}
-	if (r->seen >> key & 1)
+
+	unsigned bit = 1u << key;
+
+	if (r->seen & bit)
 		return refuse(r, key, "is there twice");
-	r->seen |= 1u << key;
+	r->seen |= bit;
 	return take_value(r, key);
+}
+
+/*
+ * As saga__event_encode begins, and so do nearly all: what has a fixed size needs no look at each
+ * key. False: it begins otherwise.
+ */
+static bool take_start(struct reading *r, uint32_t *ret_pairs)
+{
+	static const char usual[] = "\xabspecversion\xa3"
+				    "1.0\xa2id\xd8\x01";
+	const size_t size = sizeof usual - 1;
+	const unsigned char *at = r->scan.at;
+
+	if ((size_t)(r->scan.end - at) < 1 + size + sizeof(saga_id) || at[0] - 0x82u > 13 ||
+		memcmp(at + 1, usual, size) != 0)
+		return false;
+	r->texts[SPECVERSION] = (saga_bytes){ at + 14, 3 };
+	memcpy(&r->ids[ID - FIRST_ID], at + 1 + size, sizeof(saga_id));
+	r->seen = 1u << SPECVERSION | 1u << ID;
+	r->scan.at = at + 1 + size + sizeof(saga_id);
+	*ret_pairs = at[0] - 0x82u;
+	return true;
+}
+
+static int take_head(struct reading *r, uint32_t *ret_pairs)
+{
+	struct saga__token map;
+
+	if (take_start(r, ret_pairs))
+		return SAGA_OK;
+	if (!saga__scan_token(&r->scan, &map))
+		return saga__scan_error(&r->scan, r->error);
+	if (map.kind != SAGA__TOKEN_MAP)
+		return saga_error_set(
+			r->error, SAGA_MALFORMED, "is %s, not a map", saga__token_name(map.kind));
+	*ret_pairs = map.size;
+	return SAGA_OK;
 }
 
 static int check_texts(struct reading *r)
@@ -266,19 +300,13 @@ static int check_texts(struct reading *r)
 
 static int take_event(struct reading *r)
 {
-	struct saga__token map;
+	uint32_t pairs = 0;
+	int code = take_head(r, &pairs);
 
-	if (!saga__scan_token(&r->scan, &map))
-		return saga__scan_error(&r->scan, r->error);
-	if (map.kind != SAGA__TOKEN_MAP)
-		return saga_error_set(
-			r->error, SAGA_MALFORMED, "is %s, not a map", saga__token_name(map.kind));
-	for (; map.size; map.size--) {
-		int code = take_pair(r);
-
-		if (code != SAGA_OK)
-			return code;
-	}
+	for (; code == SAGA_OK && pairs; pairs--)
+		code = take_pair(r);
+	if (code != SAGA_OK)
+		return code;
 	if (r->scan.at != r->scan.end) {
 		r->scan.wrong = "follows the end";
 		return saga__scan_error(&r->scan, r->error);
@@ -289,12 +317,17 @@ static int take_event(struct reading *r)
 	return check_texts(r);
 }
 
-static const char *keep_text(char **room, saga_bytes text)
+/* NULL: it is no text. */
+static inline const char *keep_text(struct reading *r, enum key key, char **room)
 {
+	saga_bytes text = r->texts[key];
 	char *at = *room;
 
-	if (text.size)
-		saga__copy(at, text.at, text.size);
+	if (!saga__copy_plain(at, text.at, text.size) && !saga__utf8_text(text.at, text.size)) {
+		(void)refuse(
+			r, key, memchr(text.at, 0, text.size) ? "has a NUL in it" : "is no UTF-8");
+		return NULL;
+	}
 	at[text.size] = '\0';
 	*room = at + text.size + 1;
 	return at;
@@ -303,12 +336,16 @@ static const char *keep_text(char **room, saga_bytes text)
 static int keep_event(struct reading *r, struct saga__arena *arena, struct saga_event *ret_event)
 {
 	const saga_bytes *texts = r->texts;
+	const char *kept[TEXTS];
 	size_t size = texts[SOURCE].size + texts[TYPE].size + texts[SUBJECT].size +
 		texts[TRACEPARENT].size + 4;
 	char *room = saga__arena_alloc(arena, size);
 
 	if (!room)
 		return saga__arena_error(arena, size, r->error);
+	for (enum key key = SOURCE; key < TEXTS; key++)
+		if (!(kept[key] = keep_text(r, key, &room)))
+			return SAGA_MALFORMED;
 	*ret_event = (struct saga_event){
 		.id = r->ids[ID - FIRST_ID],
 		.saga = r->ids[SAGAID - FIRST_ID],
@@ -316,10 +353,10 @@ static int keep_event(struct reading *r, struct saga__arena *arena, struct saga_
 		.time = (int64_t)r->numbers[TIME - FIRST_NUMBER],
 		.sequence = r->numbers[SEQUENCE - FIRST_NUMBER],
 		.version = (int)r->numbers[VERSION - FIRST_NUMBER],
-		.source = keep_text(&room, texts[SOURCE]),
-		.type = keep_text(&room, texts[TYPE]),
-		.subject = keep_text(&room, texts[SUBJECT]),
-		.traceparent = keep_text(&room, texts[TRACEPARENT]),
+		.source = kept[SOURCE],
+		.type = kept[TYPE],
+		.subject = kept[SUBJECT],
+		.traceparent = kept[TRACEPARENT],
 		.data = r->data,
 		.of = NULL,
 		.body = NULL,

@@ -249,9 +249,10 @@ static SAGA__ASIDE bool pack_long_key(struct saga__packing *packing, const char 
 	return saga__pack_text(packing, name, name, size);
 }
 
-static inline bool pack_key(struct saga__packing *packing, const char *name)
+static inline bool pack_key(struct saga__packing *packing, const saga_field *field)
 {
-	size_t size = strlen(name);
+	const char *name = field->name;
+	size_t size = field->name_size;
 
 	if (size >= 32)
 		return pack_long_key(packing, name, size);
@@ -292,7 +293,7 @@ static bool pack_reasons(struct saga__packing *packing, const saga_shape *shape)
 		const saga_field *field = &shape->fields[i];
 
 		if (field->kind & SAGA_KIND_REASON &&
-			!(pack_key(packing, field->name) && pack_text(packing, field, NULL)))
+			!(pack_key(packing, field) && pack_text(packing, field, NULL)))
 			return false;
 	}
 	return true;
@@ -314,7 +315,7 @@ bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, con
 	for (const saga_field *field = shape->fields; field < end; field++) {
 		if (is_absent(field, body))
 			continue;
-		if (!pack_key(packing, field->name) || !pack_value(packing, field, body))
+		if (!pack_key(packing, field) || !pack_value(packing, field, body))
 			return false;
 	}
 	return true;

@@ -135,6 +135,10 @@ static int check_field(const saga_shape *shape, size_t index, unsigned depth, sa
 	if (!is_name(field->name))
 		return saga_error_set(error, SAGA_MISUSE,
 			"field %zu: its name is not 1 to 63 of [A-Za-z0-9._-]", index + 1);
+	if (field->name_size != strlen(field->name))
+		return saga_error_set(error, SAGA_MISUSE,
+			"field %s: its name is not of %u bytes, as it says", field->name,
+			field->name_size);
 	for (size_t i = 0; i < index; i++)
 		if (strcmp(shape->fields[i].name, field->name) == 0)
 			return saga_error_set(

@@ -224,30 +224,55 @@ static inline bool skip_one(struct saga__scan *scan, unsigned depth)
 	return true;
 }
 
-static SAGA__ASIDE bool skip_long_key(struct saga__scan *scan)
+static SAGA__ASIDE bool skip_key(struct saga__scan *scan)
 {
 	if (scan->at < scan->end && !is_text(*scan->at))
 		return wrong(scan, no_key);
-	return skip_other(scan, 0);
+	return skip_one(scan, 0);
+}
+
+static inline bool skip_values(struct saga__scan *scan, uint32_t count, unsigned depth)
+{
+	for (; count; count--)
+		if (!skip_one(scan, depth))
+			return false;
+	return true;
+}
+
+/* Where the scan stands is kept beside it: in it, each step would be a store and a load. */
+static inline bool skip_pairs(struct saga__scan *scan, uint32_t count, unsigned depth)
+{
+	const unsigned char *at = scan->at;
+	size_t left = (size_t)(scan->end - at);
+
+	for (; count; count--) {
+		size_t key = left ? *at - 0x9fu : 0;
+		size_t size = key - 1 < 0x20u && key < left ? whole[at[key]] : 0;
+
+		if (size && size <= left - key) {
+			at += key + size;
+			left -= key + size;
+			continue;
+		}
+		scan->at = at;
+		if (!skip_key(scan) || !skip_one(scan, depth))
+			return false;
+		at = scan->at;
+		left = (size_t)(scan->end - at);
+	}
+	scan->at = at;
+	return true;
 }
 
 static inline bool skip_all(struct saga__scan *scan, uint32_t count, bool map, unsigned depth)
 {
-	saga_bytes key;
-
-	for (; count; count--) {
-		if (map && !saga__scan_short(scan, &key) && !skip_long_key(scan))
-			return false;
-		if (!skip_one(scan, depth))
-			return false;
-	}
-	return true;
+	return map ? skip_pairs(scan, count, depth) : skip_values(scan, count, depth);
 }
 
 static SAGA__ASIDE bool skip_long(struct saga__scan *scan, unsigned depth)
 {
 	const unsigned char *head = scan->at;
-	struct saga__token token;
+	struct saga__token token = { .size = 0 };
 
 	if (!saga__scan_token(scan, &token))
 		return false;

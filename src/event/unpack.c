@@ -265,7 +265,7 @@ static inline int unpack_value(
 
 static inline bool is_named(const saga_field *field, const msgpack_object_str *key)
 {
-	return strlen(field->name) == key->size && saga__same(field->name, key->ptr, key->size);
+	return field->name_size == key->size && saga__same(field->name, key->ptr, key->size);
 }
 
 static SAGA__ASIDE size_t find_field(const saga_shape *shape, const msgpack_object_str *key)

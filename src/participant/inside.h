@@ -10,6 +10,7 @@
 
 #include "../delivery/follow.h"
 #include "../delivery/publish.h"
+#include "driver.h"
 #include "lane.h"
 #include "pool.h"
 #include "port.h"
@@ -47,29 +48,36 @@ struct saga_participant {
 	saga_options options; /* its texts are not ours: use the above */
 	saga_limits limits;
 	struct saga_env env;
+	saga_log_fn *log; /* NULL: nowhere */
+	void *log_user;
 
-	/* the loop */
+	/* what drives it */
+	const struct saga__driver *driver;
+	void *driven; /* the driver's context */
+	enum saga__life life;
+	saga_error why;
+	int stop_asked; /* atomic */
+	bool turning;   /* under the lock */
+
+	/* the loop, if that drives it */
 	uv_loop_t *loop;
 	uv_loop_t own_loop;
 	bool owns_loop;
 	uv_async_t *wake;
 	uv_timer_t *alarm;
 	int handles; /* that are not closed */
-	enum saga__life life;
-	saga_error why;
-	int stop_asked; /* atomic */
-	int wakers;     /* atomic: threads that are in saga__wake */
-	int deaf;       /* atomic: the handles are closing, nobody may wake */
-	bool turning;   /* under the lock */
+	int wakers;  /* atomic: threads that are in saga__wake */
+	int deaf;    /* atomic: the handles are closing, nobody may wake */
+	struct saga__pool pool;
 
-	/* lanes and calls */
+	/* lanes */
 	struct saga__lane lanes[SAGA__LANES_MOST];
+	struct saga__pace pace;
 	uv_thread_t threads[SAGA__LANES_MOST];
 	bool lane_up[SAGA__LANES_MOST];
 	size_t lane_count;
 	size_t lanes_ended;
 	bool has_thread[SAGA__LANES_MOST];
-	struct saga__pool pool;
 	uv_mutex_t lock; /* of the reports, the inbox and the health */
 	struct saga__report *reports, **reports_end;
 
@@ -110,13 +118,9 @@ struct saga_participant {
 void saga__log(struct saga_participant *p, int level, const char *what, const char *format, ...)
 	SAGA_PRINTF(4, 5);
 void saga__fatal(struct saga_participant *p, const saga_error *why);
-
-/* loop.c */
-int saga__loop_open(struct saga_participant *p, saga_error *error);
-void saga__loop_close(struct saga_participant *p);
-void saga__loop_close_handles(struct saga_participant *p);
-void saga__loop_alarm(struct saga_participant *p, int64_t ms);
 void saga__wake(struct saga_participant *p);
+void saga__call_made(struct saga_participant *p, struct saga__call *call);
+void saga__stopped(struct saga_participant *p);
 
 /* turn.c */
 void saga__turn(struct saga_participant *p);
@@ -136,6 +140,9 @@ int saga__transport_open(struct saga_participant *p, saga_error *error);
 void saga__port_init(struct saga_participant *p);
 
 /* submit.c */
+/* What no participant with this plan could ever take is refused. */
+int saga__submission_check(const struct saga__plan *plan, const saga_submission *submission,
+	const struct saga__known **ret_known, saga_error *error);
 void saga__answer(struct saga_participant *p, struct saga__item *item);
 void saga__answer_stopped(struct saga_participant *p, struct saga__item *item);
 

@@ -1,4 +1,4 @@
-/* The participant on libuv: its loop, its clock, its two handles. */
+/* The participant on libuv: its loop, its clock, its two handles, its pool for calls. */
 
 #define _DEFAULT_SOURCE /* getentropy */
 
@@ -68,11 +68,10 @@ static int open_own(struct saga_participant *p, saga_error *error)
 	return SAGA_OK;
 }
 
-int saga__loop_open(struct saga_participant *p, saga_error *error)
+static int open_handles(struct saga_participant *p, saga_error *error)
 {
 	int code = open_own(p, error);
 
-	p->env = (struct saga_env){ p, monotonic, wall, random_bytes };
 	if (code != SAGA_OK)
 		return code;
 	p->wake = calloc(1, sizeof *p->wake);
@@ -94,11 +93,8 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct saga_participant *p = handle->data;
 
-	if (!--p->handles) {
-		p->life = SAGA__STOPPED;
-		if (p->options.stopped)
-			p->options.stopped(p->options.user, p, &p->why);
-	}
+	if (!--p->handles)
+		saga__stopped(p);
 }
 
 static void go_deaf(struct saga_participant *p)
@@ -108,7 +104,7 @@ static void go_deaf(struct saga_participant *p)
 		uv_sleep(0);
 }
 
-void saga__loop_close_handles(struct saga_participant *p)
+static void stop(struct saga_participant *p)
 {
 	go_deaf(p);
 	uv_close((uv_handle_t *)p->alarm, on_closed);
@@ -121,7 +117,7 @@ static void on_orphan_closed(uv_handle_t *handle)
 	free(handle);
 }
 
-void saga__loop_close(struct saga_participant *p)
+static void close_loop(struct saga_participant *p)
 {
 	if (p->handles) {
 		go_deaf(p);
@@ -137,10 +133,8 @@ void saga__loop_close(struct saga_participant *p)
 	}
 }
 
-void saga__loop_alarm(struct saga_participant *p, int64_t ms)
+static void alarm_in(struct saga_participant *p, int64_t ms)
 {
-	if (p->life >= SAGA__CLOSES)
-		return;
 	if (ms < 0)
 		(void)uv_timer_stop(p->alarm);
 	else
@@ -148,13 +142,72 @@ void saga__loop_alarm(struct saga_participant *p, int64_t ms)
 }
 
 /* Also from a signal handler, and after the end: so by counting, not by a lock. */
-void saga__wake(struct saga_participant *p)
+static void wake(struct saga_participant *p)
 {
 	(void)__atomic_add_fetch(&p->wakers, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&p->deaf, __ATOMIC_SEQ_CST))
 		(void)uv_async_send(p->wake);
 	(void)__atomic_sub_fetch(&p->wakers, 1, __ATOMIC_SEQ_CST);
 }
+
+/* ---- outside calls ---- */
+
+static void call_made(void *host, struct saga__call *call)
+{
+	saga__call_made(host, call);
+}
+
+static void call_ended(void *host)
+{
+	wake(host);
+}
+
+static int push_call(struct saga_participant *p, struct saga__call *call)
+{
+	return saga__pool_push(&p->pool, call);
+}
+
+static size_t calls(struct saga_participant *p)
+{
+	return saga__pool_load(&p->pool);
+}
+
+static void drop_calls(struct saga_participant *p)
+{
+	saga__pool_drop(&p->pool);
+}
+
+/* ---- the driver ---- */
+
+static int open_driver(struct saga_participant *p, saga_error *error)
+{
+	int code;
+
+	p->env = (struct saga_env){ p, monotonic, wall, random_bytes };
+	if ((code = open_handles(p, error)) != SAGA_OK)
+		return code;
+	code = saga__pool_init(&p->pool, p->limits.outside_calls, call_made, call_ended, p);
+	return code == SAGA_OK ? code : saga_error_set(error, code, "out of memory");
+}
+
+static void close_driver(struct saga_participant *p)
+{
+	saga__pool_free(&p->pool);
+	close_loop(p);
+}
+
+const struct saga__driver saga__loop_driver = {
+	.open = open_driver,
+	.wake = wake,
+	.alarm = alarm_in,
+	.call = push_call,
+	.calls = calls,
+	.drop_calls = drop_calls,
+	.stop = stop,
+	.close = close_driver,
+};
+
+/* ---- who runs it ---- */
 
 int saga_run(saga_participant *p)
 {

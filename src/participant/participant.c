@@ -24,12 +24,17 @@ void saga__log(struct saga_participant *p, int level, const char *what, const ch
 		.time = saga__wall(&p->env) };
 	va_list list;
 
-	if (!p->options.log)
+	if (!p->log)
 		return;
 	va_start(list, format);
 	(void)vsnprintf(text, sizeof text, format, list);
 	va_end(list);
-	p->options.log(p->options.user, &log);
+	p->log(p->log_user, &log);
+}
+
+void saga__wake(struct saga_participant *p)
+{
+	p->driver->wake(p);
 }
 
 /* The first reason stands. */
@@ -274,19 +279,21 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 			.event_bytes = p->limits.event_bytes },
 		.limits = { p->limits.event_bytes, p->limits.handler_bytes,
 			p->limits.batch_events },
+		.pace = &p->pace,
 		.queue = p->limits.queue,
 		.rows = p->limits.rows,
 		.batch_ms = p->options.lanes ? p->limits.batch_ms : 0,
 		.history_ms = p->options.history_ms,
 		.user = p->options.user,
-		.log = p->options.log,
-		.log_user = p->options.user,
+		.log = p->log,
+		.log_user = p->log_user,
 		.report = saga__report,
 		.rested = rested,
 		.host = p,
 	};
 	size_t count = lanes_of(p);
 
+	p->pace.ceiling = p->limits.batch_events;
 	options.count = (unsigned)count;
 	for (size_t i = 0; i < count; i++) {
 		options.number = (unsigned)i;
@@ -297,10 +304,9 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 	return SAGA_OK;
 }
 
-/* A call was made: what came of it goes to its saga's lane. A thread of the pool. */
-static void call_made(void *host, struct saga__call *call)
+/* A call was made: what came of it goes to its saga's lane. Any thread. */
+void saga__call_made(struct saga_participant *p, struct saga__call *call)
 {
-	struct saga_participant *p = host;
 	struct saga__item *item = call->item;
 
 	call->item = NULL;
@@ -316,7 +322,7 @@ static void call_made(void *host, struct saga__call *call)
 
 static void free_all(struct saga_participant *p)
 {
-	saga__pool_free(&p->pool);
+	p->driver->close(p);
 	saga__streams_close(p);
 	while (p->reports) {
 		struct saga__report *next = p->reports->next;
@@ -326,7 +332,6 @@ static void free_all(struct saga_participant *p)
 	}
 	for (size_t i = 0; i < p->lane_count; i++)
 		saga__lane_free(&p->lanes[i]);
-	saga__loop_close(p);
 	uv_mutex_destroy(&p->lock);
 	for (size_t i = 0; p->followers && p->followers[i]; i++)
 		free(p->followers[i]);
@@ -337,8 +342,8 @@ static void free_all(struct saga_participant *p)
 	free(p);
 }
 
-int saga_open(const saga_participant_def *def, const saga_options *options,
-	saga_participant **ret_participant, saga_error *error)
+int saga__open_driven(const saga_participant_def *def, const saga_options *options,
+	const struct saga__drive *drive, saga_participant **ret_participant, saga_error *error)
 {
 	struct saga_participant *p = calloc(1, sizeof *p);
 	saga_error own;
@@ -352,6 +357,8 @@ int saga_open(const saga_participant_def *def, const saga_options *options,
 		free(p);
 		return saga_error_set(error, SAGA_NOMEM, "no mutex");
 	}
+	p->driver = drive->driver;
+	p->driven = drive->context;
 	p->reports_end = &p->reports;
 	p->inbox_end = &p->inbox;
 	p->shards = 1;
@@ -359,7 +366,9 @@ int saga_open(const saga_participant_def *def, const saga_options *options,
 		goto failed;
 	if ((code = copy_options(p, options, error)) != SAGA_OK)
 		goto failed;
-	if ((code = saga__loop_open(p, error)) != SAGA_OK)
+	p->log = drive->log ? drive->log : p->options.log;
+	p->log_user = drive->log ? drive->log_user : p->options.user;
+	if ((code = p->driver->open(p, error)) != SAGA_OK)
 		goto failed;
 	saga__arena_init(&p->arena, 8 * p->limits.event_bytes);
 	if ((code = saga__decoder_new(&p->decoder)) != SAGA_OK) {
@@ -368,11 +377,6 @@ int saga_open(const saga_participant_def *def, const saga_options *options,
 	}
 	if ((code = init_lanes(p, error)) != SAGA_OK)
 		goto failed;
-	if ((code = saga__pool_init(&p->pool, p->limits.outside_calls, call_made, rested, p)) !=
-		SAGA_OK) {
-		(void)saga_error_set(error, code, "out of memory");
-		goto failed;
-	}
 	saga__port_init(p);
 	saga__wake(p);
 	*ret_participant = p;
@@ -381,6 +385,22 @@ int saga_open(const saga_participant_def *def, const saga_options *options,
 failed:
 	free_all(p);
 	return code;
+}
+
+int saga_open(const saga_participant_def *def, const saga_options *options,
+	saga_participant **ret_participant, saga_error *error)
+{
+	const struct saga__drive by_loop = { .driver = &saga__loop_driver };
+
+	return saga__open_driven(def, options, &by_loop, ret_participant, error);
+}
+
+/* All that it had open is closed. */
+void saga__stopped(struct saga_participant *p)
+{
+	p->life = SAGA__STOPPED;
+	if (p->options.stopped)
+		p->options.stopped(p->options.user, p, &p->why);
 }
 
 void saga_close(saga_participant *p)

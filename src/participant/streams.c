@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../event/peek.h"
+#include "../mutation.h"
 #include "inside.h"
 
 enum {
@@ -108,7 +109,7 @@ static void port_closed(void *host)
 	struct saga_participant *p = host;
 
 	p->transport = NULL;
-	saga__loop_close_handles(p);
+	p->driver->stop(p);
 }
 
 void saga__port_init(struct saga_participant *p)
@@ -456,6 +457,8 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 	item->seq = effect->seq;
 	item->id = effect->id;
 	item->event = kind == SAGA__ITEM_EVENT ? saga__blob_ref(effect->event) : NULL;
+	if (SAGA__MUTANT(seen_of_received))
+		saga__follow_committed(following->follow, shard, item->seq, item->id, 0);
 	if (saga__lane_push(saga__lane_of(p, shard), item, true, 0) != SAGA_OK)
 		saga__item_free(item);
 	else if (!p->has_thread[saga__lane_of(p, shard) - p->lanes])
@@ -465,10 +468,15 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 static void deliver(struct saga_participant *p, struct saga__following *following,
 	struct saga__follow_effect *effect)
 {
+	unsigned shard;
 	saga_id saga;
 
-	if (concerns_us(p, saga__blob_bytes(effect->event), &saga))
-		push(p, following, SAGA__ITEM_EVENT, saga__id_shard(saga, p->shards), effect);
+	if (concerns_us(p, saga__blob_bytes(effect->event), &saga)) {
+		shard = saga__id_shard(saga, p->shards);
+		/* One of our shards may be ahead of another, behind which the stream begins. */
+		if (saga__follow_wants(following->follow, shard, effect->seq))
+			push(p, following, SAGA__ITEM_EVENT, shard, effect);
+	}
 	saga__blob_unref(effect->event);
 }
 
@@ -502,7 +510,7 @@ static void do_follow_effect(struct saga_participant *p, struct saga__following 
 
 static bool has_room(struct saga_participant *p)
 {
-	size_t load = saga__pool_load(&p->pool);
+	size_t load = p->driver->calls(p);
 
 	for (size_t i = 0; i < p->lane_count; i++)
 		load += saga__lane_load(&p->lanes[i]);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../mutation.h"
 #include "inside.h"
 
 enum {
@@ -57,7 +58,7 @@ static void lane_came_up(struct saga_participant *p, const struct saga__report *
 
 	if (report->lane == &p->lanes[0])
 		p->counts = report->counts;
-	if (!p->known && report->lowered)
+	if (!p->known && report->lowered && report->lane == &p->lanes[0])
 		saga__log(p, SAGA_WARNING, "store.not_durable",
 			"the store's URL lowers its durability: what is promised holds only until "
 			"the"
@@ -82,7 +83,7 @@ static void make_calls(struct saga_participant *p, struct saga__report *report)
 	while ((call = report->calls)) {
 		report->calls = call->next;
 		/* A call that can't begin is made when its row falls due, or after the restart. */
-		if (p->life != SAGA__RUNS || saga__pool_push(&p->pool, call) != SAGA_OK)
+		if (p->life != SAGA__RUNS || p->driver->call(p, call) != SAGA_OK)
 			saga__call_free(call);
 	}
 }
@@ -99,6 +100,15 @@ static void batch_was_committed(struct saga_participant *p, struct saga__report 
 	make_calls(p, report);
 	while ((item = saga__items_pop(&report->answers)))
 		saga__answer(p, item);
+}
+
+/* What the lane could not trim at once it goes on with, and does what waits in between. */
+static void outbox_was_trimmed(struct saga_participant *p, const struct saga__report *report)
+{
+	if (p->publishes[report->shard])
+		saga__publish_trimmed(p->publishes[report->shard], report->first);
+	if (report->again.kind && p->life == SAGA__RUNS)
+		(void)saga__lane_chore(report->lane, &report->again);
 }
 
 static void handle_report(struct saga_participant *p, struct saga__report *report)
@@ -119,8 +129,7 @@ static void handle_report(struct saga_participant *p, struct saga__report *repor
 		saga__streams_read(p, report);
 		break;
 	case SAGA__REPORT_TRIMMED:
-		if (p->publishes[report->shard])
-			saga__publish_trimmed(p->publishes[report->shard], report->first);
+		outbox_was_trimmed(p, report);
 		break;
 	case SAGA__REPORT_FATAL:
 		saga__fatal(p, &report->error);
@@ -149,7 +158,7 @@ static void trim(struct saga_participant *p)
 			p->publishes[shard] ? saga__publish_seen_by_all(p->publishes[shard]) : 0;
 		struct saga__chore chore = { .kind = SAGA__CHORE_TRIM,
 			.shard = shard,
-			.last = seen,
+			.last = SAGA__MUTANT(trim_unseen) ? UINT64_MAX / 4 : seen,
 			.before = wall - p->options.retention_ms,
 			.most = TRIM_MOST };
 
@@ -199,9 +208,9 @@ static void stop(struct saga_participant *p)
 		begin(p);
 	if (p->life == SAGA__RUNS) {
 		p->life = SAGA__STOPS;
-		saga__pool_drop(&p->pool);
+		p->driver->drop_calls(p);
 	}
-	if (p->life == SAGA__STOPS && !saga__pool_load(&p->pool))
+	if (p->life == SAGA__STOPS && !p->driver->calls(p))
 		for (size_t i = 0; i < p->lane_count; i++) {
 			saga__lane_stop(&p->lanes[i]);
 			if (!p->has_thread[i])
@@ -211,11 +220,11 @@ static void stop(struct saga_participant *p)
 		return;
 	p->life = SAGA__CLOSES;
 	saga__drop_leftovers(p);
-	(void)uv_timer_stop(p->alarm);
+	p->driver->alarm(p, -1);
 	if (p->transport)
 		p->transport_ops->close(p->transport);
 	else
-		saga__loop_close_handles(p);
+		p->driver->stop(p);
 }
 
 /* ---- idle ---- */
@@ -224,7 +233,7 @@ static bool is_idle(struct saga_participant *p)
 {
 	bool any;
 
-	if (!p->known || !all_up(p) || p->counts.parked || saga__pool_load(&p->pool) ||
+	if (!p->known || !all_up(p) || p->counts.parked || p->driver->calls(p) ||
 		(p->followers[0] && saga__streams_unseen(p)))
 		return false;
 	for (size_t i = 0; i < p->lane_count; i++)
@@ -279,7 +288,7 @@ static void set_alarm(struct saga_participant *p, int64_t wait)
 	if (due != INT64_MAX && (wait < 0 || due - now < wait))
 		wait = due > now ? due - now : 0;
 	/* At once is by the wake: a timer of 0 would run again within this round of the loop. */
-	saga__loop_alarm(p, wait ? wait : -1);
+	p->driver->alarm(p, wait ? wait : -1);
 	if (!wait)
 		saga__wake(p);
 }

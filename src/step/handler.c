@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../mutation.h"
 #include "named.h"
 #include "work.h"
 
@@ -73,13 +74,16 @@ static void check_transaction(struct saga_step *step)
 		batch->poisons[at].row = (size_t)(step->def - batch->plan->steps);
 		saga__batch_lose(batch, SAGA_MISUSE, "a handler ended the transaction itself");
 	} else {
-		saga__batch_lose(batch, SAGA_CONTENDED, step->error.text);
+		saga__batch_lose(batch,
+			saga__code_loses_batch(step->error.code) ? step->error.code
+								 : SAGA_CONTENDED,
+			step->error.text);
 	}
 }
 
 static void judge(struct saga_step *step, saga_verdict verdict)
 {
-	if (step->error.code != SAGA_OK) {
+	if (step->error.code != SAGA_OK && !SAGA__MUTANT(error_swallowed)) {
 		step->outcome = step->undeclared ? SAGA__BREAKS : SAGA__RETRIES;
 		step->text = step->error.text;
 		if (saga__code_loses_batch(step->error.code))
@@ -156,7 +160,7 @@ void saga__step_take_back(struct saga_step *step)
 	saga_error error;
 
 	drop_wishes(step);
-	if (!step->marked)
+	if (!step->marked || SAGA__MUTANT(reject_keeps_writes))
 		return;
 	step->marked = false;
 	if (batch->store_ops->back(batch->store, &error) != SAGA_OK)

@@ -44,18 +44,8 @@ static bool may_run(struct saga_step *step, bool writes, const char *sql)
 		(void)saga__step_fail(step, error.code, "%s", error.text);
 		return false;
 	}
-	step->marked = true;
+	step->marked = batch->marked = true;
 	return true;
-}
-
-void *saga_native(saga_step *step)
-{
-	struct saga__batch *batch = step->batch;
-
-	if (!may_run(step, false, NULL) || !batch->store_ops->native)
-		return NULL;
-	step->native = true;
-	return batch->store_ops->native(batch->store);
 }
 
 static void count_changes(void *context, size_t i, int64_t changed)
@@ -69,6 +59,27 @@ static int no_row(void *context, size_t i, const char *const *names, const saga_
 {
 	(void)context, (void)i, (void)names, (void)columns, (void)column_count;
 	return SAGA_OK;
+}
+
+void *saga_native(saga_step *step)
+{
+	struct saga__batch *batch = step->batch;
+	saga_sink sink = { no_row, NULL, NULL };
+	saga_error error;
+	void *native;
+	int code;
+
+	if (!may_run(step, false, NULL) || !batch->store_ops->native)
+		return NULL;
+	/* What is still on its way must not come between the handler's own answers. */
+	if ((code = batch->store_ops->run(batch->store, NULL, 0, &sink, &error)) != SAGA_OK) {
+		(void)saga__step_fail(step, code, "%s", error.text);
+		return NULL;
+	}
+	step->native = true;
+	if (!(native = batch->store_ops->native(batch->store)))
+		(void)saga__step_fail(step, SAGA_NOMEM, "out of memory");
+	return native;
 }
 
 int64_t saga_exec_sql(saga_step *step, const char *sql, const saga_value *values, size_t count)

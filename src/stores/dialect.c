@@ -17,6 +17,19 @@ static const struct saga__dialect dialects[] = {
 			   " OR (SELECT journal_mode FROM pragma_journal_mode) = 'memory'"
 			   " THEN 1 ELSE 0 END AS durable",
 	},
+	{
+		.dialect = SAGA_POSTGRESQL,
+		.id = "UUID",
+		.bytes = "BYTEA",
+		.text = "TEXT",
+		.keyed = "",
+		/* "saga"; IF NOT EXISTS alone does not keep two from making the same. */
+		.alone = "SELECT pg_advisory_xact_lock(1935763297)",
+		.durable = "SELECT CASE WHEN current_setting('fsync') = 'on'"
+			   " AND current_setting('full_page_writes') = 'on'"
+			   " AND current_setting('synchronous_commit') <> 'off'"
+			   " THEN 1 ELSE 0 END AS durable",
+	},
 };
 
 const struct saga__dialect *saga__dialect_of(saga_dialect dialect)

@@ -9,6 +9,10 @@
 
 #define LAYOUT "1"
 
+#define META \
+	"CREATE TABLE IF NOT EXISTS saga_meta (name VARCHAR(63) PRIMARY KEY," \
+	" value VARCHAR(255) NOT NULL);"
+
 static const char layout[] =
 	"CREATE TABLE saga_stream (shard BIGINT PRIMARY KEY, seq BIGINT NOT NULL, last SAGA_ID NOT "
 	"NULL,"
@@ -121,6 +125,19 @@ static int run_script(struct saga__journal *j, const char *schema, saga_error *e
 	code = j->ops->run(j->store, &statement, 1, NULL, error);
 	free(text);
 	return code;
+}
+
+char *saga__journal_layout(const struct saga__dialect *dialect)
+{
+	char *meta = saga__dialect_schema(dialect, META);
+	char *rest = saga__dialect_schema(dialect, layout);
+	char *all = meta && rest ? malloc(strlen(meta) + strlen(rest) + 1) : NULL;
+
+	if (all)
+		(void)stpcpy(stpcpy(all, meta), rest);
+	free(meta);
+	free(rest);
+	return all;
 }
 
 static int make_tables(
@@ -254,10 +271,11 @@ static int prepare(
 	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
 {
 	struct saga__one one;
-	int code = run_script(j,
-		"CREATE TABLE IF NOT EXISTS saga_meta (name VARCHAR(63) PRIMARY KEY,"
-		" value VARCHAR(255) NOT NULL)",
-		error);
+	int code = j->dialect->alone ? run_script(j, j->dialect->alone, error) : SAGA_OK;
+
+	if (code != SAGA_OK)
+		return code;
+	code = run_script(j, META, error);
 
 	if (code == SAGA_OK)
 		code = get_meta(j, "layout", &one, error);

@@ -20,7 +20,10 @@ enum option_flag {
 	OPTION_OUTCOME = 16,
 	OPTION_BODY = 32,
 	OPTION_NOTE = 64,
-	OPTION_HELP = 128
+	OPTION_HELP = 128,
+	OPTION_IN = 256,
+	OPTION_OUT = 512,
+	OPTION_DIALECT = 1024
 };
 
 struct arguments {
@@ -31,6 +34,9 @@ struct arguments {
 	const char *outcome;
 	const char *body;
 	const char *note;
+	int dialect; /* a saga_dialect; 0: none */
+	const char *in;
+	const char *out;
 	struct id_range *ids; /* the operands */
 	int id_count;
 };

@@ -55,7 +55,8 @@ START_TEST(unknown_key_is_refused_by_name)
 
 	prepare(&bench, _i);
 	bench.store->fresh_url(bench.url, sizeof bench.url, test_directory());
-	(void)snprintf(url, sizeof url, "%s?no_such_key=1", bench.url);
+	(void)snprintf(url, sizeof url, "%s%cno_such_key=1", bench.url,
+		strchr(bench.url, '?') ? '&' : '?');
 	ck_assert_code(&bench, try_open(&bench, url), SAGA_MALFORMED);
 	ck_assert_ptr_nonnull(strstr(bench.error.text, "no_such_key"));
 }

@@ -93,7 +93,7 @@ START_TEST(names_have_a_limit)
 {
 	char name[65];
 	int64_t total = 7;
-	const saga_field field = { name, SAGA_KIND_INT64, 0, 0, NULL };
+	saga_field field = { name, SAGA_KIND_INT64, 0, 0, 0, NULL };
 	const saga_shape shape = { "long", sizeof total, sizeof(saga_field), 1, &field };
 	const void *body;
 
@@ -101,6 +101,7 @@ START_TEST(names_have_a_limit)
 	memset(name, 'n', sizeof name);
 	for (size_t size = 1; size < sizeof name; size++) {
 		name[size] = '\0';
+		field.name_size = (unsigned)size;
 
 		int code = saga__body_encode(&buffer, &shape, &total, NULL, &error);
 

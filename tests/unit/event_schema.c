@@ -104,6 +104,8 @@ START_TEST(breaches_of_a_field)
 	saga_field field = total;
 
 	field.name = order_placed.body.fields[0].name;
+	check_field(field, "type order.placed: field customer: its name is not of 5 bytes");
+	field.name_size = order_placed.body.fields[0].name_size;
 	check_field(field, "type order.placed: field customer: is there twice");
 	field.name = "";
 	check_field(field, "field 2: its name");
@@ -169,7 +171,7 @@ START_TEST(nesting_has_an_end)
 	saga_type type = { sizeof(saga_type), "deep.thing", 1, false, { 0 } };
 
 	for (size_t i = 0; i < 18; i++) {
-		fields[i] = (saga_field){ "next", SAGA_KIND_PART | SAGA_KIND_OPTIONAL, 0, 0,
+		fields[i] = (saga_field){ "next", SAGA_KIND_PART | SAGA_KIND_OPTIONAL, 4, 0, 0,
 			i < 17 ? &shapes[i + 1] : NULL };
 		shapes[i] = (saga_shape){ "node", sizeof(struct node), sizeof(saga_field), 1,
 			&fields[i] };

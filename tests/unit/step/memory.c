@@ -372,9 +372,12 @@ static int store_run(void *store, const saga_statement *statements, size_t count
 	saga_error *error)
 {
 	struct memory *memory = store;
-	const saga_value *v = statements->values;
+	const saga_value *v;
 	struct effect effect = { .by = 0 };
 
+	if (!count) /* only waits, and here nothing is on its way */
+		return SAGA_OK;
+	v = statements->values;
 	note(memory, "run");
 	ck_assert_uint_eq(count, 1);
 	ck_assert_msg(!memory->gone, "a statement left after the transaction was gone");
@@ -411,6 +414,15 @@ static int store_mark(void *store, saga_error *error)
 	return SAGA_OK;
 }
 
+static int store_release(void *store, saga_error *error)
+{
+	struct memory *memory = store;
+
+	(void)error;
+	note(memory, "release");
+	return SAGA_OK;
+}
+
 static int store_back(void *store, saga_error *error)
 {
 	struct memory *memory = store;
@@ -437,6 +449,7 @@ const saga_store_ops memory_store = {
 	.schemes = "memory",
 	.run = store_run,
 	.mark = store_mark,
+	.release = store_release,
 	.back = store_back,
 	.in_transaction = store_in_transaction,
 	.native = store_native,

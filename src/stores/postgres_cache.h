@@ -1,0 +1,56 @@
+#ifndef SAGA_STORES_POSTGRES_CACHE_H
+#define SAGA_STORES_POSTGRES_CACHE_H
+
+/*
+ * Prepared statements of one connection, known by the address of their text, which is a constant,
+ * and by the types that their values were sent as. An SQL NULL suits any type.
+ */
+
+#include "postgres_values.h"
+
+enum {
+	SAGA__PG_CACHED = 256,
+	SAGA__PG_BUCKETS = 512
+};
+
+struct saga__pg_cached {
+	const char *sql; /* NULL: free */
+	unsigned number; /* its name, by saga__pg_name */
+	size_t count;
+	Oid *types;
+	uint64_t used;
+	int next; /* in its bucket */
+};
+
+struct saga__pg_cache {
+	uint64_t uses;
+	unsigned numbers;
+	int count;
+	int buckets[SAGA__PG_BUCKETS];
+	struct saga__pg_cached cached[SAGA__PG_CACHED];
+};
+
+enum {
+	SAGA__PG_NAME = 24
+};
+
+const char *saga__pg_name(unsigned number, char buffer[SAGA__PG_NAME]);
+
+void saga__pg_cache_init(struct saga__pg_cache *cache);
+void saga__pg_cache_clear(struct saga__pg_cache *cache);
+
+/* NULL if it is not there. */
+struct saga__pg_cached *saga__pg_cache_find(
+	struct saga__pg_cache *cache, const saga_statement *statement);
+
+/*
+ * A new one, to be prepared; NULL: out of memory. *ret_dropped: the number of the least recently
+ * used, which had to go; 0: there was room.
+ */
+struct saga__pg_cached *saga__pg_cache_add(
+	struct saga__pg_cache *cache, const saga_statement *statement, unsigned *ret_dropped);
+
+/* It could not be prepared. */
+void saga__pg_cache_forget(struct saga__pg_cache *cache, unsigned number);
+
+#endif

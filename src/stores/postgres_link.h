@@ -1,0 +1,97 @@
+#ifndef SAGA_STORES_POSTGRES_LINK_H
+#define SAGA_STORES_POSTGRES_LINK_H
+
+/*
+ * One connection in libpq's pipeline mode: what was sent on it and has not answered yet, and the
+ * waiting for that, which is never longer than a slot may take.
+ */
+
+#include "postgres_cache.h"
+#include "postgres_settings.h"
+
+#include <stdatomic.h>
+
+enum saga__pg_own {
+	SAGA__PG_BEGIN,
+	SAGA__PG_COMMIT,
+	SAGA__PG_ROLLBACK,
+	SAGA__PG_MARK,
+	SAGA__PG_UNMARK,
+	SAGA__PG_BACK,
+	SAGA__PG_OWN_COUNT
+};
+
+enum {
+	/* Statements that may be on their way without an answer; one more waits for them. */
+	SAGA__PG_SENT_MOST = 1024
+};
+
+struct saga__pg_sent {
+	int kind;
+	size_t i;        /* of the run that waits */
+	bool wanted;     /* by its sink */
+	unsigned number; /* of the prepared statement */
+	const char *sql; /* a constant, or borrowed until the run returns */
+};
+
+struct saga__pg {
+	PGconn *conn;
+	const char *own[SAGA__PG_OWN_COUNT];
+	int64_t timeout_ms;
+	int64_t until; /* monotonic: the slot's end */
+	int alarm[2];  /* a pipe that an interrupt writes to */
+	atomic_bool interrupted;
+	bool broken; /* nothing more goes over this connection */
+	bool open;   /* a transaction is, with what is on its way */
+	bool failed; /* and takes nothing but `back` and its end */
+	bool marked;
+	struct saga__pg_sent *sent;
+	size_t first, count, room;
+	struct saga__pg_cache cache;
+	struct saga__pg_values values;
+	const char **names; /* of a row */
+	saga_value *columns;
+	size_t column_room;
+};
+
+/* `SQL`: why */
+int saga__pg_fail(int code, const char *sql, saga_error *error, const char *format, ...)
+	SAGA_PRINTF(4, 5);
+
+/* AWAY, NOMEM. */
+int saga__pg_connect(
+	struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error);
+void saga__pg_disconnect(struct saga__pg *pg);
+
+/* At the beginning of each slot. */
+void saga__pg_enter(struct saga__pg *pg);
+
+/* Puts a statement on its way: statement i of the run, with rows if `wanted`. */
+int saga__pg_send(struct saga__pg *pg, const saga_statement *statement, size_t i, bool wanted,
+	saga_error *error);
+int saga__pg_drop(struct saga__pg *pg, unsigned number, saga_error *error);
+int saga__pg_send_own(struct saga__pg *pg, enum saga__pg_own which, saga_error *error);
+
+/* What is behind this runs whatever becomes of what is before it. */
+int saga__pg_send_sync(struct saga__pg *pg, saga_error *error);
+
+struct saga__pg_end {
+	int code;       /* the first failure; SAGA_OK */
+	bool lost;      /* the connection went before all was answered */
+	unsigned stale; /* a prepared statement that no longer suits; 0: none */
+	bool was_given; /* something to the sink */
+	char tag[32];   /* of the last statement that answered */
+};
+
+/* Waits until all has answered. */
+void saga__pg_wait(
+	struct saga__pg *pg, saga_sink *sink, saga_error *error, struct saga__pg_end *ret_end);
+
+/* Several statements in one text, while nothing is on its way. */
+void saga__pg_script(
+	struct saga__pg *pg, const char *sql, saga_error *error, struct saga__pg_end *ret_end);
+
+/* A handler had the connection: what it left on it must not be in the way. */
+int saga__pg_pipeline(struct saga__pg *pg, saga_error *error);
+
+#endif

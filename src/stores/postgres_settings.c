@@ -1,0 +1,154 @@
+#include "postgres_settings.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *begin;
+} isolations[] = {
+	{ "read-committed", "BEGIN ISOLATION LEVEL READ COMMITTED" },
+	{ "repeatable-read", "BEGIN ISOLATION LEVEL REPEATABLE READ" },
+	{ "serializable", "BEGIN ISOLATION LEVEL SERIALIZABLE" },
+};
+
+static int read_isolation(const char *value, size_t size, const char **ret_begin, saga_error *error)
+{
+	for (size_t i = 0; i < sizeof isolations / sizeof isolations[0]; i++) {
+		if (strlen(isolations[i].name) == size &&
+			memcmp(isolations[i].name, value, size) == 0) {
+			*ret_begin = isolations[i].begin;
+			return SAGA_OK;
+		}
+	}
+	return saga_error_set(error, SAGA_MALFORMED,
+		"store: isolation is read-committed, repeatable-read or serializable, not `%.*s`",
+		(int)(size < 40 ? size : 40), value);
+}
+
+/* Takes our own keys out of the URL, in place. */
+static int take_keys(char *url, const char **ret_begin, saga_error *error)
+{
+	static const char isolation[] = "isolation=";
+	const size_t name = sizeof isolation - 1;
+	char *from = strchr(url, '?'), *to;
+	bool first = true;
+
+	if (!from)
+		return SAGA_OK;
+	for (to = from++; *from;) {
+		size_t size = strcspn(from, "&");
+		bool is_last = from[size] == '\0';
+
+		if (strncmp(from, isolation, name) == 0) {
+			int code = read_isolation(from + name, size - name, ret_begin, error);
+
+			if (code != SAGA_OK)
+				return code;
+		} else if (size > 0) {
+			*to++ = first ? '?' : '&';
+			memmove(to, from, size);
+			to += size;
+			first = false;
+		}
+		from += is_last ? size : size + 1;
+	}
+	*to = '\0';
+	return SAGA_OK;
+}
+
+static bool has_scheme(const char *url)
+{
+	return strncmp(url, "postgres://", 11) == 0 || strncmp(url, "postgresql://", 13) == 0;
+}
+
+int saga__pg_settings_read(const saga_store_options *options,
+	struct saga__pg_settings *ret_settings, saga_error *error)
+{
+	const char *url = options->url ? options->url : "";
+	struct saga__pg_settings settings = { .begin = "BEGIN", .timeout_ms = options->timeout_ms };
+	char *copy, *why = NULL;
+	int code;
+
+	if (options->timeout_ms <= 0)
+		return saga_error_set(error, SAGA_MALFORMED,
+			"store: timeout_ms is more than 0, not %d", options->timeout_ms);
+	if (!has_scheme(url))
+		return saga_error_set(error, SAGA_MALFORMED,
+			"store: postgres://HOST/DATABASE is wanted, not `%.80s`", url);
+	if (!(copy = malloc(strlen(url) + 1)))
+		return saga_error_set(error, SAGA_NOMEM, "store: out of memory");
+	strcpy(copy, url);
+	code = take_keys(copy, &settings.begin, error);
+	if (code == SAGA_OK && !(settings.options = PQconninfoParse(copy, &why)))
+		code = why ? saga_error_set(error, SAGA_MALFORMED, "store: %.*s",
+				     (int)strcspn(why, "\n"), why)
+			   : saga_error_set(error, SAGA_NOMEM, "store: out of memory");
+	PQfreemem(why);
+	free(copy);
+	if (code == SAGA_OK)
+		*ret_settings = settings;
+	return code;
+}
+
+void saga__pg_settings_free(struct saga__pg_settings *settings)
+{
+	PQconninfoFree(settings->options);
+	settings->options = NULL;
+}
+
+/* Of libpq's own keys: what it gets where the URL says nothing. */
+struct wish {
+	const char *name;
+	char value[24];
+};
+
+PGconn *saga__pg_settings_connect(const struct saga__pg_settings *settings)
+{
+	enum {
+		KEYS = 64
+	};
+	struct wish wishes[] = { { "tcp_user_timeout", "" }, { "keepalives_idle", "" },
+		{ "keepalives_interval", "1" }, { "keepalives_count", "3" },
+		{ "fallback_application_name", "libsaga" } };
+	const char *names[KEYS + 2] = { "client_encoding" }, *values[KEYS + 2] = { "UTF8" };
+	int64_t seconds = settings->timeout_ms / 2000;
+	size_t count = 1;
+
+	(void)snprintf(
+		wishes[0].value, sizeof wishes[0].value, "%" PRId64, settings->timeout_ms / 2 + 1);
+	(void)snprintf(
+		wishes[1].value, sizeof wishes[1].value, "%" PRId64, seconds > 0 ? seconds : 1);
+	for (const PQconninfoOption *o = settings->options; o->keyword && count < KEYS; o++) {
+		const char *value = o->val;
+
+		for (size_t i = 0; !value && i < sizeof wishes / sizeof wishes[0]; i++)
+			if (strcmp(wishes[i].name, o->keyword) == 0)
+				value = wishes[i].value;
+		if (!value || strcmp(o->keyword, "client_encoding") == 0)
+			continue;
+		names[count] = o->keyword;
+		values[count++] = value;
+	}
+	return PQconnectStartParams(names, values, 0);
+}
+
+void saga__pg_settings_limits(const struct saga__pg_settings *settings, char *sql, size_t size)
+{
+	int64_t ms = settings->timeout_ms;
+
+	/* A server that is too old for one of them has no such row. */
+	(void)snprintf(sql, size,
+		"SELECT set_config(name, CASE name"
+		" WHEN 'lock_timeout' THEN '%" PRId64 "'"
+		" WHEN 'statement_timeout' THEN '%" PRId64 "'"
+		" WHEN 'idle_in_transaction_session_timeout' THEN '%" PRId64 "'"
+		" WHEN 'tcp_user_timeout' THEN '%" PRId64 "'"
+		" WHEN 'client_connection_check_interval' THEN '%" PRId64 "'"
+		" ELSE 'on' END, false) FROM pg_settings WHERE name IN ('lock_timeout',"
+		" 'statement_timeout', 'idle_in_transaction_session_timeout',"
+		" 'tcp_user_timeout', 'client_connection_check_interval',"
+		" 'standard_conforming_strings')",
+		ms * 5 / 8 + 1, ms * 6 / 8 + 1, ms * 7 / 8 + 1, ms * 7 / 8 + 1, ms / 4 + 1);
+}
