@@ -552,6 +552,8 @@ int64_t saga__lane_turn(struct saga__lane *lane)
 	if (now >= lane->look_at) {
 		saga__lane_look(lane);
 		lane->look_at = now + LOOK_MS;
+		if (!lane->up)
+			return 0;
 	}
 	/* A lane that is never idle forgets too, if later. */
 	if (lane->up && now >= lane->forget_at + FORGET_MS)

@@ -49,6 +49,7 @@ struct pair {
 	void *transport_context;
 	void (*enter)(void), (*leave)(void); /* around each call of the library */
 	const int *excused;                  /* codes that may be answered, ended by 0 */
+	bool may_end_otherwise;              /* a slot may be dead or stuck in the end */
 	const char *label;                   /* what fails, for messages */
 
 	char dir[48];
