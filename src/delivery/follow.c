@@ -645,6 +645,11 @@ bool saga__follow_stopped(const struct saga__follow *follow)
 	return follow->stop != RUNNING;
 }
 
+bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint64_t seq)
+{
+	return shard < follow->config.shards && follow->shards[shard].at.seq < seq;
+}
+
 uint64_t saga__follow_delivered(const struct saga__follow *follow)
 {
 	return follow->delivered;

@@ -1,5 +1,6 @@
 #include "lane.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@ enum {
 	BACKOFF_MAX_MS = 5000,
 	LOOK_MS = 2000,
 	FORGET_MS = 60000,
-	FORGET_SLOTS = 512,
+	FORGET_BUSY_MS = 100, /* between two pieces, while batches wait */
+	FORGET_SAGAS = 256,
 };
 
 int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *options)
@@ -394,6 +396,8 @@ static int trim_outbox(struct saga__lane *lane, const struct saga__chore *chore,
 
 	if (code == SAGA_OK)
 		code = saga__journal_stream(&lane->journal, chore->shard, &row, error);
+	if (dropped == (int64_t)chore->most)
+		report->again = *chore;
 	report->shard = chore->shard;
 	report->first = row.first;
 	return code;
@@ -425,15 +429,27 @@ static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
 	saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
 }
 
+static void letters_dropped(struct saga__lane *lane, int64_t count)
+{
+	char text[96];
+
+	(void)snprintf(text, sizeof text, "%lld dead letters older than history_ms were dropped",
+		(long long)count);
+	saga__lane_log(lane, SAGA_WARNING, "letters.dropped", text);
+}
+
 static void forget(struct saga__lane *lane)
 {
-	int64_t now = saga__monotonic(lane->options.env), dropped = 0;
+	int64_t now = saga__monotonic(lane->options.env);
+	struct saga__forgotten dropped = { 0, 0 };
 	int64_t before = saga__wall(lane->options.env) - lane->options.history_ms;
 	saga_error error;
-	int code = saga__journal_forget(
-		&lane->journal, before, FORGET_SLOTS, &lane->cursor, &dropped, &error);
+	int code = saga__journal_forget(&lane->journal, lane->locked, lane->shard_count, before,
+		FORGET_SAGAS, &lane->cursor, &dropped, &error);
 
-	lane->forget_at = now + (dropped ? 0 : FORGET_MS);
+	if (dropped.letters)
+		letters_dropped(lane, dropped.letters);
+	lane->forget_at = dropped.slots ? now - FORGET_MS + FORGET_BUSY_MS : now + FORGET_MS;
 	if (code != SAGA_OK)
 		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
 }
@@ -500,11 +516,14 @@ int64_t saga__lane_turn(struct saga__lane *lane)
 		saga__lane_look(lane);
 		lane->look_at = now + LOOK_MS;
 	}
-	if (saga__lane_batch(lane))
+	/* A lane that is never idle forgets too, if later. */
+	if (lane->up && now >= lane->forget_at + FORGET_MS)
+		forget(lane);
+	if (!lane->up || saga__lane_batch(lane))
 		return 0;
 	if (now >= lane->forget_at)
 		forget(lane);
-	return saga__lane_idle_ms(lane);
+	return lane->up ? saga__lane_idle_ms(lane) : 0;
 }
 
 void saga__lane_thread(void *context)

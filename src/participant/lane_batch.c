@@ -11,7 +11,9 @@
 #include "../step/work.h"
 
 enum {
-	CONTENTIONS_MOST = 8
+	CONTENTIONS_MOST = 8,
+	CALM_FIRST = 64,
+	CALM_MOST = 8192
 };
 
 /* ---- gathering ---- */
@@ -488,12 +490,49 @@ static int transact(
 
 /* ---- when it fails ---- */
 
+/*
+ * Smaller batches hold fewer rows that others want. A loss may cost a second (a server looks for
+ * deadlocks no sooner), so larger ones are tried again only after many that lost to nobody.
+ */
+static void slow_down(struct saga__pace *pace, size_t ceiling)
+{
+	size_t wanted = __atomic_load_n(&pace->calm_wanted, __ATOMIC_RELAXED);
+
+	wanted = wanted < CALM_FIRST ? CALM_FIRST : wanted < CALM_MOST ? 2 * wanted : wanted;
+	__atomic_store_n(&pace->calm, 0, __ATOMIC_RELAXED);
+	if (ceiling < __atomic_load_n(&pace->ceiling, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&pace->calm_wanted, wanted, __ATOMIC_RELAXED);
+		__atomic_store_n(&pace->ceiling, ceiling, __ATOMIC_RELAXED);
+	}
+}
+
+/* Two lanes that raise it at once raise it by less than one could: that is fine. */
+static size_t speed_up(struct saga__pace *pace, size_t most)
+{
+	size_t ceiling = __atomic_load_n(&pace->ceiling, __ATOMIC_RELAXED);
+
+	if (ceiling >= most)
+		return most;
+	if (__atomic_add_fetch(&pace->calm, 1, __ATOMIC_RELAXED) <
+		__atomic_load_n(&pace->calm_wanted, __ATOMIC_RELAXED))
+		return ceiling;
+	__atomic_store_n(&pace->calm, 0, __ATOMIC_RELAXED);
+	ceiling += ceiling / 4 + 1;
+	if (ceiling >= most) {
+		ceiling = most;
+		__atomic_store_n(&pace->calm_wanted, 0, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&pace->ceiling, ceiling, __ATOMIC_RELAXED);
+	return ceiling;
+}
+
 /* One event alone that keeps losing is parked: no handler runs, their triggers come again. */
 static void fewer(struct saga__lane *lane, const saga_error *error, size_t tried)
 {
 	struct saga__batch *batch = &lane->batch;
 
-	lane->limit = tried > 1 ? tried / 2 : 1;
+	lane->limit = tried > 3 ? tried / 4 : 1;
+	slow_down(lane->options.pace, lane->limit);
 	if (tried > 1)
 		return;
 	if (lane->failures >= CONTENTIONS_MOST && !batch->instead) {
@@ -561,8 +600,10 @@ static void succeeded(struct saga__lane *lane)
 	size_t most = lane->options.limits.batch_events;
 
 	lane->failures = 0;
+	lane->survived = true;
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.poison_count = 0;
+	most = speed_up(lane->options.pace, most);
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
 }
 
@@ -570,11 +611,13 @@ bool saga__lane_batch(struct saga__lane *lane)
 {
 	struct saga__report *report;
 	saga_error error = { .code = SAGA_OK };
+	size_t most;
 	unsigned from;
 	int code;
 
-	if (lane->careful)
-		lane->limit = 1;
+	most = __atomic_load_n(&lane->options.pace->ceiling, __ATOMIC_RELAXED);
+	if (lane->careful || lane->limit > most)
+		lane->limit = lane->careful ? 1 : most;
 	gather(lane);
 	if (!(from = sources(lane)))
 		return false;

@@ -279,6 +279,7 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 			.event_bytes = p->limits.event_bytes },
 		.limits = { p->limits.event_bytes, p->limits.handler_bytes,
 			p->limits.batch_events },
+		.pace = &p->pace,
 		.queue = p->limits.queue,
 		.rows = p->limits.rows,
 		.batch_ms = p->options.lanes ? p->limits.batch_ms : 0,
@@ -292,6 +293,7 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 	};
 	size_t count = lanes_of(p);
 
+	p->pace.ceiling = p->limits.batch_events;
 	options.count = (unsigned)count;
 	for (size_t i = 0; i < count; i++) {
 		options.number = (unsigned)i;

@@ -474,10 +474,15 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 static void deliver(struct saga_participant *p, struct saga__following *following,
 	struct saga__follow_effect *effect)
 {
+	unsigned shard;
 	saga_id saga;
 
-	if (concerns_us(p, saga__blob_bytes(effect->event), &saga))
-		push(p, following, SAGA__ITEM_EVENT, saga__id_shard(saga, p->shards), effect);
+	if (concerns_us(p, saga__blob_bytes(effect->event), &saga)) {
+		shard = saga__id_shard(saga, p->shards);
+		/* One of our shards may be ahead of another, behind which the stream begins. */
+		if (saga__follow_wants(following->follow, shard, effect->seq))
+			push(p, following, SAGA__ITEM_EVENT, shard, effect);
+	}
 	saga__blob_unref(effect->event);
 }
 

@@ -11,7 +11,7 @@
 
 /* ---- in ---- */
 
-static int check(const struct saga_participant *p, const saga_submission *s,
+int saga__submission_check(const struct saga__plan *plan, const saga_submission *s,
 	const struct saga__known **ret_known, saga_error *error)
 {
 	const struct saga__known *known;
@@ -20,14 +20,14 @@ static int check(const struct saga_participant *p, const saga_submission *s,
 
 	if (!s || s->size < offsetof(saga_submission, user) || !s->type)
 		return saga_error_set(error, SAGA_MISUSE, "fill the submission by SAGA_SUBMISSION");
-	known = saga__plan_type(p->plan, s->type->name, s->type->version);
+	known = saga__plan_type(plan, s->type->name, s->type->version);
 	if (!known || !known->type->request || !known->route_count)
 		return saga_error_set(error, SAGA_MISUSE, "no step of %s is `on` the request %s",
-			p->plan->name, s->type->name);
+			plan->name, s->type->name);
 	if (!saga__shape_same(&known->type->body, &s->type->body))
 		return saga_error_set(error, SAGA_MISUSE,
 			"request %s is declared in another way here", s->type->name);
-	step = &p->plan->steps[known->routes[0].step];
+	step = &plan->steps[known->routes[0].step];
 	length = s->key ? strlen(s->key) : 0;
 	if (!length && !step->reads_only)
 		return saga_error_set(error, SAGA_MALFORMED, "request %s: no key", s->type->name);
@@ -130,7 +130,7 @@ int saga_submit(saga_participant *p, const saga_submission *s, saga_error *error
 	struct saga__lane *lane;
 	int code;
 
-	if ((code = check(p, s, &known, error)) != SAGA_OK)
+	if ((code = saga__submission_check(p->plan, s, &known, error)) != SAGA_OK)
 		return code;
 	step = &p->plan->steps[known->routes[0].step];
 	if (!(item = calloc(1, sizeof *item)) || !(item->reply = calloc(1, sizeof *item->reply))) {

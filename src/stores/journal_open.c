@@ -254,7 +254,11 @@ static int prepare(
 	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
 {
 	struct saga__one one;
-	int code = run_script(j,
+	int code = j->dialect->alone ? run_script(j, j->dialect->alone, error) : SAGA_OK;
+
+	if (code != SAGA_OK)
+		return code;
+	code = run_script(j,
 		"CREATE TABLE IF NOT EXISTS saga_meta (name VARCHAR(63) PRIMARY KEY,"
 		" value VARCHAR(255) NOT NULL)",
 		error);

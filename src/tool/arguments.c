@@ -24,6 +24,8 @@ static const struct option all_options[] = {
 	{ "body", required_argument, NULL, OPTION_BODY },
 	{ "note", required_argument, NULL, OPTION_NOTE },
 	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "in", required_argument, NULL, OPTION_IN },
+	{ "out", required_argument, NULL, OPTION_OUT },
 };
 
 enum {
@@ -87,6 +89,12 @@ static bool take(struct arguments *a, int option, const char *value)
 	case OPTION_NOTE:
 		a->note = value;
 		return is_text("note", value, NOTE_MOST);
+	case OPTION_IN:
+		a->in = value;
+		return true;
+	case OPTION_OUT:
+		a->out = value;
+		return true;
 	default:
 		return false; /* getopt has named it */
 	}
@@ -143,7 +151,9 @@ static bool take_ids(const struct command *command, int argc, char **argv, struc
 /* What one option asks of another. */
 static bool fit_together(const struct command *command, const struct arguments *a)
 {
-	if (!a->store)
+	if ((command->options & OPTION_IN) && !a->in)
+		return complain("option --in is missing: where participants publish to"), false;
+	if ((command->options & OPTION_STORE) && !a->store)
 		return complain("option --store is missing: the URL of the participant's store"),
 		       false;
 	if ((command->options & OPTION_NOTE) && !a->note)

@@ -20,7 +20,9 @@ enum option_flag {
 	OPTION_OUTCOME = 16,
 	OPTION_BODY = 32,
 	OPTION_NOTE = 64,
-	OPTION_HELP = 128
+	OPTION_HELP = 128,
+	OPTION_IN = 256,
+	OPTION_OUT = 512
 };
 
 struct arguments {
@@ -31,6 +33,8 @@ struct arguments {
 	const char *outcome;
 	const char *body;
 	const char *note;
+	const char *in;
+	const char *out;
 	struct id_range *ids; /* the operands */
 	int id_count;
 };

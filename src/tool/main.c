@@ -1,6 +1,8 @@
 /* The saga command: what an operator sees and does of a participant's store. */
 
+#include "bus.h"
 #include "look.h"
+#include "saga_config.h"
 
 #include <saga/saga.h>
 
@@ -15,12 +17,14 @@ static const char help[] =
 	"       saga dead discard --store URL ID...\n"
 	"       saga dead assert  --store URL ID [--outcome TYPE [--body JSON]] --note TEXT\n"
 	"       saga show         --store URL [--json] SAGA-ID\n"
+	"       saga bus          --in URL [--out URL]\n"
 	"       saga --help | --version          (each command has --help too)\n"
 	"\n"
 	"Looks into the store of one participant, which may run meanwhile, and tells it what an\n"
 	"operator wants. URL is the participant's own, as sqlite:order.db. An ID is a UUID, or as "
 	"much\n"
 	"of its beginning as makes it one alone, 8 characters at least.\n"
+	"`saga bus` joins participants whose transport is nng.\n"
 	"\n"
 	"Exits 0, 1 for what failed, 2 for wrong use.\n";
 
@@ -75,6 +79,9 @@ static const struct command commands[] = {
 	{ "dead", "assert", assert_help, OPTION_STORE | OPTION_OUTCOME | OPTION_BODY | OPTION_NOTE,
 		1, 1, "ID", dead_assert },
 	{ NULL, "show", show_help, OPTION_STORE | OPTION_JSON, 1, 1, "SAGA-ID", show },
+#ifdef SAGA_HAVE_NNG
+	{ NULL, "bus", bus_help, OPTION_IN | OPTION_OUT, 0, 0, "", bus },
+#endif
 };
 
 static int run(const struct command *command, int argc, char **argv)

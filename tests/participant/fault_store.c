@@ -169,6 +169,7 @@ static int fault_commit(void *store, saga_error *error)
 FALLIBLE(begin, FAULT_BEGIN)
 FALLIBLE(mark, FAULT_MARK)
 FALLIBLE(back, FAULT_BACK)
+FALLIBLE(release, FAULT_RELEASE)
 
 static void fault_rollback(void *store)
 {
@@ -220,6 +221,7 @@ const saga_store_ops fault_store = {
 	.rollback = fault_rollback,
 	.mark = fault_mark,
 	.back = fault_back,
+	.release = fault_release,
 	.in_transaction = fault_in_transaction,
 	.native = fault_native,
 	.interrupt = fault_interrupt,

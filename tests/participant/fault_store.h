@@ -22,6 +22,7 @@ enum fault_slot {
 	FAULT_COMMIT,
 	FAULT_MARK,
 	FAULT_BACK,
+	FAULT_RELEASE,
 	FAULT_SLOTS,
 };
 

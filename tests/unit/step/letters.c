@@ -282,7 +282,7 @@ START_TEST(a_refused_statement_is_the_steps_own_trouble)
 	give(stage, saga_no(2), &go_three);
 	stage->memory.fail = SAGA_REFUSED;
 	ck_assert_int_eq(run_batch(stage), SAGA_OK);
-	ck_assert_str_eq(stage->memory.log, "mark run back mark run ");
+	ck_assert_str_eq(stage->memory.log, "mark run back mark run release ");
 	ck_assert_int_eq(state_of(stage, saga_no(2), "d"), SAGA__DONE);
 	ck_assert_uint_eq(rows_of(stage, SAGA__PARKED_RETRY), 1);
 	pass(stage, 30000);
