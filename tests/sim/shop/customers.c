@@ -12,7 +12,6 @@ enum {
 	LINES_MOST = 3,
 	AMENDMENTS = 2,
 	PLACING_MS = 40000,
-	PATIENCE_MS = 240000, /* with the carrier */
 };
 
 /* ---- what there is ---- */
@@ -59,7 +58,7 @@ struct lines {
 struct customer {
 	struct customers *all;
 	size_t number;
-	char ref[16];
+	char ref[32];
 	const char *name, *country;
 	int64_t at_ms;
 	bool is_wrong; /* the order breaks a rule of form */
@@ -89,6 +88,7 @@ struct customers {
 	struct customer *customers;
 	size_t count;
 	struct ask *asks;
+	bool steps_fail;
 	size_t data_open; /* what the services were not yet told */
 	saga_error error; /* the first thing that could not be asked */
 };
@@ -230,10 +230,9 @@ static void go_on(struct customer *customer)
 			amend(customer, soon(all, 8000), nth);
 	for (int times = dice_percent(dice, 20); times; times = dice_percent(dice, 30))
 		cancel(customer, soon(all, 8000));
-	for (int times = dice_percent(dice, 50); times; times = dice_percent(dice, 30))
-		deliver(customer, soon(all, 20000));
-	if (dice_percent(dice, 20))
-		look(customer, soon(all, 30000));
+	for (int times = dice_percent(dice, 20); times; times = dice_percent(dice, 30))
+		deliver(customer, soon(all, 10000));
+	look(customer, soon(all, 20000));
 }
 
 static void place_all(struct customers *all)
@@ -262,6 +261,16 @@ static void was_placed(struct customer *customer, saga_id saga)
 	go_on(customer);
 }
 
+/* The carrier looks until it is on its way, and then brings it. */
+static void was_seen(struct customer *customer, const struct order_state *state)
+{
+	if (state && strcmp(state->state, "fulfilled") == 0)
+		deliver(customer, soon(customer->all, 5000));
+	else if (state && strcmp(state->state, "completed") != 0 &&
+		strcmp(state->state, "cancelled") != 0)
+		look(customer, soon(customer->all, 10000));
+}
+
 static void answered(void *user, const saga_answer *answer)
 {
 	struct ask *ask = user;
@@ -276,10 +285,8 @@ static void answered(void *user, const saga_answer *answer)
 		place_all(all);
 	if (ask->kind == ASK_PLACE && ask->code == SAGA_OK)
 		was_placed(ask->customer, ask->saga);
-	/* Not on its way yet, or never: the carrier comes again for a while. */
-	if (ask->kind == ASK_DELIVER && ask->code == SAGA_MALFORMED &&
-		saga_sim_now(all->sim) < PATIENCE_MS)
-		deliver(ask->customer, soon(all, 30000));
+	if (ask->kind == ASK_LOOK && answer->outcome)
+		was_seen(ask->customer, saga_body(answer->outcome, order_state));
 }
 
 /* ---- before the first order ---- */
@@ -308,8 +315,8 @@ static void tell_all(struct customers *all)
 
 /* ---- their life ---- */
 
-int customers_new(saga_sim *sim, uint64_t seed, size_t orders, struct customers **ret_customers,
-	saga_error *error)
+int customers_new(saga_sim *sim, uint64_t seed, size_t orders, bool steps_fail,
+	struct customers **ret_customers, saga_error *error)
 {
 	struct customers *all = calloc(1, sizeof *all);
 
@@ -322,6 +329,7 @@ int customers_new(saga_sim *sim, uint64_t seed, size_t orders, struct customers 
 	all->sim = sim;
 	all->dice.state = seed;
 	all->count = orders;
+	all->steps_fail = steps_fail;
 	for (size_t i = 0; i < orders; i++)
 		draw_customer(all, &all->customers[i], i);
 	tell_all(all);
@@ -358,7 +366,8 @@ static bool is_allowed(const struct ask *ask)
 			(ask->code == SAGA_CONFLICT && !ask->customer->is_wrong);
 	case ASK_AMEND:
 	case ASK_CANCEL:
-		return ask->code == SAGA_OK || ask->code == SAGA_REJECTED;
+		return ask->code == SAGA_OK || ask->code == SAGA_REJECTED ||
+			(ask->code == SAGA_FAILED && ask->all->steps_fail);
 	case ASK_DELIVER:
 		return ask->code == SAGA_OK || ask->code == SAGA_MALFORMED;
 	default:

@@ -13,9 +13,9 @@
 
 struct customers;
 
-/* Puts all that will be asked into the world. customers_free is needed either way. */
-int customers_new(saga_sim *sim, uint64_t seed, size_t orders, struct customers **ret_customers,
-	saga_error *error);
+/* Puts all that will be asked into the world. steps_fail: it makes handlers fail. */
+int customers_new(saga_sim *sim, uint64_t seed, size_t orders, bool steps_fail,
+	struct customers **ret_customers, saga_error *error);
 void customers_free(struct customers *customers);
 
 /*

@@ -192,8 +192,8 @@ static int run(struct shop_world *world, saga_error *error)
 	if (code == SAGA_OK)
 		code = add_all(world, &dice, error);
 	if (code == SAGA_OK)
-		code = customers_new(
-			world->sim, dice_bits(&dice), options->orders, &world->customers, error);
+		code = customers_new(world->sim, dice_bits(&dice), options->orders,
+			(options->faults & SAGA_SIM_HANDLER) != 0, &world->customers, error);
 	if (code != SAGA_OK)
 		return code;
 	if (saga_sim_run(world->sim, &breach) != SAGA_OK)
