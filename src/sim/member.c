@@ -8,6 +8,7 @@
 
 enum {
 	TURN_US = 20,
+	WAKE_US = 200, /* so that what comes at about one time is one turn's */
 	START_MOST_US = 5000,
 	ENDING_TURNS_MOST = 1000
 };
@@ -122,10 +123,10 @@ static int open_driver(struct saga_participant *p, saga_error *error)
 static void wake(struct saga_participant *p)
 {
 	struct saga__member *member = p->driven;
-	int64_t now = saga__member_now(member);
+	int64_t at = saga__member_now(member) + WAKE_US;
 
-	if (now < member->wake_at)
-		member->wake_at = now;
+	if (at < member->wake_at)
+		member->wake_at = at;
 	/* In its own turn it is planned at the end of that; the first wake comes while it opens. */
 	if (member->p == p && !p->turning)
 		plan_turn(member);
