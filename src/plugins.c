@@ -21,6 +21,9 @@ static const saga_transport_ops *const transports[] = {
 #ifdef SAGA_HAVE_INPROC
 	&saga__inproc_transport,
 #endif
+#ifdef SAGA_HAVE_NNG
+	&saga__nng_transport,
+#endif
 	NULL
 };
 

@@ -7,6 +7,7 @@
 #include "events.h"
 #include "shop.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -20,14 +21,14 @@ SAGA_STRUCT(order_row, id(saga), text(ref), text(customer), text(country), text(
 	int64(total), opt_text(why), opt_text(pending));
 
 static const char *const schema[] = {
-	"CREATE TABLE orders (saga SAGA_ID PRIMARY KEY, ref VARCHAR(40) NOT NULL UNIQUE,"
-	"  customer VARCHAR(40) NOT NULL, country VARCHAR(40) NOT NULL, total BIGINT NOT NULL,"
-	"  state VARCHAR(10) NOT NULL, amending VARCHAR(255), why VARCHAR(255));"
-	"CREATE TABLE order_line (saga SAGA_ID, amendment VARCHAR(255), sku VARCHAR(40),"
+	"CREATE TABLE orders (saga SAGA_ID PRIMARY KEY, ref SAGA_TEXT(40) NOT NULL UNIQUE,"
+	"  customer SAGA_TEXT(40) NOT NULL, country SAGA_TEXT(40) NOT NULL, total BIGINT NOT NULL,"
+	"  state SAGA_TEXT(10) NOT NULL, amending SAGA_TEXT(255), why SAGA_TEXT(255));"
+	"CREATE TABLE order_line (saga SAGA_ID, amendment SAGA_TEXT(255), sku SAGA_TEXT(40),"
 	"  quantity BIGINT NOT NULL, unit_price_cents BIGINT NOT NULL,"
 	"  discount_percent BIGINT NOT NULL, PRIMARY KEY (saga, amendment, sku));"
-	"CREATE TABLE amendment (saga SAGA_ID, name VARCHAR(255), state VARCHAR(8) NOT NULL,"
-	"  why VARCHAR(255), PRIMARY KEY (saga, name));",
+	"CREATE TABLE amendment (saga SAGA_ID, name SAGA_TEXT(255), state SAGA_TEXT(8) NOT NULL,"
+	"  why SAGA_TEXT(255), PRIMARY KEY (saga, name));",
 	NULL,
 };
 
@@ -80,12 +81,22 @@ static int64_t total_of(const struct order_line *lines, size_t count)
 	return total;
 }
 
+static int by_sku(const void *a, const void *b)
+{
+	const struct stock_line *left = a, *right = b;
+
+	return strcmp(left->sku, right->sku);
+}
+
+/* In one order for all, so that two orders that take the same goods never wait for each other. */
 static const struct stock_line *wanted(saga_step *s, const struct order_line *lines, size_t count)
 {
 	struct stock_line *want = saga_alloc(s, count, sizeof *want);
 
 	for (size_t i = 0; want && i < count; i++)
 		want[i] = (struct stock_line){ .sku = lines[i].sku, .quantity = lines[i].quantity };
+	if (want)
+		qsort(want, count, sizeof *want, by_sku);
 	return want;
 }
 

@@ -50,6 +50,15 @@ typedef struct saga_transport_options {
 	void *context;             /* `transport_context` of the options */
 } saga_transport_options;
 
+/* What a transport counted since it was opened. */
+typedef struct saga_transport_figures {
+	uint64_t sent;      /* frames taken by `send` */
+	uint64_t received;  /* frames taken by saga_port_receive */
+	uint64_t refused;   /* either way: larger than frame_bytes, or no frame at all */
+	uint64_t lost;      /* sent, and perhaps lost, as far as the transport can tell */
+	uint64_t connects;  /* connections made */
+} saga_transport_figures;
+
 typedef struct saga_transport_ops {
 	size_t size;
 	const char *schemes;  /* "nng+tcp nng+ipc", separated by a space */
@@ -85,6 +94,9 @@ typedef struct saga_transport_ops {
 	 * calls saga_port_closed, then or later, as its last act. Frames that wait may be lost.
 	 */
 	void (*close)(void *transport);
+
+	/* Loop thread; must not block. saga_health_of shows them. Optional. */
+	void (*figures)(void *transport, saga_transport_figures *ret_figures);
 } saga_transport_ops;
 
 /*
@@ -197,10 +209,20 @@ typedef struct saga_store_ops {
 	int (*mark)(void *store, saga_error *error);
 	int (*back)(void *store, saga_error *error);
 
+	/*
+	 * There is no going back to the mark any more; what was done since stays, and there may be
+	 * no mark at all. For a store to which a mark costs something for as long as it stands.
+	 * Optional.
+	 */
+	int (*release)(void *store, saga_error *error);
+
 	/* Whether a transaction is open, as the connection itself knows it. Must not block. */
 	bool (*in_transaction)(void *store);
 
-	/* The handle for saga_native, once all was waited for. Must not block. Optional. */
+	/*
+	 * The handle for saga_native, once all was waited for; NULL: out of memory. Must not block.
+	 * Optional.
+	 */
 	void *(*native)(void *store);
 
 	/* Any thread, while another slot runs: make that return soon. Must not block. Optional. */

@@ -9,29 +9,33 @@
 
 #define LAYOUT "1"
 
+#define META \
+	"SAGA_MAKE_META (name SAGA_TEXT(63) PRIMARY KEY," \
+	" value SAGA_TEXT(255) NOT NULL);"
+
 static const char layout[] =
 	"CREATE TABLE saga_stream (shard BIGINT PRIMARY KEY, seq BIGINT NOT NULL, last SAGA_ID NOT "
 	"NULL,"
 	" own BIGINT NOT NULL, unclean BIGINT NOT NULL, suspect SAGA_ID, suspicions BIGINT NOT "
 	"NULL);"
-	"CREATE TABLE saga_slot (saga SAGA_ID NOT NULL, step VARCHAR(95) NOT NULL,"
-	" subject VARCHAR(255) NOT NULL, state VARCHAR(8) NOT NULL, was VARCHAR(8),"
+	"CREATE TABLE saga_slot (saga SAGA_ID NOT NULL, step SAGA_TEXT(95) NOT NULL,"
+	" subject SAGA_TEXT(255) NOT NULL, state SAGA_TEXT(8) NOT NULL, was SAGA_TEXT(8),"
 	" attempts BIGINT NOT NULL, moved BIGINT NOT NULL, why SAGA_TEXT, ran_on SAGA_BYTES,"
 	" answer SAGA_BYTES, digest SAGA_BYTES, note SAGA_BYTES, seen SAGA_BYTES,"
 	" PRIMARY KEY (saga, step, subject));"
 	"CREATE TABLE saga_parked (saga SAGA_ID NOT NULL, id SAGA_ID NOT NULL, shard BIGINT NOT "
 	"NULL,"
-	" step VARCHAR(95) NOT NULL, subject VARCHAR(255) NOT NULL, role BIGINT NOT NULL,"
-	" kind VARCHAR(8) NOT NULL, attempts BIGINT NOT NULL, due BIGINT NOT NULL,"
-	" behind VARCHAR(351) NOT NULL, why SAGA_TEXT, event SAGA_BYTES, question SAGA_BYTES,"
-	" at BIGINT NOT NULL, command VARCHAR(7), outcome VARCHAR(63), body SAGA_TEXT,"
+	" step SAGA_TEXT(95) NOT NULL, subject SAGA_TEXT(255) NOT NULL, role BIGINT NOT NULL,"
+	" kind SAGA_TEXT(8) NOT NULL, attempts BIGINT NOT NULL, due BIGINT NOT NULL,"
+	" behind SAGA_TEXT(351) NOT NULL, why SAGA_TEXT, event SAGA_BYTES, question SAGA_BYTES,"
+	" at BIGINT NOT NULL, command SAGA_TEXT(7), outcome SAGA_TEXT(63), body SAGA_TEXT,"
 	" PRIMARY KEY (saga, id));"
 	"CREATE INDEX saga_parked_due ON saga_parked (shard, due);"
 	"CREATE TABLE saga_outbox (shard BIGINT NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT NULL,"
 	" saga SAGA_ID NOT NULL, event SAGA_BYTES NOT NULL, at BIGINT NOT NULL,"
 	" PRIMARY KEY (shard, seq)) SAGA_KEYED;"
 	"CREATE TABLE saga_position (stream SAGA_ID NOT NULL, stream_shard BIGINT NOT NULL,"
-	" shard BIGINT NOT NULL, owner VARCHAR(31) NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT "
+	" shard BIGINT NOT NULL, owner SAGA_TEXT(31) NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT "
 	"NULL,"
 	" PRIMARY KEY (stream, stream_shard, shard)) SAGA_KEYED;";
 
@@ -121,6 +125,19 @@ static int run_script(struct saga__journal *j, const char *schema, saga_error *e
 	code = j->ops->run(j->store, &statement, 1, NULL, error);
 	free(text);
 	return code;
+}
+
+char *saga__journal_layout(const struct saga__dialect *dialect)
+{
+	char *meta = saga__dialect_schema(dialect, META);
+	char *rest = saga__dialect_schema(dialect, layout);
+	char *all = meta && rest ? malloc(strlen(meta) + strlen(rest) + 1) : NULL;
+
+	if (all)
+		(void)stpcpy(stpcpy(all, meta), rest);
+	free(meta);
+	free(rest);
+	return all;
 }
 
 static int make_tables(
@@ -224,40 +241,95 @@ static int rename_row(struct saga__journal *j, const char *from, const char *to,
 	return code;
 }
 
-/* `.was`: once, the slots of the old name get the new one. */
-static int rename_steps(struct saga__journal *j, const struct saga__plan *plan, saga_error *error)
+/* The name that keys at the other side are made of, whatever it is called now. */
+static const char *first_name(const saga_step_def *step)
 {
-	for (size_t row = 0; row < plan->row_count; row++) {
-		const saga_step_def *step = &plan->steps[plan->rows[row].step];
-		char name[80], old[SAGA__ROW_NAME_MOST + 1];
-		struct saga__one one;
-		int code;
+	return step->was ? step->was : step->name;
+}
 
-		if (!step->was)
+/*
+ * Refuses a name that the store knows as a later one of another step: keys of calls in flight, and
+ * ids of requests, would not be what they were.
+ */
+static int check_later_name(
+	struct saga__journal *j, const saga_step_def *step, const char *name, saga_error *error)
+{
+	char meta[SAGA__ROW_NAME_MOST];
+	struct saga__one one;
+	int code;
+
+	(void)snprintf(meta, sizeof meta, "step %s", first_name(step));
+	code = saga__journal_one(j,
+		"SELECT name FROM saga_meta WHERE value = ? AND name LIKE 'step %' AND name <> ?",
+		(const saga_value[]){ saga_text(name), saga_text(meta) }, 2, &one, error);
+	if (code != SAGA_OK || !one.found)
+		return code;
+	return saga_error_set(error, SAGA_UNSUPPORTED,
+		"step %s: in this store %s is what was first named %s, which its keys are made "
+		"of: "
+		"it must say .was = \"%s\" for good",
+		step->name, name, one.text + 5, one.text + 5);
+}
+
+static int rename_rows(struct saga__journal *j, const struct saga__plan *plan, size_t step,
+	const char *from, saga_error *error)
+{
+	int code = SAGA_OK;
+
+	for (size_t row = 0; code == SAGA_OK && row < plan->row_count; row++) {
+		const char *name = plan->rows[row].name;
+		char old[SAGA__ROW_NAME_MOST + 1];
+
+		if (plan->rows[row].step != step)
 			continue;
-		(void)snprintf(old, sizeof old, "%s%s", step->was,
-			plan->rows[row].name + strlen(step->name));
-		(void)snprintf(name, sizeof name, "was %s>%zu", step->name, row);
-		if ((code = get_meta(j, name, &one, error)) != SAGA_OK)
-			return code;
-		if (one.found && strcmp(one.text, old) == 0)
-			continue;
-		if ((code = rename_row(j, old, plan->rows[row].name, error)) != SAGA_OK)
-			return code;
-		if ((code = put_meta(j, name, old, error)) != SAGA_OK)
-			return code;
+		(void)snprintf(
+			old, sizeof old, "%.31s%s", from, name + strlen(plan->steps[step].name));
+		code = rename_row(j, old, name, error);
 	}
-	return SAGA_OK;
+	return code;
+}
+
+/* Of each step the store knows its first name, and under which one its rows are: "step a" is b. */
+static int name_step(
+	struct saga__journal *j, const struct saga__plan *plan, size_t at, saga_error *error)
+{
+	const saga_step_def *step = &plan->steps[at];
+	char meta[SAGA__ROW_NAME_MOST];
+	struct saga__one one;
+	int code;
+
+	(void)snprintf(meta, sizeof meta, "step %s", first_name(step));
+	if ((code = check_later_name(j, step, step->name, error)) != SAGA_OK ||
+		(step->was && (code = check_later_name(j, step, step->was, error)) != SAGA_OK) ||
+		(code = get_meta(j, meta, &one, error)) != SAGA_OK)
+		return code;
+	if (!one.found)
+		(void)snprintf(one.text, sizeof one.text, "%s", first_name(step));
+	if (strcmp(one.text, step->name) != 0)
+		code = rename_rows(j, plan, at, one.text, error);
+	else if (one.found)
+		return SAGA_OK;
+	return code == SAGA_OK ? put_meta(j, meta, step->name, error) : code;
+}
+
+static int name_steps(struct saga__journal *j, const struct saga__plan *plan, saga_error *error)
+{
+	int code = SAGA_OK;
+
+	for (size_t i = 0; code == SAGA_OK && i < plan->step_count; i++)
+		code = name_step(j, plan, i, error);
+	return code;
 }
 
 static int prepare(
 	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
 {
 	struct saga__one one;
-	int code = run_script(j,
-		"CREATE TABLE IF NOT EXISTS saga_meta (name VARCHAR(63) PRIMARY KEY,"
-		" value VARCHAR(255) NOT NULL)",
-		error);
+	int code = j->dialect->alone ? run_script(j, j->dialect->alone, error) : SAGA_OK;
+
+	if (code != SAGA_OK)
+		return code;
+	code = run_script(j, META, error);
 
 	if (code == SAGA_OK)
 		code = get_meta(j, "layout", &one, error);
@@ -268,7 +340,7 @@ static int prepare(
 	if (code == SAGA_OK)
 		code = run_schema(j, options->plan, error);
 	if (code == SAGA_OK)
-		code = rename_steps(j, options->plan, error);
+		code = name_steps(j, options->plan, error);
 	return code;
 }
 
