@@ -449,7 +449,12 @@ static int back(void *handle, saga_error *error)
 	if (store->to_mark) /* and nothing was done since */
 		return SAGA_OK;
 	code = say(store, back_sql);
-	return code == SAGA_OK ? SAGA_OK : explain(store, back_sql, code, error);
+	if (code != SAGA_OK)
+		return explain(store, back_sql, code, error);
+	/* Servers differ in whether a savepoint outlives the way back to it. */
+	store->marked = false;
+	store->to_mark = true;
+	return SAGA_OK;
 }
 
 /* ---- opening ---- */
