@@ -1,5 +1,7 @@
 #include "saga_services.h"
 
+_Thread_local size_t saga_fulfilled_in_batch;
+
 /* ---- order ---- */
 
 static saga_verdict place(saga_step *s)
@@ -23,10 +25,8 @@ static saga_verdict unplace(saga_step *s)
 
 static saga_verdict fulfil(saga_step *s)
 {
-	struct saga_order_user *user = saga_user(s);
-
 	if (saga_exec(s, ROWS_FULFIL, saga_this(s)))
-		user->fulfilled_in_batch++;
+		saga_fulfilled_in_batch++;
 	return saga_emit(s, order_fulfilled);
 }
 
