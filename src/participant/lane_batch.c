@@ -526,8 +526,8 @@ static size_t speed_up(struct saga__pace *pace, size_t most)
 	return ceiling;
 }
 
-/* One event alone that keeps losing is parked: no handler runs, their triggers come again. */
-static void fewer(struct saga__lane *lane, const saga_error *error, size_t tried)
+/* One event alone that keeps losing, or can't be committed at all, is parked: no handler runs, their triggers come again. */
+static void fewer(struct saga__lane *lane, int code, const saga_error *error, size_t tried)
 {
 	struct saga__batch *batch = &lane->batch;
 
@@ -535,9 +535,11 @@ static void fewer(struct saga__lane *lane, const saga_error *error, size_t tried
 	slow_down(lane->options.pace, lane->limit);
 	if (tried > 1)
 		return;
-	if (lane->failures >= CONTENTIONS_MOST && !batch->instead) {
+	if ((lane->failures >= CONTENTIONS_MOST || code == SAGA_REFUSED) && !batch->instead) {
 		batch->instead = SAGA__RETRIES;
-		batch->instead_text = "its transaction keeps losing";
+		batch->instead_text = code == SAGA_REFUSED
+			? "what it wrote was refused at the commit"
+			: "its transaction keeps losing";
 		saga__lane_log(lane, SAGA_WARNING, "batch.parked", error->text);
 	}
 	saga__lane_failed(lane, error, false);
@@ -570,7 +572,7 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 		break;
 	default:
 		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);
-		fewer(lane, error, tried);
+		fewer(lane, code, error, tried);
 		break;
 	}
 }
