@@ -173,13 +173,14 @@ static int catch_up(struct saga__lane *lane, saga_error *error)
 static int take_due(struct saga__lane *lane, saga_error *error)
 {
 	struct saga__batch *batch = &lane->batch;
-	int code;
+	int64_t dues[SAGA__STORE_SHARDS];
+	int code = saga__journal_dues(&lane->journal, lane->locked, lane->shard_count, dues, error);
 
-	for (size_t i = 0; i < lane->shard_count; i++) {
+	for (size_t i = 0; code == SAGA_OK && i < lane->shard_count; i++) {
 		struct saga__parked **rows;
 		size_t count;
 
-		if (lane->alone && lane->alone != i + 1)
+		if (dues[i] > batch->now || (lane->alone && lane->alone != i + 1))
 			continue;
 		code = saga__journal_due(&lane->journal, lane->locked[i].shard, batch->now,
 			lane->limit, &batch->arena, &rows, &count, error);
@@ -196,7 +197,7 @@ static int take_due(struct saga__lane *lane, saga_error *error)
 				return saga_error_set(error, code, "out of memory");
 		}
 	}
-	return SAGA_OK;
+	return code;
 }
 
 static int add_hand(struct saga__lane *lane, saga_error *error)
@@ -414,17 +415,15 @@ static void tell_committed(struct saga__lane *lane, struct saga__report *report)
 
 static int next_due(struct saga__lane *lane, int64_t *ret_due, saga_error *error)
 {
-	*ret_due = SAGA__NEVER;
-	for (size_t i = 0; i < lane->shard_count; i++) {
-		int64_t due;
-		int code =
-			saga__journal_next_due(&lane->journal, lane->locked[i].shard, &due, error);
+	int64_t dues[SAGA__STORE_SHARDS];
+	int code = saga__journal_dues(&lane->journal, lane->locked, lane->shard_count, dues, error);
 
-		if (code != SAGA_OK)
-			return code;
-		if (due < *ret_due)
-			*ret_due = due;
-	}
+	if (code != SAGA_OK)
+		return code;
+	*ret_due = SAGA__NEVER;
+	for (size_t i = 0; i < lane->shard_count; i++)
+		if (dues[i] < *ret_due)
+			*ret_due = dues[i];
 	return SAGA_OK;
 }
 
