@@ -37,8 +37,7 @@ struct audit {
 };
 
 /* Names each breach on `out`. SAGA_OK also with breaches; else what could not be read, in error. */
-int audit_shop(
-	const struct reader *reader, FILE *out, struct audit *ret_audit, saga_error *error);
+int audit_shop(const struct reader *reader, FILE *out, struct audit *ret_audit, saga_error *error);
 
 /* In words. */
 void audit_print(const struct audit *audit, FILE *out);

@@ -7,6 +7,7 @@
 #include "events.h"
 #include "shop.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -80,12 +81,22 @@ static int64_t total_of(const struct order_line *lines, size_t count)
 	return total;
 }
 
+static int by_sku(const void *a, const void *b)
+{
+	const struct stock_line *left = a, *right = b;
+
+	return strcmp(left->sku, right->sku);
+}
+
+/* In one order for all, so that two orders that take the same goods never wait for each other. */
 static const struct stock_line *wanted(saga_step *s, const struct order_line *lines, size_t count)
 {
 	struct stock_line *want = saga_alloc(s, count, sizeof *want);
 
 	for (size_t i = 0; want && i < count; i++)
 		want[i] = (struct stock_line){ .sku = lines[i].sku, .quantity = lines[i].quantity };
+	if (want)
+		qsort(want, count, sizeof *want, by_sku);
 	return want;
 }
 

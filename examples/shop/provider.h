@@ -36,7 +36,10 @@ struct provider_faults {
 	void (*be_slow)(int ms); /* how time passes where it runs; NULL: it does not */
 };
 
-/* Opens or makes the ledger, a path or ":memory:". 0, or -1 with the reason in reply. Close with provider_close. */
+/*
+ * Opens or makes the ledger, a path or ":memory:". 0, or -1 with the reason in reply. Close with
+ * provider_close.
+ */
 int provider_open(const char *path, const struct provider_faults *faults,
 	struct provider **ret_provider, struct provider_reply *reply);
 void provider_close(struct provider *provider);
@@ -54,7 +57,7 @@ enum provider_code provider_adjust(struct provider *provider, const char *charge
 enum provider_code provider_refund(struct provider *provider, const char *charge_key,
 	const char *key, int timeout_ms, struct provider_reply *reply);
 
-/* For auditors: each charge that keeps something, until one is answered not with 0. 0, that, or -1. */
+/* For auditors: each charge that keeps something, until the answer is not 0. That answer, or -1. */
 int provider_kept(struct provider *provider,
 	int (*charge)(void *context, const char *reference, int64_t cents), void *context);
 

@@ -119,7 +119,7 @@ typedef struct saga_options {
 	int lanes;                      /* threads with a store connection; 0: inline on the loop */
 	struct uv_loop_s *loop;         /* the host's; NULL: one of its own, see saga_run */
 	saga_start start;
-	int64_t history_ms;             /* slots, answers, parked events live so long; 0: 90 days */
+	int64_t history_ms;             /* slots, answers, dead letters live so long; 0: 90 days */
 	int64_t retention_ms;           /* events live at least so long; 0: 7 days */
 	int64_t retention_max_ms;       /* and no longer, seen or not; 0: 90 days */
 	bool stop_when_idle;            /* when nothing is queued, parked or scheduled */
@@ -190,7 +190,8 @@ SAGA_API void saga_close(saga_participant *participant);
 typedef struct saga_answer {
 	int code;                  /* OK: it took effect; REJECTED, FAILED, CONFLICT, MALFORMED;
 	                              WAITING: its outside call goes on, ask again with the same
-	                              key; STOPPED: not done; UNKNOWN: stopped, perhaps done */
+	                              key; STOPPED: not done; UNKNOWN: perhaps done (stopped, no
+	                              memory for the event), ask again */
 	const char *text;          /* in words, never NULL */
 	saga_id saga;
 	const saga_event *outcome; /* what the step published; NULL if nothing */

@@ -209,10 +209,20 @@ typedef struct saga_store_ops {
 	int (*mark)(void *store, saga_error *error);
 	int (*back)(void *store, saga_error *error);
 
+	/*
+	 * There is no going back to the mark any more; what was done since stays, and there may be
+	 * no mark at all. For a store to which a mark costs something for as long as it stands.
+	 * Optional.
+	 */
+	int (*release)(void *store, saga_error *error);
+
 	/* Whether a transaction is open, as the connection itself knows it. Must not block. */
 	bool (*in_transaction)(void *store);
 
-	/* The handle for saga_native, once all was waited for. Must not block. Optional. */
+	/*
+	 * The handle for saga_native, once all was waited for; NULL: out of memory. Must not block.
+	 * Optional.
+	 */
 	void *(*native)(void *store);
 
 	/* Any thread, while another slot runs: make that return soon. Must not block. Optional. */

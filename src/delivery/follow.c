@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../event/id.h"
+#include "../mutation.h"
 
 enum {
 	WINDOW_MOST = 65536
@@ -549,6 +550,8 @@ static bool next_seen(struct saga__follow *follow, int64_t now, struct saga__fol
 	shard->say = false;
 	shard->said = shard->at.seq;
 	shard->said_at = now;
+	if (SAGA__MUTANT(seen_lost))
+		return false;
 	fill(follow, SAGA__SEEN, effect);
 	effect->message.shard = number;
 	effect->message.of = follow->config.shards;
@@ -640,6 +643,11 @@ int64_t saga__follow_due(const struct saga__follow *follow)
 bool saga__follow_stopped(const struct saga__follow *follow)
 {
 	return follow->stop != RUNNING;
+}
+
+bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint64_t seq)
+{
+	return shard < follow->config.shards && follow->shards[shard].at.seq < seq;
 }
 
 uint64_t saga__follow_delivered(const struct saga__follow *follow)

@@ -120,6 +120,9 @@ bool saga__follow_next(
 int64_t saga__follow_due(const struct saga__follow *follow);
 bool saga__follow_stopped(const struct saga__follow *follow);
 
+/* Whether that shard has not committed seq yet: what was delivered holds something for it. */
+bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint64_t seq);
+
 /* The last one delivered, and the highest that is known to exist. */
 uint64_t saga__follow_delivered(const struct saga__follow *follow);
 uint64_t saga__follow_known(const struct saga__follow *follow);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "../mutation.h"
 #include "publish_state.h"
 
 enum likeness {
@@ -134,7 +135,7 @@ static void begin_answer(struct saga__publish *publish, struct saga__follower *f
 		to = publish->last;
 	if (to - message->first >= publish->config.window)
 		to = message->first + publish->config.window - 1;
-	answer->from = answer->next = message->first;
+	answer->from = answer->next = message->first + SAGA__MUTANT(need_answered_late);
 	answer->to = to;
 	answer->before = message->id;
 	if (message->first < saga__publish_available_from(publish))

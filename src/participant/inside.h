@@ -72,6 +72,7 @@ struct saga_participant {
 
 	/* lanes */
 	struct saga__lane lanes[SAGA__LANES_MOST];
+	struct saga__pace pace;
 	uv_thread_t threads[SAGA__LANES_MOST];
 	bool lane_up[SAGA__LANES_MOST];
 	size_t lane_count;
@@ -140,6 +141,9 @@ int saga__transport_open(struct saga_participant *p, saga_error *error);
 void saga__port_init(struct saga_participant *p);
 
 /* submit.c */
+/* What no participant with this plan could ever take is refused. */
+int saga__submission_check(const struct saga__plan *plan, const saga_submission *submission,
+	const struct saga__known **ret_known, saga_error *error);
 void saga__answer(struct saga_participant *p, struct saga__item *item);
 void saga__answer_stopped(struct saga_participant *p, struct saga__item *item);
 

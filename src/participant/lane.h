@@ -10,12 +10,23 @@
 
 #include "report.h"
 
+/*
+ * How large the batches of a participant's lanes may be: what one of them lost, the others would
+ * lose next. Shared by its lanes; members are read and written atomically.
+ */
+struct saga__pace {
+	size_t ceiling;     /* events in a batch */
+	size_t calm;        /* batches in a row that lost to nobody */
+	size_t calm_wanted; /* until the ceiling rises */
+};
+
 struct saga__lane_options {
 	const struct saga__plan *plan;
 	const struct saga_env *env;
 	const saga_store_ops *store_ops;
 	struct saga__journal_options journal;
 	struct saga__batch_limits limits;
+	struct saga__pace *pace;
 	size_t queue; /* items that may wait */
 	size_t rows;
 	int batch_ms;
@@ -30,22 +41,6 @@ struct saga__lane_options {
 	/* The lane's load has sunk. Any thread. */
 	void (*rested)(void *host);
 	void *host;
-};
-
-/* A job between batches. */
-enum saga__chore_kind {
-	SAGA__CHORE_READ = 1,
-	SAGA__CHORE_TRIM
-};
-
-struct saga__chore {
-	struct saga__chore *next;
-	int kind;
-	unsigned shard;
-	uint64_t first, last; /* READ; TRIM: up to last */
-	int64_t before;       /* TRIM: older than that */
-	size_t most;
-	bool loud; /* TRIM: say so if anything goes */
 };
 
 struct saga__lane_shard {
@@ -76,12 +71,17 @@ struct saga__lane {
 	size_t alone;       /* careful, with what is not in hand: that shard + 1 alone; else 0 */
 	bool revive;        /* calls of ours that may be made by nobody are to be made */
 	size_t careful;     /* events still to be tried alone, after an unclean end */
+	saga_id suspect;    /* the last of them, counted already by this process */
+	bool survived;      /* and its batch was committed */
 	struct saga__item **hand;
 	size_t hand_count;
-	saga_id uuid;      /* of the store that it began with */
-	saga_id cursor;    /* of forgetting */
-	int64_t forget_at; /* monotonic */
-	int64_t look_at;   /* monotonic: when to look for what others left in the store */
+	saga_id uuid;               /* of the store that it began with */
+	saga_id cursor;             /* of forgetting */
+	int64_t forget_at;          /* monotonic */
+	int64_t look_at;            /* monotonic: when to look for what others left in the store */
+
+	/* What must be told needs no memory then; NULL: it was told. */
+	struct saga__report *fatal, *ended;
 
 	/* under the lock */
 	uv_mutex_t lock;

@@ -6,11 +6,14 @@
 #include <string.h>
 
 #include "../event/peek.h"
+#include "../mutation.h"
 #include "../step/call.h"
 #include "../step/work.h"
 
 enum {
-	CONTENTIONS_MOST = 8
+	CONTENTIONS_MOST = 8,
+	CALM_FIRST = 64,
+	CALM_MOST = 8192
 };
 
 /* ---- gathering ---- */
@@ -69,6 +72,7 @@ static void gather(struct saga__lane *lane)
 void saga__lane_put_back(struct saga__lane *lane)
 {
 	uv_mutex_lock(&lane->lock);
+	lane->hand_count -= SAGA__MUTANT(replay_forgets_one) && lane->hand_count > 0;
 	while (lane->hand_count)
 		saga__items_push_front(&lane->queue, lane->hand[--lane->hand_count]);
 	lane->busy = 0;
@@ -225,7 +229,7 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 			moves[count++] =
 				(struct saga__move){ item->source, item->shard, 0, { { 0 } } };
 		if (item->seq > moves[k].seq) {
-			moves[k].seq = item->seq;
+			moves[k].seq = item->seq + SAGA__MUTANT(position_too_early);
 			moves[k].id = item->id;
 		}
 	}
@@ -313,7 +317,7 @@ static int tell_missed(struct saga__lane *lane, struct saga__report *report, sag
 			report->sent[k].before = last;
 			last = report->sent[k].id;
 		}
-		shard->catching_up = lane->consumes_own;
+		shard->catching_up = lane->consumes_own && !SAGA__MUTANT(own_skipped);
 	}
 	return SAGA_OK;
 }
@@ -460,20 +464,22 @@ static int transact(
 	if ((code = saga__journal_load(journal, batch, error)) != SAGA_OK)
 		return code;
 	saga__batch_run(batch);
-	if (batch->lost.code != SAGA_OK) {
+	if (batch->lost.code != SAGA_OK && !SAGA__MUTANT(lost_batch_committed)) {
 		*error = batch->lost;
 		return batch->lost.code;
 	}
 	find_own(lane);
 	report->move_count = gather_moves(lane, report->moves);
-	code = saga__journal_write(
-		journal, batch, lane->own, report->moves, report->move_count, &woken, error);
+	code = saga__journal_write(journal, batch, lane->own, report->moves,
+		SAGA__MUTANT(position_not_stored) ? 0 : report->move_count, &woken, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = next_due(lane, &soonest, error);
 	if (code == SAGA_OK)
 		code = tell_outgoing(lane, report);
 	if (code == SAGA_OK)
 		code = journal->ops->commit(journal->store, error);
+	if (SAGA__MUTANT(unknown_is_done) && code == SAGA_UNKNOWN)
+		code = SAGA_OK;
 	if (code != SAGA_OK)
 		return code;
 	lane->due = soonest < batch->due ? soonest : batch->due;
@@ -484,12 +490,52 @@ static int transact(
 
 /* ---- when it fails ---- */
 
-/* One event alone that keeps losing is parked: no handler runs, their triggers come again. */
+/*
+ * Smaller batches hold fewer rows that others want. A loss may cost a second (a server looks for
+ * deadlocks no sooner), so larger ones are tried again only after many that lost to nobody.
+ */
+static void slow_down(struct saga__pace *pace, size_t ceiling)
+{
+	size_t wanted = __atomic_load_n(&pace->calm_wanted, __ATOMIC_RELAXED);
+
+	wanted = wanted < CALM_FIRST ? CALM_FIRST : wanted < CALM_MOST ? 2 * wanted : wanted;
+	__atomic_store_n(&pace->calm, 0, __ATOMIC_RELAXED);
+	if (ceiling < __atomic_load_n(&pace->ceiling, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&pace->calm_wanted, wanted, __ATOMIC_RELAXED);
+		__atomic_store_n(&pace->ceiling, ceiling, __ATOMIC_RELAXED);
+	}
+}
+
+/* Two lanes that raise it at once raise it by less than one could: that is fine. */
+static size_t speed_up(struct saga__pace *pace, size_t most)
+{
+	size_t ceiling = __atomic_load_n(&pace->ceiling, __ATOMIC_RELAXED);
+
+	if (ceiling >= most)
+		return most;
+	if (__atomic_add_fetch(&pace->calm, 1, __ATOMIC_RELAXED) <
+		__atomic_load_n(&pace->calm_wanted, __ATOMIC_RELAXED))
+		return ceiling;
+	__atomic_store_n(&pace->calm, 0, __ATOMIC_RELAXED);
+	ceiling += ceiling / 4 + 1;
+	if (ceiling >= most) {
+		ceiling = most;
+		__atomic_store_n(&pace->calm_wanted, 0, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&pace->ceiling, ceiling, __ATOMIC_RELAXED);
+	return ceiling;
+}
+
+/*
+ * One event alone that keeps losing is parked: no handler runs, their triggers come again, each in
+ * a transaction of its own. No commit says which step it lost for: saga__attempts_with.
+ */
 static void fewer(struct saga__lane *lane, const saga_error *error, size_t tried)
 {
 	struct saga__batch *batch = &lane->batch;
 
-	lane->limit = tried > 1 ? tried / 2 : 1;
+	lane->limit = tried > 3 ? tried / 4 : 1;
+	slow_down(lane->options.pace, lane->limit);
 	if (tried > 1)
 		return;
 	if (lane->failures >= CONTENTIONS_MOST && !batch->instead) {
@@ -557,8 +603,10 @@ static void succeeded(struct saga__lane *lane)
 	size_t most = lane->options.limits.batch_events;
 
 	lane->failures = 0;
+	lane->survived = true;
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.poison_count = 0;
+	most = speed_up(lane->options.pace, most);
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
 }
 
@@ -566,11 +614,13 @@ bool saga__lane_batch(struct saga__lane *lane)
 {
 	struct saga__report *report;
 	saga_error error = { .code = SAGA_OK };
+	size_t most;
 	unsigned from;
 	int code;
 
-	if (lane->careful)
-		lane->limit = 1;
+	most = __atomic_load_n(&lane->options.pace->ceiling, __ATOMIC_RELAXED);
+	if (lane->careful || lane->limit > most)
+		lane->limit = lane->careful ? 1 : most;
 	gather(lane);
 	if (!(from = sources(lane)))
 		return false;
@@ -586,6 +636,11 @@ bool saga__lane_batch(struct saga__lane *lane)
 	if (code == SAGA_OK)
 		code = transact(lane, from, report, &error);
 	lane->alone = 0;
+	if (SAGA__MUTANT(sent_before_commit) && code != SAGA_OK && report && report->sent_count) {
+		report->move_count = 0;
+		lane->options.report(lane->options.host, report);
+		report = NULL;
+	}
 	if (code != SAGA_OK) {
 		saga__report_free(report);
 		failed(lane, code, &error);

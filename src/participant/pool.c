@@ -22,24 +22,63 @@ int saga__pool_init(struct saga__pool *pool, int most,
 	return SAGA_OK;
 }
 
+/*
+ * Wakes one thread at most: who takes a call wakes the next one if more wait. So calls that end at
+ * once don't wake a thread each.
+ */
+static void wake_one(struct saga__pool *pool)
+{
+	if (!pool->first || !pool->resting || pool->waking)
+		return;
+	pool->waking = true;
+	uv_cond_signal(&pool->filled);
+}
+
+/* NULL: none waits. */
+static struct saga__call *take_call(struct saga__pool *pool, size_t thread)
+{
+	struct saga__call *call = pool->first;
+
+	if (!call)
+		return NULL;
+	pool->first = call->next;
+	if (!pool->first)
+		pool->end = &pool->first;
+	call->next = NULL;
+	pool->waiting--;
+	pool->making[thread] = call->parked;
+	wake_one(pool);
+	return call;
+}
+
+/* NULL: the pool stops. */
 static struct saga__call *next_call(struct saga__pool *pool, size_t thread)
 {
 	struct saga__call *call;
 
 	uv_mutex_lock(&pool->lock);
 	pool->resting++;
-	while (!pool->first && !pool->stopping)
+	while (!pool->first && !pool->stopping) {
 		uv_cond_wait(&pool->filled, &pool->lock);
-	pool->resting--;
-	if ((call = pool->first)) {
-		pool->first = call->next;
-		if (!pool->first)
-			pool->end = &pool->first;
-		call->next = NULL;
-		pool->waiting--;
-		pool->making[thread] = call->parked;
+		pool->waking = false;
 	}
+	pool->resting--;
+	call = take_call(pool, thread);
 	uv_mutex_unlock(&pool->lock);
+	return call;
+}
+
+/* This thread's call is made. The next one, if one waits. */
+static struct saga__call *end_call(struct saga__pool *pool, size_t thread)
+{
+	struct saga__call *call;
+
+	uv_mutex_lock(&pool->lock);
+	pool->load--;
+	pool->making[thread] = (saga_id){ { 0 } };
+	call = take_call(pool, thread);
+	uv_mutex_unlock(&pool->lock);
+	pool->ended(pool->host);
 	return call;
 }
 
@@ -59,15 +98,11 @@ static void work(void *context)
 	size_t thread = number_of_this_thread(pool);
 	struct saga__call *call;
 
-	while ((call = next_call(pool, thread))) {
-		saga__call_make(call);
-		pool->made(pool->host, call);
-		uv_mutex_lock(&pool->lock);
-		pool->load--;
-		pool->making[thread] = (saga_id){ { 0 } };
-		uv_mutex_unlock(&pool->lock);
-		pool->ended(pool->host);
-	}
+	while ((call = next_call(pool, thread)))
+		do {
+			saga__call_make(call);
+			pool->made(pool->host, call);
+		} while ((call = end_call(pool, thread)));
 }
 
 static bool has(const struct saga__pool *pool, saga_id parked)
@@ -93,7 +128,7 @@ static int push(struct saga__pool *pool, struct saga__call *call)
 	pool->end = &call->next;
 	pool->waiting++;
 	pool->load++;
-	uv_cond_signal(&pool->filled);
+	wake_one(pool);
 	return SAGA_OK;
 }
 

@@ -25,6 +25,7 @@ struct saga__pool {
 	int count;       /* threads there are */
 	size_t begun;    /* threads that have their number */
 	int resting;     /* threads that wait for work */
+	bool waking;     /* one of them was told, and is not awake yet */
 	size_t load;     /* calls that wait or are made */
 	bool stopping;
 };

@@ -30,6 +30,22 @@ struct saga__stand {
 	struct saga__position position;
 };
 
+/* What the loop asks of a lane: a job between batches. */
+enum saga__chore_kind {
+	SAGA__CHORE_READ = 1,
+	SAGA__CHORE_TRIM
+};
+
+struct saga__chore {
+	struct saga__chore *next;
+	int kind;
+	unsigned shard;
+	uint64_t first, last; /* READ; TRIM: up to last */
+	int64_t before;       /* TRIM: older than that */
+	size_t most;
+	bool loud; /* TRIM: say so if anything goes */
+};
+
 struct saga__report {
 	struct saga__report *next;
 	int kind;
@@ -45,9 +61,10 @@ struct saga__report {
 	struct saga__counts counts; /* BATCH: what changed; UP: what there is */
 	bool idle;                  /* BATCH: nothing waits at the lane */
 
-	unsigned shard; /* READ, TRIMMED */
-	bool complete;  /* READ: it is all that there is */
-	uint64_t first; /* TRIMMED */
+	unsigned shard;           /* READ, TRIMMED */
+	bool complete;            /* READ: it is all that there is */
+	uint64_t first;           /* TRIMMED */
+	struct saga__chore again; /* TRIMMED: if it has a kind, there may be more to trim */
 
 	saga_id uuid; /* UP */
 	int64_t birth;

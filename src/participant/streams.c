@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../event/peek.h"
+#include "../mutation.h"
 #include "inside.h"
 
 enum {
@@ -58,10 +59,9 @@ static int port_receive(void *host, const saga_frame *frames, size_t count)
 
 	if (!count)
 		return SAGA_OK;
-	if (!(copies = copy_frames(frames, count)))
-		return SAGA_BUSY;
+	copies = copy_frames(frames, count);
 	uv_mutex_lock(&p->lock);
-	if (p->inbox_count + count > p->limits.queue) {
+	if (!copies || p->inbox_count + count > p->limits.queue) {
 		p->refused_frames = true;
 		code = SAGA_BUSY;
 	} else {
@@ -165,11 +165,6 @@ int saga__streams_open(struct saga_participant *p, const struct saga__report *up
 {
 	int code = SAGA_OK;
 
-	if (!p->decoder) {
-		saga__arena_init(&p->arena, 8 * p->limits.event_bytes);
-		if ((code = saga__decoder_new(&p->decoder)) != SAGA_OK)
-			return code;
-	}
 	p->uuid = up->uuid;
 	p->birth = up->birth;
 	p->shards = up->shards;
@@ -462,6 +457,8 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 	item->seq = effect->seq;
 	item->id = effect->id;
 	item->event = kind == SAGA__ITEM_EVENT ? saga__blob_ref(effect->event) : NULL;
+	if (SAGA__MUTANT(seen_of_received))
+		saga__follow_committed(following->follow, shard, item->seq, item->id, 0);
 	if (saga__lane_push(saga__lane_of(p, shard), item, true, 0) != SAGA_OK)
 		saga__item_free(item);
 	else if (!p->has_thread[saga__lane_of(p, shard) - p->lanes])
@@ -471,10 +468,15 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 static void deliver(struct saga_participant *p, struct saga__following *following,
 	struct saga__follow_effect *effect)
 {
+	unsigned shard;
 	saga_id saga;
 
-	if (concerns_us(p, saga__blob_bytes(effect->event), &saga))
-		push(p, following, SAGA__ITEM_EVENT, saga__id_shard(saga, p->shards), effect);
+	if (concerns_us(p, saga__blob_bytes(effect->event), &saga)) {
+		shard = saga__id_shard(saga, p->shards);
+		/* One of our shards may be ahead of another, behind which the stream begins. */
+		if (saga__follow_wants(following->follow, shard, effect->seq))
+			push(p, following, SAGA__ITEM_EVENT, shard, effect);
+	}
 	saga__blob_unref(effect->event);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../mutation.h"
 #include "inside.h"
 
 enum {
@@ -57,7 +58,7 @@ static void lane_came_up(struct saga_participant *p, const struct saga__report *
 
 	if (report->lane == &p->lanes[0])
 		p->counts = report->counts;
-	if (!p->known && report->lowered)
+	if (!p->known && report->lowered && report->lane == &p->lanes[0])
 		saga__log(p, SAGA_WARNING, "store.not_durable",
 			"the store's URL lowers its durability: what is promised holds only until "
 			"the"
@@ -101,6 +102,15 @@ static void batch_was_committed(struct saga_participant *p, struct saga__report 
 		saga__answer(p, item);
 }
 
+/* What the lane could not trim at once it goes on with, and does what waits in between. */
+static void outbox_was_trimmed(struct saga_participant *p, const struct saga__report *report)
+{
+	if (p->publishes[report->shard])
+		saga__publish_trimmed(p->publishes[report->shard], report->first);
+	if (report->again.kind && p->life == SAGA__RUNS)
+		(void)saga__lane_chore(report->lane, &report->again);
+}
+
 static void handle_report(struct saga_participant *p, struct saga__report *report)
 {
 	size_t at = (size_t)(report->lane - p->lanes);
@@ -119,8 +129,7 @@ static void handle_report(struct saga_participant *p, struct saga__report *repor
 		saga__streams_read(p, report);
 		break;
 	case SAGA__REPORT_TRIMMED:
-		if (p->publishes[report->shard])
-			saga__publish_trimmed(p->publishes[report->shard], report->first);
+		outbox_was_trimmed(p, report);
 		break;
 	case SAGA__REPORT_FATAL:
 		saga__fatal(p, &report->error);
@@ -149,7 +158,7 @@ static void trim(struct saga_participant *p)
 			p->publishes[shard] ? saga__publish_seen_by_all(p->publishes[shard]) : 0;
 		struct saga__chore chore = { .kind = SAGA__CHORE_TRIM,
 			.shard = shard,
-			.last = seen,
+			.last = SAGA__MUTANT(trim_unseen) ? UINT64_MAX / 4 : seen,
 			.before = wall - p->options.retention_ms,
 			.most = TRIM_MOST };
 

@@ -63,6 +63,7 @@ void saga__batch_begin(struct saga__batch *batch)
 	batch->due = SAGA__NEVER;
 	memset(&batch->delta, 0, sizeof batch->delta);
 	batch->lost.code = SAGA_OK;
+	batch->marked = false;
 }
 
 void saga__batch_lose(struct saga__batch *batch, int code, const char *text)
@@ -423,6 +424,18 @@ static bool comes_first(const struct saga__work *work)
 	return work->role != SAGA__ROLE_RUN;
 }
 
+/* All handlers have ended: what is written from here on is the library's own. */
+static void release_mark(struct saga__batch *batch)
+{
+	saga_error error;
+
+	if (batch->lost.code == SAGA_OK && batch->marked && batch->store_ops->release &&
+		batch->store_ops->release(batch->store, &error) != SAGA_OK)
+		saga__batch_lose(batch,
+			saga__code_loses_batch(error.code) ? error.code : SAGA_CONTENDED,
+			error.text);
+}
+
 void saga__batch_run(struct saga__batch *batch)
 {
 	for (struct saga__slot *slot = batch->slots; slot; slot = slot->next)
@@ -432,6 +445,7 @@ void saga__batch_run(struct saga__batch *batch)
 			if (!work->silent && comes_first(work) == (pass == 0) &&
 				batch->lost.code == SAGA_OK)
 				do_work(batch, work);
+	release_mark(batch);
 }
 
 /* ---- publishing ---- */

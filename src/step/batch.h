@@ -139,7 +139,8 @@ struct saga__batch {
 	struct saga__buffer event;  /* the outcome, as an event */
 	struct saga__buffer named;  /* a note or a question */
 	struct saga__id_maker ids;
-	int runs; /* of handlers; makes verdicts' tokens */
+	int runs;    /* of handlers; makes verdicts' tokens */
+	bool marked; /* a handler has set a mark in the transaction */
 };
 
 struct saga__batch_limits {

@@ -7,6 +7,7 @@
 
 #include "../event/envelope.h"
 #include "../event/id.h"
+#include "../mutation.h"
 #include "named.h"
 
 enum {
@@ -35,6 +36,7 @@ void saga__call_free(struct saga__call *call)
 	saga__blob_unref(call->event);
 	saga__blob_unref(call->question);
 	saga__blob_unref(call->answer);
+	free(call->item);
 	free(call);
 }
 
@@ -167,6 +169,8 @@ const char *saga_key(saga_call *call, const char *label)
 
 	if (at == KEYS - 1)
 		call->outcomes = KEYS;
+	if (SAGA__MUTANT(key_not_stable) && call->job->attempts)
+		label = "another";
 	return saga_id_text(saga__call_key(call->job, label), call->keys[at]);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../mutation.h"
 #include "named.h"
 #include "work.h"
 
@@ -82,7 +83,7 @@ static void check_transaction(struct saga_step *step)
 
 static void judge(struct saga_step *step, saga_verdict verdict)
 {
-	if (step->error.code != SAGA_OK) {
+	if (step->error.code != SAGA_OK && !SAGA__MUTANT(error_swallowed)) {
 		step->outcome = step->undeclared ? SAGA__BREAKS : SAGA__RETRIES;
 		step->text = step->error.text;
 		if (saga__code_loses_batch(step->error.code))
@@ -159,7 +160,7 @@ void saga__step_take_back(struct saga_step *step)
 	saga_error error;
 
 	drop_wishes(step);
-	if (!step->marked)
+	if (!step->marked || SAGA__MUTANT(reject_keeps_writes))
 		return;
 	step->marked = false;
 	if (batch->store_ops->back(batch->store, &error) != SAGA_OK)

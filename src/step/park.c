@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../mutation.h"
 #include "work.h"
 
 enum {
@@ -70,11 +71,26 @@ void saga__slot_move(
 	slot->state = to;
 	slot->why = why;
 	slot->dirty = true;
+	if (SAGA__MUTANT(behind_forgotten))
+		return;
 	if ((saga__slot_holds_back(from) && !saga__slot_holds_back(to)) || to == SAGA__UNDONE)
 		wake_behind(batch, slot);
 }
 
 /* ---- attempts ---- */
+
+/*
+ * Of an event whose transaction keeps losing, or that ends the process, nobody knows which of its
+ * steps is to blame: all are parked and none is charged. Each is then tried alone, from its own
+ * row, and there it counts.
+ */
+int saga__attempts_with(const struct saga__work *work)
+{
+	bool withheld = work->batch->instead == SAGA__RETRIES && !work->parked &&
+		work->item->kind == SAGA__ITEM_EVENT;
+
+	return work->attempts + (withheld ? 0 : 1);
+}
 
 bool saga__is_spent(const saga_retry_rule *rule, int attempts)
 {
@@ -305,6 +321,8 @@ void saga__do_schedule(struct saga__batch *batch, struct saga__work *work)
 	saga__unpark(batch, work);
 	known = saga__plan_type(batch->plan, work->event->type, work->event->version);
 	saga__batch_publish(batch, work->slot->saga, event, id, known && known->route_count);
+	if (SAGA__MUTANT(schedule_twice))
+		saga__batch_publish(batch, work->slot->saga, event, id, false);
 	saga__blob_unref(event);
 	saga__slot_move(batch, work->slot, to, "");
 }

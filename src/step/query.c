@@ -44,7 +44,7 @@ static bool may_run(struct saga_step *step, bool writes, const char *sql)
 		(void)saga__step_fail(step, error.code, "%s", error.text);
 		return false;
 	}
-	step->marked = true;
+	step->marked = batch->marked = true;
 	return true;
 }
 
@@ -66,6 +66,7 @@ void *saga_native(saga_step *step)
 	struct saga__batch *batch = step->batch;
 	saga_sink sink = { no_row, NULL, NULL };
 	saga_error error;
+	void *native;
 	int code;
 
 	if (!may_run(step, false, NULL) || !batch->store_ops->native)
@@ -76,7 +77,9 @@ void *saga_native(saga_step *step)
 		return NULL;
 	}
 	step->native = true;
-	return batch->store_ops->native(batch->store);
+	if (!(native = batch->store_ops->native(batch->store)))
+		(void)saga__step_fail(step, SAGA_NOMEM, "out of memory");
+	return native;
 }
 
 int64_t saga_exec_sql(saga_step *step, const char *sql, const saga_value *values, size_t count)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../mutation.h"
 #include "named.h"
 #include "work.h"
 
@@ -234,7 +235,7 @@ static void give_up(struct saga__batch *batch, struct saga__work *work, const ch
 static void try_later(struct saga__batch *batch, struct saga__work *work, const char *why)
 {
 	const saga_retry_rule *rule = &work->step->retry;
-	int attempts = work->attempts + 1;
+	int attempts = saga__attempts_with(work);
 
 	if (saga__is_spent(rule, attempts)) {
 		give_up(batch, work, why);
@@ -248,6 +249,8 @@ static void try_later(struct saga__batch *batch, struct saga__work *work, const 
 			saga__monotonic(batch->env) + saga__backoff(batch, rule, attempts);
 		return;
 	}
+	if (SAGA__MUTANT(retry_forgotten))
+		return;
 	saga__park(batch, work, SAGA__PARKED_RETRY, attempts,
 		batch->now + saga__backoff(batch, rule, attempts), "", why,
 		(saga_bytes){ NULL, 0 });
@@ -264,8 +267,9 @@ static void make_call(struct saga__batch *batch, struct saga__work *work, saga_i
 	if (call) {
 		call->event = saga__blob_new(trigger.at, trigger.size);
 		call->question = saga__blob_new(question.at, question.size);
+		call->item = calloc(1, sizeof *call->item);
 	}
-	if (!call || !call->event || !call->question) {
+	if (!call || !call->event || !call->question || !call->item) {
 		saga__call_free(call);
 		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
 		return;
@@ -289,6 +293,7 @@ static int64_t call_due(const struct saga__batch *batch, const struct saga__work
 		.step = (size_t)(work->step - batch->plan->steps),
 		.undo = work->role == SAGA__ROLE_UNDO };
 
+	SAGA__MUTANT_RETURN(call_lost_at_crash, true, SAGA__NEVER);
 	return batch->now + saga__call_timeout(&probe) + CALL_SLACK_MS;
 }
 
@@ -411,7 +416,7 @@ static void ignore(struct saga__batch *batch, struct saga__work *work)
 	saga__unpark(batch, work);
 	if (work->item->kind != SAGA__ITEM_REQUEST)
 		return;
-	if (slot->digest.size == sizeof work->item->digest &&
+	if (slot->digest.size == sizeof work->item->digest && !SAGA__MUTANT(conflict_unnoticed) &&
 		memcmp(slot->digest.at, work->item->digest, slot->digest.size) != 0) {
 		saga__reply(work, SAGA_CONFLICT, false, NULL, "");
 		return;
@@ -458,7 +463,7 @@ void saga__do_run(struct saga__batch *batch, struct saga__work *work)
 		saga__unpark(batch, work);
 		return;
 	}
-	if (def->join == SAGA_ALL && misses_some(batch, work))
+	if (def->join == SAGA_ALL && !SAGA__MUTANT(join_of_one) && misses_some(batch, work))
 		return;
 	slot->seen = seen;
 	slot->attempts = work->attempts + 1;

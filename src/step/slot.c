@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "../mutation.h"
 static const char *const names[SAGA__STATES] = {
 	[SAGA__ABSENT] = "absent",
 	[SAGA__WAITING] = "waiting",
@@ -38,6 +39,14 @@ enum saga__decision saga__slot_decide(
 	if (state == SAGA__STUCK && was == SAGA__TRYING &&
 		(input == SAGA__UNDO_TRIGGER || input == SAGA__BAR_TRIGGER))
 		return SAGA__PARK;
+	SAGA__MUTANT_RETURN(done_runs_again, state == SAGA__DONE && !input, SAGA__RUN);
+	SAGA__MUTANT_RETURN(barred_runs, state == SAGA__BARRED && !input, SAGA__RUN);
+	SAGA__MUTANT_RETURN(bar_ignored, !state && input == SAGA__BAR_TRIGGER, SAGA__IGNORE);
+	SAGA__MUTANT_RETURN(undo_skipped, state == SAGA__DONE, SAGA__IGNORE);
+	SAGA__MUTANT_RETURN(
+		undo_twice, state == SAGA__UNDONE && input == SAGA__UNDO_TRIGGER, SAGA__UNDO);
+	SAGA__MUTANT_RETURN(undo_ignored_while_trying,
+		state == SAGA__TRYING && input == SAGA__UNDO_TRIGGER, SAGA__IGNORE);
 	return (enum saga__decision)table[state][input];
 }
 
@@ -112,7 +121,7 @@ enum saga__state saga__schedule_next(enum saga__state state, enum saga__schedule
 	case SAGA__FALL_DUE:
 		return state == SAGA__WAITING ? SAGA__DONE : state;
 	case SAGA__WITHDRAW:
-		return SAGA__BARRED;
+		return SAGA__MUTANT(schedule_stays) ? state : SAGA__BARRED;
 	}
 	return state;
 }

@@ -13,6 +13,7 @@ struct saga__dialect {
 	const char *text;    /* SAGA_TEXT: of any length */
 	const char *keyed;   /* behind a table that lives in its primary key */
 	bool locks_by_begin; /* `begin` takes the only writer's lock */
+	const char *alone;   /* lets one transaction at a time make tables; NULL: `begin` does */
 	const char *durable; /* one integer: 0 if commits are not durable; NULL: they are */
 	const char *clock;   /* one integer, ms since 1970; NULL: the process's own clock */
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../mutation.h"
 #include "dialect.h"
 #include "journal_sql.h"
 
@@ -40,17 +41,6 @@ static saga_bytes bytes_of(struct saga__arena *arena, const saga_value *value)
 	return bytes;
 }
 
-static saga_id id_of(const saga_value *value)
-{
-	saga_id id = { { 0 } };
-
-	if (value->kind == SAGA_VALUE_ID)
-		return value->as.id;
-	if (value->kind == SAGA_VALUE_BYTES && value->as.bytes.size == sizeof id)
-		memcpy(&id, value->as.bytes.at, sizeof id);
-	return id;
-}
-
 static int command_of(const saga_value *value)
 {
 	if (value->kind != SAGA_VALUE_TEXT)
@@ -75,8 +65,8 @@ static int take_due(
 	(void)snprintf(
 		kind, sizeof kind, "%.*s", (int)c[5].as.bytes.size, (const char *)c[5].as.bytes.at);
 	*row = (struct saga__parked){
-		.saga = id_of(&c[0]),
-		.id = id_of(&c[1]),
+		.saga = saga__id_in(&c[0]),
+		.id = saga__id_in(&c[1]),
 		.row = text_of(due->arena, &c[2]),
 		.subject = text_of(due->arena, &c[3]),
 		.role = (int)c[4].as.int64,
@@ -155,7 +145,7 @@ static int take_lock(void *context, size_t i, const char *const *names, const sa
 
 	(void)names, (void)column_count;
 	locking->shards[i].seq = (uint64_t)columns[0].as.int64;
-	locking->shards[i].last = id_of(&columns[1]);
+	locking->shards[i].last = saga__id_in(&columns[1]);
 	return SAGA_OK;
 }
 
@@ -189,10 +179,10 @@ static int take_stream(void *context, size_t i, const char *const *names, const 
 
 	(void)i, (void)names, (void)column_count;
 	row->seq = (uint64_t)columns[0].as.int64;
-	row->last = id_of(&columns[1]);
+	row->last = saga__id_in(&columns[1]);
 	row->own = (uint64_t)columns[2].as.int64;
 	row->unclean = columns[3].as.int64 != 0;
-	row->suspect = id_of(&columns[4]);
+	row->suspect = saga__id_in(&columns[4]);
 	row->suspicions = (int)columns[5].as.int64;
 	return SAGA_OK;
 }
@@ -219,6 +209,9 @@ int saga__journal_stream(struct saga__journal *j, unsigned shard, struct saga__s
 
 int saga__journal_mark(struct saga__journal *j, unsigned shard, bool unclean, saga_error *error)
 {
+	if (unclean && SAGA__MUTANT(parked_dropped))
+		(void)SAGA__RUN(
+			j, "DELETE FROM saga_parked WHERE shard = ?", error, saga_int64(shard));
 	if (unclean)
 		return SAGA__RUN(j, "UPDATE saga_stream SET unclean = 1 WHERE shard = ?", error,
 			saga_int64(shard));
@@ -243,8 +236,8 @@ static int take_outbox(void *context, size_t i, const char *const *names, const 
 	size_t column_count)
 {
 	struct outbox *outbox = context;
-	int code = outbox->row(outbox->context, (uint64_t)columns[0].as.int64, id_of(&columns[1]),
-		id_of(&columns[2]), columns[3].as.bytes);
+	int code = outbox->row(outbox->context, (uint64_t)columns[0].as.int64,
+		saga__id_in(&columns[1]), saga__id_in(&columns[2]), columns[3].as.bytes);
 
 	(void)i, (void)names, (void)column_count;
 	return code == SAGA_OK ? code
@@ -301,7 +294,7 @@ static int take_position(void *context, size_t i, const char *const *names,
 	const saga_value *columns, size_t column_count)
 {
 	struct positions *positions = context;
-	struct saga__source source = { .stream = { id_of(&columns[0]),
+	struct saga__source source = { .stream = { saga__id_in(&columns[0]),
 					       (uint32_t)columns[1].as.int64 } };
 	int code;
 
@@ -309,7 +302,7 @@ static int take_position(void *context, size_t i, const char *const *names,
 	(void)snprintf(source.owner, sizeof source.owner, "%.*s", (int)columns[3].as.bytes.size,
 		(const char *)columns[3].as.bytes.at);
 	code = positions->row(positions->context, &source, (unsigned)columns[2].as.int64,
-		(struct saga__position){ (uint64_t)columns[4].as.int64, id_of(&columns[5]) });
+		(struct saga__position){ (uint64_t)columns[4].as.int64, saga__id_in(&columns[5]) });
 	return code == SAGA_OK ? code
 			       : saga_error_set(positions->error, code, "%s", saga_code_text(code));
 }
@@ -359,82 +352,5 @@ int saga__journal_count(struct saga__journal *j, struct saga__counts *ret_counts
 
 	for (size_t i = 0; code == SAGA_OK && i < sizeof counts / sizeof counts[0]; i++)
 		code = count_one(j, counts[i].sql, counts[i].count, error);
-	return code;
-}
-
-struct forgetting {
-	saga_id *sagas;
-	bool *old;
-	size_t count, looked;
-	saga_id last;
-	int64_t before;
-};
-
-/* Slots come by saga; one that is young or not settled saves all of its saga. */
-static int take_old(void *context, size_t i, const char *const *names, const saga_value *columns,
-	size_t column_count)
-{
-	struct forgetting *f = context;
-	saga_id saga = id_of(&columns[0]);
-	char name[16];
-	bool old;
-
-	(void)i, (void)names, (void)column_count;
-	(void)snprintf(name, sizeof name, "%.*s", (int)columns[1].as.bytes.size,
-		(const char *)columns[1].as.bytes.at);
-	old = saga__slot_is_settled(saga__state_of(name)) && columns[2].as.int64 < f->before;
-	if (!f->count || !saga__id_same(f->sagas[f->count - 1], saga)) {
-		f->sagas[f->count] = saga;
-		f->old[f->count++] = old;
-	} else if (!old) {
-		f->old[f->count - 1] = false;
-	}
-	f->looked++;
-	return SAGA_OK;
-}
-
-static int drop_saga(struct saga__journal *j, saga_id saga, int64_t *dropped, saga_error *error)
-{
-	const saga_value values[] = { saga_uuid(saga), saga_uuid(saga) };
-	int64_t changed = 0;
-	int code = saga__journal_change(j,
-		"DELETE FROM saga_slot WHERE saga = ?"
-		" AND NOT EXISTS (SELECT 1 FROM saga_parked WHERE saga_parked.saga = ?)",
-		values, 2, &changed, error);
-
-	*dropped += changed;
-	return code;
-}
-
-int saga__journal_forget(struct saga__journal *j, int64_t before, size_t most, saga_id *cursor,
-	int64_t *ret_dropped, saga_error *error)
-{
-	const saga_value values[] = { saga_uuid(*cursor), saga_int64((int64_t)most) };
-	const saga_statement statement = { "SELECT saga, state, moved FROM saga_slot WHERE saga > ?"
-					   " ORDER BY saga, step, subject LIMIT ?",
-		values, 2 };
-	struct forgetting f = { calloc(most, sizeof(saga_id)), calloc(most, sizeof(bool)), 0, 0,
-		{ { 0 } }, before };
-	saga_sink sink = { take_old, NULL, &f };
-	int64_t dropped = 0;
-	int code = f.sagas && f.old ? SAGA_OK : saga_error_set(error, SAGA_NOMEM, "out of memory");
-
-	if (code == SAGA_OK)
-		code = j->ops->run(j->store, &statement, 1, &sink, error);
-	if (code == SAGA_OK) {
-		/* The last saga may go on behind what was seen: it is the next look's first. */
-		bool whole = f.looked < most;
-		size_t sure = whole ? f.count : f.count > 1 ? f.count - 1 : f.count;
-
-		for (size_t i = 0; code == SAGA_OK && i < sure; i++)
-			if (f.old[i] && (whole || i + 1 < f.count))
-				code = drop_saga(j, f.sagas[i], &dropped, error);
-		if (code == SAGA_OK) {
-			*cursor = whole ? f.last : f.sagas[sure - 1];
-			*ret_dropped = dropped;
-		}
-	}
-	free(f.sagas);
-	free(f.old);
 	return code;
 }

@@ -26,6 +26,9 @@ enum {
 
 struct saga__dialect;
 
+/* The tables, as statements of a dialect; the caller frees them. NULL: out of memory. */
+char *saga__journal_layout(const struct saga__dialect *dialect);
+
 struct saga__journal {
 	const saga_store_ops *ops;
 	const struct saga__dialect *dialect;
@@ -129,11 +132,18 @@ int saga__journal_positions(struct saga__journal *journal,
 int saga__journal_count(
 	struct saga__journal *journal, struct saga__counts *ret_counts, saga_error *error);
 
+struct saga__forgotten {
+	int64_t slots;
+	int64_t letters; /* dead letters, and triggers that no dead or stuck slot has any more */
+};
+
 /*
- * Forgets sagas whose slots are all settled and last moved before `before`: looks at up to `most`
- * slots behind *cursor and moves that on; zero: begin anew.
+ * Forgets sagas of these shards whose slots are all settled and last moved before `before`, under
+ * the lock of their streams: looks at up to `most` sagas behind *cursor and moves that on; zero:
+ * begin anew. Letters of that age go before them, unless a slot of their saga is not settled.
  */
-int saga__journal_forget(struct saga__journal *journal, int64_t before, size_t most,
-	saga_id *cursor, int64_t *ret_dropped, saga_error *error);
+int saga__journal_forget(struct saga__journal *journal, const struct saga__shard *shards,
+	size_t shard_count, int64_t before, size_t most, saga_id *cursor,
+	struct saga__forgotten *ret_dropped, saga_error *error);
 
 #endif

@@ -3,6 +3,8 @@
 
 /* Small statements, for the journal's own files. */
 
+#include <string.h>
+
 #include "journal.h"
 
 /* The first column of the last row of a statement that has one row at most. */
@@ -19,6 +21,18 @@ int saga__journal_one(struct saga__journal *journal, const char *sql, const saga
 /* *ret_changed (NULL: nobody asks): how many rows it changed. */
 int saga__journal_change(struct saga__journal *journal, const char *sql, const saga_value *values,
 	size_t count, int64_t *ret_changed, saga_error *error);
+
+/* An id as a store brings it; zero: it is none. */
+static inline saga_id saga__id_in(const saga_value *value)
+{
+	saga_id id = { { 0 } };
+
+	if (value->kind == SAGA_VALUE_ID)
+		return value->as.id;
+	if (value->kind == SAGA_VALUE_BYTES && value->as.bytes.size == sizeof id)
+		memcpy(&id, value->as.bytes.at, sizeof id);
+	return id;
+}
 
 /* SAGA__RUN(journal, sql, error, value, ...) */
 #define SAGA__RUN(j, sql, error, ...) \

@@ -1,6 +1,6 @@
 #include "plugins.h"
-#include "sqlite_cache.h"
 #include "sqlite_settings.h"
+#include "sqlite_store.h"
 #include "sqlite_values.h"
 
 #include <errno.h>
@@ -16,39 +16,6 @@ enum {
 	TICK = 10000,      /* steps of SQLite's machine between two looks at the clock */
 	CHECKPOINT = 4000, /* pages of log, see set_up */
 	BEGINNING = 40     /* bytes of a statement that its error names */
-};
-
-enum own {
-	BEGIN,
-	COMMIT,
-	ROLLBACK,
-	MARK,
-	UNMARK,
-	BACK,
-	OWN_COUNT
-};
-
-static const char *const own_sql[OWN_COUNT] = {
-	[BEGIN] = "BEGIN IMMEDIATE",
-	[COMMIT] = "COMMIT",
-	[ROLLBACK] = "ROLLBACK",
-	[MARK] = "SAVEPOINT saga_mark",
-	[UNMARK] = "RELEASE saga_mark",
-	[BACK] = "ROLLBACK TO saga_mark",
-};
-
-struct store {
-	sqlite3 *db;
-	sqlite3_stmt *own[OWN_COUNT];
-	int64_t busy_ms;
-	int64_t timeout_ms;
-	bool inside;             /* a slot runs, not a handler by the native handle */
-	int64_t entered;         /* when the slot first looked at the clock; 0: not yet */
-	atomic_bool interrupted; /* in this slot */
-	bool late;               /* this slot took longer than timeout_ms */
-	bool marked;
-	bool broken; /* a rollback failed */
-	struct saga__cache cache;
 };
 
 /* ---- errors ---- */
@@ -100,8 +67,7 @@ static const char *beginning(const char *sql, char buffer[BEGINNING + 4])
 	return buffer;
 }
 
-SAGA_PRINTF(4, 5)
-static int fail(int code, const char *sql, saga_error *error, const char *format, ...)
+int saga__sqlite_fail(int code, const char *sql, saga_error *error, const char *format, ...)
 {
 	char begins[BEGINNING + 4], why[SAGA_ERROR_TEXT];
 	va_list list;
@@ -112,50 +78,27 @@ static int fail(int code, const char *sql, saga_error *error, const char *format
 	return saga_error_set(error, code, "`%s`: %s", beginning(sql, begins), why);
 }
 
-static int step_own(struct store *store, enum own which)
-{
-	int rc = sqlite3_step(store->own[which]);
-
-	(void)sqlite3_reset(store->own[which]);
-	return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-static bool in_transaction(void *handle)
-{
-	const struct store *store = handle;
-
-	return !sqlite3_get_autocommit(store->db);
-}
-
-/* Tries again, since an interrupt that comes late ends a ROLLBACK too. */
-static void take_back(struct store *store)
-{
-	for (int tries = 0; tries < 3 && in_transaction(store); tries++)
-		(void)step_own(store, ROLLBACK);
-	store->broken = in_transaction(store);
-	store->marked = false;
-}
-
 /* What SQLite's last answer means, in a code and in words. Who lost to another has lost it all. */
-static int explain(struct store *store, const char *sql, int rc, saga_error *error)
+int saga__sqlite_explain(struct saga__sqlite *store, const char *sql, int rc, saga_error *error)
 {
 	bool gave_up = (rc & 0xff) == SQLITE_INTERRUPT || (rc & 0xff) == SQLITE_BUSY;
 	int code;
 
 	if (gave_up && atomic_load(&store->interrupted))
-		return fail(SAGA_AWAY, sql, error, "interrupted");
+		return saga__sqlite_fail(SAGA_AWAY, sql, error, "interrupted");
 	if (gave_up && store->late)
-		return fail(SAGA_AWAY, sql, error, "took longer than %lld ms",
+		return saga__sqlite_fail(SAGA_AWAY, sql, error, "took longer than %lld ms",
 			(long long)store->timeout_ms);
-	code = fail(code_of(store->db, rc), sql, error, "%s", sqlite3_errmsg(store->db));
+	code = saga__sqlite_fail(
+		code_of(store->db, rc), sql, error, "%s", sqlite3_errmsg(store->db));
 	if (code == SAGA_CONTENDED)
-		take_back(store);
+		saga__sqlite_take_back(store);
 	return code;
 }
 
 /* ---- time ---- */
 
-static int64_t time_in_slot(struct store *store)
+static int64_t time_in_slot(struct saga__sqlite *store)
 {
 	struct timespec time;
 	int64_t now;
@@ -167,7 +110,7 @@ static int64_t time_in_slot(struct store *store)
 	return now - store->entered;
 }
 
-static void enter(struct store *store)
+void saga__sqlite_enter(struct saga__sqlite *store)
 {
 	atomic_store(&store->interrupted, false);
 	store->inside = true;
@@ -175,7 +118,7 @@ static void enter(struct store *store)
 	store->entered = 0;
 }
 
-static int leave(struct store *store, int code)
+int saga__sqlite_leave(struct saga__sqlite *store, int code)
 {
 	store->inside = false;
 	return code;
@@ -184,7 +127,7 @@ static int leave(struct store *store, int code)
 /* SQLite's progress handler: not 0 ends the statement. */
 static int must_end(void *context)
 {
-	struct store *store = context;
+	struct saga__sqlite *store = context;
 
 	if (!store->inside)
 		return 0;
@@ -197,7 +140,7 @@ static int must_end(void *context)
 /* SQLite's busy handler: not 0 tries again. Its own would wait so long for each statement. */
 static int wait_for_lock(void *context, int tries)
 {
-	struct store *store = context;
+	struct saga__sqlite *store = context;
 	int64_t ms = tries < 9 ? tries + 1 : 10, left;
 	struct timespec pause;
 
@@ -213,23 +156,23 @@ static int wait_for_lock(void *context, int tries)
 
 /* ---- values and columns ---- */
 
-static int bind(struct store *store, sqlite3_stmt *prepared, const saga_statement *statement,
+static int bind(struct saga__sqlite *store, sqlite3_stmt *prepared, const saga_statement *statement,
 	saga_error *error)
 {
 	int wanted = sqlite3_bind_parameter_count(prepared);
 
 	if (statement->value_count != (size_t)wanted)
-		return fail(SAGA_REFUSED, statement->sql, error,
+		return saga__sqlite_fail(SAGA_REFUSED, statement->sql, error,
 			"takes %d values, and %zu were given", wanted, statement->value_count);
 	for (int i = 0; i < wanted; i++) {
 		const saga_value *value = &statement->values[i];
 		int rc = saga__sqlite_bind(prepared, i + 1, value);
 
 		if (rc == SQLITE_MISMATCH)
-			return fail(SAGA_REFUSED, statement->sql, error,
+			return saga__sqlite_fail(SAGA_REFUSED, statement->sql, error,
 				"value %d has no kind that there is (%d)", i + 1, value->kind);
 		if (rc != SQLITE_OK)
-			return explain(store, statement->sql, rc, error);
+			return saga__sqlite_explain(store, statement->sql, rc, error);
 	}
 	return SAGA_OK;
 }
@@ -239,15 +182,15 @@ static int read_row(struct saga__cached *cached, const char *sql, saga_error *er
 	int code = saga__cached_name_columns(cached);
 
 	if (code != SAGA_OK)
-		return fail(code, sql, error, "out of memory");
+		return saga__sqlite_fail(code, sql, error, "out of memory");
 	for (int i = 0; i < cached->column_count; i++) {
 		code = saga__sqlite_column(cached->prepared, i, &cached->columns[i]);
 		if (code == SAGA_REFUSED)
-			return fail(code, sql, error,
+			return saga__sqlite_fail(code, sql, error,
 				"column `%s` has floating point, which no value holds",
 				cached->names[i]);
 		if (code != SAGA_OK)
-			return fail(code, sql, error, "out of memory");
+			return saga__sqlite_fail(code, sql, error, "out of memory");
 	}
 	return SAGA_OK;
 }
@@ -255,8 +198,8 @@ static int read_row(struct saga__cached *cached, const char *sql, saga_error *er
 /* ---- run ---- */
 
 /* Steps to the end. A code of the sink's ends it too, with an error in the sink's own words. */
-static int step_rows(struct store *store, struct saga__cached *cached, const char *sql, size_t i,
-	const saga_sink *sink, saga_error *error)
+static int step_rows(struct saga__sqlite *store, struct saga__cached *cached, const char *sql,
+	size_t i, const saga_sink *sink, saga_error *error)
 {
 	int rc;
 
@@ -272,14 +215,16 @@ static int step_rows(struct store *store, struct saga__cached *cached, const cha
 		if (code != SAGA_OK)
 			return code;
 	}
-	return rc == SQLITE_DONE ? SAGA_OK : explain(store, sql, rc, error);
+	return rc == SQLITE_DONE ? SAGA_OK : saga__sqlite_explain(store, sql, rc, error);
 }
 
-static int run_cached(struct store *store, struct saga__cached *cached,
+static int run_cached(struct saga__sqlite *store, struct saga__cached *cached,
 	const saga_statement *statement, size_t i, const saga_sink *sink, saga_error *error)
 {
 	int code = bind(store, cached->prepared, statement, error);
 
+	if (code == SAGA_OK && !sqlite3_stmt_readonly(cached->prepared))
+		code = saga__sqlite_set_mark(store, error);
 	if (code != SAGA_OK)
 		return code;
 	code = step_rows(store, cached, statement->sql, i, sink, error);
@@ -308,20 +253,22 @@ static bool is_blank(const char *sql)
 
 /* One statement of a script; its rows go nowhere. */
 static int run_piece(
-	struct store *store, sqlite3_stmt *prepared, const char *sql, saga_error *error)
+	struct saga__sqlite *store, sqlite3_stmt *prepared, const char *sql, saga_error *error)
 {
-	int rc;
+	int rc, code;
 
 	if (sqlite3_bind_parameter_count(prepared) > 0)
-		return fail(SAGA_REFUSED, sql, error, "a script takes no values");
+		return saga__sqlite_fail(SAGA_REFUSED, sql, error, "a script takes no values");
+	if ((code = saga__sqlite_set_mark(store, error)) != SAGA_OK)
+		return code;
 	do
 		rc = sqlite3_step(prepared);
 	while (rc == SQLITE_ROW);
-	return rc == SQLITE_DONE ? SAGA_OK : explain(store, sql, rc, error);
+	return rc == SQLITE_DONE ? SAGA_OK : saga__sqlite_explain(store, sql, rc, error);
 }
 
 /* Takes the first statement of the script, prepared. */
-static int run_script(struct store *store, sqlite3_stmt *prepared, const char *sql,
+static int run_script(struct saga__sqlite *store, sqlite3_stmt *prepared, const char *sql,
 	const char *rest, saga_error *error)
 {
 	for (;;) {
@@ -333,15 +280,15 @@ static int run_script(struct store *store, sqlite3_stmt *prepared, const char *s
 		if (code != SAGA_OK || is_blank(rest))
 			return code;
 		if (atomic_load(&store->interrupted))
-			return fail(SAGA_AWAY, rest, error, "interrupted");
+			return saga__sqlite_fail(SAGA_AWAY, rest, error, "interrupted");
 		sql = rest;
 		rc = sqlite3_prepare_v2(store->db, sql, -1, &prepared, &rest);
 		if (rc != SQLITE_OK)
-			return explain(store, sql, rc, error);
+			return saga__sqlite_explain(store, sql, rc, error);
 	}
 }
 
-static int run_new(struct store *store, const saga_statement *statement, size_t i,
+static int run_new(struct saga__sqlite *store, const saga_statement *statement, size_t i,
 	const saga_sink *sink, saga_error *error)
 {
 	const char *sql = statement->sql, *rest;
@@ -351,20 +298,21 @@ static int run_new(struct store *store, const saga_statement *statement, size_t 
 		sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &prepared, &rest);
 
 	if (rc != SQLITE_OK)
-		return explain(store, sql, rc, error);
+		return saga__sqlite_explain(store, sql, rc, error);
 	if (!prepared || !is_blank(rest)) {
 		if (statement->value_count == 0)
 			return run_script(store, prepared, sql, rest, error);
 		(void)sqlite3_finalize(prepared);
-		return fail(SAGA_REFUSED, sql, error, "values go with one statement alone");
+		return saga__sqlite_fail(
+			SAGA_REFUSED, sql, error, "values go with one statement alone");
 	}
 	cached = saga__cache_keep(&store->cache, statement, prepared);
 	if (!cached)
-		return fail(SAGA_NOMEM, sql, error, "out of memory");
+		return saga__sqlite_fail(SAGA_NOMEM, sql, error, "out of memory");
 	return run_cached(store, cached, statement, i, sink, error);
 }
 
-static int run_one(struct store *store, const saga_statement *statement, size_t i,
+static int run_one(struct saga__sqlite *store, const saga_statement *statement, size_t i,
 	const saga_sink *sink, saga_error *error)
 {
 	int before = sqlite3_total_changes(store->db);
@@ -380,14 +328,15 @@ static int run_one(struct store *store, const saga_statement *statement, size_t 
 	return SAGA_OK;
 }
 
-static int run_all(struct store *store, const saga_statement *statements, size_t count,
+static int run_all(struct saga__sqlite *store, const saga_statement *statements, size_t count,
 	const saga_sink *sink, saga_error *error)
 {
 	for (size_t i = 0; i < count; i++) {
 		int code;
 
 		if (atomic_load(&store->interrupted))
-			return fail(SAGA_AWAY, statements[i].sql, error, "interrupted");
+			return saga__sqlite_fail(
+				SAGA_AWAY, statements[i].sql, error, "interrupted");
 		code = run_one(store, &statements[i], i, sink, error);
 		if (code != SAGA_OK)
 			return code;
@@ -398,108 +347,16 @@ static int run_all(struct store *store, const saga_statement *statements, size_t
 static int run(void *handle, const saga_statement *statements, size_t count, saga_sink *sink,
 	saga_error *error)
 {
-	struct store *store = handle;
+	struct saga__sqlite *store = handle;
 
-	enter(store);
-	return leave(store, run_all(store, statements, count, sink, error));
-}
-
-/* ---- transactions ---- */
-
-static int run_own(struct store *store, enum own which, saga_error *error)
-{
-	int rc = step_own(store, which);
-
-	return rc == SQLITE_OK ? SAGA_OK : explain(store, own_sql[which], rc, error);
-}
-
-static void rollback(void *handle)
-{
-	struct store *store = handle;
-
-	enter(store);
-	take_back(store);
-	(void)leave(store, SAGA_OK);
-}
-
-static int begin(void *handle, saga_error *error)
-{
-	struct store *store = handle;
-
-	if (store->broken)
-		return fail(SAGA_AWAY, own_sql[BEGIN], error, "the last rollback failed");
-	store->marked = false;
-	enter(store);
-	return leave(store, run_own(store, BEGIN, error));
-}
-
-/*
- * A commit that left the transaction open did nothing. One that failed and closed it may have
- * written its last page before the error came, and a recovery would find it there.
- */
-static int try_commit(struct store *store, saga_error *error)
-{
-	bool was_open = in_transaction(store);
-	int rc = step_own(store, COMMIT), code;
-
-	if (rc == SQLITE_OK)
-		return SAGA_OK;
-	code = explain(store, own_sql[COMMIT], rc, error);
-	if (in_transaction(store)) {
-		take_back(store);
-		return code;
-	}
-	if (!was_open || (rc & 0xff) == SQLITE_FULL || code == SAGA_CONTENDED)
-		return code;
-	if (error)
-		error->code = SAGA_UNKNOWN;
-	return SAGA_UNKNOWN;
-}
-
-static int commit(void *handle, saga_error *error)
-{
-	struct store *store = handle;
-
-	store->marked = false;
-	enter(store);
-	return leave(store, try_commit(store, error));
-}
-
-static int replace_mark(struct store *store, saga_error *error)
-{
-	int code = store->marked ? run_own(store, UNMARK, error) : SAGA_OK;
-
-	store->marked = false;
-	if (code == SAGA_OK)
-		code = run_own(store, MARK, error);
-	store->marked = code == SAGA_OK;
-	return code;
-}
-
-static int mark(void *handle, saga_error *error)
-{
-	struct store *store = handle;
-
-	if (!in_transaction(store)) /* else a mark would begin one */
-		return fail(SAGA_REFUSED, own_sql[MARK], error, "no transaction is open");
-	enter(store);
-	return leave(store, replace_mark(store, error));
-}
-
-static int back(void *handle, saga_error *error)
-{
-	struct store *store = handle;
-
-	if (!in_transaction(store))
-		return fail(SAGA_REFUSED, own_sql[BACK], error, "no transaction is open");
-	enter(store);
-	return leave(store, run_own(store, BACK, error));
+	saga__sqlite_enter(store);
+	return saga__sqlite_leave(store, run_all(store, statements, count, sink, error));
 }
 
 /* ---- opening ---- */
 
 /* Two that open a new file at once get no help of the busy handler here. */
-static int set_journal_to_wal(struct store *store)
+static int set_journal_to_wal(struct saga__sqlite *store)
 {
 	sqlite3_stmt *prepared = NULL;
 	int rc, tries = 0;
@@ -519,7 +376,7 @@ static int set_journal_to_wal(struct store *store)
 	return rc;
 }
 
-static int set(struct store *store, const char *pragma)
+static int set(struct saga__sqlite *store, const char *pragma)
 {
 	return sqlite3_exec(store->db, pragma, NULL, NULL, NULL);
 }
@@ -530,7 +387,7 @@ static int set(struct store *store, const char *pragma)
  * SQLite's own 1000 pages: 4000 (16 MB) give 20% more events a second, and the longest batch goes
  * from 12 ms to 22 ms; another doubling would give 7% more.
  */
-static int set_up(struct store *store, const struct saga__sqlite_settings *settings)
+static int set_up(struct saga__sqlite *store, const struct saga__sqlite_settings *settings)
 {
 	char text[80];
 	int rc = settings->in_memory ? SQLITE_OK : set_journal_to_wal(store);
@@ -550,14 +407,14 @@ static int set_up(struct store *store, const struct saga__sqlite_settings *setti
 	}
 	if (rc == SQLITE_OK)
 		rc = set(store, "PRAGMA foreign_keys=ON");
-	for (int i = 0; rc == SQLITE_OK && i < OWN_COUNT; i++)
-		rc = sqlite3_prepare_v3(
-			store->db, own_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->own[i], NULL);
+	for (int i = 0; rc == SQLITE_OK && i < SAGA__SQLITE_OWN; i++)
+		rc = sqlite3_prepare_v3(store->db, saga__sqlite_own[i], -1,
+			SQLITE_PREPARE_PERSISTENT, &store->own[i], NULL);
 	return rc;
 }
 
 /* A path that begins with `file:` would be read as a URI of SQLite's. */
-static int connect_to(struct store *store, const struct saga__sqlite_settings *settings)
+static int connect_to(struct saga__sqlite *store, const struct saga__sqlite_settings *settings)
 {
 	const char *path = settings->path;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
@@ -584,12 +441,12 @@ static int connect_to(struct store *store, const struct saga__sqlite_settings *s
 /* The transaction first: statements that a handler made by the native handle keep the rest open. */
 static void close_store(void *handle)
 {
-	struct store *store = handle;
+	struct saga__sqlite *store = handle;
 
-	if (store->own[ROLLBACK])
-		rollback(store);
+	if (store->own[SAGA__SQLITE_ROLLBACK])
+		saga__sqlite_rollback(store);
 	saga__cache_clear(&store->cache);
-	for (int i = 0; i < OWN_COUNT; i++)
+	for (int i = 0; i < SAGA__SQLITE_OWN; i++)
 		(void)sqlite3_finalize(store->own[i]);
 	if (store->db) {
 		(void)sqlite3_busy_handler(store->db, NULL, NULL);
@@ -599,7 +456,7 @@ static void close_store(void *handle)
 	free(store);
 }
 
-static const char *why_not(const struct store *store)
+static const char *why_not(const struct saga__sqlite *store)
 {
 	if (!store || !store->db)
 		return "out of memory";
@@ -607,9 +464,9 @@ static const char *why_not(const struct store *store)
 						       : sqlite3_errmsg(store->db);
 }
 
-static struct store *new_store(const struct saga__sqlite_settings *settings)
+static struct saga__sqlite *new_store(const struct saga__sqlite_settings *settings)
 {
-	struct store *store = calloc(1, sizeof *store);
+	struct saga__sqlite *store = calloc(1, sizeof *store);
 
 	if (!store)
 		return NULL;
@@ -623,7 +480,7 @@ static struct store *new_store(const struct saga__sqlite_settings *settings)
 static int open_store(const saga_store_options *options, void **ret_store, saga_error *error)
 {
 	struct saga__sqlite_settings settings;
-	struct store *store;
+	struct saga__sqlite *store;
 	int rc, code = saga__sqlite_settings_read(options, &settings, error);
 
 	if (code != SAGA_OK)
@@ -645,14 +502,18 @@ out:
 
 static void *native(void *handle)
 {
-	struct store *store = handle;
+	struct saga__sqlite *store = handle;
+	int code;
 
-	return store->db;
+	/* What is written by it is not seen here. */
+	saga__sqlite_enter(store);
+	code = saga__sqlite_leave(store, saga__sqlite_set_mark(store, NULL));
+	return code == SAGA_OK ? store->db : NULL;
 }
 
 static void interrupt(void *handle)
 {
-	struct store *store = handle;
+	struct saga__sqlite *store = handle;
 
 	atomic_store(&store->interrupted, true);
 	sqlite3_interrupt(store->db);
@@ -665,12 +526,13 @@ const saga_store_ops saga__sqlite_store = {
 	.writers = 1,
 	.open = open_store,
 	.run = run,
-	.begin = begin,
-	.commit = commit,
-	.rollback = rollback,
-	.mark = mark,
-	.back = back,
-	.in_transaction = in_transaction,
+	.begin = saga__sqlite_begin,
+	.commit = saga__sqlite_commit,
+	.rollback = saga__sqlite_rollback,
+	.mark = saga__sqlite_mark,
+	.release = saga__sqlite_release,
+	.back = saga__sqlite_back,
+	.in_transaction = saga__sqlite_in_transaction,
 	.native = native,
 	.interrupt = interrupt,
 	.close = close_store,

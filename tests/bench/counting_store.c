@@ -82,6 +82,13 @@ static int mark(void *handle, saga_error *error)
 	return store->ops->mark(store->inner, error);
 }
 
+static int release(void *handle, saga_error *error)
+{
+	struct store *store = handle;
+
+	return store->ops->release(store->inner, error);
+}
+
 static int back(void *handle, saga_error *error)
 {
 	struct store *store = handle;
@@ -129,6 +136,7 @@ const saga_store_ops counting_store = {
 	.commit = commit,
 	.rollback = rollback,
 	.mark = mark,
+	.release = release,
 	.back = back,
 	.in_transaction = in_transaction,
 	.native = native,

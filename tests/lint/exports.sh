@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The shared library exports what the public headers declare with SAGA_API: all of it, no more. And
-# it holds no variable that can be written: nothing is process-wide.
+# it holds no variable that can be written: nothing is process-wide; and no planted bug.
 # The third argument is the library.
 . "$(dirname "$0")/lint.sh"
 need nm objdump gcc
@@ -29,5 +29,9 @@ if ! nm "$3" | grep -Eq '__(asan|tsan|ubsan|gcov)_'; then
 		breach "$name is a variable of the whole process"
 	done < <(objdump -t "$3" | awk '$3 == "O" && ($4 == ".data" || $4 == ".bss") { print $NF }' |
 		grep -Ev '^(__dso_handle|completed\.[0-9]+|__TMC_END__)$')
+fi
+# Planted bugs are for tests/sim alone (src/mutation.h): not a name of them is here.
+if grep -aqi mutant "$3"; then
+	breach "the installed library knows of mutants"
 fi
 finish

@@ -22,6 +22,7 @@ enum fault_slot {
 	FAULT_COMMIT,
 	FAULT_MARK,
 	FAULT_BACK,
+	FAULT_RELEASE,
 	FAULT_SLOTS,
 };
 
@@ -33,6 +34,7 @@ enum fault_kind {
 	FAULT_AWAY,         /* the connection is dead from here on */
 	FAULT_FULL,
 	FAULT_REFUSED,
+	FAULT_NOMEM,
 };
 
 enum {

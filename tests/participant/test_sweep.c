@@ -77,6 +77,8 @@ FAIL_EACH(a_statement_that_lost_a_race, FAULT_RUN, FAULT_CONTENDED)
 FAIL_EACH(a_statement_with_the_store_away, FAULT_RUN, FAULT_AWAY)
 FAIL_EACH(a_statement_without_room, FAULT_RUN, FAULT_FULL)
 FAIL_EACH(a_mark_with_the_store_away, FAULT_MARK, FAULT_AWAY)
+FAIL_EACH(a_release_that_lost_a_race, FAULT_RELEASE, FAULT_CONTENDED)
+FAIL_EACH(a_release_with_the_store_away, FAULT_RELEASE, FAULT_AWAY)
 
 int main(int argc, char **argv)
 {
@@ -92,6 +94,8 @@ int main(int argc, char **argv)
 		a_statement_with_the_store_away,
 		a_statement_without_room,
 		a_mark_with_the_store_away,
+		a_release_that_lost_a_race,
+		a_release_with_the_store_away,
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "commit"))

@@ -434,6 +434,69 @@ START_TEST(a_reader_left_open_keeps_no_lock)
 }
 END_TEST
 
+static void must_mark(struct bench *bench)
+{
+	ck_assert_code(bench, bench->ops->mark(bench->handle, &bench->error), SAGA_OK);
+}
+
+static void run_natively(struct bench *bench, const char *sql)
+{
+	ck_assert_int_eq(
+		sqlite3_exec(bench->ops->native(bench->handle), sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* Also by what does not look like a write. */
+START_TEST(back_takes_every_kind_of_write_back)
+{
+	struct bench bench;
+
+	bench_open(&bench, 0);
+	must_begin(&bench);
+	must_run(&bench, "PRAGMA user_version = 3", NO_VALUES);
+	add_thing(&bench, 1);
+	must_mark(&bench);
+	run_natively(&bench, "INSERT INTO things (id) VALUES (2)");
+	ck_assert_code(&bench, bench.ops->back(bench.handle, &bench.error), SAGA_OK);
+	ck_assert_int_eq(count_things(&bench), 1);
+	must_mark(&bench);
+	must_run(&bench, "INSERT INTO things (id) VALUES (?) RETURNING id", VALUES(number(2)));
+	ck_assert_code(&bench, bench.ops->back(bench.handle, &bench.error), SAGA_OK);
+	ck_assert_int_eq(count_things(&bench), 1);
+	must_mark(&bench);
+	must_run(&bench, "PRAGMA user_version = 4", NO_VALUES);
+	ck_assert_code(&bench, bench.ops->back(bench.handle, &bench.error), SAGA_OK);
+	must_commit(&bench);
+	must_run(&bench, "PRAGMA user_version", NO_VALUES);
+	ck_assert_int_eq(bench.values[0][0].as.int64, 3);
+	bench_close(&bench);
+}
+END_TEST
+
+/* A savepoint would begin another transaction, and nobody would see that the first is gone. */
+START_TEST(a_mark_goes_with_a_transaction_that_a_handler_ended)
+{
+	struct bench bench;
+
+	bench_open(&bench, 0);
+	must_begin(&bench);
+	sqlite3 *native = bench.ops->native(bench.handle);
+
+	must_mark(&bench);
+	ck_assert_int_eq(sqlite3_exec(native, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	ck_assert_code(&bench, run(&bench, "INSERT INTO things (id) VALUES (?)", VALUES(number(1))),
+		SAGA_REFUSED);
+	ck_assert_ptr_null(bench.ops->native(bench.handle));
+	ck_assert(!is_open(&bench));
+	bench.ops->rollback(bench.handle);
+	ck_assert_ptr_eq(bench.ops->native(bench.handle), native);
+	must_begin(&bench);
+	add_thing(&bench, 1);
+	must_commit(&bench);
+	ck_assert_int_eq(count_things(&bench), 1);
+	bench_close(&bench);
+}
+END_TEST
+
 /* The timeout is of a slot: a handler with the native handle is the handler's affair. */
 START_TEST(native_statements_have_no_timeout)
 {
@@ -523,6 +586,8 @@ int main(void)
 	tcase_add_test(transactions, a_commit_that_breaks_a_key_is_refused);
 	tcase_add_test(transactions, who_is_contended_has_lost_the_transaction);
 	tcase_add_test(transactions, a_reader_left_open_keeps_no_lock);
+	tcase_add_test(transactions, back_takes_every_kind_of_write_back);
+	tcase_add_test(transactions, a_mark_goes_with_a_transaction_that_a_handler_ended);
 	tcase_add_test(transactions, native_statements_have_no_timeout);
 	tcase_add_test(transactions, an_interrupt_spoils_nothing_later);
 	tcase_add_test(transactions, errors_cut_between_characters);

@@ -15,6 +15,13 @@ static void must_go_back(struct bench *bench)
 	ck_assert(is_open(bench));
 }
 
+static void must_release(struct bench *bench)
+{
+	if (bench->ops->release)
+		ck_assert_code(bench, bench->ops->release(bench->handle, &bench->error), SAGA_OK);
+	ck_assert(is_open(bench));
+}
+
 static int commit(struct bench *bench)
 {
 	return bench->ops->commit(bench->handle, &bench->error);
@@ -70,6 +77,10 @@ START_TEST(without_begin_nothing_is_open)
 	ck_assert_code(&bench, bench.ops->mark(bench.handle, &bench.error), SAGA_REFUSED);
 	ck_assert(!is_open(&bench));
 	ck_assert_code(&bench, bench.ops->back(bench.handle, &bench.error), SAGA_REFUSED);
+	ck_assert(!is_open(&bench));
+	if (bench.ops->release)
+		ck_assert_code(
+			&bench, bench.ops->release(bench.handle, &bench.error), SAGA_REFUSED);
 	ck_assert(!is_open(&bench));
 	bench_close(&bench);
 }
@@ -162,6 +173,76 @@ START_TEST(marks_end_with_their_transaction)
 			bench.ops->rollback(bench.handle);
 	}
 	ck_assert_int_eq(count_things(&bench), 2);
+	bench_close(&bench);
+}
+END_TEST
+
+/* A store may make a mark no sooner than it is needed. */
+START_TEST(back_before_anything_was_written)
+{
+	struct bench bench;
+
+	bench_open(&bench, _i);
+	must_begin(&bench);
+	add_thing(&bench, 1);
+	must_mark(&bench);
+	add_thing(&bench, 2);
+	must_mark(&bench);
+	ck_assert_int_eq(count_things(&bench), 2);
+	must_go_back(&bench);
+	ck_assert_int_eq(count_things(&bench), 2);
+	add_thing(&bench, 3);
+	must_go_back(&bench);
+	ck_assert_int_eq(count_things(&bench), 2);
+	must_commit(&bench);
+	ck_assert_int_eq(count_things(&bench), 2);
+	bench_close(&bench);
+}
+END_TEST
+
+START_TEST(back_takes_a_script_back)
+{
+	struct bench bench;
+
+	bench_open(&bench, _i);
+	must_begin(&bench);
+	add_thing(&bench, 1);
+	must_mark(&bench);
+	must_run(&bench, "INSERT INTO things (id) VALUES (2); INSERT INTO things (id) VALUES (3);",
+		NO_VALUES);
+	must_go_back(&bench);
+	must_commit(&bench);
+	ck_assert_int_eq(count_things(&bench), 1);
+	bench_close(&bench);
+}
+END_TEST
+
+START_TEST(a_released_mark_keeps_what_was_done)
+{
+	struct bench bench;
+
+	bench_open(&bench, _i);
+	must_begin(&bench);
+	add_thing(&bench, 1);
+	must_mark(&bench);
+	add_thing(&bench, 2);
+	must_release(&bench);
+	add_thing(&bench, 3);
+	must_release(&bench); /* of nothing */
+	if (bench.ops->release)
+		ck_assert_code(&bench, bench.ops->back(bench.handle, &bench.error), SAGA_REFUSED);
+	else
+		must_mark(&bench);
+	must_mark(&bench);
+	must_release(&bench); /* of one that was not needed */
+	add_thing(&bench, 4);
+	must_mark(&bench);
+	add_thing(&bench, 5);
+	must_go_back(&bench);
+	must_commit(&bench);
+	must_run(&bench, "SELECT id FROM things ORDER BY id", NO_VALUES);
+	ck_assert_uint_eq(bench.row_count, 4);
+	ck_assert_int_eq(bench.values[3][0].as.int64, 4);
 	bench_close(&bench);
 }
 END_TEST
@@ -434,6 +515,9 @@ void add_transaction_tests(Suite *suite, int row)
 	tcase_add_loop_test(tcase, a_second_begin_is_refused, row, row + 1);
 	tcase_add_loop_test(tcase, back_without_a_mark_is_refused, row, row + 1);
 	tcase_add_loop_test(tcase, back_goes_to_the_last_mark, row, row + 1);
+	tcase_add_loop_test(tcase, back_before_anything_was_written, row, row + 1);
+	tcase_add_loop_test(tcase, back_takes_a_script_back, row, row + 1);
+	tcase_add_loop_test(tcase, a_released_mark_keeps_what_was_done, row, row + 1);
 	tcase_add_loop_test(tcase, a_mark_for_each_of_many, row, row + 1);
 	tcase_add_loop_test(tcase, marks_end_with_their_transaction, row, row + 1);
 	tcase_add_loop_test(tcase, back_heals_a_refusal, row, row + 1);

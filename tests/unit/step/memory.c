@@ -414,6 +414,15 @@ static int store_mark(void *store, saga_error *error)
 	return SAGA_OK;
 }
 
+static int store_release(void *store, saga_error *error)
+{
+	struct memory *memory = store;
+
+	(void)error;
+	note(memory, "release");
+	return SAGA_OK;
+}
+
 static int store_back(void *store, saga_error *error)
 {
 	struct memory *memory = store;
@@ -440,6 +449,7 @@ const saga_store_ops memory_store = {
 	.schemes = "memory",
 	.run = store_run,
 	.mark = store_mark,
+	.release = store_release,
 	.back = store_back,
 	.in_transaction = store_in_transaction,
 	.native = store_native,

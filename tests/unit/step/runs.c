@@ -53,7 +53,7 @@ START_TEST(a_run_has_one_effect_and_one_event)
 	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__DONE);
 	ck_assert_int_eq(effect_of(stage, saga_no(1), "a"), 1);
 	ck_assert_int_eq(said(stage, saga_no(1), &did_a), 1);
-	ck_assert_str_eq(stage->memory.log, "mark run ");
+	ck_assert_str_eq(stage->memory.log, "mark run release ");
 	give(stage, saga_no(1), &go);
 	give(stage, saga_no(1), &go_too);
 	run_all(stage);
@@ -188,7 +188,7 @@ START_TEST(a_rejection_takes_the_writes_back)
 	set(stage, A, REJECT);
 	give(stage, saga_no(1), &go);
 	run_all(stage);
-	ck_assert_str_eq(stage->memory.log, "mark run back ");
+	ck_assert_str_eq(stage->memory.log, "mark run back release ");
 	ck_assert_int_eq(effect_of(stage, saga_no(1), "a"), 0);
 	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__REJECTED);
 	ck_assert_int_eq(said(stage, saga_no(1), &no_a), 1);

@@ -1,0 +1,313 @@
+/* What is looked at while the world goes on, and at its end. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../event/peek.h"
+#include "world.h"
+
+/* ---- frames that leave ---- */
+
+static void check_event(struct saga__member *member, const struct saga__message *message)
+{
+	const struct saga__known_stream *stream = &member->mirror.streams[message->stream.shard];
+	const struct saga__known_event *event;
+
+	if (message->last > stream->count) {
+		saga__sim_breach(member->sim, "law 1: %s sends event %llu, and has committed %llu",
+			member->def.name, (unsigned long long)message->last,
+			(unsigned long long)stream->count);
+		return;
+	}
+	event = &stream->events[message->last - 1];
+	if (event->hash != saga__mirror_hash(message->event))
+		saga__sim_breach(member->sim,
+			"law 1: %s sends event %llu otherwise than it is in its outbox",
+			member->def.name, (unsigned long long)message->last);
+	if (message->last > 1 && !saga__id_is_zero(message->id) &&
+		!saga__id_same(message->id, event[-1].id))
+		saga__sim_breach(member->sim, "law 3: %s sends event %llu behind another's id",
+			member->def.name, (unsigned long long)message->last);
+}
+
+static void check_beat(struct saga__member *member, const struct saga__message *message)
+{
+	const struct saga__known_stream *stream = &member->mirror.streams[message->stream.shard];
+
+	if (message->last > stream->count)
+		saga__sim_breach(member->sim,
+			"law 1: %s speaks of event %llu, and has committed %llu", member->def.name,
+			(unsigned long long)message->last, (unsigned long long)stream->count);
+}
+
+static void check_seen(struct saga__member *member, const struct saga__message *message)
+{
+	const struct saga__member *owner =
+		saga__sim_member_of_store(member->sim, message->stream.store);
+	uint64_t position;
+
+	if (!owner || message->stream.shard >= owner->shards || message->shard >= member->shards) {
+		saga__sim_breach(
+			member->sim, "%s has seen a stream that there is not", member->def.name);
+		return;
+	}
+	position = member->mirror.positions[owner->number][message->stream.shard][message->shard];
+	if (message->last > position)
+		saga__sim_breach(member->sim,
+			"law 3: %s says that it has seen event %llu of %s, and has committed %llu",
+			member->def.name, (unsigned long long)message->last, owner->def.name,
+			(unsigned long long)position);
+}
+
+void saga__check_frame(struct saga__member *member, saga_bytes bytes)
+{
+	struct saga__message message;
+	bool own;
+	saga_error error;
+
+	if (saga__frame_decode(bytes, &message, &error) != SAGA_OK) {
+		saga__sim_breach(member->sim, "%s sends a frame that is none: %s", member->def.name,
+			error.text);
+		return;
+	}
+	own = saga__id_same(message.stream.store, member->mirror.uuid) &&
+		message.stream.shard < member->shards;
+	if (message.kind == SAGA__EVENT && own)
+		check_event(member, &message);
+	else if (message.kind == SAGA__BEAT && own)
+		check_beat(member, &message);
+	else if (message.kind == SAGA__SEEN)
+		check_seen(member, &message);
+}
+
+/* ---- handlers ---- */
+
+/* Before an undo runs: those declared later, which the same event undoes, are through. */
+void saga__check_undo(struct saga__member *member, const struct saga_step *s)
+{
+	size_t number = (size_t)(s->def - s->batch->plan->steps);
+	const saga_type *type = s->trigger->of;
+	char text[400];
+
+	if (s->phase == SAGA__PHASE_UNDO && s->slot->state == SAGA__UNDOING)
+		return;
+	for (size_t at = number + 1; type && at < member->plan->step_count; at++) {
+		const saga_step_def *step = &member->plan->steps[at];
+		const struct saga__known_slot *slot;
+
+		if (!saga__types_have(step->undo_on, type) ||
+			(step->per_subject && !*s->trigger->subject))
+			continue;
+		slot = saga__mirror_slot(member, s->trigger->saga, at,
+			step->per_subject ? s->trigger->subject : "", false);
+		if (slot && slot->state == SAGA__DONE && !saga__mirror_undoes(member, slot))
+			saga__sim_breach(member->sim, "undo order: step %s is undone before %s",
+				s->def->name, saga__slot_text(member, slot, text, sizeof text));
+	}
+}
+
+/* ---- queues ---- */
+
+void saga__check_queues(struct saga__member *member)
+{
+	saga_participant *p = member->p;
+	size_t load = 0, queue = p->limits.queue;
+
+	for (size_t i = 0; i < p->lane_count; i++)
+		load += saga__lane_load(&p->lanes[i]);
+	if (p->inbox_count > queue)
+		saga__sim_breach(member->sim,
+			"law 7: %s has %zu frames to read, and its limit is %zu", member->def.name,
+			p->inbox_count, queue);
+	/* Beyond the limit come its own events and answers of calls, which are bounded by it. */
+	if (load > 2 * queue + p->limits.batch_events + (size_t)p->limits.outside_calls)
+		saga__sim_breach(member->sim,
+			"law 7: %s has %zu items in work, and its limit is %zu", member->def.name,
+			load, queue);
+}
+
+/* ---- rest ---- */
+
+static bool slots_rest(struct saga__member *member, char *why, size_t size)
+{
+	char text[300];
+
+	for (size_t i = 0; i < member->mirror.bucket_count; i++)
+		for (struct saga__known_slot *slot = member->mirror.buckets[i]; slot;
+			slot = slot->next)
+			if (slot->state == SAGA__WAITING || slot->state == SAGA__TRYING ||
+				slot->state == SAGA__UNDOING) {
+				(void)snprintf(why, size, "%s is still %s",
+					saga__slot_text(member, slot, text, sizeof text),
+					saga__state_name(slot->state));
+				return false;
+			}
+	return true;
+}
+
+static bool streams_rest(struct saga__member *member, char *why, size_t size)
+{
+	saga_sim *sim = member->sim;
+
+	for (size_t i = 0; member->followers[i]; i++) {
+		struct saga__member *to = saga__sim_member(sim, member->followers[i]);
+
+		for (unsigned of = 0; to && of < member->shards; of++)
+			for (unsigned shard = 0; shard < to->shards; shard++) {
+				uint64_t at = to->mirror.positions[member->number][of][shard];
+
+				if (at >= member->mirror.streams[of].count)
+					continue;
+				(void)snprintf(why, size,
+					"law 3: %s is at %llu of %s's stream %u, which ends at "
+					"%llu",
+					to->def.name, (unsigned long long)at, member->def.name, of,
+					(unsigned long long)member->mirror.streams[of].count);
+				return false;
+			}
+	}
+	return true;
+}
+
+static int take_parked(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
+{
+	char id[SAGA_ID_TEXT];
+	saga_id saga = { { 0 } };
+
+	(void)i, (void)names, (void)column_count;
+	if (c[0].kind == SAGA_VALUE_BYTES && c[0].as.bytes.size == sizeof saga)
+		memcpy(&saga, c[0].as.bytes.at, sizeof saga);
+	(void)snprintf(context, 200, "saga %s, slot %.*s: %.*s", saga_id_text(saga, id),
+		(int)c[1].as.bytes.size, (const char *)c[1].as.bytes.at, (int)c[2].as.bytes.size,
+		(const char *)c[2].as.bytes.at);
+	return SAGA_OK;
+}
+
+static bool parked_rest(struct saga__member *member, char *why, size_t size)
+{
+	const saga_statement statement = {
+		"SELECT saga, step, kind FROM saga_parked WHERE kind NOT IN ('held', 'letter')"
+		" ORDER BY due, id LIMIT 1",
+		NULL, 0
+	};
+	char text[200] = "";
+	saga_sink sink = { take_parked, NULL, text };
+	saga_error error;
+	int code = saga_store_builtin("sqlite")->run(member->store, &statement, 1, &sink, &error);
+
+	if (code == SAGA_OK && !*text)
+		return true;
+	(void)snprintf(why, size, "%s has parked: %s", member->def.name,
+		code == SAGA_OK ? text : error.text);
+	return false;
+}
+
+static bool process_rests(struct saga__member *member, char *why, size_t size)
+{
+	saga_participant *p = member->p;
+
+	if (!p || !member->mirror.watching || !p->known) {
+		(void)snprintf(why, size, "%s is not up", member->def.name);
+		return false;
+	}
+	for (size_t i = 0; i < p->lane_count; i++)
+		if (!p->lane_up[i] || saga__lane_load(&p->lanes[i])) {
+			(void)snprintf(why, size, "%s is still at work", member->def.name);
+			return false;
+		}
+	if (member->calls || p->inbox_count) {
+		(void)snprintf(why, size, "%s still waits for %s", member->def.name,
+			member->calls ? "an outside call" : "its turn");
+		return false;
+	}
+	return true;
+}
+
+bool saga__check_rest(saga_sim *sim, char *why, size_t size)
+{
+	if (sim->open_clients) {
+		(void)saga__clients_waiting(sim, why, size);
+		return false;
+	}
+	if (sim->open_hosts) {
+		(void)snprintf(why, size, "the host has something to come");
+		return false;
+	}
+	for (size_t i = 0; i < sim->member_count; i++) {
+		struct saga__member *member = sim->members[i];
+
+		if (!process_rests(member, why, size) || !parked_rest(member, why, size) ||
+			!slots_rest(member, why, size) || !streams_rest(member, why, size))
+			return false;
+	}
+	return true;
+}
+
+/* ---- the end ---- */
+
+static const char *wrong_end(int role, enum saga__state state)
+{
+	switch (role) {
+	case SAGA__ROLE_RUN:
+		return state == SAGA__ABSENT ? "never ran on it" : NULL;
+	case SAGA__ROLE_UNDO:
+		return state == SAGA__ABSENT || state == SAGA__DONE ? "was never undone by it"
+								    : NULL;
+	case SAGA__ROLE_BAR:
+		return state == SAGA__ABSENT ? "was never barred by it" : NULL;
+	default:
+		return state == SAGA__ABSENT || state == SAGA__WAITING ? "was never withdrawn by it"
+								       : NULL;
+	}
+}
+
+/* Each event with a consumer here has left its mark in the slot. */
+static void check_consumed(struct saga__member *owner, const struct saga__known_event *event,
+	struct saga__member *member)
+{
+	const struct saga__known *known =
+		saga__plan_type(member->plan, event->type, event->version);
+
+	for (size_t i = 0; known && i < known->route_count; i++) {
+		const struct saga__route *route = &known->routes[i];
+		const saga_step_def *step = &member->plan->steps[route->step];
+		const char *subject = step->per_subject ? event->subject : "", *wrong;
+		const struct saga__known_slot *slot =
+			saga__mirror_slot(member, event->saga, route->row, subject, false);
+		char id[SAGA_ID_TEXT];
+
+		if (slot && slot->forgotten)
+			continue;
+		wrong = wrong_end(route->role, slot ? slot->state : SAGA__ABSENT);
+		if (wrong)
+			saga__sim_breach(member->sim,
+				"law 3: %s said %s, and %s, saga %s, slot %s%s%s %s",
+				owner->def.name, event->type, member->def.name,
+				saga_id_text(event->saga, id), member->plan->rows[route->row].name,
+				*subject ? "/" : "", subject, wrong);
+	}
+}
+
+static bool follows(const struct saga__member *member, const struct saga__member *owner)
+{
+	for (size_t i = 0; owner->followers[i]; i++)
+		if (strcmp(owner->followers[i], member->def.name) == 0)
+			return true;
+	return member == owner;
+}
+
+void saga__check_end(saga_sim *sim)
+{
+	for (size_t i = 0; i < sim->member_count; i++)
+		for (unsigned shard = 0; shard < sim->members[i]->shards; shard++) {
+			struct saga__member *owner = sim->members[i];
+			const struct saga__known_stream *stream = &owner->mirror.streams[shard];
+
+			for (uint64_t k = 0; k < stream->count; k++)
+				for (size_t m = 0; m < sim->member_count; m++)
+					if (follows(sim->members[m], owner))
+						check_consumed(
+							owner, &stream->events[k], sim->members[m]);
+		}
+}

@@ -1,0 +1,257 @@
+#ifndef SAGA_SIM_WORLD_H
+#define SAGA_SIM_WORLD_H
+
+/*
+ * The insides of a world. Time is in microseconds since it began; a participant's clocks show what
+ * follows from that. Everything happens from one queue; what an effect leads to is put there.
+ */
+
+#include <saga/plugin.h>
+#include <saga/sim.h>
+
+#include "../participant/inside.h"
+#include "../step/work.h"
+#include "random.h"
+
+enum {
+	SAGA__MEMBERS_MOST = 16,
+	SAGA__SIM_SHARDS = 8,
+	SAGA__FAULT_KINDS = 16
+};
+
+#define SAGA__SIM_MS ((int64_t)1000)
+#define SAGA__SIM_NEVER INT64_MAX
+
+struct saga__member;
+
+/* ---- what happens ---- */
+
+/* One thing that will happen; allocated, with what it needs behind it, and freed after it. */
+struct saga__happening {
+	int64_t at;
+	uint64_t order; /* among those of one time */
+	void (*happen)(saga_sim *sim, struct saga__happening *happening);
+	void (*drop)(struct saga__happening *happening); /* frees what it holds; NULL: nothing */
+	struct saga__member *member;
+	uint64_t life; /* void if the member's is another by then; 0: whatever it is */
+};
+
+struct saga__queue {
+	struct saga__happening **heap;
+	size_t count, room;
+	uint64_t orders;
+};
+
+/* The happening is the queue's. Out of memory breaks the world. */
+void saga__sim_push(saga_sim *sim, struct saga__happening *happening, int64_t at);
+struct saga__happening *saga__queue_pop(struct saga__queue *queue); /* NULL: empty */
+void saga__queue_free(struct saga__queue *queue);
+
+/* A cleared one of that size, which begins with a saga__happening. NULL: the world is broken. */
+void *saga__sim_new_happening(saga_sim *sim, size_t size, struct saga__member *member,
+	void (*happen)(saga_sim *sim, struct saga__happening *happening));
+
+/* ---- what the world knows of a store, as committed ---- */
+
+/* A slot, by saga, row's name and subject. */
+struct saga__known_slot {
+	struct saga__known_slot *next;
+	uint64_t hash;
+	saga_id saga;
+	size_t row; /* of the member's plan */
+	char *subject;
+	enum saga__state state, was;
+	int did, undid; /* effects that were committed */
+	bool asked;     /* its handler asked for what makes it dead, stuck or a letter */
+	bool forgotten;
+};
+
+struct saga__known_event {
+	saga_id id;
+	saga_id saga;
+	uint64_t hash; /* of its bytes */
+	char *subject;
+	const char *type; /* behind the subject */
+	int version;
+};
+
+struct saga__known_stream {
+	struct saga__known_event *events; /* events[0] has number 1 */
+	uint64_t count, room;
+	uint64_t trimmed; /* up to here they are gone */
+	uint64_t own;
+};
+
+/* An effect of a handler, until its transaction is committed. */
+struct saga__effect {
+	struct saga__known_slot *slot;
+	bool undo;
+};
+
+struct saga__mirror {
+	bool watching; /* the triggers are there */
+	saga_id uuid;
+	struct saga__known_slot **buckets;
+	size_t bucket_count, slot_count;
+	struct saga__known_stream streams[SAGA__SIM_SHARDS];
+	/* By the other member, its stream's shard, our shard. */
+	uint64_t positions[SAGA__MEMBERS_MOST][SAGA__SIM_SHARDS][SAGA__SIM_SHARDS];
+	struct saga__effect *effects;
+	size_t effect_count, effect_room;
+	uint64_t letters;       /* that nobody asked for */
+	size_t moved, appended; /* in the transaction that is looked at */
+};
+
+/* ---- a participant in the world ---- */
+
+struct saga__store_handle;
+
+struct saga__member {
+	saga_sim *sim;
+	size_t number;
+	saga_participant_def def; /* the user's, its handlers behind ours */
+	saga_step_def *steps;
+	saga_step_def *originals;
+	saga_options options;
+	saga_limits limits;
+	char **followers;
+	struct saga__plan *plan;
+	struct saga__random ids;
+
+	/* its process */
+	saga_participant *p;
+	uint64_t life;   /* which; counts up */
+	bool dead;       /* killed: nothing that it does has an effect */
+	bool stopping;   /* the world is over */
+	int64_t busy;    /* until then its thread does something else */
+	int64_t paused;  /* until then it stands still */
+	int64_t turn_at; /* a turn is on the queue for then */
+	int64_t wake_at, alarm_at;
+	int64_t skew_ms; /* of its wall clock */
+
+	/* its transport */
+	saga_port *port; /* NULL: not open */
+	const char *const *topics;
+	int64_t last_arrival[SAGA__MEMBERS_MOST];
+	unsigned deaf_to; /* bits of members: partitions */
+	size_t held_frames;
+
+	/* its store */
+	unsigned shards;
+	void *store;
+	struct saga__store_handle *handle; /* open on it */
+	int64_t away, full;                /* until then */
+	struct saga__mirror mirror;
+
+	/* its outside calls */
+	struct saga__sim_call *calls;
+	size_t call_count;
+};
+
+/* ---- the world ---- */
+
+struct saga_sim {
+	saga_sim_options options;
+	struct saga__queue queue;
+	int64_t now;
+	bool ran, healing, over;
+	saga_error breach;
+	int64_t heal_until;
+
+	unsigned on; /* faults */
+	uint32_t rates[SAGA__FAULT_KINDS];
+	int64_t lengths[SAGA__FAULT_KINDS]; /* of what lasts: its most */
+	int64_t gaps[SAGA__FAULT_KINDS];    /* between two such: the most */
+	struct saga__random fault_randoms[SAGA__FAULT_KINDS];
+	struct saga__random network, stores, calls, clients, host;
+
+	struct saga__member *members[SAGA__MEMBERS_MOST];
+	size_t member_count;
+	struct saga__client *clients_first, **clients_end;
+	size_t open_clients; /* submissions without their final answer */
+	size_t open_hosts;   /* saga_sim_at's to come */
+	struct saga__decoder *decoder;
+	struct saga__arena arena;
+	size_t open_handles; /* of stores and transports, and outside calls */
+	saga_sim_report report;
+};
+
+/* world.c */
+/* The first breach stands, and ends the world. */
+void saga__sim_breach(saga_sim *sim, const char *format, ...) SAGA_PRINTF(2, 3);
+bool saga__sim_broken(const saga_sim *sim);
+void saga__sim_no_memory(saga_sim *sim);
+struct saga__member *saga__sim_member(const saga_sim *sim, const char *name);
+struct saga__member *saga__sim_member_of_store(const saga_sim *sim, saga_id uuid);
+
+/* trace.c: into the hash, and to the host if it wants to see it. */
+void saga__sim_hash(saga_sim *sim, const void *bytes, size_t size);
+void saga__sim_trace(saga_sim *sim, const struct saga__member *member, const char *format, ...)
+	SAGA_PRINTF(3, 4);
+
+/* faults.c */
+void saga__faults_draw(saga_sim *sim);
+void saga__faults_begin(saga_sim *sim);
+void saga__faults_heal(saga_sim *sim);
+/* Whether this fault strikes here and now; and something of it: in [0, below), in [1, most]. */
+bool saga__sim_strikes(saga_sim *sim, unsigned fault);
+uint64_t saga__sim_of_fault(saga_sim *sim, unsigned fault, uint64_t below);
+int64_t saga__sim_length(saga_sim *sim, unsigned fault);
+/* Whether the library would take one crash more for the doing of the event that it is at. */
+bool saga__sim_is_suspected(struct saga__member *member);
+/* Kills the member if a crash strikes here. True: it is dead. */
+bool saga__sim_crashes(struct saga__member *member, const char *where);
+
+/* member.c */
+int saga__member_new(saga_sim *sim, const saga_participant_def *def, const saga_options *options,
+	struct saga__member **ret_member, saga_error *error);
+void saga__member_free(struct saga__member *member);
+/* Opens it, as a new process. */
+int saga__member_open(struct saga__member *member, saga_error *error);
+void saga__member_kill(struct saga__member *member, const char *where);
+/* Frees what a killed one left, and has it start again. */
+void saga__member_bury(struct saga__member *member);
+void saga__member_revive(struct saga__member *member);
+/* Time as its thread has it, which may be ahead of the world's; and it takes some. */
+int64_t saga__member_now(const struct saga__member *member);
+void saga__member_spend(struct saga__member *member, int64_t us);
+
+/* store.c, network.c, handlers.c, calls.c */
+extern const saga_store_ops saga__sim_store_one, saga__sim_store_many;
+extern const saga_transport_ops saga__sim_transport;
+int saga__sim_store_new(struct saga__member *member, saga_error *error);
+void saga__sim_store_free(struct saga__member *member);
+bool saga__sim_store_is_busy(const struct saga__member *member);
+int saga__handlers_wrap(struct saga__member *member, saga_error *error);
+int saga__sim_call(struct saga_participant *p, struct saga__call *call);
+size_t saga__sim_calls(struct saga_participant *p);
+void saga__sim_drop_calls(struct saga_participant *p);
+
+/* client.c */
+void saga__clients_lost(struct saga__member *member);
+void saga__clients_free(saga_sim *sim);
+const char *saga__clients_waiting(const saga_sim *sim, char *text, size_t size);
+
+/* mirror.c: what is committed, checked as it is committed */
+int saga__mirror_committed(struct saga__member *member);
+void saga__mirror_free(struct saga__mirror *mirror);
+struct saga__known_slot *saga__mirror_slot(
+	struct saga__member *member, saga_id saga, size_t row, const char *subject, bool make);
+void saga__mirror_effect(struct saga__member *member, struct saga__known_slot *slot, bool undo);
+/* Whether an undo of it is among this transaction's effects. */
+bool saga__mirror_undoes(const struct saga__member *member, const struct saga__known_slot *slot);
+uint64_t saga__mirror_hash(saga_bytes event);
+/* Its last effect in this transaction does not count. */
+void saga__mirror_no_effect(struct saga__member *member, const struct saga__known_slot *slot);
+const char *saga__slot_text(const struct saga__member *member, const struct saga__known_slot *slot,
+	char *text, size_t size);
+
+/* check.c */
+void saga__check_frame(struct saga__member *member, saga_bytes bytes);
+void saga__check_undo(struct saga__member *member, const struct saga_step *step);
+void saga__check_queues(struct saga__member *member);
+/* True: all is at rest; else why not. */
+bool saga__check_rest(saga_sim *sim, char *why, size_t size);
+void saga__check_end(saga_sim *sim);
+
+#endif

@@ -1,0 +1,66 @@
+#ifndef SAGA_STORES_SQLITE_STORE_H
+#define SAGA_STORES_SQLITE_STORE_H
+
+/* The insides of the SQLite store: one connection. sqlite.c runs, sqlite_transaction.c transacts. */
+
+#include <saga/plugin.h>
+
+#include <stdatomic.h>
+
+#include "sqlite_cache.h"
+
+/* Statements of its own, prepared once. */
+enum saga__sqlite_own {
+	SAGA__SQLITE_BEGIN,
+	SAGA__SQLITE_COMMIT,
+	SAGA__SQLITE_ROLLBACK,
+	SAGA__SQLITE_MARK,
+	SAGA__SQLITE_UNMARK,
+	SAGA__SQLITE_BACK,
+	SAGA__SQLITE_OWN /* how many */
+};
+
+extern const char *const saga__sqlite_own[SAGA__SQLITE_OWN];
+
+struct saga__sqlite {
+	sqlite3 *db;
+	sqlite3_stmt *own[SAGA__SQLITE_OWN];
+	int64_t busy_ms;
+	int64_t timeout_ms;
+	bool inside;             /* a slot runs, not a handler by the native handle */
+	int64_t entered;         /* when the slot first looked at the clock; 0: not yet */
+	atomic_bool interrupted; /* in this slot */
+	bool late;               /* this slot took longer than timeout_ms */
+	bool marked;             /* there is a savepoint */
+	bool wants_mark;         /* a newer one is to be made before the next write */
+	bool broken;             /* a rollback failed */
+	struct saga__cache cache;
+};
+
+/* Around each slot that may block. leave returns the code. */
+void saga__sqlite_enter(struct saga__sqlite *store);
+int saga__sqlite_leave(struct saga__sqlite *store, int code);
+
+int saga__sqlite_fail(int code, const char *sql, saga_error *error, const char *format, ...)
+	SAGA_PRINTF(4, 5);
+
+/* What SQLite's last answer means, in a code and in words. Who lost to another has lost it all. */
+int saga__sqlite_explain(struct saga__sqlite *store, const char *sql, int rc, saga_error *error);
+
+/* Rolls back, inside a slot; tries again, since an interrupt that comes late ends a ROLLBACK too. */
+void saga__sqlite_take_back(struct saga__sqlite *store);
+
+/* Makes the savepoint that is wanted, if any. Before all that may write. */
+int saga__sqlite_set_mark(struct saga__sqlite *store, saga_error *error);
+
+/* ---- slots ---- */
+
+int saga__sqlite_begin(void *store, saga_error *error);
+int saga__sqlite_commit(void *store, saga_error *error);
+void saga__sqlite_rollback(void *store);
+int saga__sqlite_mark(void *store, saga_error *error);
+int saga__sqlite_release(void *store, saga_error *error);
+int saga__sqlite_back(void *store, saga_error *error);
+bool saga__sqlite_in_transaction(void *store);
+
+#endif
