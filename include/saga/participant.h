@@ -190,7 +190,8 @@ SAGA_API void saga_close(saga_participant *participant);
 typedef struct saga_answer {
 	int code;                  /* OK: it took effect; REJECTED, FAILED, CONFLICT, MALFORMED;
 	                              WAITING: its outside call goes on, ask again with the same
-	                              key; STOPPED: not done; UNKNOWN: stopped, perhaps done */
+	                              key; STOPPED: not done; UNKNOWN: perhaps done (stopped, no
+	                              memory for the event), ask again */
 	const char *text;          /* in words, never NULL */
 	saga_id saga;
 	const saga_event *outcome; /* what the step published; NULL if nothing */

@@ -526,7 +526,10 @@ static size_t speed_up(struct saga__pace *pace, size_t most)
 	return ceiling;
 }
 
-/* One event alone that keeps losing is parked: no handler runs, their triggers come again. */
+/*
+ * One event alone that keeps losing is parked: no handler runs, their triggers come again, each in
+ * a transaction of its own. No commit says which step it lost for: saga__attempts_with.
+ */
 static void fewer(struct saga__lane *lane, const saga_error *error, size_t tried)
 {
 	struct saga__batch *batch = &lane->batch;

@@ -59,10 +59,9 @@ static int port_receive(void *host, const saga_frame *frames, size_t count)
 
 	if (!count)
 		return SAGA_OK;
-	if (!(copies = copy_frames(frames, count)))
-		return SAGA_BUSY;
+	copies = copy_frames(frames, count);
 	uv_mutex_lock(&p->lock);
-	if (p->inbox_count + count > p->limits.queue) {
+	if (!copies || p->inbox_count + count > p->limits.queue) {
 		p->refused_frames = true;
 		code = SAGA_BUSY;
 	} else {
@@ -166,11 +165,6 @@ int saga__streams_open(struct saga_participant *p, const struct saga__report *up
 {
 	int code = SAGA_OK;
 
-	if (!p->decoder) {
-		saga__arena_init(&p->arena, 8 * p->limits.event_bytes);
-		if ((code = saga__decoder_new(&p->decoder)) != SAGA_OK)
-			return code;
-	}
 	p->uuid = up->uuid;
 	p->birth = up->birth;
 	p->shards = up->shards;

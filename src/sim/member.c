@@ -144,7 +144,7 @@ static void stop(struct saga_participant *p)
 	saga__stopped(p);
 }
 
-static void free_driver(struct saga_participant *p)
+static void close_driver(struct saga_participant *p)
 {
 	saga__sim_drop_calls(p);
 }
@@ -157,7 +157,7 @@ static const struct saga__driver driver = {
 	.calls = saga__sim_calls,
 	.drop_calls = saga__sim_drop_calls,
 	.stop = stop,
-	.free = free_driver,
+	.close = close_driver,
 };
 
 static void log_line(void *user, const saga_log *log)

@@ -26,6 +26,9 @@ enum {
 
 struct saga__dialect;
 
+/* The tables, as statements of a dialect; the caller frees them. NULL: out of memory. */
+char *saga__journal_layout(const struct saga__dialect *dialect);
+
 struct saga__journal {
 	const saga_store_ops *ops;
 	const struct saga__dialect *dialect;

@@ -1,5 +1,7 @@
 #include "arguments.h"
 
+#include <saga/plugin.h>
+
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,7 @@ static const struct option all_options[] = {
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "in", required_argument, NULL, OPTION_IN },
 	{ "out", required_argument, NULL, OPTION_OUT },
+	{ "dialect", required_argument, NULL, OPTION_DIALECT },
 };
 
 enum {
@@ -65,6 +68,23 @@ static bool is_body(const char *body)
 	return false;
 }
 
+static bool take_dialect(const char *name, int *ret_dialect)
+{
+	static const struct {
+		const char *name;
+		int dialect;
+	} dialects[] = { { "sqlite", SAGA_SQLITE }, { "postgresql", SAGA_POSTGRESQL },
+		{ "tsql", SAGA_TSQL } };
+
+	for (size_t i = 0; i < sizeof dialects / sizeof dialects[0]; i++)
+		if (strcmp(dialects[i].name, name) == 0) {
+			*ret_dialect = dialects[i].dialect;
+			return true;
+		}
+	(void)complain("option --dialect: sqlite, postgresql or tsql, not `%s`", name);
+	return false;
+}
+
 static bool take(struct arguments *a, int option, const char *value)
 {
 	switch (option) {
@@ -95,6 +115,8 @@ static bool take(struct arguments *a, int option, const char *value)
 	case OPTION_OUT:
 		a->out = value;
 		return true;
+	case OPTION_DIALECT:
+		return take_dialect(value, &a->dialect);
 	default:
 		return false; /* getopt has named it */
 	}
@@ -134,8 +156,6 @@ static bool take_ids(const struct command *command, int argc, char **argv, struc
 		return complain("%s is missing", command->operand), false;
 	if (count && a->all)
 		return complain("option --all: takes no `%s` beside it", argv[optind]), false;
-	if (!(a->ids = calloc((size_t)count + 1, sizeof *a->ids)))
-		return complain("out of memory"), false;
 	for (int i = 0; i < count; i++) {
 		const char *text = argv[optind + i];
 
@@ -153,6 +173,8 @@ static bool fit_together(const struct command *command, const struct arguments *
 {
 	if ((command->options & OPTION_IN) && !a->in)
 		return complain("option --in is missing: where participants publish to"), false;
+	if ((command->options & OPTION_DIALECT) && !a->dialect)
+		return complain("option --dialect is missing: sqlite, postgresql or tsql"), false;
 	if ((command->options & OPTION_STORE) && !a->store)
 		return complain("option --store is missing: the URL of the participant's store"),
 		       false;
@@ -170,9 +192,10 @@ int arguments_read(const struct command *command, int argc, char **argv,
 	struct arguments a = { .store = NULL };
 	bool help = false;
 
-	if (!take_options(command, argc, argv, &a, &help))
-		return EXIT_WRONG_USE;
-	if (!help && (!fit_together(command, &a) || !take_ids(command, argc, argv, &a))) {
+	if (!(a.ids = calloc((size_t)argc + 1, sizeof *a.ids)))
+		return complain("out of memory"), EXIT_FAILED;
+	if (!take_options(command, argc, argv, &a, &help) ||
+		(!help && (!fit_together(command, &a) || !take_ids(command, argc, argv, &a)))) {
 		free(a.ids);
 		return EXIT_WRONG_USE;
 	}

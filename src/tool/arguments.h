@@ -22,7 +22,8 @@ enum option_flag {
 	OPTION_NOTE = 64,
 	OPTION_HELP = 128,
 	OPTION_IN = 256,
-	OPTION_OUT = 512
+	OPTION_OUT = 512,
+	OPTION_DIALECT = 1024
 };
 
 struct arguments {
@@ -33,6 +34,7 @@ struct arguments {
 	const char *outcome;
 	const char *body;
 	const char *note;
+	int dialect; /* a saga_dialect; 0: none */
 	const char *in;
 	const char *out;
 	struct id_range *ids; /* the operands */
@@ -50,8 +52,9 @@ struct command {
 };
 
 /*
- * Reads what follows the command's name; argv[0] is not looked at. The caller frees ids. Answers
- * EXIT_DONE, or EXIT_WRONG_USE, said on stderr; *ret_help: help was asked for, nothing else counts.
+ * Reads what follows the command's name; argv[0] is not looked at. The caller frees ids.
+ * EXIT_DONE; or EXIT_WRONG_USE or EXIT_FAILED, said on stderr. *ret_help: help was asked for,
+ * nothing else counts.
  */
 int arguments_read(const struct command *command, int argc, char **argv,
 	struct arguments *ret_arguments, bool *ret_help);

@@ -31,5 +31,6 @@ int dead_requeue(const struct arguments *arguments);
 int dead_discard(const struct arguments *arguments);
 int dead_assert(const struct arguments *arguments);
 int show(const struct arguments *arguments);
+int schema(const struct arguments *arguments);
 
 #endif

@@ -17,6 +17,7 @@ static const char help[] =
 	"       saga dead discard --store URL ID...\n"
 	"       saga dead assert  --store URL ID [--outcome TYPE [--body JSON]] --note TEXT\n"
 	"       saga show         --store URL [--json] SAGA-ID\n"
+	"       saga schema       --dialect DIALECT\n"
 	"       saga bus          --in URL [--out URL]\n"
 	"       saga --help | --version          (each command has --help too)\n"
 	"\n"
@@ -69,6 +70,10 @@ static const char show_help[] =
 	"is\n"
 	"parked, and the events that it published and that the outbox still has.\n";
 
+static const char schema_help[] =
+	"usage: saga schema --dialect sqlite|postgresql|tsql\n"
+	"The library's own tables, as a participant makes them when it first opens its store.\n";
+
 static const struct command commands[] = {
 	{ "dead", "list", list_help, OPTION_STORE | OPTION_KIND | OPTION_JSON, 0, 0, "",
 		dead_list },
@@ -79,6 +84,7 @@ static const struct command commands[] = {
 	{ "dead", "assert", assert_help, OPTION_STORE | OPTION_OUTCOME | OPTION_BODY | OPTION_NOTE,
 		1, 1, "ID", dead_assert },
 	{ NULL, "show", show_help, OPTION_STORE | OPTION_JSON, 1, 1, "SAGA-ID", show },
+	{ NULL, "schema", schema_help, OPTION_DIALECT, 0, 0, "", schema },
 #ifdef SAGA_HAVE_NNG
 	{ NULL, "bus", bus_help, OPTION_IN | OPTION_OUT, 0, 0, "", bus },
 #endif
@@ -90,13 +96,14 @@ static int run(const struct command *command, int argc, char **argv)
 	bool wants_help;
 	int code = arguments_read(command, argc, argv, &arguments, &wants_help);
 
-	if (code != EXIT_DONE) {
+	if (code == EXIT_WRONG_USE)
 		fprintf(stderr, "saga: try saga %s%s%s --help\n",
 			command->group ? command->group : "", command->group ? " " : "",
 			command->name);
+	if (code != EXIT_DONE)
 		return code;
-	}
 	if (wants_help) {
+		free(arguments.ids);
 		fputs(command->help, stdout);
 		return look_end(EXIT_DONE);
 	}

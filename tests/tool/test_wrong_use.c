@@ -52,6 +52,10 @@ static const struct {
 	{ "--help", 0, "usage: saga dead list" },
 	{ "dead --help", 0, "usage: saga dead list" },
 	{ "dead assert --help", 0, "usage: saga dead assert" },
+	{ "schema", 2, "option --dialect is missing" },
+	{ "schema --dialect oracle", 2, "not `oracle`" },
+	{ "schema --dialect postgresql", 0, "CREATE TABLE saga_slot (saga UUID NOT NULL" },
+	{ "schema --dialect sqlite", 0, "CREATE TABLE saga_slot (saga BLOB NOT NULL" },
 	{ "show --help", 0, "usage: saga show" },
 	{ "--version", 0, "saga 0." },
 };

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""The shop on PostgreSQL, on a server of its own that fails in the middle of it.
+
+usage: shop_postgres.py SHOP northwind|mixed|restart|terminate
+
+`restart` crashes the server (`-m immediate`) and `terminate` ends single connections, at random,
+until ten and a hundred of them were seen in runs that all end without a violation. Seeds are printed;
+SAGA_TEST_SEED repeats one; SAGA_TEST_SOAK=1 makes it five times as many.
+"""
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+from shop import ORDERS, PRODUCTS, mixed as mix, need_northwind, run, want, want_sound
+
+SERVER = pathlib.Path(__file__).resolve().parents[1] / "postgres"
+SERVICES = ("order", "payment", "stock")
+rng = random.Random()
+
+
+def server(command, directory, *more):
+    done = subprocess.run([SERVER, command, directory, *more], capture_output=True, text=True)
+    return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+
+def sql(directory, text, database="postgres"):
+    code, said, _ = server("sql", directory, text, database)
+    return said if code == 0 else None
+
+
+def stores(url, directory, services=SERVICES):
+    """A new database for each; where they are, as the shop takes it."""
+    options = []
+    for service in services:
+        want(sql(directory, f"DROP DATABASE IF EXISTS shop_{service} WITH (FORCE)") is not None, "drop", "")
+        want(sql(directory, f"CREATE DATABASE shop_{service}") is not None, "create", "")
+        options += [f"--store-{service}", url.rsplit("/", 1)[0] + "/shop_" + service]
+    return options
+
+
+def northwind(shop, url, directory, scratch):
+    for lanes in ("0", "1", "4"):
+        options = stores(url, directory) + ["--lanes", lanes]
+        data = scratch / f"lanes{lanes}"
+        code, summary, said = run(shop, data, ORDERS, PRODUCTS, *options)
+        want_sound(code, summary, said, 830)
+        want(summary["fulfilled"] > 415, "hardly any fulfilled", said)
+        code, again, said = run(shop, data, ORDERS, PRODUCTS, *options)
+        want(code == 0 and "830 orders were there already" in said, "placed twice?", said)
+        ended = ("fulfilled", "cancelled", "violations")
+        want(all(again[k] == summary[k] for k in ended), f"{again} is not {summary}", said)
+        looked = subprocess.run([shop, "audit", "--data", data, *options[:-2]], capture_output=True,
+                                text=True)
+        want(looked.returncode == 0, "audit", looked.stdout + looked.stderr)
+        print(f"{lanes} lanes: {summary}", flush=True)
+    # The audit must see what is wrong there.
+    want(sql(directory, "UPDATE stock SET free = free + 1 WHERE sku = '1'", "shop_stock") is not None,
+         "damage", "")
+    looked = subprocess.run([shop, "audit", "--data", data, *options[:-2]], capture_output=True,
+                            text=True)
+    want(looked.returncode == 1 and "product 1" in looked.stdout, "a unit that was nowhere, unseen", looked.stdout)
+
+
+def mixed(shop, url, directory, scratch):
+    options = stores(url, directory, SERVICES[1:])
+    code, summary, said = run(shop, scratch / "data", ORDERS, PRODUCTS, *options)
+    want_sound(code, summary, said, 830)
+
+
+def troubled(shop, url, directory, scratch, trouble, times, pause):
+    """Whole runs, with trouble until each has ended, until there was enough of it."""
+    seen = rounds = 0
+    while seen < times:
+        rounds += 1
+        options = stores(url, directory) + ["--lanes", rng.choice(("1", "2")), "--patience-s", "60"]
+        orders, data = scratch / f"orders{rounds}", scratch / f"data{rounds}"
+        mix(orders, rng)
+        child = subprocess.Popen(
+            [shop, "run", "--orders", orders, "--products", PRODUCTS, "--data", data, *options],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        before, until = seen, time.monotonic() + 15
+        while child.poll() is None and time.monotonic() < until:
+            time.sleep(rng.uniform(*pause))
+            if child.poll() is None:
+                seen += trouble(directory)
+        said, _ = child.communicate(timeout=120)
+        want(child.returncode == 0 and " 0 violations" in said, f"exit {child.returncode}", said)
+        print(f"{seen - before} times, {said.strip().splitlines()[-1]}", flush=True)
+
+
+def crash(directory):
+    code, _, why = server("restart", directory)
+    want(code == 0, "restart", why)
+    return 1
+
+
+def cut(directory):
+    """Any connection of the shop's, whatever it is doing."""
+    return int(sql(directory, "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM"
+                   " pg_stat_activity WHERE application_name = 'libsaga'"
+                   " ORDER BY random() LIMIT 1) AS one"))
+
+
+def restart(*places):
+    times = 50 if os.environ.get("SAGA_TEST_SOAK") else 10
+    troubled(*places, crash, times, (0.1, 1.0))
+
+
+def terminate(*places):
+    times = 500 if os.environ.get("SAGA_TEST_SOAK") else 100
+    troubled(*places, cut, times, (0.0, 0.06))
+
+
+def main():
+    need_northwind()
+    seed = int(os.environ.get("SAGA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"seed {seed}", flush=True)
+    rng.seed(seed)
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name) / "server"
+        os.chmod(name, 0o711)
+        code, url, why = server("start", directory)
+        if code != 0:
+            print(f"SKIP: no PostgreSQL server: {why.splitlines()[-1] if why else code}")
+            sys.exit(77)
+        try:
+            globals()[sys.argv[2]](sys.argv[1], url, directory, pathlib.Path(name))
+        finally:
+            server("stop", directory)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[2] not in ("northwind", "mixed", "restart", "terminate"):
+        sys.exit(__doc__)
+    main()

@@ -1,0 +1,529 @@
+/* What is PostgreSQL's alone. What all stores have in common: store_conformance.c. */
+#include "postgres_proxy.h"
+#include "stores/dialect.h"
+#include "stores/postgres_text.h"
+
+#include <saga/plugin.h>
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	PATIENCE_MS = 600,
+	TIMEOUT_MS = 5000
+};
+
+static const saga_store_ops *ops;
+static const char *server;
+static saga_error error;
+
+struct answer {
+	size_t rows;
+	saga_value value; /* of the last row's first column */
+	char text[128];
+	int64_t changed;
+};
+
+static int keep_row(void *context, size_t i, const char *const *names, const saga_value *columns,
+	size_t column_count)
+{
+	struct answer *answer = context;
+
+	(void)i, (void)names;
+	answer->rows++;
+	answer->value = (saga_value){ .kind = SAGA_VALUE_NULL };
+	if (column_count)
+		answer->value = columns[0];
+	if (answer->value.kind == SAGA_VALUE_TEXT)
+		(void)snprintf(answer->text, sizeof answer->text, "%.*s",
+			(int)columns[0].as.bytes.size, (const char *)columns[0].as.bytes.at);
+	return SAGA_OK;
+}
+
+static void keep_done(void *context, size_t i, int64_t changed)
+{
+	(void)i;
+	((struct answer *)context)->changed = changed;
+}
+
+static int run_values(
+	void *store, const char *sql, const saga_value *values, size_t count, struct answer *answer)
+{
+	saga_statement statement = { sql, values, count };
+	struct answer ignored;
+	saga_sink sink = { keep_row, keep_done, answer ? answer : &ignored };
+
+	*(struct answer *)sink.context = (struct answer){ .rows = 0 };
+	return ops->run(store, &statement, 1, &sink, &error);
+}
+
+static int run(void *store, const char *sql, struct answer *answer)
+{
+	return run_values(store, sql, NULL, 0, answer);
+}
+
+/* Nobody waits for it. */
+static int send_insert(void *store, int64_t id)
+{
+	saga_value value = saga_int64(id);
+	saga_statement statement = { "INSERT INTO pg_temp.things (id) VALUES (?)", &value, 1 };
+
+	return ops->run(store, &statement, 1, NULL, &error);
+}
+
+static int try_open(const char *url, int timeout_ms, void **ret_store)
+{
+	const saga_store_options options = { .url = url, .timeout_ms = timeout_ms };
+
+	return ops->open(&options, ret_store, &error);
+}
+
+static void *open_with(const char *more, int timeout_ms)
+{
+	char url[512];
+	void *store;
+
+	(void)snprintf(url, sizeof url, "%s%s%s", server,
+		!*more                        ? ""
+			: strchr(server, '?') ? "&"
+					      : "?",
+		more);
+	ck_assert_msg(try_open(url, timeout_ms, &store) == SAGA_OK, "%s", error.text);
+	ck_assert_msg(run(store, "CREATE TEMPORARY TABLE things (id BIGINT PRIMARY KEY, at UUID)",
+			      NULL) == SAGA_OK,
+		"%s", error.text);
+	return store;
+}
+
+static int64_t count(void *store)
+{
+	struct answer answer;
+
+	ck_assert_msg(run(store, "SELECT count(*) FROM pg_temp.things", &answer) == SAGA_OK, "%s",
+		error.text);
+	return answer.value.as.int64;
+}
+
+static void ck_code(int code, int wanted)
+{
+	ck_assert_msg(code == wanted, "%s instead of %s: %s", saga_code_name(code),
+		saga_code_name(wanted), error.text);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec time;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &time);
+	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* ---- texts ---- */
+
+START_TEST(question_marks_become_numbers)
+{
+	static const struct {
+		const char *from, *to;
+		size_t values;
+		bool is_script;
+	} texts[] = {
+		{ "", "", 0, false },
+		{ "SELECT ?, ?", "SELECT $1, $2", 2, false },
+		{ "SELECT '?', \"?\", 'it''s ?', ?", "SELECT '?', \"?\", 'it''s ?', $1", 1, false },
+		{ "SELECT E'\\'?', ?", "SELECT E'\\'?', $1", 1, false },
+		{ "SELECT e'\\\\', ?", "SELECT e'\\\\', $1", 1, false },
+		{ "SELECT name'\\', ?", "SELECT name'\\', $1", 1, false },
+		{ "SELECT a ?? ? -- ?\n, ?", "SELECT a ? $1 -- ?\n, $2", 2, false },
+		{ "SELECT /* ? /* ? */ ? */ ?", "SELECT /* ? /* ? */ ? */ $1", 1, false },
+		{ "SELECT $$ ? $$, $a$ ? $$ ? $a$, ?", "SELECT $$ ? $$, $a$ ? $$ ? $a$, $1", 1,
+			false },
+		{ "SELECT a$b$c ?", "SELECT a$b$c $1", 1, false },
+		{ "SELECT $1, ?", "SELECT $1, $1", 1, false },
+		{ "SELECT ? ; -- done\n ;", "SELECT $1 ; -- done\n ;", 1, false },
+		{ "SELECT 1; SELECT 2", "SELECT 1; SELECT 2", 0, true },
+		{ "SELECT ';' ; /* ; */", "SELECT ';' ; /* ; */", 0, false },
+		{ "SELECT '?", "SELECT '?", 0, false },
+		{ "SELECT /* ?", "SELECT /* ?", 0, false },
+		{ "SELECT $a$ ?", "SELECT $a$ ?", 0, false },
+	};
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		struct saga__pg_text text;
+
+		ck_assert(saga__pg_translate(texts[i].from, &text));
+		ck_assert_str_eq(text.sql, texts[i].to);
+		ck_assert_uint_eq(text.value_count, texts[i].values);
+		ck_assert_msg(text.is_script == texts[i].is_script, "%s", texts[i].from);
+		free(text.sql);
+	}
+}
+END_TEST
+
+/* ---- options ---- */
+
+START_TEST(isolation_is_the_url_s)
+{
+	static const char *const wanted[][2] = { { "", "read committed" },
+		{ "isolation=serializable", "serializable" },
+		{ "isolation=repeatable-read&connect_timeout=5", "repeatable read" },
+		{ "connect_timeout=5&isolation=read-committed", "read committed" } };
+	struct answer answer;
+	void *store;
+	char url[512];
+
+	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+		store = open_with(wanted[i][0], TIMEOUT_MS);
+		ck_code(ops->begin(store, &error), SAGA_OK);
+		ck_code(run(store, "SELECT current_setting('transaction_isolation')", &answer),
+			SAGA_OK);
+		ck_assert_str_eq(answer.text, wanted[i][1]);
+		ops->close(store);
+	}
+	(void)snprintf(url, sizeof url, "%s?isolation=dirty", server);
+	ck_code(try_open(url, TIMEOUT_MS, &store), SAGA_MALFORMED);
+	ck_assert_ptr_nonnull(strstr(error.text, "dirty"));
+}
+END_TEST
+
+START_TEST(lowered_durability_is_seen)
+{
+	const struct saga__dialect *dialect = saga__dialect_of(SAGA_POSTGRESQL);
+	struct answer answer;
+	void *store = open_with("options=-csynchronous_commit%3Doff", TIMEOUT_MS);
+
+	ck_code(run(store, dialect->durable, &answer), SAGA_OK);
+	ck_assert_int_eq(answer.value.as.int64, 0);
+	ops->close(store);
+}
+END_TEST
+
+/* So that a lock ends when its holder is paused, and before a slot's own time is over. */
+START_TEST(a_session_has_limits)
+{
+	static const char *const limits[] = { "lock_timeout", "statement_timeout",
+		"idle_in_transaction_session_timeout" };
+	void *store = open_with("", TIMEOUT_MS);
+
+	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+		saga_value name = saga_text(limits[i]);
+		struct answer answer;
+
+		ck_code(run_values(store, "SELECT setting::bigint FROM pg_settings WHERE name = ?",
+				&name, 1, &answer),
+			SAGA_OK);
+		ck_assert_int_gt(answer.value.as.int64, TIMEOUT_MS / 2);
+		ck_assert_int_lt(answer.value.as.int64, TIMEOUT_MS);
+	}
+	ops->close(store);
+}
+END_TEST
+
+START_TEST(a_silent_holder_loses_its_transaction)
+{
+	void *store = open_with("", PATIENCE_MS);
+	struct timespec pause = { .tv_nsec = (PATIENCE_MS + 100) * 1000000L };
+
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	ck_assert_int_eq(count(store), 0);
+	(void)nanosleep(&pause, NULL);
+	ck_code(run(store, "SELECT 1", NULL), SAGA_AWAY);
+	ck_assert(!ops->in_transaction(store));
+	ops->close(store);
+}
+END_TEST
+
+/* ---- values ---- */
+
+START_TEST(an_id_suits_uuid_and_sums_are_numbers)
+{
+	saga_id id = { { 1, 2, 3, 255 } };
+	saga_value values[] = { saga_int64(INT64_MAX), saga_uuid(id) };
+	void *store = open_with("", TIMEOUT_MS);
+	struct answer answer;
+
+	ck_code(run_values(store, "INSERT INTO pg_temp.things (id, at) VALUES (?, ?)", values, 2,
+			&answer),
+		SAGA_OK);
+	ck_code(run_values(store, "SELECT at FROM pg_temp.things WHERE at = ?", &values[1], 1,
+			&answer),
+		SAGA_OK);
+	ck_assert_int_eq(answer.value.kind, SAGA_VALUE_ID);
+	ck_assert_int_eq(memcmp(&answer.value.as.id, &id, sizeof id), 0);
+	/* A sum of bigint is numeric. */
+	ck_code(run(store, "SELECT sum(id) FROM pg_temp.things", &answer), SAGA_OK);
+	ck_assert_int_eq(answer.value.kind, SAGA_VALUE_INT64);
+	ck_assert_int_eq(answer.value.as.int64, INT64_MAX);
+	ck_code(run(store, "SELECT -sum(id) - 1 FROM pg_temp.things", &answer), SAGA_OK);
+	ck_assert_int_eq(answer.value.as.int64, INT64_MIN);
+	ck_code(run(store, "SELECT 30000::numeric", &answer), SAGA_OK);
+	ck_assert_int_eq(answer.value.as.int64, 30000);
+	ck_code(run(store, "SELECT 100000000::numeric", &answer), SAGA_OK);
+	ck_assert_int_eq(answer.value.as.int64, 100000000);
+	ck_code(run(store, "SELECT sum(id) + 1 FROM pg_temp.things", &answer), SAGA_REFUSED);
+	ck_code(run(store, "SELECT now()", &answer), SAGA_REFUSED);
+	ck_assert_ptr_nonnull(strstr(error.text, "CAST"));
+	ck_code(run(store, "SELECT '{\"a\":1}'::jsonb ?? 'a'", &answer), SAGA_OK);
+	ck_assert(answer.value.kind == SAGA_VALUE_BOOL && answer.value.as.boolean);
+	ops->close(store);
+}
+END_TEST
+
+/* The same text with an SQL NULL, a number, a text: each time as it is. */
+START_TEST(a_value_s_kind_may_change)
+{
+	static const char sql[] = "SELECT coalesce(?, 0)::text";
+	void *store = open_with("", TIMEOUT_MS);
+	struct answer answer;
+
+	for (int i = 0; i < 3; i++) {
+		saga_value null = saga_null(), number = saga_int64(5000000000 + i),
+			   text = saga_text("7");
+
+		ck_code(run_values(store, sql, &null, 1, &answer), SAGA_OK);
+		ck_assert_str_eq(answer.text, "0");
+		ck_code(run_values(store, sql, &number, 1, &answer), SAGA_OK);
+		ck_assert_int_eq(strtoll(answer.text, NULL, 10), 5000000000 + i);
+		ck_code(run_values(store, sql, &text, 1, &answer), SAGA_OK);
+		ck_assert_str_eq(answer.text, "7");
+	}
+	ops->close(store);
+}
+END_TEST
+
+/* ---- what nobody waits for ---- */
+
+START_TEST(a_failure_nobody_waited_for_is_told_by_who_waits)
+{
+	void *store = open_with("", TIMEOUT_MS);
+
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	ck_code(send_insert(store, 1), SAGA_OK);
+	ck_code(send_insert(store, 1), SAGA_OK);
+	ck_code(send_insert(store, 2), SAGA_OK);
+	ck_code(run(store, "SELECT 1", NULL), SAGA_REFUSED);
+	ck_assert_ptr_nonnull(strstr(error.text, "duplicate"));
+	ck_code(run(store, "SELECT 1", NULL), SAGA_REFUSED);
+	ops->rollback(store);
+	ck_assert_int_eq(count(store), 0);
+
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	ck_code(send_insert(store, 1), SAGA_OK);
+	ck_code(send_insert(store, 1), SAGA_OK);
+	ck_code(ops->commit(store, &error), SAGA_REFUSED);
+	ck_assert(!ops->in_transaction(store));
+	ck_assert_int_eq(count(store), 0);
+	ops->close(store);
+}
+END_TEST
+
+START_TEST(more_than_may_be_on_its_way)
+{
+	void *store = open_with("", TIMEOUT_MS);
+
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	for (int64_t i = 0; i < 5000; i++)
+		ck_code(send_insert(store, i), SAGA_OK);
+	ck_code(ops->commit(store, &error), SAGA_OK);
+	ck_assert_int_eq(count(store), 5000);
+	ops->close(store);
+}
+END_TEST
+
+/* ---- failures ---- */
+
+START_TEST(failures_are_told_apart)
+{
+	static const struct {
+		const char *state;
+		int code;
+	} states[] = { { "40001", SAGA_CONTENDED }, { "40P01", SAGA_CONTENDED },
+		{ "55P03", SAGA_CONTENDED }, { "23505", SAGA_REFUSED }, { "42601", SAGA_REFUSED },
+		{ "53100", SAGA_FULL }, { "53200", SAGA_FULL }, { "53300", SAGA_AWAY },
+		{ "57P01", SAGA_AWAY }, { "57014", SAGA_AWAY }, { "08006", SAGA_AWAY },
+		{ "25006", SAGA_AWAY }, { "58030", SAGA_AWAY } };
+	void *store = open_with("", TIMEOUT_MS);
+
+	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+		char sql[160];
+
+		(void)snprintf(sql, sizeof sql,
+			"DO $$ BEGIN RAISE EXCEPTION 'wanted' USING ERRCODE = '%s'; END $$",
+			states[i].state);
+		ck_code(ops->begin(store, &error), SAGA_OK);
+		ck_code(run(store, sql, NULL), states[i].code);
+		ck_assert(ops->in_transaction(store) == (states[i].code != SAGA_CONTENDED));
+		ops->rollback(store);
+		ck_assert(!ops->in_transaction(store));
+	}
+	ops->close(store);
+}
+END_TEST
+
+static void terminate(void *store)
+{
+	void *other = open_with("", TIMEOUT_MS);
+	struct answer answer;
+	saga_value pid;
+
+	ck_code(run(store, "SELECT pg_backend_pid()", &answer), SAGA_OK);
+	pid = answer.value;
+	ck_code(run_values(other, "SELECT pg_terminate_backend(?::int, 5000)", &pid, 1, &answer),
+		SAGA_OK);
+	ops->close(other);
+}
+
+START_TEST(a_connection_that_was_cut_is_away_and_its_commit_unknown)
+{
+	void *store = open_with("", TIMEOUT_MS);
+
+	terminate(store);
+	ck_code(run(store, "SELECT 1", NULL), SAGA_AWAY);
+	ck_code(ops->begin(store, &error), SAGA_AWAY);
+	ops->close(store);
+	store = open_with("", TIMEOUT_MS);
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	ck_code(send_insert(store, 1), SAGA_OK);
+	ck_assert_int_eq(count(store), 1);
+	terminate(store);
+	ck_code(ops->commit(store, &error), SAGA_UNKNOWN);
+	ck_assert(!ops->in_transaction(store));
+	ops->close(store);
+}
+END_TEST
+
+static void *open_through(struct proxy *proxy, int timeout_ms)
+{
+	void *store = open_with("", TIMEOUT_MS);
+	struct answer answer;
+	char url[512];
+
+	ck_code(run(store, "SELECT current_setting('port')", &answer), SAGA_OK);
+	ops->close(store);
+	proxy_start(proxy, (int)strtol(answer.text, NULL, 10));
+	/* A later `port` of the URL's counts. */
+	(void)snprintf(url, sizeof url, "%s%chostaddr=127.0.0.1&port=%d", server,
+		strchr(server, '?') ? '&' : '?', proxy->port);
+	ck_assert_msg(try_open(url, timeout_ms, &store) == SAGA_OK, "%s", error.text);
+	ck_code(run(store, "CREATE TEMPORARY TABLE things (id BIGINT PRIMARY KEY)", NULL), SAGA_OK);
+	return store;
+}
+
+/* A server that has gone silent holds no slot for longer than it may take. */
+START_TEST(no_slot_outlasts_a_stall)
+{
+	struct proxy proxy;
+	void *store = open_through(&proxy, PATIENCE_MS), *other;
+	int64_t start;
+	char url[512];
+
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	ck_code(send_insert(store, 1), SAGA_OK);
+	atomic_store(&proxy.stalls, true);
+	start = now_ms();
+	switch (_i) {
+	case 0:
+		ck_code(run(store, "SELECT 1", NULL), SAGA_AWAY);
+		break;
+	case 1:
+		ck_code(ops->commit(store, &error), SAGA_UNKNOWN);
+		break;
+	case 2:
+		ops->rollback(store);
+		ck_code(ops->begin(store, &error), SAGA_AWAY);
+		break;
+	default:
+		(void)snprintf(url, sizeof url, "postgres://127.0.0.1:%d/", proxy.port);
+		ck_code(try_open(url, PATIENCE_MS, &other), SAGA_AWAY);
+		break;
+	}
+	ck_assert_int_ge(now_ms() - start, PATIENCE_MS - 50);
+	ck_assert_int_lt(now_ms() - start, PATIENCE_MS + 2000);
+	if (_i < 3)
+		ck_assert(!ops->in_transaction(store));
+	ops->close(store);
+	proxy_stop(&proxy);
+}
+END_TEST
+
+START_TEST(a_commit_whose_answer_was_lost_is_unknown)
+{
+	struct proxy proxy;
+	void *store = open_through(&proxy, TIMEOUT_MS);
+
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	ck_code(send_insert(store, 1), SAGA_OK);
+	ck_assert_int_eq(count(store), 1);
+	atomic_store(&proxy.loses_answers, true);
+	ck_code(ops->commit(store, &error), SAGA_UNKNOWN);
+	ops->close(store);
+	proxy_stop(&proxy);
+}
+END_TEST
+
+/* ---- round trips ---- */
+
+START_TEST(a_batch_is_a_round_trip_for_each_answer)
+{
+	struct proxy proxy;
+	void *store = open_through(&proxy, TIMEOUT_MS);
+
+	for (int64_t i = 0; i < 3; i++) {
+		int before = atomic_load(&proxy.turns);
+
+		ck_code(ops->begin(store, &error), SAGA_OK);
+		ck_code(send_insert(store, 10 * i), SAGA_OK);
+		ck_code(ops->mark(store, &error), SAGA_OK);
+		ck_code(send_insert(store, 10 * i + 1), SAGA_OK);
+		ck_code(ops->mark(store, &error), SAGA_OK);
+		ck_assert_int_eq(count(store), 2 * i + 2); /* the first */
+		ck_code(ops->back(store, &error), SAGA_OK);
+		ck_code(send_insert(store, 10 * i + 2), SAGA_OK);
+		ck_code(ops->back(store, &error), SAGA_OK);
+		ck_code(ops->commit(store, &error), SAGA_OK); /* the second */
+		ck_assert_int_eq(atomic_load(&proxy.turns) - before, 2);
+	}
+	ck_assert_int_eq(count(store), 6);
+	ops->close(store);
+	proxy_stop(&proxy);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("postgres");
+	TCase *texts = tcase_create("texts"), *here = tcase_create("server");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	ops = saga_store_builtin("postgres");
+	server = getenv("SAGA_TEST_POSTGRES");
+	suite_add_tcase(suite, texts);
+	tcase_add_test(texts, question_marks_become_numbers);
+	tcase_set_timeout(here, 60);
+	tcase_add_test(here, isolation_is_the_url_s);
+	tcase_add_test(here, lowered_durability_is_seen);
+	tcase_add_test(here, a_session_has_limits);
+	tcase_add_test(here, a_silent_holder_loses_its_transaction);
+	tcase_add_test(here, an_id_suits_uuid_and_sums_are_numbers);
+	tcase_add_test(here, a_value_s_kind_may_change);
+	tcase_add_test(here, a_failure_nobody_waited_for_is_told_by_who_waits);
+	tcase_add_test(here, more_than_may_be_on_its_way);
+	tcase_add_test(here, failures_are_told_apart);
+	tcase_add_test(here, a_connection_that_was_cut_is_away_and_its_commit_unknown);
+	tcase_add_loop_test(here, no_slot_outlasts_a_stall, 0, 4);
+	tcase_add_test(here, a_commit_whose_answer_was_lost_is_unknown);
+	tcase_add_test(here, a_batch_is_a_round_trip_for_each_answer);
+	if (server)
+		suite_add_tcase(suite, here);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	if (failed)
+		return EXIT_FAILURE;
+	if (!server)
+		printf("SKIP: SAGA_TEST_POSTGRES names no server; only texts were tested\n");
+	return server ? EXIT_SUCCESS : 77;
+}
