@@ -237,12 +237,15 @@ void bus_start(struct test_bus *bus)
 static int end(struct test_bus *bus, int signal)
 {
 	int status = 0;
+	ssize_t size;
 
 	if (!bus->pid)
 		return -1;
 	(void)kill(bus->pid, signal);
 	if (waitpid(bus->pid, &status, 0) != bus->pid)
 		give_up("the bus is nobody's child");
+	size = read(bus->says, bus->said, sizeof bus->said - 1);
+	bus->said[size > 0 ? size : 0] = '\0';
 	(void)close(bus->says);
 	bus->says = -1;
 	bus->pid = 0;

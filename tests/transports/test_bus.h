@@ -17,6 +17,7 @@ struct test_bus {
 	char url[BUS_URL]; /* a participant's */
 	char in[128];      /* the bus's own */
 	char out[128];
+	char said[1024];
 };
 
 /*
@@ -39,7 +40,7 @@ void bus_place(struct test_bus *bus);
 /* At its place, again. */
 void bus_run(struct test_bus *bus, const char *settings);
 void bus_kill(struct test_bus *bus);
-/* SIGTERM; answers its exit code. */
+/* SIGTERM; answers its exit code. What it said at its end is in `said`. */
 int bus_stop(struct test_bus *bus);
 
 /* The port of tcp://…:PORT in its in or out; the path of ipc. */
