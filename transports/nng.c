@@ -1,20 +1,19 @@
 /*
- * Through a bus: `saga bus`, or any forwarder that listens as a sub socket (its in) and sends on
- * what comes as a pub socket (its out). nng_place.h has the URLs.
+ * Through a bus: `saga bus`, or any forwarder whose in is a sub socket of nng's or nanomsg's, and
+ * whose out is a pub socket. nng_place.h has the URLs, nng_link.h the connections.
  *
- * A message is the frame's topic, a NUL, its bytes. Subscriptions are topics with their NUL, so
- * that none is another's beginning.
+ * A message is the frame's topic, a NUL, its bytes. All of them come to all, as pub sockets do;
+ * who does not want a topic drops it here.
  *
- * nng drops without a word what a full buffer can't take, also on its way to the bus. So we speak
- * to ourselves, too: an echo, on a topic that nobody else can have. What was sent before it has
- * passed the bus when it comes back. That bounds what is under way (`send` takes no more than
- * `sendbuf` frames beyond the last echo), tells whether the bus is there in both directions, and
- * finds connections that are open on our side alone: after PATIENCE without one we dial anew.
+ * We speak to ourselves, too, once in a while: an echo, on a topic that nobody else can have. The
+ * bus is there when it comes back; when none does for PATIENCE, both connections are made anew,
+ * though they look open: so a bus that lost its power, or is cut off one way, is found.
  *
- * nng's threads call on_frame, on_pipe and on_tick, with no lock of nng's held. nng keeps its
- * threads when the last socket is closed: nng_fini is the process's to call, not a library's.
+ * All that opens, closes or resumes a connection is done in on_tick, on one of nng's threads at a
+ * time. nng keeps its threads when all is closed: nng_fini is the process's to call, not ours.
  */
 
+#include "nng_link.h"
 #include "nng_place.h"
 #include "plugins.h"
 
@@ -23,21 +22,19 @@
 #include <string.h>
 #include <uv.h>
 
-#include <nng/protocol/pubsub0/pub.h>
-#include <nng/protocol/pubsub0/sub.h>
 #include <nng/supplemental/util/platform.h>
 
 enum {
 	TOPIC_BYTES = 64, /* with its NUL */
-	SENDBUF = 1024,
-	SENDBUF_MOST = 8192, /* nng's; our own bound comes before it */
-	RECVBUF = 2048,
-	ECHOES = 4, /* while sendbuf frames go out */
+	SENDBUF = 1048576,
+	RECONNECT_MIN_MS = 10,
 	TICK_MS = 100,
-	DOWN = 10,  /* the following in ticks: not up by then is said */
-	PULSE = 20, /* between two echoes when all is well */
-	LOST = 5,   /* a sender waits no longer for one */
-	PATIENCE = 100,
+	REST_MS = 500,   /* a tick when all is well */
+	DOWN_MS = 1000,  /* not up by then is said */
+	PULSE_MS = 2000, /* between two echoes when all is well */
+	PATIENCE_MS = 10000,
+	DIAL_MS = 5000,
+	HELLO_MS = 5000 /* for the other side to say what it is */
 };
 
 enum state {
@@ -48,13 +45,19 @@ enum state {
 
 struct member;
 
-/* One of our two sockets. */
+/* One of our two connections. */
 struct end {
 	struct member *member;
-	nng_socket socket;
-	nng_dialer dialer;
+	enum saga__nng_side side;
 	const char *url;
-	int pipe; /* 0: not connected */
+	nng_stream_dialer *dialer;
+	nng_aio *dialing;
+	bool dials;
+
+	struct saga__nng_link *link; /* under the member's lock, as are these */
+	bool up, down;
+	uint64_t next; /* when to dial again, or what has no `up` is closed */
+	uint64_t wait;
 };
 
 struct member {
@@ -62,31 +65,37 @@ struct member {
 	struct saga__nng_place place;
 	nng_tls_config *config;
 	size_t frame_bytes;
+	const char *const *topics;
 	char echo_topic[TOPIC_BYTES];
 	struct end pub, sub;
-	nng_aio *in, *out, *tick;
-	uv_work_t closing;
+	nng_aio *tick;
+	uv_work_t closing_work;
 
 	uv_mutex_t lock; /* for all that follows; the port is called without it */
-	nng_msg *held;   /* the host had no room; nothing is read until `resume` */
-	unsigned resumes;
+	bool closing;
+	bool resumes; /* is to be done */
+	bool busy;    /* the host had no room: an echo may be behind that */
 	enum state state, said;
 	bool reports;    /* somebody does */
 	bool wanted;     /* room to send */
-	uint64_t sent;   /* frames in all */
-	uint64_t passed; /* of them: are known to have passed the bus, or were given up */
-	uint64_t echoed; /* `sent` at the last echo */
-	unsigned ticks;  /* since open */
-	unsigned heard;  /* in ticks: the last echo, or when we began to wait for one */
-	unsigned wanted_at;
+	bool full;       /* the link had none */
+	uint64_t opened; /* these in ms */
+	uint64_t heard;  /* the last echo, or when we began to wait for one */
+	uint64_t pulsed;
 	saga_transport_figures figures;
 };
 
+static uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
 /* ---- telling the port ---- */
 
+/* Not only when an echo came: that may be behind what our own host has no room for. */
 static bool has_room(const struct member *self)
 {
-	return self->state == UP && self->sent - self->passed < self->place.sendbuf;
+	return self->pub.up && self->sub.up && !self->full;
 }
 
 static void say_state(struct member *self, enum state state)
@@ -102,7 +111,8 @@ static void say_state(struct member *self, enum state state)
 static void report(struct member *self)
 {
 	uv_mutex_lock(&self->lock);
-	while (!self->reports && (self->said != self->state || (self->wanted && has_room(self)))) {
+	while (!self->reports && !self->closing &&
+		(self->said != self->state || (self->wanted && has_room(self)))) {
 		bool other = self->said != self->state;
 		enum state state = self->said = self->state;
 		bool writable = self->wanted && has_room(self);
@@ -120,51 +130,34 @@ static void report(struct member *self)
 	uv_mutex_unlock(&self->lock);
 }
 
-/* ---- sending; the lock is held ---- */
+/* The lock is held. What it sleeps for is then seen at once. */
+static void wake(struct member *self)
+{
+	if (!self->closing)
+		nng_aio_cancel(self->tick);
+}
 
+/* ---- sending ---- */
+
+/* The lock is held. */
 static bool put(struct member *self, const char *topic, const void *bytes, size_t size)
 {
-	size_t head = strlen(topic) + 1;
-	nng_msg *msg;
+	return self->pub.up &&
+		saga__nng_link_send(self->pub.link, topic, strlen(topic) + 1, bytes, size);
+}
 
-	if (nng_msg_alloc(&msg, head + size) != 0)
+/* Whether the frame is done with. The lock is held. */
+static bool send_frame(struct member *self, const saga_frame *frame)
+{
+	if (!has_room(self))
 		return false;
-	memcpy(nng_msg_body(msg), topic, head);
-	if (size)
-		memcpy((char *)nng_msg_body(msg) + head, bytes, size);
-	nng_aio_set_msg(self->out, msg);
-	nng_send_aio(self->pub.socket, self->out);
-	nng_aio_wait(self->out); /* a pub socket never waits itself */
-	if (nng_aio_result(self->out) == 0)
-		return true;
-	nng_msg_free(msg);
-	return false;
-}
-
-static void say_echo(struct member *self)
-{
-	self->echoed = self->sent;
-	(void)put(self, self->echo_topic, &self->sent, sizeof self->sent);
-}
-
-static void give_up(struct member *self)
-{
-	self->figures.lost += self->sent - self->passed;
-	self->passed = self->sent;
-}
-
-static void send_frame(struct member *self, const saga_frame *frame)
-{
 	if (frame->bytes.size > self->frame_bytes || strlen(frame->topic) >= TOPIC_BYTES) {
 		self->figures.refused++;
-	} else if (!put(self, frame->topic, frame->bytes.at, frame->bytes.size)) {
-		self->figures.lost++;
-	} else {
-		self->sent++;
-		self->figures.sent++;
+		return true;
 	}
-	if (self->sent - self->echoed >= self->place.sendbuf / ECHOES)
-		say_echo(self);
+	self->full = !put(self, frame->topic, frame->bytes.at, frame->bytes.size);
+	self->figures.sent += !self->full;
+	return !self->full;
 }
 
 static int send_frames(void *transport, const saga_frame *frames, size_t count, size_t *ret_sent)
@@ -173,57 +166,34 @@ static int send_frames(void *transport, const saga_frame *frames, size_t count, 
 	size_t n = 0;
 
 	uv_mutex_lock(&self->lock);
-	for (; n < count && has_room(self); n++)
-		send_frame(self, &frames[n]);
-	if (n < count && !self->wanted) {
-		self->wanted = true;
-		self->wanted_at = self->ticks;
-	}
+	while (n < count && send_frame(self, &frames[n]))
+		n++;
+	self->wanted = self->wanted || n < count;
 	uv_mutex_unlock(&self->lock);
 	*ret_sent = n;
 	return SAGA_OK;
 }
 
+static void on_writable(void *context)
+{
+	struct end *end = context;
+
+	uv_mutex_lock(&end->member->lock);
+	end->member->full = false;
+	uv_mutex_unlock(&end->member->lock);
+	report(end->member);
+}
+
 /* ---- receiving ---- */
 
-static void take_echo(struct member *self, const char *bytes, size_t size)
+static void take_echo(struct member *self)
 {
-	uint64_t count;
-
-	if (size != sizeof count)
-		return;
-	memcpy(&count, bytes, sizeof count);
 	uv_mutex_lock(&self->lock);
-	if (count > self->passed && count <= self->sent)
-		self->passed = count;
-	self->heard = self->ticks;
-	if (self->pub.pipe && self->sub.pipe)
+	self->heard = now_ms();
+	if (self->pub.up && self->sub.up)
 		self->state = UP;
 	uv_mutex_unlock(&self->lock);
 	report(self);
-}
-
-static unsigned resumes(struct member *self)
-{
-	unsigned count;
-
-	uv_mutex_lock(&self->lock);
-	count = self->resumes;
-	uv_mutex_unlock(&self->lock);
-	return count;
-}
-
-/* Whether it was held; not if the host has made room meanwhile. */
-static bool hold(struct member *self, nng_msg *msg, unsigned resumes_before)
-{
-	bool holds;
-
-	uv_mutex_lock(&self->lock);
-	holds = self->resumes == resumes_before;
-	if (holds)
-		self->held = msg;
-	uv_mutex_unlock(&self->lock);
-	return holds;
 }
 
 static void count_one(struct member *self, uint64_t *figure)
@@ -233,245 +203,316 @@ static void count_one(struct member *self, uint64_t *figure)
 	uv_mutex_unlock(&self->lock);
 }
 
-/* Whether the message is done with; else it waits for `resume`. */
-static bool hand_over(struct member *self, nng_msg *msg)
+static bool wants(const struct member *self, const char *topic)
 {
-	const char *topic = nng_msg_body(msg);
-	size_t size = nng_msg_len(msg), head = strlen(topic) + 1;
-	const saga_frame frame = { .topic = topic, .bytes = { topic + head, size - head } };
-
-	for (;;) {
-		unsigned before = resumes(self);
-
-		if (saga_port_receive(self->port, &frame, 1) == SAGA_OK)
-			break;
-		if (hold(self, msg, before))
-			return false;
-	}
-	count_one(self, &self->figures.received);
-	nng_msg_free(msg);
-	return true;
+	for (size_t i = 0; self->topics && self->topics[i]; i++)
+		if (strcmp(self->topics[i], topic) == 0)
+			return true;
+	return false;
 }
 
-static bool take(struct member *self, nng_msg *msg)
+static bool hand_over(struct member *self, const char *topic, const char *bytes, size_t size)
 {
-	const char *topic = nng_msg_body(msg);
-	size_t size = nng_msg_len(msg);
-	const char *end = memchr(topic, '\0', size < TOPIC_BYTES ? size : TOPIC_BYTES);
-	size_t rest = end ? size - (size_t)(end - topic) - 1 : 0;
+	const saga_frame frame = { .topic = topic, .bytes = { bytes, size } };
+	bool taken = saga_port_receive(self->port, &frame, 1) == SAGA_OK;
 
-	if (end && rest <= self->frame_bytes && strcmp(topic, self->echo_topic) != 0)
-		return hand_over(self, msg);
-	if (end && strcmp(topic, self->echo_topic) == 0)
-		take_echo(self, end + 1, rest);
-	else
+	uv_mutex_lock(&self->lock);
+	self->busy = !taken;
+	self->figures.received += taken;
+	uv_mutex_unlock(&self->lock);
+	return taken;
+}
+
+static bool on_message(void *context, const char *bytes, size_t size)
+{
+	struct member *self = ((struct end *)context)->member;
+	const char *end = memchr(bytes, '\0', size < TOPIC_BYTES ? size : TOPIC_BYTES);
+	size_t rest = end ? size - (size_t)(end - bytes) - 1 : 0;
+
+	if (end && strcmp(bytes, self->echo_topic) == 0)
+		take_echo(self);
+	else if (!end || (wants(self, bytes) && rest > self->frame_bytes))
 		count_one(self, &self->figures.refused);
-	nng_msg_free(msg);
+	else if (wants(self, bytes))
+		return hand_over(self, bytes, end + 1, rest);
 	return true;
-}
-
-static void on_frame(void *context)
-{
-	struct member *self = context;
-
-	if (nng_aio_result(self->in) == 0 && take(self, nng_aio_get_msg(self->in)))
-		nng_recv_aio(self->sub.socket, self->in);
 }
 
 static void resume(void *transport)
 {
 	struct member *self = transport;
-	nng_msg *msg;
 
 	uv_mutex_lock(&self->lock);
-	self->resumes++;
-	msg = self->held;
-	self->held = NULL;
+	self->resumes = true;
+	wake(self);
 	uv_mutex_unlock(&self->lock);
-	if (msg && hand_over(self, msg))
-		nng_recv_aio(self->sub.socket, self->in);
 }
 
 /* ---- connections ---- */
 
-static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
+static void on_up(void *context, struct saga__nng_link *link)
 {
 	struct end *end = context;
 	struct member *self = end->member;
-	int id = nng_pipe_id(pipe);
 
+	(void)link;
 	uv_mutex_lock(&self->lock);
-	if (event == NNG_PIPE_EV_ADD_POST) {
-		end->pipe = id;
-		self->figures.connects++;
-	} else if (end->pipe == id) {
-		end->pipe = 0;
-		if (self->state == UP)
-			self->state = AWAY;
-	}
-	/* What was under way went down with the old connection, if there was one. */
-	give_up(self);
-	if (self->pub.pipe && self->sub.pipe)
-		say_echo(self);
+	end->up = true;
+	end->wait = RECONNECT_MIN_MS;
+	self->figures.connects++;
+	self->full = false;
+	self->pulsed = 0;
+	wake(self);
 	uv_mutex_unlock(&self->lock);
 	report(self);
 }
 
-/* The lock is held. Whether to dial anew. */
-static bool look(struct member *self)
+/* The lock is held. */
+static void goes_down(struct end *end)
 {
-	unsigned quiet = ++self->ticks - self->heard;
+	end->up = false;
+	end->down = true;
+	if (end->member->state == UP)
+		end->member->state = AWAY;
+}
 
-	if (self->held) { /* an echo may be behind it */
-		self->heard = self->ticks;
-		return false;
-	}
-	if (self->state == UNKNOWN && self->ticks >= DOWN)
+static void on_down(void *context, struct saga__nng_link *link)
+{
+	struct end *end = context;
+
+	(void)link;
+	uv_mutex_lock(&end->member->lock);
+	goes_down(end);
+	wake(end->member);
+	uv_mutex_unlock(&end->member->lock);
+	report(end->member);
+}
+
+/* The lock is held. */
+static void wait_longer(struct end *end)
+{
+	end->next = now_ms() + end->wait;
+	end->wait = 2 * end->wait < end->member->place.reconnect ? 2 * end->wait
+								 : end->member->place.reconnect;
+}
+
+static void open_link(struct end *end, nng_stream *stream)
+{
+	struct member *self = end->member;
+	const struct saga__nng_link_config config = {
+		.side = end->side,
+		.ipc = self->place.ipc,
+		.frame = self->place.frame,
+		.sendbuf = self->place.sendbuf,
+		.context = end,
+		.up = on_up,
+		.message = on_message,
+		.writable = on_writable,
+		.down = on_down,
+	};
+	struct saga__nng_link *link = NULL;
+	int failed;
+
+	/* Its callbacks may come at once, and see the rest of this only after it. */
+	uv_mutex_lock(&self->lock);
+	end->next = now_ms() + HELLO_MS;
+	failed = saga__nng_link_open(stream, &config, &link);
+	end->link = link;
+	if (failed)
+		wait_longer(end);
+	uv_mutex_unlock(&self->lock);
+}
+
+static void on_dialed(void *context)
+{
+	struct end *end = context;
+	struct member *self = end->member;
+	int failed = nng_aio_result(end->dialing);
+
+	if (!failed)
+		open_link(end, nng_aio_get_output(end->dialing, 0));
+	uv_mutex_lock(&self->lock);
+	end->dials = false;
+	if (failed)
+		wait_longer(end);
+	uv_mutex_unlock(&self->lock);
+}
+
+static void close_link(struct end *end)
+{
+	struct member *self = end->member;
+	struct saga__nng_link *link;
+
+	uv_mutex_lock(&self->lock);
+	link = end->link;
+	end->link = NULL;
+	end->up = end->down = false;
+	if (end == &self->pub && link)
+		self->figures.lost += saga__nng_link_unsent(link);
+	wait_longer(end);
+	uv_mutex_unlock(&self->lock);
+	saga__nng_link_close(link);
+}
+
+/* ---- once in a while ---- */
+
+static void tend_end(struct end *end)
+{
+	struct member *self = end->member;
+	uint64_t now = now_ms();
+	bool dials, ended;
+
+	uv_mutex_lock(&self->lock);
+	ended = end->link && (end->down || (!end->up && now >= end->next));
+	dials = !end->link && !end->dials && now >= end->next;
+	if (dials)
+		end->dials = true;
+	uv_mutex_unlock(&self->lock);
+	if (ended)
+		close_link(end);
+	if (dials)
+		nng_stream_dialer_dial(end->dialer, end->dialing);
+}
+
+static void tend_echoes(struct member *self)
+{
+	uint64_t now = now_ms();
+
+	uv_mutex_lock(&self->lock);
+	if (self->busy)
+		self->heard = now;
+	if (self->state == UNKNOWN && now - self->opened >= DOWN_MS)
 		self->state = AWAY;
-	if (self->wanted && self->state == UP && quiet >= LOST &&
-		self->ticks - self->wanted_at >= LOST) {
-		give_up(self);
-		say_echo(self);
-	} else if (self->pub.pipe && self->sub.pipe &&
-		(self->state != UP || quiet % PULSE == ECHO - 1)) {
-		say_echo(self);
+	if (self->pub.up && self->sub.up && (self->state != UP || now - self->pulsed >= PULSE_MS)) {
+		(void)put(self, self->echo_topic, "", 0);
+		self->pulsed = now;
 	}
-	if (quiet < PATIENCE)
-		return false;
-	self->heard = self->ticks;
-	self->state = AWAY;
-	return true;
+	if (!self->pub.up || !self->sub.up) {
+		self->heard = now;
+	} else if (now - self->heard >= PATIENCE_MS) {
+		self->heard = now;
+		goes_down(&self->pub);
+		goes_down(&self->sub);
+	}
+	uv_mutex_unlock(&self->lock);
+	report(self);
 }
 
-static int dial(struct member *self, struct end *end)
+static void tend_resume(struct member *self)
 {
-	return saga__nng_dial(end->socket, &self->place, end->url, self->config, &end->dialer);
+	bool resumes;
+
+	uv_mutex_lock(&self->lock);
+	resumes = self->resumes && self->sub.link;
+	self->resumes = false;
+	uv_mutex_unlock(&self->lock);
+	if (resumes)
+		saga__nng_link_resume(self->sub.link);
 }
 
-static void dial_anew(struct member *self, struct end *end)
+/* How long to sleep: until something is due. The lock is held. */
+static nng_duration due(const struct member *self)
 {
-	(void)nng_dialer_close(end->dialer);
-	(void)dial(self, end); /* without memory for it: at the next time */
+	const struct end *ends[] = { &self->pub, &self->sub };
+	uint64_t now = now_ms(), soon = self->state == UP ? REST_MS : TICK_MS;
+
+	if (self->resumes || (self->pub.up && self->sub.up && !self->pulsed))
+		return 1;
+	for (int i = 0; i < 2; i++) {
+		if (ends[i]->down)
+			return 1;
+		if (!ends[i]->link && !ends[i]->dials && ends[i]->next < now + soon)
+			soon = ends[i]->next > now ? ends[i]->next - now : 1;
+	}
+	return (nng_duration)soon;
 }
 
 static void on_tick(void *context)
 {
 	struct member *self = context;
-	bool again;
 
-	if (nng_aio_result(self->tick) != 0)
-		return;
+	tend_end(&self->pub);
+	tend_end(&self->sub);
+	tend_resume(self);
+	tend_echoes(self);
 	uv_mutex_lock(&self->lock);
-	again = look(self);
+	if (!self->closing)
+		nng_sleep_aio(due(self), self->tick);
 	uv_mutex_unlock(&self->lock);
-	report(self);
-	if (again) {
-		dial_anew(self, &self->pub);
-		dial_anew(self, &self->sub);
-	}
-	nng_sleep_aio(TICK_MS, self->tick);
 }
 
 /* ---- opening and closing ---- */
 
-static void name_echo(struct member *self)
+static int open_end(struct end *end)
 {
-	/* No topic of a frame has an exclamation mark. */
-	(void)snprintf(self->echo_topic, sizeof self->echo_topic, "!%08x%08x%08x%08x",
-		(unsigned)nng_random(), (unsigned)nng_random(), (unsigned)nng_random(),
-		(unsigned)nng_random());
-}
+	struct member *self = end->member;
+	int failed = saga__nng_dialer_open(&self->place, end->url, self->config, &end->dialer);
 
-static int subscribe(struct member *self, const char *const *topics)
-{
-	nng_socket socket = self->sub.socket;
-	int failed = nng_socket_set(
-		socket, NNG_OPT_SUB_SUBSCRIBE, self->echo_topic, strlen(self->echo_topic) + 1);
-
-	for (size_t i = 0; !failed && topics && topics[i]; i++)
-		failed = nng_socket_set(
-			socket, NNG_OPT_SUB_SUBSCRIBE, topics[i], strlen(topics[i]) + 1);
+	if (!failed)
+		failed = nng_aio_alloc(&end->dialing, on_dialed, end);
+	if (!failed)
+		nng_aio_set_timeout(end->dialing, DIAL_MS);
 	return failed;
 }
 
-static int notify(struct end *end)
+static void free_end(struct end *end)
 {
-	int failed = nng_pipe_notify(end->socket, NNG_PIPE_EV_ADD_POST, on_pipe, end);
-
-	return failed ? failed : nng_pipe_notify(end->socket, NNG_PIPE_EV_REM_POST, on_pipe, end);
-}
-
-/* Answers nng's error number; what was opened is for free_member. */
-static int open_sockets(struct member *self, const char *const *topics)
-{
-	int failed;
-
-	if ((failed = nng_pub0_open(&self->pub.socket)) != 0 ||
-		(failed = nng_sub0_open(&self->sub.socket)) != 0)
-		return failed;
-	name_echo(self);
-	if ((failed = nng_aio_alloc(&self->out, NULL, NULL)) != 0 ||
-		(failed = nng_aio_alloc(&self->in, on_frame, self)) != 0 ||
-		(failed = nng_aio_alloc(&self->tick, on_tick, self)) != 0 ||
-		(failed = notify(&self->pub)) != 0 || (failed = notify(&self->sub)) != 0)
-		return failed;
-	/* For frames, and the echoes among them. When full, new ones are lost: gaps come late. */
-	if ((failed = nng_socket_set_int(self->pub.socket, NNG_OPT_SENDBUF, SENDBUF_MOST)) != 0 ||
-		(failed = nng_socket_set_int(
-			 self->sub.socket, NNG_OPT_RECVBUF, (int)self->place.recvbuf)) != 0 ||
-		(failed = nng_socket_set_bool(self->sub.socket, NNG_OPT_SUB_PREFNEW, false)) != 0)
-		return failed;
-	return subscribe(self, topics);
+	if (end->dialer)
+		nng_stream_dialer_close(end->dialer);
+	nng_aio_stop(end->dialing);
+	saga__nng_link_close(end->link);
+	nng_aio_free(end->dialing);
+	if (end->dialer)
+		nng_stream_dialer_free(end->dialer);
 }
 
 static void free_member(struct member *self)
 {
-	/* The tick and `in` first: they start what the closing of sockets would have to end. */
 	nng_aio_stop(self->tick);
-	nng_aio_stop(self->in);
-	(void)nng_close(self->sub.socket);
-	(void)nng_close(self->pub.socket);
+	free_end(&self->pub);
+	free_end(&self->sub);
 	nng_aio_free(self->tick);
-	nng_aio_free(self->in);
-	nng_aio_free(self->out);
-	if (self->held)
-		nng_msg_free(self->held);
 	saga__nng_tls_close(self->config);
 	uv_mutex_destroy(&self->lock);
 }
 
-static int start(struct member *self, const char *const *topics, saga_error *error)
+static int start(struct member *self, saga_error *error)
 {
-	int failed = open_sockets(self, topics);
+	int failed = open_end(&self->pub);
 
 	if (!failed)
-		failed = dial(self, &self->pub);
+		failed = open_end(&self->sub);
 	if (!failed)
-		failed = dial(self, &self->sub);
+		failed = nng_aio_alloc(&self->tick, on_tick, self);
 	if (failed)
 		return saga_error_set(error,
 			failed == NNG_ENOMEM            ? SAGA_NOMEM
 				: failed == NNG_ENOTSUP ? SAGA_UNSUPPORTED
 							: SAGA_MALFORMED,
 			"transport: %s: %s", self->place.in, nng_strerror(failed));
-	nng_recv_aio(self->sub.socket, self->in);
-	nng_sleep_aio(TICK_MS, self->tick);
+	nng_aio_set_timeout(self->tick, NNG_DURATION_INFINITE);
+	nng_sleep_aio(0, self->tick);
 	return SAGA_OK;
 }
 
-static void init_member(struct member *self, saga_port *port, size_t frame_bytes)
+static void init_member(struct member *self, saga_port *port, const saga_transport_options *options)
 {
 	self->port = port;
-	self->frame_bytes = frame_bytes;
+	self->frame_bytes = options->frame_bytes;
+	self->topics = options->topics;
 	if (!self->place.sendbuf)
 		self->place.sendbuf = SENDBUF;
-	if (!self->place.recvbuf)
-		self->place.recvbuf = RECVBUF;
-	/* Those that a host finds too big are dropped one by one; only giants cost a connection. */
-	if (self->place.frame < frame_bytes + TOPIC_BYTES)
-		self->place.frame = frame_bytes + TOPIC_BYTES;
-	self->pub = (struct end){ .member = self, .url = self->place.in };
-	self->sub = (struct end){ .member = self, .url = self->place.out };
+	/* What a host finds too big is dropped by itself; only giants cost the connection. */
+	if (self->place.frame < self->frame_bytes + TOPIC_BYTES)
+		self->place.frame = self->frame_bytes + TOPIC_BYTES;
+	self->opened = self->heard = now_ms();
+	self->pub = (struct end){ .member = self, .side = SAGA__NNG_PUB, .url = self->place.in };
+	self->sub = (struct end){ .member = self, .side = SAGA__NNG_SUB, .url = self->place.out };
+	self->pub.wait = self->sub.wait = RECONNECT_MIN_MS;
+	/* No topic of a frame has an exclamation mark. */
+	(void)snprintf(self->echo_topic, sizeof self->echo_topic, "!%08x%08x%08x%08x",
+		(unsigned)nng_random(), (unsigned)nng_random(), (unsigned)nng_random(),
+		(unsigned)nng_random());
 }
 
 static int open_nng(saga_port *port, const saga_transport_options *options, void **ret_transport,
@@ -491,8 +532,8 @@ static int open_nng(saga_port *port, const saga_transport_options *options, void
 	}
 	if (code != SAGA_OK)
 		goto free_self;
-	init_member(self, port, options->frame_bytes);
-	if ((code = start(self, options->topics, error)) != SAGA_OK) {
+	init_member(self, port, options);
+	if ((code = start(self, error)) != SAGA_OK) {
 		free_member(self);
 		goto free_self;
 	}
@@ -504,7 +545,7 @@ free_self:
 	return code;
 }
 
-/* On a thread of libuv's pool: nng waits for its own threads there. */
+/* On a thread of libuv's pool: it waits for nng's threads there. */
 static void end_member(uv_work_t *work)
 {
 	free_member(work->data);
@@ -524,8 +565,11 @@ static void close_nng(void *transport)
 {
 	struct member *self = transport;
 
-	self->closing.data = self;
-	(void)uv_queue_work(saga_port_loop(self->port), &self->closing, end_member, has_ended);
+	uv_mutex_lock(&self->lock);
+	self->closing = true;
+	uv_mutex_unlock(&self->lock);
+	self->closing_work.data = self;
+	(void)uv_queue_work(saga_port_loop(self->port), &self->closing_work, end_member, has_ended);
 }
 
 static void tell_figures(void *transport, saga_transport_figures *ret_figures)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 enum {
-	RECONNECT_MIN_MS = 10,
 	FILE_BYTES_MOST = 256 * 1024,
 	PORT_MOST = 65535
 };
@@ -120,8 +119,7 @@ struct limit {
 };
 
 static const struct limit limits[] = {
-	{ "sendbuf", offsetof(struct saga__nng_place, sendbuf), 16, 8192 },
-	{ "recvbuf", offsetof(struct saga__nng_place, recvbuf), 16, 8192 },
+	{ "sendbuf", offsetof(struct saga__nng_place, sendbuf), 65536, 268435456 },
 	{ "frame", offsetof(struct saga__nng_place, frame), 1024, 268435456 },
 	{ "reconnect", offsetof(struct saga__nng_place, reconnect), 10, 60000 },
 };
@@ -197,6 +195,7 @@ static int check_tls(const struct scheme *scheme, const char *in, struct saga__n
 {
 	size_t port = scheme->ipc ? 0 : port_at(in, strcspn(in, "?"));
 
+	place->ipc = scheme->ipc;
 	place->tls = scheme->tls;
 	if (!scheme->tls)
 		return SAGA_OK;
@@ -326,42 +325,42 @@ void saga__nng_tls_close(nng_tls_config *config)
 
 /* ---- meeting ---- */
 
-int saga__nng_dial(nng_socket socket, const struct saga__nng_place *place, const char *url,
-	nng_tls_config *config, nng_dialer *ret_dialer)
+int saga__nng_dialer_open(const struct saga__nng_place *place, const char *url,
+	nng_tls_config *config, nng_stream_dialer **ret_dialer)
 {
-	nng_dialer dialer;
-	int failed = nng_dialer_create(&dialer, socket, url);
+	nng_stream_dialer *dialer;
+	int failed = nng_stream_dialer_alloc(&dialer, url);
 
 	if (failed)
 		return failed;
-	(void)nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
-	(void)nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, (nng_duration)place->reconnect);
-	failed = nng_dialer_set_size(dialer, NNG_OPT_RECVMAXSZ, place->frame);
-	if (!failed && config)
-		failed = nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config);
-	if (!failed)
-		failed = nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
+	if (config)
+		failed = nng_stream_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config);
+	if (!failed && !place->ipc)
+		failed = nng_stream_dialer_set_bool(dialer, NNG_OPT_TCP_KEEPALIVE, true);
 	if (failed)
-		(void)nng_dialer_close(dialer);
+		nng_stream_dialer_free(dialer);
 	else
 		*ret_dialer = dialer;
 	return failed;
 }
 
-int saga__nng_listen(nng_socket socket, const struct saga__nng_place *place, const char *url,
-	nng_tls_config *config)
+int saga__nng_listener_open(const struct saga__nng_place *place, const char *url,
+	nng_tls_config *config, nng_stream_listener **ret_listener)
 {
-	nng_listener listener;
-	int failed = nng_listener_create(&listener, socket, url);
+	nng_stream_listener *listener;
+	int failed = nng_stream_listener_alloc(&listener, url);
 
 	if (failed)
 		return failed;
-	failed = nng_listener_set_size(listener, NNG_OPT_RECVMAXSZ, place->frame);
-	if (!failed && config)
-		failed = nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, config);
+	if (config)
+		failed = nng_stream_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, config);
+	if (!failed && !place->ipc)
+		failed = nng_stream_listener_set_bool(listener, NNG_OPT_TCP_KEEPALIVE, true);
 	if (!failed)
-		failed = nng_listener_start(listener, 0);
+		failed = nng_stream_listener_listen(listener);
 	if (failed)
-		(void)nng_listener_close(listener);
+		nng_stream_listener_free(listener);
+	else
+		*ret_listener = listener;
 	return failed;
 }

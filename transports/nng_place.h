@@ -13,9 +13,8 @@
  * they are (nothing is escaped):
  *
  *	out        PORT, HOST:PORT or PATH
- *	sendbuf    frames on their way out: 16 to 8192. A participant's default 1024, that of the
- *	           bus 8192 a listener
- *	recvbuf    frames that came and wait to be read: 16 to 8192. Default 2048, of the bus 8192
+ *	sendbuf    bytes that wait to be sent, for each connection: 65536 to 268435456; as many may be
+ *	           under way. A participant's default 1048576, that of the bus 4194304
  *	frame      bytes of the largest message that is let in: 1024 to 268435456; a connection that
  *	           announces a larger one is closed. Default 1048576
  *	reconnect  ms, the longest wait between two attempts to connect: 10 to 60000. Default 1000
@@ -39,9 +38,9 @@ enum {
 struct saga__nng_place {
 	char in[SAGA__NNG_TEXT]; /* as nng writes it: tcp://host:5560 */
 	char out[SAGA__NNG_TEXT];
-	bool tls;
+	bool ipc, tls;
 	char ca[SAGA__NNG_TEXT], cert[SAGA__NNG_TEXT], key[SAGA__NNG_TEXT], name[SAGA__NNG_TEXT];
-	size_t sendbuf, recvbuf; /* 0: not said */
+	size_t sendbuf; /* 0: not said */
 	size_t frame, reconnect;
 };
 
@@ -56,11 +55,12 @@ int saga__nng_tls_open(const struct saga__nng_place *place, bool listens,
 	nng_tls_config **ret_config, saga_error *error);
 void saga__nng_tls_close(nng_tls_config *config);
 
-/* Dials url for as long as the socket is open; answers nng's error number. */
-int saga__nng_dial(nng_socket socket, const struct saga__nng_place *place, const char *url,
-	nng_tls_config *config, nng_dialer *ret_dialer);
+/* To connect there; nng's error number. */
+int saga__nng_dialer_open(const struct saga__nng_place *place, const char *url,
+	nng_tls_config *config, nng_stream_dialer **ret_dialer);
 
-int saga__nng_listen(nng_socket socket, const struct saga__nng_place *place, const char *url,
-	nng_tls_config *config);
+/* Listens there; nng's error number. */
+int saga__nng_listener_open(const struct saga__nng_place *place, const char *url,
+	nng_tls_config *config, nng_stream_listener **ret_listener);
 
 #endif

@@ -190,7 +190,8 @@ SAGA_API void saga_close(saga_participant *participant);
 typedef struct saga_answer {
 	int code;                  /* OK: it took effect; REJECTED, FAILED, CONFLICT, MALFORMED;
 	                              WAITING: its outside call goes on, ask again with the same
-	                              key; STOPPED: not done; UNKNOWN: stopped, perhaps done */
+	                              key; STOPPED: not done; UNKNOWN: perhaps done (stopped, no
+	                              memory for the event), ask again */
 	const char *text;          /* in words, never NULL */
 	saga_id saga;
 	const saga_event *outcome; /* what the step published; NULL if nothing */
@@ -258,6 +259,15 @@ typedef struct saga_health {
 	int64_t stuck;
 	int64_t parked;           /* events to be retried */
 	int64_t outbox;           /* events that some follower has not seen */
+
+	/* Counted since it was opened; of frames only what the transport counts. */
+	int64_t frames_sent;
+	int64_t frames_received;
+	int64_t frames_refused;   /* too large, or none */
+	int64_t frames_lost;      /* as far as the transport can tell */
+	int64_t gaps;             /* in streams that are followed; each was, or is being, closed */
+	int64_t asked;            /* for events that were missing */
+	int64_t resent;           /* events, to those who asked */
 } saga_health;
 
 /* Fills *health with the last known figures. Never blocks. Any thread. */

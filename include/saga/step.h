@@ -97,7 +97,8 @@ typedef struct saga_outside {
  */
 typedef struct saga_step_def {
 	const char *name;                        /* "reserve"; a key on disk, at most 31 bytes */
-	const char *was;                         /* its name before, if it was renamed */
+	const char *was;                         /* its first name, if it was renamed: keys and
+	                                            ids are made of it, so it stays for good */
 
 	const saga_type *on[SAGA_EVENTS];        /* events, or one request alone */
 	saga_join join;

@@ -29,8 +29,8 @@
  * - GONE beyond what we need: SAGA__FOLLOW_GONE, stopped and silent, so that it holds back nobody.
  *   A fresh stream (nothing was ever delivered) moves its start there instead.
  * - saga__follow_skip starts a stopped stream again where an operator says.
- * - Back pressure: with saga__follow_hold(true) nothing is delivered; what comes beyond `window` is
- *   forgotten and asked for later.
+ * - Back pressure: with saga__follow_hold(true) nothing is delivered, and no MOVE given; what comes
+ *   beyond `window` is forgotten and asked for later.
  */
 
 #include "../env.h"
@@ -119,6 +119,9 @@ bool saga__follow_next(
 /* When it wants to be asked again; INT64_MAX: not by itself. */
 int64_t saga__follow_due(const struct saga__follow *follow);
 bool saga__follow_stopped(const struct saga__follow *follow);
+
+/* Whether that shard has not committed seq yet: what was delivered holds something for it. */
+bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint64_t seq);
 
 /* The last one delivered, and the highest that is known to exist. */
 uint64_t saga__follow_delivered(const struct saga__follow *follow);

@@ -6,7 +6,8 @@
 
 enum {
 	VERSION = 1,
-	HEAD = 24
+	SUM = 24, /* where it stands */
+	HEAD = SAGA__FRAME_LEAST
 };
 
 struct writer {
@@ -103,6 +104,48 @@ static void get_fields(struct reader *reader, struct saga__message *message)
 	}
 }
 
+/* ---- the sum: each word changes it, whatever the others are ---- */
+
+/* Written out, so that compilers make one load of it. */
+static uint64_t word_at(const unsigned char *at)
+{
+	return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 |
+		(uint64_t)at[3] << 24 | (uint64_t)at[4] << 32 | (uint64_t)at[5] << 40 |
+		(uint64_t)at[6] << 48 | (uint64_t)at[7] << 56;
+}
+
+static uint64_t mix(uint64_t sum, uint64_t word)
+{
+	sum = (sum ^ word) * 0x9e3779b97f4a7c15u;
+	return sum ^ sum >> 32;
+}
+
+static uint64_t add(uint64_t sum, const unsigned char *at, size_t size)
+{
+	unsigned char last[8] = { 0 };
+
+	for (; size >= 8; size -= 8, at += 8)
+		sum = mix(sum, word_at(at));
+	memcpy(last, at, size);
+	return mix(sum, word_at(last));
+}
+
+static uint32_t sum_of(const unsigned char *frame, size_t size)
+{
+	uint64_t sum = add(mix(0, size), frame, SUM);
+
+	return (uint32_t)mix(add(sum, frame + HEAD, size - HEAD), 0);
+}
+
+void saga__frame_seal(void *frame, size_t size)
+{
+	struct writer writer = { (unsigned char *)frame + SUM };
+
+	put(&writer, sum_of(frame, size), HEAD - SUM);
+}
+
+/* ---- writing and reading ---- */
+
 size_t saga__frame_encode(const struct saga__message *message, void *buffer, size_t size)
 {
 	struct writer writer = { buffer };
@@ -121,9 +164,11 @@ size_t saga__frame_encode(const struct saga__message *message, void *buffer, siz
 	put(&writer, name, 1);
 	put_bytes(&writer, message->stream.store.bytes, sizeof message->stream.store.bytes);
 	put(&writer, message->stream.shard, 4);
+	put(&writer, 0, 4);
 	put_fields(&writer, message);
 	put_bytes(&writer, message->from, name);
 	put_bytes(&writer, message->event.at, event);
+	saga__frame_seal(buffer, head + event);
 	return head + event;
 }
 
@@ -192,6 +237,8 @@ int saga__frame_decode(saga_bytes frame, struct saga__message *ret_message, saga
 		return malformed(error, "a name too short or too long");
 	get_bytes(&reader, message.stream.store.bytes, sizeof message.stream.store.bytes);
 	message.stream.shard = (uint32_t)get(&reader, 4);
+	if (get(&reader, 4) != sum_of(frame.at, frame.size))
+		return malformed(error, "its bytes were changed on the way");
 	if (reader.left < fields_size(message.kind) + name)
 		return malformed(error, "cut short");
 	get_fields(&reader, &message);

@@ -3,7 +3,8 @@
 
 /*
  * The frames of delivery, DESIGN 7. Big endian: a fixed head (version, kind, zero, length of the
- * name, store, shard of the stream), then what the kind has, the name, and of an EVENT the event.
+ * name, store, shard of the stream, sum of all other bytes), then what the kind has, the name, and
+ * of an EVENT the event.
  *
  *	EVENT  owner, stream, seq, id of the event before it, event
  *	BEAT   owner, stream, first .. last that the outbox holds, id of last
@@ -15,7 +16,8 @@
  * such event (before seq 1, BEAT last 0, SEEN upto 0) and where the sender does not know it. An
  * outbox that holds nothing says first = last + 1.
  *
- * Input is hostile until decoded: lengths, numbers, names, and that nothing is left over.
+ * The sum finds what a transport broke, against its promise; it is no signature. Input is hostile
+ * until decoded: lengths, numbers, names, and that nothing is left over.
  */
 
 #include <saga/event.h>
@@ -31,6 +33,9 @@ enum saga__frame_kind {
 enum {
 	SAGA__PARTICIPANT_MOST = 31
 }; /* bytes of a participant's name */
+enum {
+	SAGA__FRAME_LEAST = 28
+}; /* bytes of a frame: its head */
 enum {
 	SAGA__FRAME_HEAD = 128
 }; /* the most bytes of a frame beside its event */
@@ -59,6 +64,9 @@ struct saga__message {
 };
 
 bool saga__stream_same(const struct saga__stream *a, const struct saga__stream *b);
+
+/* Puts the sum where it belongs, in what is at least a head. saga__frame_encode does. */
+void saga__frame_seal(void *frame, size_t size);
 
 /* Writes a frame; returns its size, 0 if `size` is too small or the message is none. */
 size_t saga__frame_encode(const struct saga__message *message, void *buffer, size_t size);

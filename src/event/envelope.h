@@ -46,6 +46,7 @@ struct saga__buffer {
 	size_t size;
 	size_t room;
 	size_t limit;
+	size_t body; /* of an event: where its body begins, which goes to the end */
 };
 
 void saga__buffer_init(struct saga__buffer *buffer, size_t limit);

@@ -132,8 +132,10 @@ int saga__event_encode(struct saga__buffer *buffer, const struct saga_event *eve
 	int version = type ? type->version : event->version;
 	struct saga__packing packing = saga__packing_of(buffer, why, error);
 
-	if (put_envelope(&packing, event, name, version))
+	if (put_envelope(&packing, event, name, version)) {
+		buffer->body = (size_t)(packing.at - buffer->at);
 		(void)(type ? saga__pack_body(&packing, &type->body, body)
 			    : put_data(&packing, event->data));
+	}
 	return saga__pack_end(&packing, name ? name : "event");
 }

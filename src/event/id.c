@@ -3,8 +3,9 @@
 #include "sha256.h"
 
 enum {
-	COUNT_MOST = 0xfff
-}; /* rand_a has 12 bits */
+	COUNT_MOST = 0xfff, /* rand_a has 12 bits */
+	RANDOM = 8          /* bytes of an id */
+};
 
 static const int64_t most_ms = ((int64_t)1 << 48) - 1;
 
@@ -30,6 +31,24 @@ static void count_up(struct saga__id_maker *maker, int64_t now)
 	}
 }
 
+/* A draw goes to the kernel: a maker that goes on draws for many ids at once. */
+static void draw(struct saga__id_maker *maker, const struct saga_env *env, uint8_t *at)
+{
+	size_t size = sizeof maker->random;
+
+	if (!maker->busy) {
+		maker->busy = true;
+		saga__random(env, at, RANDOM);
+		return;
+	}
+	if (!maker->left) {
+		saga__random(env, maker->random, size);
+		maker->left = (uint8_t)size;
+	}
+	memcpy(at, maker->random + size - maker->left, RANDOM);
+	maker->left = (uint8_t)(maker->left - RANDOM);
+}
+
 saga_id saga__id_new(struct saga__id_maker *maker, const struct saga_env *env)
 {
 	saga_id id;
@@ -39,7 +58,7 @@ saga_id saga__id_new(struct saga__id_maker *maker, const struct saga_env *env)
 		id.bytes[i] = (uint8_t)((uint64_t)maker->last_ms >> (40 - 8 * i));
 	id.bytes[6] = (uint8_t)(maker->count >> 8);
 	id.bytes[7] = (uint8_t)maker->count;
-	saga__random(env, id.bytes + 8, 8);
+	draw(maker, env, id.bytes + 8);
 	set_version(&id, 7);
 	return id;
 }

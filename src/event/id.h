@@ -13,6 +13,9 @@
 struct saga__id_maker {
 	int64_t last_ms;
 	unsigned count;
+	bool busy;    /* it made one before, and will make more */
+	uint8_t left; /* of `random`, at its end */
+	uint8_t random[248];
 };
 
 saga_id saga__id_new(struct saga__id_maker *maker, const struct saga_env *env);

@@ -294,10 +294,13 @@ static int read_object(const struct reading *r, const saga_shape *shape, json_t 
 
 static int no_json(const json_error_t *wrong, saga_error *error)
 {
+	bool no_memory = !*wrong->text; /* jansson says nothing before it began to read */
+
 #if JANSSON_VERSION_HEX >= 0x020b00
-	if (json_error_code(wrong) == json_error_out_of_memory)
-		return saga_error_set(error, SAGA_NOMEM, "%s", saga_code_text(SAGA_NOMEM));
+	no_memory = no_memory || json_error_code(wrong) == json_error_out_of_memory;
 #endif
+	if (no_memory)
+		return saga_error_set(error, SAGA_NOMEM, "%s", saga_code_text(SAGA_NOMEM));
 	return saga_error_set(error, SAGA_MALFORMED, "line %d, column %d: %s", wrong->line,
 		wrong->column, wrong->text);
 }

@@ -12,7 +12,7 @@
 struct saga__call;
 
 struct saga__driver {
-	/* Fills p->env and makes what the rest needs. After a failure `free` comes all the same. */
+	/* Fills p->env and makes what the rest needs. After a failure `close` comes all the same. */
 	int (*open)(struct saga_participant *p, saga_error *error);
 
 	/* A turn is wanted, now; never takes it in here. Any thread, also after `stop`. */
@@ -32,7 +32,7 @@ struct saga__driver {
 	void (*stop)(struct saga_participant *p);
 
 	/* Waits for calls that are made, and frees all. Also of one that never ran, or never opened. */
-	void (*free)(struct saga_participant *p);
+	void (*close)(struct saga_participant *p);
 };
 
 extern const struct saga__driver saga__loop_driver;

@@ -26,13 +26,13 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 	lane->due = SAGA__NEVER;
 	saga__items_init(&lane->queue);
 	saga__items_init(&lane->later);
-	if (!(lane->hand = calloc(options->limits.batch_events, sizeof(struct saga__item *))))
-		return SAGA_NOMEM;
-	if (saga__batch_init(&lane->batch, &options->limits) != SAGA_OK) {
-		saga__batch_free(&lane->batch);
-		free(lane->hand);
-		return SAGA_NOMEM;
-	}
+	lane->hand = calloc(options->limits.batch_events, sizeof(struct saga__item *));
+	lane->fatal = saga__report_new(lane, SAGA__REPORT_FATAL);
+	lane->ended = saga__report_new(lane, SAGA__REPORT_ENDED);
+	if (!lane->hand || !lane->fatal || !lane->ended)
+		goto free_reports;
+	if (saga__batch_init(&lane->batch, &options->limits) != SAGA_OK)
+		goto free_batch;
 	for (size_t i = 0; i < options->plan->type_count; i++)
 		if (options->plan->types[i].route_count && !options->plan->types[i].type->request)
 			lane->consumes_own = true;
@@ -48,6 +48,14 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 	uv_cond_init(&lane->filled);
 	uv_cond_init(&lane->drained);
 	return SAGA_OK;
+
+free_batch:
+	saga__batch_free(&lane->batch);
+free_reports:
+	saga__report_free(lane->ended);
+	saga__report_free(lane->fatal);
+	free(lane->hand);
+	return SAGA_NOMEM;
 }
 
 void saga__lane_free(struct saga__lane *lane)
@@ -63,6 +71,8 @@ void saga__lane_free(struct saga__lane *lane)
 	}
 	saga__journal_close(&lane->journal);
 	saga__batch_free(&lane->batch);
+	saga__report_free(lane->ended);
+	saga__report_free(lane->fatal);
 	free(lane->hand);
 	uv_cond_destroy(&lane->drained);
 	uv_cond_destroy(&lane->filled);
@@ -162,9 +172,19 @@ void saga__lane_log(struct saga__lane *lane, int level, const char *what, const 
 		lane->options.log(lane->options.log_user, &log);
 }
 
-static void tell_error(struct saga__lane *lane, int kind, const saga_error *error)
+/* What is told once; its report was made at open. */
+static void tell_last(struct saga__lane *lane, struct saga__report **report)
 {
-	struct saga__report *report = saga__report_new(lane, kind);
+	struct saga__report *last = *report;
+
+	*report = NULL;
+	if (last)
+		tell(lane, last);
+}
+
+static void tell_down(struct saga__lane *lane, const saga_error *error)
+{
+	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_DOWN);
 
 	/* Out of memory for the news itself: it is told when this is tried again. */
 	if (!report)
@@ -189,7 +209,7 @@ void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool re
 	if (lane->up || lane->failures == 1)
 		saga__lane_log(lane, SAGA_WARNING, "store.away", error->text);
 	lane->up = false;
-	tell_error(lane, SAGA__REPORT_DOWN, error);
+	tell_down(lane, error);
 }
 
 /* ---- connecting ---- */
@@ -285,7 +305,9 @@ static void give_up(struct saga__lane *lane, const saga_error *error)
 	lane->up = false;
 	lane->failures++;
 	lane->not_before = INT64_MAX;
-	tell_error(lane, SAGA__REPORT_FATAL, error);
+	if (lane->fatal)
+		lane->fatal->error = *error;
+	tell_last(lane, &lane->fatal);
 }
 
 /* Positions and numbers of the one mean nothing in the other. */
@@ -403,22 +425,39 @@ static int trim_outbox(struct saga__lane *lane, const struct saga__chore *chore,
 	return code;
 }
 
+/* A READ must be answered: without memory for the answer it waits. */
+static void put_off(struct saga__lane *lane, struct saga__chore *chore)
+{
+	saga_error error;
+
+	uv_mutex_lock(&lane->lock);
+	chore->next = lane->chores;
+	lane->chores = chore;
+	uv_mutex_unlock(&lane->lock);
+	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
+	saga__lane_failed(lane, &error, false);
+}
+
 static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
 {
 	bool read = chore->kind == SAGA__CHORE_READ;
 	struct saga__report *report =
 		saga__report_new(lane, read ? SAGA__REPORT_READ : SAGA__REPORT_TRIMMED);
 	saga_error error = { .code = SAGA_OK };
-	int code = report ? (read ? read_outbox : trim_outbox)(lane, chore, report, &error)
-			  : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+	int code;
 
+	if (!report) {
+		put_off(lane, chore);
+		return;
+	}
+	code = (read ? read_outbox : trim_outbox)(lane, chore, report, &error);
 	free(chore);
 	if (code == SAGA_OK) {
 		tell(lane, report);
 		return;
 	}
-	/* A READ must be answered, if by nothing; what is missing is asked for again. */
-	if (report && read) {
+	/* If by nothing; what is missing is asked for again. */
+	if (read) {
 		for (size_t i = 0; i < report->sent_count; i++)
 			saga__blob_unref(report->sent[i].event);
 		report->sent_count = 0;
@@ -458,7 +497,6 @@ static void forget(struct saga__lane *lane)
 
 static void end_lane(struct saga__lane *lane)
 {
-	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_ENDED);
 	saga_error error;
 
 	if (lane->up)
@@ -471,8 +509,7 @@ static void end_lane(struct saga__lane *lane)
 	uv_mutex_lock(&lane->lock);
 	lane->stopped = true;
 	uv_mutex_unlock(&lane->lock);
-	if (report)
-		tell(lane, report);
+	tell_last(lane, &lane->ended);
 }
 
 static struct saga__chore *next_chore(struct saga__lane *lane, bool *ret_stopping)
@@ -515,6 +552,8 @@ int64_t saga__lane_turn(struct saga__lane *lane)
 	if (now >= lane->look_at) {
 		saga__lane_look(lane);
 		lane->look_at = now + LOOK_MS;
+		if (!lane->up)
+			return 0;
 	}
 	/* A lane that is never idle forgets too, if later. */
 	if (lane->up && now >= lane->forget_at + FORGET_MS)

@@ -71,12 +71,17 @@ struct saga__lane {
 	size_t alone;       /* careful, with what is not in hand: that shard + 1 alone; else 0 */
 	bool revive;        /* calls of ours that may be made by nobody are to be made */
 	size_t careful;     /* events still to be tried alone, after an unclean end */
+	saga_id suspect;    /* the last of them, counted already by this process */
+	bool survived;      /* and its batch was committed */
 	struct saga__item **hand;
 	size_t hand_count;
-	saga_id uuid;      /* of the store that it began with */
-	saga_id cursor;    /* of forgetting */
-	int64_t forget_at; /* monotonic */
-	int64_t look_at;   /* monotonic: when to look for what others left in the store */
+	saga_id uuid;               /* of the store that it began with */
+	saga_id cursor;             /* of forgetting */
+	int64_t forget_at;          /* monotonic */
+	int64_t look_at;            /* monotonic: when to look for what others left in the store */
+
+	/* What must be told needs no memory then; NULL: it was told. */
+	struct saga__report *fatal, *ended;
 
 	/* under the lock */
 	uv_mutex_t lock;

@@ -525,7 +525,11 @@ static size_t speed_up(struct saga__pace *pace, size_t most)
 	return ceiling;
 }
 
-/* One event alone that keeps losing, or can't be committed at all, is parked: no handler runs, their triggers come again. */
+/*
+ * One event alone that keeps losing, or can't be committed at all, is parked: no handler runs, their
+ * triggers come again, each in a transaction of its own. No commit says which step it lost for:
+ * saga__attempts_with.
+ */
 static void fewer(struct saga__lane *lane, int code, const saga_error *error, size_t tried)
 {
 	struct saga__batch *batch = &lane->batch;
@@ -601,6 +605,7 @@ static void succeeded(struct saga__lane *lane)
 	size_t most = lane->options.limits.batch_events;
 
 	lane->failures = 0;
+	lane->survived = true;
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.poison_count = 0;
 	most = speed_up(lane->options.pace, most);

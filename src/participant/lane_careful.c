@@ -73,7 +73,7 @@ static int count_suspicion(
 
 	if (code != SAGA_OK)
 		return code;
-	if (!saga__id_same(row.suspect, id))
+	if (!saga__id_same(row.suspect, id) || saga__id_same(lane->suspect, id))
 		row.suspicions = 0;
 	if (row.suspicions >= KILLS_MOST) {
 		/* An event may run several steps: each is parked, and suspected alone. */
@@ -83,9 +83,15 @@ static int count_suspicion(
 	return saga__journal_suspect(&lane->journal, shard, id, row.suspicions + 1, error);
 }
 
+/* What was counted and did not end this process, but failed, is tried again and not counted. */
+static bool is_counted(const struct saga__lane *lane, saga_id id)
+{
+	return saga__id_same(lane->suspect, id) && !lane->survived;
+}
+
 /*
  * Each event alone, its attempt counted before: so a handler that kills the process is found out,
- * and does not kill it for ever.
+ * and does not kill it for ever. A process counts it once, or what it retries would be suspect.
  */
 int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error)
 {
@@ -97,10 +103,17 @@ int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error
 	if ((code = lane->journal.ops->begin(lane->journal.store, error)) != SAGA_OK)
 		return code;
 	code = find_suspect(lane, from, &shard, &id, error);
-	if (code == SAGA_OK && !saga__id_is_zero(id))
-		code = count_suspicion(lane, from, shard, id, error);
+	if (code == SAGA_OK && !is_counted(lane, id)) {
+		lane->batch.instead = SAGA__NO_OUTCOME; /* another's */
+		if (!saga__id_is_zero(id))
+			code = count_suspicion(lane, from, shard, id, error);
+	}
 	if (code == SAGA_OK)
 		code = lane->journal.ops->commit(lane->journal.store, error);
+	if (code == SAGA_OK || code == SAGA_UNKNOWN) {
+		lane->suspect = id;
+		lane->survived = false;
+	}
 	return code;
 }
 

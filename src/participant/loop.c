@@ -190,7 +190,7 @@ static int open_driver(struct saga_participant *p, saga_error *error)
 	return code == SAGA_OK ? code : saga_error_set(error, code, "out of memory");
 }
 
-static void free_driver(struct saga_participant *p)
+static void close_driver(struct saga_participant *p)
 {
 	saga__pool_free(&p->pool);
 	close_loop(p);
@@ -204,7 +204,7 @@ const struct saga__driver saga__loop_driver = {
 	.calls = calls,
 	.drop_calls = drop_calls,
 	.stop = stop,
-	.free = free_driver,
+	.close = close_driver,
 };
 
 /* ---- who runs it ---- */

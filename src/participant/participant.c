@@ -307,13 +307,9 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 /* A call was made: what came of it goes to its saga's lane. Any thread. */
 void saga__call_made(struct saga_participant *p, struct saga__call *call)
 {
-	struct saga__item *item = calloc(1, sizeof *item);
+	struct saga__item *item = call->item;
 
-	/* Without memory for the answer there is none, and it is asked again. */
-	if (!item) {
-		saga__call_free(call);
-		return;
-	}
+	call->item = NULL;
 	item->kind = SAGA__ITEM_ANSWER;
 	item->shard = saga__id_shard(call->saga, p->shards);
 	item->call = call;
@@ -326,7 +322,7 @@ void saga__call_made(struct saga_participant *p, struct saga__call *call)
 
 static void free_all(struct saga_participant *p)
 {
-	p->driver->free(p);
+	p->driver->close(p);
 	saga__streams_close(p);
 	while (p->reports) {
 		struct saga__report *next = p->reports->next;
@@ -374,6 +370,11 @@ int saga__open_driven(const saga_participant_def *def, const saga_options *optio
 	p->log_user = drive->log ? drive->log_user : p->options.user;
 	if ((code = p->driver->open(p, error)) != SAGA_OK)
 		goto failed;
+	saga__arena_init(&p->arena, 8 * p->limits.event_bytes);
+	if ((code = saga__decoder_new(&p->decoder)) != SAGA_OK) {
+		(void)saga_error_set(error, code, "out of memory");
+		goto failed;
+	}
 	if ((code = init_lanes(p, error)) != SAGA_OK)
 		goto failed;
 	saga__port_init(p);

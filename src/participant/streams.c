@@ -59,10 +59,9 @@ static int port_receive(void *host, const saga_frame *frames, size_t count)
 
 	if (!count)
 		return SAGA_OK;
-	if (!(copies = copy_frames(frames, count)))
-		return SAGA_BUSY;
+	copies = copy_frames(frames, count);
 	uv_mutex_lock(&p->lock);
-	if (p->inbox_count + count > p->limits.queue) {
+	if (!copies || p->inbox_count + count > p->limits.queue) {
 		p->refused_frames = true;
 		code = SAGA_BUSY;
 	} else {
@@ -166,11 +165,6 @@ int saga__streams_open(struct saga_participant *p, const struct saga__report *up
 {
 	int code = SAGA_OK;
 
-	if (!p->decoder) {
-		saga__arena_init(&p->arena, 8 * p->limits.event_bytes);
-		if ((code = saga__decoder_new(&p->decoder)) != SAGA_OK)
-			return code;
-	}
 	p->uuid = up->uuid;
 	p->birth = up->birth;
 	p->shards = up->shards;
@@ -474,10 +468,15 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 static void deliver(struct saga_participant *p, struct saga__following *following,
 	struct saga__follow_effect *effect)
 {
+	unsigned shard;
 	saga_id saga;
 
-	if (concerns_us(p, saga__blob_bytes(effect->event), &saga))
-		push(p, following, SAGA__ITEM_EVENT, saga__id_shard(saga, p->shards), effect);
+	if (concerns_us(p, saga__blob_bytes(effect->event), &saga)) {
+		shard = saga__id_shard(saga, p->shards);
+		/* One of our shards may be ahead of another, behind which the stream begins. */
+		if (saga__follow_wants(following->follow, shard, effect->seq))
+			push(p, following, SAGA__ITEM_EVENT, shard, effect);
+	}
 	saga__blob_unref(effect->event);
 }
 
@@ -537,7 +536,8 @@ static void follow_all(struct saga_participant *p)
 	for (struct saga__following *f = p->followings; f; f = f->next)
 		while (flush_waiting(p) && saga__follow_next(f->follow, now, &effect)) {
 			do_follow_effect(p, f, &effect);
-			if (effect.kind == SAGA__FOLLOW_DELIVER)
+			if (effect.kind == SAGA__FOLLOW_DELIVER ||
+				effect.kind == SAGA__FOLLOW_MOVE)
 				set_hold(p);
 		}
 }
@@ -612,6 +612,36 @@ uint64_t saga__streams_unseen(struct saga_participant *p)
 		if (p->publishes[shard])
 			unseen += saga__publish_unseen(p->publishes[shard]);
 	return unseen;
+}
+
+static void count_frames(struct saga_participant *p, saga_health *health)
+{
+	const saga_transport_ops *ops = p->transport_ops;
+	saga_transport_figures figures;
+
+	if (p->life >= SAGA__CLOSES || !p->transport ||
+		ops->size <= offsetof(saga_transport_ops, figures) || !ops->figures)
+		return;
+	ops->figures(p->transport, &figures);
+	health->frames_sent = (int64_t)figures.sent;
+	health->frames_received = (int64_t)figures.received;
+	health->frames_refused = (int64_t)figures.refused;
+	health->frames_lost = (int64_t)figures.lost;
+}
+
+void saga__streams_count(struct saga_participant *p, saga_health *health)
+{
+	count_frames(p, health);
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		if (p->publishes[shard])
+			health->resent +=
+				(int64_t)saga__publish_counted(p->publishes[shard]).resent;
+	for (struct saga__following *f = p->followings; f; f = f->next) {
+		struct saga__follow_counts counts = saga__follow_counted(f->follow);
+
+		health->gaps += (int64_t)counts.gaps;
+		health->asked += (int64_t)counts.needs;
+	}
 }
 
 void saga__streams_close(struct saga_participant *p)

@@ -60,13 +60,30 @@ static saga_id saga_of(
 	return saga__id_derive(parts, sizeof parts / sizeof parts[0]);
 }
 
+/* Of the type, the key and the body: whether a repeat says the same. */
+static void digest(
+	const saga_type *type, const char *key, saga_bytes body, unsigned char ret_digest[16])
+{
+	struct saga__sha256 hash;
+	unsigned char all[32];
+
+	saga__sha256_init(&hash);
+	saga__sha256_add(&hash, type->name, strlen(type->name) + 1);
+	saga__sha256_add(&hash, &type->version, sizeof type->version);
+	saga__sha256_add(&hash, key, strlen(key) + 1);
+	saga__sha256_add(&hash, body.at, body.size);
+	saga__sha256_end(&hash, all);
+	memcpy(ret_digest, all, 16);
+}
+
+/* The item's event and digest. */
 static int encode(struct saga_participant *p, const saga_submission *s, const saga_type *type,
-	saga_id saga, struct saga__blob **ret_blob, saga_error *error)
+	struct saga__item *item, saga_error *error)
 {
 	struct saga__id_maker maker = { 0 };
 	struct saga_event event = {
 		.id = saga__id_new(&maker, &p->env),
-		.saga = saga,
+		.saga = item->reply->saga,
 		.time = saga__wall(&p->env),
 		.source = p->plan->name,
 		.subject = s->key ? s->key : "",
@@ -85,40 +102,14 @@ static int encode(struct saga_participant *p, const saga_submission *s, const sa
 		code = saga_error_set(error, SAGA_MALFORMED, "request %s: no body", type->name);
 	if (code == SAGA_OK)
 		code = saga__event_encode(&buffer, &event, type, body, "", error);
-	if (code == SAGA_OK && !(*ret_blob = saga__blob_new(buffer.at, buffer.size)))
+	if (code == SAGA_OK && !(item->event = saga__blob_new(buffer.at, buffer.size)))
 		code = saga_error_set(error, SAGA_NOMEM, "out of memory");
+	if (code == SAGA_OK)
+		digest(type, event.subject,
+			(saga_bytes){ buffer.at + buffer.body, buffer.size - buffer.body },
+			item->digest);
 	saga__arena_free(&arena);
 	saga__buffer_free(&buffer);
-	return code;
-}
-
-/* Of the type, the key and the body: whether a repeat says the same. */
-static int digest(struct saga_participant *p, const saga_submission *s, const saga_type *type,
-	struct saga__blob *blob, unsigned char *ret_digest, saga_error *error)
-{
-	struct saga__sha256 hash;
-	unsigned char all[32];
-	struct saga__decoder *decoder;
-	struct saga__arena arena;
-	struct saga_event event;
-	int code = saga__decoder_new(&decoder);
-
-	if (code != SAGA_OK)
-		return saga_error_set(error, code, "out of memory");
-	saga__arena_init(&arena, 4 * p->limits.event_bytes);
-	code = saga__event_decode(decoder, &arena, saga__blob_bytes(blob), &event, error);
-	if (code == SAGA_OK) {
-		saga__sha256_init(&hash);
-		saga__sha256_add(&hash, type->name, strlen(type->name) + 1);
-		saga__sha256_add(&hash, &type->version, sizeof type->version);
-		saga__sha256_add(&hash, event.subject, strlen(event.subject) + 1);
-		saga__sha256_add(&hash, event.data.at, event.data.size);
-		saga__sha256_end(&hash, all);
-		memcpy(ret_digest, all, 16);
-	}
-	(void)s;
-	saga__arena_free(&arena);
-	saga__decoder_free(decoder);
 	return code;
 }
 
@@ -141,9 +132,7 @@ int saga_submit(saga_participant *p, const saga_submission *s, saga_error *error
 	item->answered = s->answered;
 	item->user = s->user;
 	item->reply->saga = saga_of(p, s, step);
-	code = encode(p, s, known->type, item->reply->saga, &item->event, error);
-	if (code == SAGA_OK)
-		code = digest(p, s, known->type, item->event, item->digest, error);
+	code = encode(p, s, known->type, item, error);
 	if (code == SAGA_OK && __atomic_load_n(&p->stop_asked, __ATOMIC_ACQUIRE))
 		code = saga_error_set(error, SAGA_STOPPED, "%s", saga_code_text(SAGA_STOPPED));
 	if (code != SAGA_OK) {
@@ -162,24 +151,21 @@ int saga_submit(saga_participant *p, const saga_submission *s, saga_error *error
 
 /* ---- out ---- */
 
-static const saga_event *decode_outcome(
-	struct saga_participant *p, const struct saga__blob *blob, struct saga_event *event)
+/* An answer kept by an older program may be of a type that this one has not: then without body. */
+static int decode_outcome(
+	struct saga_participant *p, const struct saga__blob *blob, struct saga_event *ret_event)
 {
 	const struct saga__known *known;
-	saga_error error;
+	int code;
 
 	saga__arena_reset(&p->arena);
-	if (!blob ||
-		saga__event_decode(p->decoder, &p->arena, saga__blob_bytes(blob), event, &error) !=
-			SAGA_OK)
-		return NULL;
-	known = saga__plan_type(p->plan, event->type, event->version);
-	/* An answer kept by an older program may be of a type that this one has not. */
-	if (known &&
-		saga__event_decode_body(p->decoder, &p->arena, event, known->type, &error) !=
-			SAGA_OK)
-		event->body = NULL;
-	return event;
+	code = saga__event_decode(p->decoder, &p->arena, saga__blob_bytes(blob), ret_event, NULL);
+	if (code != SAGA_OK)
+		return code;
+	known = saga__plan_type(p->plan, ret_event->type, ret_event->version);
+	if (known)
+		code = saga__event_decode_body(p->decoder, &p->arena, ret_event, known->type, NULL);
+	return code == SAGA_MALFORMED ? SAGA_OK : code;
 }
 
 void saga__answer(struct saga_participant *p, struct saga__item *item)
@@ -190,10 +176,18 @@ void saga__answer(struct saga_participant *p, struct saga__item *item)
 		.code = reply->code,
 		.text = reply->text,
 		.saga = reply->saga,
-		.outcome = decode_outcome(p, reply->outcome, &event),
 		.repeated = reply->repeated,
 	};
+	int code = reply->outcome ? decode_outcome(p, reply->outcome, &event) : SAGA_MALFORMED;
 
+	if (code == SAGA_OK) {
+		answer.outcome = &event;
+	} else if (code == SAGA_NOMEM) {
+		/* It is kept in the store: whoever asks again gets it. */
+		answer.code = SAGA_UNKNOWN;
+		answer.text = "it ended, but there is no memory for its event: ask again with the "
+			      "same key";
+	}
 	item->answered(item->user, &answer);
 	saga__item_free(item);
 }

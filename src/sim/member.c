@@ -8,6 +8,7 @@
 
 enum {
 	TURN_US = 20,
+	WAKE_US = 200, /* so that what comes at about one time is one turn's */
 	START_MOST_US = 5000,
 	ENDING_TURNS_MOST = 1000
 };
@@ -92,6 +93,8 @@ static void turn(saga_sim *sim, struct saga__happening *happening)
 	struct saga__member *member = happening->member;
 	int64_t free_at = saga__member_now(member);
 
+	if (member->p->life == SAGA__STOPPED)
+		return;
 	/* An alarm was moved, and another turn stands for it. */
 	if (member->turn_at != happening->at)
 		return;
@@ -102,8 +105,7 @@ static void turn(saga_sim *sim, struct saga__happening *happening)
 		member->wake_at = free_at;
 		if (member->alarm_at < free_at)
 			member->alarm_at = SAGA__SIM_NEVER;
-	} else if ((member->wake_at <= sim->now || member->alarm_at <= sim->now) &&
-		member->p->life != SAGA__STOPPED) {
+	} else if (member->wake_at <= sim->now || member->alarm_at <= sim->now) {
 		take_turn(member);
 	}
 	plan_turn(member);
@@ -121,10 +123,10 @@ static int open_driver(struct saga_participant *p, saga_error *error)
 static void wake(struct saga_participant *p)
 {
 	struct saga__member *member = p->driven;
-	int64_t now = saga__member_now(member);
+	int64_t at = saga__member_now(member) + WAKE_US;
 
-	if (now < member->wake_at)
-		member->wake_at = now;
+	if (at < member->wake_at)
+		member->wake_at = at;
 	/* In its own turn it is planned at the end of that; the first wake comes while it opens. */
 	if (member->p == p && !p->turning)
 		plan_turn(member);
@@ -142,7 +144,7 @@ static void stop(struct saga_participant *p)
 	saga__stopped(p);
 }
 
-static void free_driver(struct saga_participant *p)
+static void close_driver(struct saga_participant *p)
 {
 	saga__sim_drop_calls(p);
 }
@@ -155,7 +157,7 @@ static const struct saga__driver driver = {
 	.calls = saga__sim_calls,
 	.drop_calls = saga__sim_drop_calls,
 	.stop = stop,
-	.free = free_driver,
+	.close = close_driver,
 };
 
 static void log_line(void *user, const saga_log *log)

@@ -36,6 +36,7 @@ void saga__call_free(struct saga__call *call)
 	saga__blob_unref(call->event);
 	saga__blob_unref(call->question);
 	saga__blob_unref(call->answer);
+	free(call->item);
 	free(call);
 }
 

@@ -7,6 +7,8 @@
 #include "../event/blob.h"
 #include "plan.h"
 
+struct saga__item;
+
 struct saga__call {
 	struct saga__call *next; /* for whoever queues it */
 	const struct saga__plan *plan;
@@ -21,6 +23,7 @@ struct saga__call {
 	char subject[SAGA__SUBJECT_MOST + 1];
 	struct saga__blob *event; /* its trigger */
 	struct saga__blob *question;
+	struct saga__item *item; /* to bring it back: made before, so that no answer is lost */
 
 	/* what came of it */
 	int code; /* SAGA_OK: told; else there is no answer */

@@ -79,6 +79,19 @@ void saga__slot_move(
 
 /* ---- attempts ---- */
 
+/*
+ * Of an event whose transaction keeps losing, or that ends the process, nobody knows which of its
+ * steps is to blame: all are parked and none is charged. Each is then tried alone, from its own
+ * row, and there it counts.
+ */
+int saga__attempts_with(const struct saga__work *work)
+{
+	bool withheld = work->batch->instead == SAGA__RETRIES && !work->parked &&
+		work->item->kind == SAGA__ITEM_EVENT;
+
+	return work->attempts + (withheld ? 0 : 1);
+}
+
 bool saga__is_spent(const saga_retry_rule *rule, int attempts)
 {
 	return attempts >= (rule->attempts ? rule->attempts : DEFAULT_ATTEMPTS);

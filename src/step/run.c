@@ -235,7 +235,7 @@ static void give_up(struct saga__batch *batch, struct saga__work *work, const ch
 static void try_later(struct saga__batch *batch, struct saga__work *work, const char *why)
 {
 	const saga_retry_rule *rule = &work->step->retry;
-	int attempts = work->attempts + 1;
+	int attempts = saga__attempts_with(work);
 
 	if (saga__is_spent(rule, attempts)) {
 		give_up(batch, work, why);
@@ -267,8 +267,9 @@ static void make_call(struct saga__batch *batch, struct saga__work *work, saga_i
 	if (call) {
 		call->event = saga__blob_new(trigger.at, trigger.size);
 		call->question = saga__blob_new(question.at, question.size);
+		call->item = calloc(1, sizeof *call->item);
 	}
-	if (!call || !call->event || !call->question) {
+	if (!call || !call->event || !call->question || !call->item) {
 		saga__call_free(call);
 		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
 		return;

@@ -49,7 +49,7 @@ static const struct saga__slot *goes_first(struct saga__batch *batch, const stru
 static void settle(struct saga__batch *batch, struct saga__work *work, struct saga_step *step)
 {
 	const saga_retry_rule *rule = &work->step->undo_retry;
-	int attempts = work->attempts + 1;
+	int attempts = saga__attempts_with(work);
 
 	switch (step->outcome) {
 	case SAGA__EMITS:

@@ -132,6 +132,7 @@ void saga__slot_move(
 	struct saga__batch *batch, struct saga__slot *slot, enum saga__state to, const char *why);
 void saga__slot_withdraw_schedules(struct saga__batch *batch, struct saga__work *work);
 int64_t saga__backoff(struct saga__batch *batch, const saga_retry_rule *rule, int attempts);
+int saga__attempts_with(const struct saga__work *work); /* made, this one too */
 bool saga__is_spent(const saga_retry_rule *rule, int attempts);
 
 /* Sets the work's trigger aside: a new row, or its own row changed. */

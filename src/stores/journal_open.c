@@ -241,30 +241,84 @@ static int rename_row(struct saga__journal *j, const char *from, const char *to,
 	return code;
 }
 
-/* `.was`: once, the slots of the old name get the new one. */
-static int rename_steps(struct saga__journal *j, const struct saga__plan *plan, saga_error *error)
+/* The name that keys at the other side are made of, whatever it is called now. */
+static const char *first_name(const saga_step_def *step)
 {
-	for (size_t row = 0; row < plan->row_count; row++) {
-		const saga_step_def *step = &plan->steps[plan->rows[row].step];
-		char name[80], old[SAGA__ROW_NAME_MOST + 1];
-		struct saga__one one;
-		int code;
+	return step->was ? step->was : step->name;
+}
 
-		if (!step->was)
+/*
+ * Refuses a name that the store knows as a later one of another step: keys of calls in flight, and
+ * ids of requests, would not be what they were.
+ */
+static int check_later_name(
+	struct saga__journal *j, const saga_step_def *step, const char *name, saga_error *error)
+{
+	char meta[SAGA__ROW_NAME_MOST];
+	struct saga__one one;
+	int code;
+
+	(void)snprintf(meta, sizeof meta, "step %s", first_name(step));
+	code = saga__journal_one(j,
+		"SELECT name FROM saga_meta WHERE value = ? AND name LIKE 'step %' AND name <> ?",
+		(const saga_value[]){ saga_text(name), saga_text(meta) }, 2, &one, error);
+	if (code != SAGA_OK || !one.found)
+		return code;
+	return saga_error_set(error, SAGA_UNSUPPORTED,
+		"step %s: in this store %s is what was first named %s, which its keys are made "
+		"of: "
+		"it must say .was = \"%s\" for good",
+		step->name, name, one.text + 5, one.text + 5);
+}
+
+static int rename_rows(struct saga__journal *j, const struct saga__plan *plan, size_t step,
+	const char *from, saga_error *error)
+{
+	int code = SAGA_OK;
+
+	for (size_t row = 0; code == SAGA_OK && row < plan->row_count; row++) {
+		const char *name = plan->rows[row].name;
+		char old[SAGA__ROW_NAME_MOST + 1];
+
+		if (plan->rows[row].step != step)
 			continue;
-		(void)snprintf(old, sizeof old, "%s%s", step->was,
-			plan->rows[row].name + strlen(step->name));
-		(void)snprintf(name, sizeof name, "was %s>%zu", step->name, row);
-		if ((code = get_meta(j, name, &one, error)) != SAGA_OK)
-			return code;
-		if (one.found && strcmp(one.text, old) == 0)
-			continue;
-		if ((code = rename_row(j, old, plan->rows[row].name, error)) != SAGA_OK)
-			return code;
-		if ((code = put_meta(j, name, old, error)) != SAGA_OK)
-			return code;
+		(void)snprintf(
+			old, sizeof old, "%.31s%s", from, name + strlen(plan->steps[step].name));
+		code = rename_row(j, old, name, error);
 	}
-	return SAGA_OK;
+	return code;
+}
+
+/* Of each step the store knows its first name, and under which one its rows are: "step a" is b. */
+static int name_step(
+	struct saga__journal *j, const struct saga__plan *plan, size_t at, saga_error *error)
+{
+	const saga_step_def *step = &plan->steps[at];
+	char meta[SAGA__ROW_NAME_MOST];
+	struct saga__one one;
+	int code;
+
+	(void)snprintf(meta, sizeof meta, "step %s", first_name(step));
+	if ((code = check_later_name(j, step, step->name, error)) != SAGA_OK ||
+		(step->was && (code = check_later_name(j, step, step->was, error)) != SAGA_OK) ||
+		(code = get_meta(j, meta, &one, error)) != SAGA_OK)
+		return code;
+	if (!one.found)
+		(void)snprintf(one.text, sizeof one.text, "%s", first_name(step));
+	if (strcmp(one.text, step->name) != 0)
+		code = rename_rows(j, plan, at, one.text, error);
+	else if (one.found)
+		return SAGA_OK;
+	return code == SAGA_OK ? put_meta(j, meta, step->name, error) : code;
+}
+
+static int name_steps(struct saga__journal *j, const struct saga__plan *plan, saga_error *error)
+{
+	int code = SAGA_OK;
+
+	for (size_t i = 0; code == SAGA_OK && i < plan->step_count; i++)
+		code = name_step(j, plan, i, error);
+	return code;
 }
 
 static int prepare(
@@ -286,7 +340,7 @@ static int prepare(
 	if (code == SAGA_OK)
 		code = run_schema(j, options->plan, error);
 	if (code == SAGA_OK)
-		code = rename_steps(j, options->plan, error);
+		code = name_steps(j, options->plan, error);
 	return code;
 }
 

@@ -156,8 +156,6 @@ static bool take_ids(const struct command *command, int argc, char **argv, struc
 		return complain("%s is missing", command->operand), false;
 	if (count && a->all)
 		return complain("option --all: takes no `%s` beside it", argv[optind]), false;
-	if (!(a->ids = calloc((size_t)count + 1, sizeof *a->ids)))
-		return complain("out of memory"), false;
 	for (int i = 0; i < count; i++) {
 		const char *text = argv[optind + i];
 
@@ -194,9 +192,10 @@ int arguments_read(const struct command *command, int argc, char **argv,
 	struct arguments a = { .store = NULL };
 	bool help = false;
 
-	if (!take_options(command, argc, argv, &a, &help))
-		return EXIT_WRONG_USE;
-	if (!help && (!fit_together(command, &a) || !take_ids(command, argc, argv, &a))) {
+	if (!(a.ids = calloc((size_t)argc + 1, sizeof *a.ids)))
+		return complain("out of memory"), EXIT_FAILED;
+	if (!take_options(command, argc, argv, &a, &help) ||
+		(!help && (!fit_together(command, &a) || !take_ids(command, argc, argv, &a)))) {
 		free(a.ids);
 		return EXIT_WRONG_USE;
 	}

@@ -52,8 +52,9 @@ struct command {
 };
 
 /*
- * Reads what follows the command's name; argv[0] is not looked at. The caller frees ids. Answers
- * EXIT_DONE, or EXIT_WRONG_USE, said on stderr; *ret_help: help was asked for, nothing else counts.
+ * Reads what follows the command's name; argv[0] is not looked at. The caller frees ids.
+ * EXIT_DONE; or EXIT_WRONG_USE or EXIT_FAILED, said on stderr. *ret_help: help was asked for,
+ * nothing else counts.
  */
 int arguments_read(const struct command *command, int argc, char **argv,
 	struct arguments *ret_arguments, bool *ret_help);

@@ -3,19 +3,23 @@
 #include "bus.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <uv.h>
 
+#include "../../transports/nng_link.h"
 #include "../../transports/nng_place.h"
 #include "text.h"
 
-#include <nng/protocol/pubsub0/pub.h>
-#include <nng/protocol/pubsub0/sub.h>
-
 enum {
-	BUFFER = 8192 /* frames; nng's most */
+	SENDBUF = 4194304,
+	PEERS = 1024, /* of both sides together */
+	TURN_MS = 50,
+	HELLO_MS = 10000, /* for a peer to say what it is */
+	TELL_MS = 10000   /* between two lines about losses */
 };
 
 const char bus_help[] =
@@ -29,132 +33,287 @@ const char bus_help[] =
 	"              one port further, or PATH.out, with the settings of --in\n"
 	"\n"
 	"Settings behind `?`, joined by `&`: frame (bytes of the largest message, 1048576), "
-	"recvbuf\n"
-	"(frames that wait to be forwarded, 8192), sendbuf (frames that wait for one listener,\n"
-	"8192), and for tls ca, cert, key. A peer without a certificate of that ca gets nothing "
-	"in\n"
-	"and nothing out. HOST is an address of this machine; 0.0.0.0 is all of them.\n";
+        "sendbuf\n"
+	"(bytes that wait for one listener, 4194304; what it has no room for it loses), and for "
+        "tls\n"
+	"ca, cert, key. A peer without a certificate of that ca gets nothing in and nothing out.\n"
+	"HOST is an address of this machine; 0.0.0.0 is all of them.\n";
 
-struct forwarder {
-	struct saga__nng_place in, out;
-	nng_tls_config *in_config, *out_config;
-	nng_socket sub, pub;
-	nng_aio *coming, *going;
-	uint64_t frames; /* of on_frame alone, until that has ended */
+struct forwarder;
+
+struct peer {
+	struct door *door;
+	struct saga__nng_link *link;
+	bool up, down;
+	uint64_t since;
 };
 
-/* ---- forwarding ---- */
+/* Its in or its out: who listens, and who came. */
+struct door {
+	struct forwarder *forwarder;
+	enum saga__nng_side side;
+	struct saga__nng_place place;
+	nng_tls_config *config;
+	nng_stream_listener *listener;
+	nng_aio *accepting;
+	bool accepts;
+	struct peer *peers[PEERS]; /* under the forwarder's lock */
+	size_t count;
+};
 
-/* On nng's threads, one at a time. A pub socket never waits: what a listener has no room for is lost. */
-static void on_frame(void *context)
+struct forwarder {
+	struct door in, out;
+	uv_mutex_t lock;
+	uint64_t frames, lost, said_lost, refused;
+};
+
+static uint64_t now_ms(void)
 {
-	struct forwarder *forwarder = context;
+	return uv_hrtime() / 1000000;
+}
 
-	if (nng_aio_result(forwarder->coming) != 0)
-		return;
-	nng_aio_set_msg(forwarder->going, nng_aio_get_msg(forwarder->coming));
-	nng_send_aio(forwarder->pub, forwarder->going);
-	nng_aio_wait(forwarder->going);
-	if (nng_aio_result(forwarder->going) != 0)
-		nng_msg_free(nng_aio_get_msg(forwarder->going));
+/* ---- forwarding, on nng's threads ---- */
+
+static bool on_message(void *context, const char *bytes, size_t size)
+{
+	struct forwarder *forwarder = ((struct peer *)context)->door->forwarder;
+	struct door *out = &forwarder->out;
+
+	uv_mutex_lock(&forwarder->lock);
 	forwarder->frames++;
-	nng_recv_aio(forwarder->sub, forwarder->coming);
+	for (size_t i = 0; i < out->count; i++)
+		if (out->peers[i]->up &&
+			!saga__nng_link_send(out->peers[i]->link, bytes, size, NULL, 0))
+			forwarder->lost++;
+	uv_mutex_unlock(&forwarder->lock);
+	return true;
 }
 
-static int set_buffers(const struct forwarder *forwarder)
+static void set_up(void *context, struct saga__nng_link *link)
 {
-	size_t recvbuf = forwarder->in.recvbuf ? forwarder->in.recvbuf : BUFFER;
-	size_t sendbuf = forwarder->out.sendbuf ? forwarder->out.sendbuf : BUFFER;
-	int failed = nng_socket_set_int(forwarder->sub, NNG_OPT_RECVBUF, (int)recvbuf);
+	struct peer *peer = context;
+	struct forwarder *forwarder = peer->door->forwarder;
 
-	if (!failed)
-		failed = nng_socket_set_bool(forwarder->sub, NNG_OPT_SUB_PREFNEW, false);
-	if (!failed)
-		failed = nng_socket_set_int(forwarder->pub, NNG_OPT_SENDBUF, (int)sendbuf);
-	return failed ? failed : nng_socket_set(forwarder->sub, NNG_OPT_SUB_SUBSCRIBE, "", 0);
+	uv_mutex_lock(&forwarder->lock);
+	peer->link = link;
+	peer->up = true;
+	uv_mutex_unlock(&forwarder->lock);
 }
 
-static int open_sockets(struct forwarder *forwarder)
+static void set_down(void *context, struct saga__nng_link *link)
 {
-	int failed = nng_sub0_open(&forwarder->sub);
+	struct peer *peer = context;
+	struct forwarder *forwarder = peer->door->forwarder;
 
-	if (!failed)
-		failed = nng_pub0_open(&forwarder->pub);
-	if (!failed)
-		failed = nng_aio_alloc(&forwarder->coming, on_frame, forwarder);
-	if (!failed)
-		failed = nng_aio_alloc(&forwarder->going, NULL, NULL);
-	return failed ? failed : set_buffers(forwarder);
+	(void)link;
+	uv_mutex_lock(&forwarder->lock);
+	peer->up = false;
+	peer->down = true;
+	uv_mutex_unlock(&forwarder->lock);
 }
 
-static void close_all(struct forwarder *forwarder)
+/* What a listener had no room for was lost and counted. */
+static void ignore_room(void *context)
 {
-	nng_aio_stop(forwarder->coming);
-	(void)nng_close(forwarder->sub);
-	(void)nng_close(forwarder->pub);
-	nng_aio_free(forwarder->coming);
-	nng_aio_free(forwarder->going);
-	saga__nng_tls_close(forwarder->in_config);
-	saga__nng_tls_close(forwarder->out_config);
+	(void)context;
 }
 
-/* ---- the command ---- */
+/* ---- peers come ---- */
+
+static void open_peer(struct door *door, nng_stream *stream)
+{
+	struct forwarder *forwarder = door->forwarder;
+	struct peer *peer = calloc(1, sizeof *peer);
+	const struct saga__nng_link_config config = {
+		.side = door->side,
+		.ipc = door->place.ipc,
+		.frame = door->place.frame,
+		.sendbuf = door->place.sendbuf ? door->place.sendbuf : SENDBUF,
+		.context = peer,
+		.up = set_up,
+		.message = on_message,
+		.writable = ignore_room,
+		.down = set_down,
+	};
+	bool welcome;
+
+	uv_mutex_lock(&forwarder->lock);
+	welcome = peer && door->count < PEERS / 2;
+	if (welcome) {
+		*peer = (struct peer){ .door = door, .since = now_ms() };
+		if (saga__nng_link_open(stream, &config, &peer->link) == 0)
+			door->peers[door->count++] = peer;
+		else
+			free(peer);
+	} else {
+		forwarder->refused++;
+	}
+	uv_mutex_unlock(&forwarder->lock);
+	if (welcome)
+		return;
+	free(peer);
+	nng_stream_close(stream);
+	nng_stream_free(stream);
+}
+
+static void on_accepted(void *context)
+{
+	struct door *door = context;
+
+	if (nng_aio_result(door->accepting) == 0) {
+		open_peer(door, nng_aio_get_output(door->accepting, 0));
+		nng_stream_listener_accept(door->listener, door->accepting);
+		return;
+	}
+	/* Without files or memory for it: at the next turn. */
+	uv_mutex_lock(&door->forwarder->lock);
+	door->accepts = false;
+	uv_mutex_unlock(&door->forwarder->lock);
+}
+
+/* ---- peers go ---- */
+
+static struct peer *take_ended(struct door *door, uint64_t now, bool all)
+{
+	struct peer *ended = NULL;
+
+	uv_mutex_lock(&door->forwarder->lock);
+	for (size_t i = 0; i < door->count && !ended; i++) {
+		struct peer *peer = door->peers[i];
+
+		if (all || peer->down || (!peer->up && now - peer->since >= HELLO_MS)) {
+			ended = peer;
+			door->peers[i] = door->peers[--door->count];
+		}
+	}
+	uv_mutex_unlock(&door->forwarder->lock);
+	return ended;
+}
+
+static void close_ended(struct door *door, bool all)
+{
+	uint64_t now = now_ms();
+	struct peer *peer;
+
+	while ((peer = take_ended(door, now, all)) != NULL) {
+		saga__nng_link_close(peer->link);
+		free(peer);
+	}
+}
+
+static void turn_door(struct door *door)
+{
+	bool accepts;
+
+	close_ended(door, false);
+	uv_mutex_lock(&door->forwarder->lock);
+	accepts = door->accepts;
+	door->accepts = true;
+	uv_mutex_unlock(&door->forwarder->lock);
+	if (!accepts)
+		nng_stream_listener_accept(door->listener, door->accepting);
+}
+
+static void tell_losses(struct forwarder *forwarder, uint64_t *told_at)
+{
+	uint64_t lost;
+
+	if (now_ms() - *told_at < TELL_MS)
+		return;
+	uv_mutex_lock(&forwarder->lock);
+	lost = forwarder->lost - forwarder->said_lost;
+	forwarder->said_lost = forwarder->lost;
+	uv_mutex_unlock(&forwarder->lock);
+	if (!lost)
+		return;
+	*told_at = now_ms();
+	(void)complain("bus: %" PRIu64 " frames found no room at a slow listener", lost);
+}
+
+/* Until one of the signals. */
+static void turn(struct forwarder *forwarder, const sigset_t *signals)
+{
+	const struct timespec wait = { .tv_nsec = TURN_MS * 1000000L };
+	uint64_t told_at = 0;
+
+	while (sigtimedwait(signals, NULL, &wait) < 0) {
+		turn_door(&forwarder->in);
+		turn_door(&forwarder->out);
+		tell_losses(forwarder, &told_at);
+	}
+}
+
+/* ---- opening and closing ---- */
+
+static int open_door(struct door *door, const char *url)
+{
+	int failed = nng_aio_alloc(&door->accepting, on_accepted, door);
+
+	if (!failed)
+		failed = saga__nng_listener_open(&door->place, url, door->config, &door->listener);
+	if (failed)
+		return complain("%s: %s", url, nng_strerror(failed)), EXIT_FAILED;
+	nng_aio_set_timeout(door->accepting, NNG_DURATION_INFINITE);
+	door->accepts = true;
+	nng_stream_listener_accept(door->listener, door->accepting);
+	return EXIT_DONE;
+}
+
+static void close_door(struct door *door)
+{
+	if (door->listener)
+		nng_stream_listener_close(door->listener);
+	nng_aio_stop(door->accepting);
+	close_ended(door, true);
+	nng_aio_free(door->accepting);
+	if (door->listener)
+		nng_stream_listener_free(door->listener);
+	saga__nng_tls_close(door->config);
+}
 
 static int read_places(const struct arguments *arguments, struct forwarder *forwarder)
 {
+	struct saga__nng_place *in = &forwarder->in.place, *out = &forwarder->out.place;
 	saga_error error;
 
-	if (saga__nng_place_read(arguments->in, &forwarder->in, &error) != SAGA_OK)
+	if (saga__nng_place_read(arguments->in, in, &error) != SAGA_OK)
 		return complain("option --in: %s", error.text), EXIT_WRONG_USE;
-	forwarder->out = forwarder->in;
+	*out = *in;
 	if (!arguments->out)
 		return EXIT_DONE;
-	if (saga__nng_place_read(arguments->out, &forwarder->out, &error) != SAGA_OK)
+	if (saga__nng_place_read(arguments->out, out, &error) != SAGA_OK)
 		return complain("option --out: %s", error.text), EXIT_WRONG_USE;
 	/* It is an out itself, whatever its own would be. */
-	memcpy(forwarder->out.out, forwarder->out.in, sizeof forwarder->out.out);
-	if (strcmp(forwarder->out.out, forwarder->in.in) == 0)
+	memcpy(out->out, out->in, sizeof out->out);
+	if (strcmp(out->out, in->in) == 0)
 		return complain("option --out: is the same as --in"), EXIT_WRONG_USE;
 	return EXIT_DONE;
 }
 
-static int read_keys(struct forwarder *forwarder)
+static int read_keys(struct door *door, const char *option)
 {
 	saga_error error;
 
-	if (saga__nng_tls_open(&forwarder->in, true, &forwarder->in_config, &error) != SAGA_OK)
-		return complain("option --in: %s", error.text), EXIT_FAILED;
-	if (saga__nng_tls_open(&forwarder->out, true, &forwarder->out_config, &error) != SAGA_OK)
-		return complain("option --out: %s", error.text), EXIT_FAILED;
-	return EXIT_DONE;
+	if (saga__nng_tls_open(&door->place, true, &door->config, &error) == SAGA_OK)
+		return EXIT_DONE;
+	return complain("option %s: %s", option, error.text), EXIT_FAILED;
 }
 
-static int listen_at(nng_socket socket, const struct saga__nng_place *place, const char *url,
-	nng_tls_config *tls)
-{
-	int failed = saga__nng_listen(socket, place, url, tls);
-
-	if (failed)
-		return complain("%s: %s", url, nng_strerror(failed)), EXIT_FAILED;
-	return EXIT_DONE;
-}
-
-/* Out first: who can say something then finds listeners. */
 static int start(struct forwarder *forwarder)
 {
-	int failed = open_sockets(forwarder), code;
+	int code = read_keys(&forwarder->in, "--in");
 
-	if (failed)
-		return complain("%s", nng_strerror(failed)), EXIT_FAILED;
-	code = listen_at(
-		forwarder->pub, &forwarder->out, forwarder->out.out, forwarder->out_config);
 	if (code == EXIT_DONE)
-		code = listen_at(
-			forwarder->sub, &forwarder->in, forwarder->in.in, forwarder->in_config);
+		code = read_keys(&forwarder->out, "--out");
+	/* Out first: who can say something then finds listeners. */
 	if (code == EXIT_DONE)
-		nng_recv_aio(forwarder->sub, forwarder->coming);
+		code = open_door(&forwarder->out, forwarder->out.place.out);
+	if (code == EXIT_DONE)
+		code = open_door(&forwarder->in, forwarder->in.place.in);
 	return code;
 }
+
+/* ---- the command ---- */
 
 /* Before nng makes its threads: they are to inherit it. */
 static void block_signals(sigset_t *ret_signals)
@@ -165,26 +324,43 @@ static void block_signals(sigset_t *ret_signals)
 	(void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
 }
 
+static int run(struct forwarder *forwarder)
+{
+	sigset_t signals;
+	int code;
+
+	block_signals(&signals);
+	code = start(forwarder);
+	if (code == EXIT_DONE) {
+		fprintf(stderr, "saga bus: from %s to %s\n", forwarder->in.place.in,
+			forwarder->out.place.out);
+		turn(forwarder, &signals);
+	}
+	close_door(&forwarder->in);
+	close_door(&forwarder->out);
+	if (code == EXIT_DONE)
+		fprintf(stderr,
+			"saga bus: ends: %" PRIu64 " frames came, %" PRIu64
+			" found no room at a listener, %" PRIu64 " peers were too many\n",
+			forwarder->frames, forwarder->lost, forwarder->refused);
+	return code;
+}
+
 int bus(const struct arguments *arguments)
 {
-	struct forwarder forwarder = { .frames = 0 };
-	int code = read_places(arguments, &forwarder), signal = 0;
-	sigset_t signals;
+	struct forwarder *forwarder = calloc(1, sizeof *forwarder);
+	int code;
 
-	if (code != EXIT_DONE)
-		return code;
-	block_signals(&signals);
-	code = read_keys(&forwarder);
-	if (code == EXIT_DONE)
-		code = start(&forwarder);
-	if (code == EXIT_DONE) {
-		fprintf(stderr, "saga bus: from %s to %s\n", forwarder.in.in, forwarder.out.out);
-		while (sigwait(&signals, &signal) != 0)
-			;
+	if (!forwarder || uv_mutex_init(&forwarder->lock) != 0) {
+		free(forwarder);
+		return complain("out of memory");
 	}
-	close_all(&forwarder);
+	forwarder->in = (struct door){ .forwarder = forwarder, .side = SAGA__NNG_SUB };
+	forwarder->out = (struct door){ .forwarder = forwarder, .side = SAGA__NNG_PUB };
+	code = read_places(arguments, forwarder);
 	if (code == EXIT_DONE)
-		fprintf(stderr, "saga bus: ends, %" PRIu64 " frames were forwarded\n",
-			forwarder.frames);
+		code = run(forwarder);
+	uv_mutex_destroy(&forwarder->lock);
+	free(forwarder);
 	return code;
 }

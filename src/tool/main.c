@@ -96,13 +96,14 @@ static int run(const struct command *command, int argc, char **argv)
 	bool wants_help;
 	int code = arguments_read(command, argc, argv, &arguments, &wants_help);
 
-	if (code != EXIT_DONE) {
+	if (code == EXIT_WRONG_USE)
 		fprintf(stderr, "saga: try saga %s%s%s --help\n",
 			command->group ? command->group : "", command->group ? " " : "",
 			command->name);
+	if (code != EXIT_DONE)
 		return code;
-	}
 	if (wants_help) {
+		free(arguments.ids);
 		fputs(command->help, stdout);
 		return look_end(EXIT_DONE);
 	}

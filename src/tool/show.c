@@ -295,17 +295,20 @@ static int take_event(void *context, const saga_value *columns)
 	saga_bytes wire = { NULL, 0 };
 	saga_event *event;
 	saga_error error;
+	int code;
 
 	if (columns[2].kind == SAGA_VALUE_BYTES)
 		wire = columns[2].as.bytes;
 	view->count++;
 	if (view->json)
 		return event_json(seq, at, wire);
-	if (saga_event_read(wire, &event, &error) == SAGA_OK) {
+	if ((code = saga_event_read(wire, &event, &error)) == SAGA_OK) {
 		event_row(view, seq, at, event);
 		saga_event_free(event);
 		return SAGA_OK;
 	}
+	if (code == SAGA_NOMEM)
+		view->table.lost = true;
 	table_add(&view->table, "%" PRId64, seq);
 	for (int i = 0; i < 4; i++)
 		table_add(&view->table, "%s", i ? "" : "?");

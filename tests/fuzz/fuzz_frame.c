@@ -18,9 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *wire = fuzz_copy(data, size), *again = malloc(size ? size : 1);
 	struct saga__message message = { 0 };
 	saga_error error = { .code = SAGA_OK };
-	int code = saga__frame_decode((saga_bytes){ wire, size }, &message, &error);
+	int code;
 
 	HOLDS(again);
+	/* A sum that a fuzzer does not guess; every other frame has it right. */
+	if (size > SAGA__FRAME_LEAST && data[size - 1] % 2)
+		saga__frame_seal(wire, size);
+	code = saga__frame_decode((saga_bytes){ wire, size }, &message, &error);
 	HOLDS(saga__frame_decode((saga_bytes){ wire, size }, &message, NULL) == code);
 	if (code == SAGA_OK) {
 		check_message(&message);

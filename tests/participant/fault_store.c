@@ -88,6 +88,8 @@ static int fault_code(enum fault_kind kind, saga_error *error)
 		return saga_error_set(error, SAGA_FULL, "fault: the disk is full");
 	case FAULT_REFUSED:
 		return saga_error_set(error, SAGA_REFUSED, "fault: refused");
+	case FAULT_NOMEM:
+		return saga_error_set(error, SAGA_NOMEM, "fault: out of memory");
 	}
 	return saga_error_set(error, SAGA_MISUSE, "fault: no such kind");
 }
@@ -97,7 +99,7 @@ static int fail(struct connection *c, enum fault_kind kind, saga_error *error)
 {
 	if (kind == FAULT_AWAY || kind == FAULT_UNKNOWN_DONE || kind == FAULT_UNKNOWN_LOST)
 		c->dead = true;
-	if (kind != FAULT_FULL && kind != FAULT_REFUSED && c->inner->in_transaction(c->store))
+	if (kind != FAULT_FULL && kind != FAULT_REFUSED && kind != FAULT_NOMEM && c->inner->in_transaction(c->store))
 		c->inner->rollback(c->store);
 	return fault_code(kind, error);
 }

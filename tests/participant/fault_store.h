@@ -34,6 +34,7 @@ enum fault_kind {
 	FAULT_AWAY,         /* the connection is dead from here on */
 	FAULT_FULL,
 	FAULT_REFUSED,
+	FAULT_NOMEM,
 };
 
 enum {

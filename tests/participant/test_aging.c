@@ -244,7 +244,7 @@ START_TEST(old_letters_are_dropped_loudly)
 	settle(stage);
 	actor_close(&stage->target);
 	ck_assert_int_eq(rows(stage, "SELECT COUNT(*) FROM saga_parked WHERE kind = 'held'"), 3);
-	/* One whose slot is over and one of an event alone go; two that live and a young one stay. */
+	/* One whose slot is over goes, and one of an event alone; what lives or is young stays. */
 	sql_write(stage, "UPDATE saga_parked SET at = 1");
 	sql_write(stage,
 		"UPDATE saga_slot SET moved = 1, state = 'barred', was = NULL WHERE step = 'a'"

@@ -136,6 +136,31 @@ START_TEST(a_store_away_for_a_while_holds_nothing_for_good)
 }
 END_TEST
 
+START_TEST(a_store_away_when_the_lane_only_looks)
+{
+	struct faults faults;
+	struct stage *stage;
+	struct reply reply;
+	unsigned long calls;
+
+	faults_init(&faults);
+	stage = stage_with(_i, &faults);
+	settle(stage);
+	stage_restart(stage);
+	calls = faults_calls(&faults, FAULT_RUN);
+	AWAIT(stage, health(&stage->target).store);
+	calls = faults_calls(&faults, FAULT_RUN) - calls;
+	actor_close(&stage->target);
+	/* What it does first once it is connected; a request waits already. */
+	faults_plan(&faults, FAULT_RUN, calls + 1, 1, FAULT_AWAY);
+	stage_restart(stage);
+	reply = ask_please(stage, "k", 1);
+	ck_assert_int_eq(reply.code, SAGA_OK);
+	ck_assert_uint_eq(faults_fired(&faults), 1);
+	stage_end(stage);
+}
+END_TEST
+
 START_TEST(a_full_store_goes_on_when_there_is_room)
 {
 	struct faults faults;
@@ -227,6 +252,7 @@ int main(void)
 		a_wait_whose_commit_answer_was_lost_runs_once,
 		a_store_away_at_the_start_is_waited_for,
 		a_store_away_for_a_while_holds_nothing_for_good,
+		a_store_away_when_the_lane_only_looks,
 		a_full_store_goes_on_when_there_is_room,
 		a_full_disk_goes_on_when_there_is_room,
 	};

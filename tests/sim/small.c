@@ -264,7 +264,7 @@ const char *small_audit(struct small *small, int orders, char *text, size_t size
 		return NULL;
 	(void)snprintf(text, size,
 		"%d orders: %lld answered, %lld finished, %lld cancelled, %lld reserved (%lld + "
-	        "%lld "
+		"%lld "
 		"units), %lld charged, %lld taken",
 		orders, (long long)small->answers, (long long)finished, (long long)cancelled,
 		(long long)reservations, (long long)free_units, (long long)reserved,

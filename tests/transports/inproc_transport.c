@@ -27,8 +27,9 @@ static void free_hub(void *context)
 	saga_hub_free(context);
 }
 
-static void fresh_name(char *url, size_t size)
+static void fresh_name(void *context, char *url, size_t size)
 {
+	(void)context;
 	ck_assert_uint_gt(size, 20);
 	memcpy(url, "inproc://shop", 14);
 }

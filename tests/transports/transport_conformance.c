@@ -1,11 +1,14 @@
 #include "transport_tests.h"
 
 #include "plugins.h"
+#include "saga_config.h"
+#include "test_bus.h"
 
 #include <saga/inproc.h>
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- inproc ---- */
 
@@ -26,12 +29,62 @@ static void free_hub(void *context)
 	saga_hub_free(context);
 }
 
-static void fresh_name(char *url, size_t size)
+static void fresh_name(void *context, char *url, size_t size)
 {
 	static int number_of_name;
 
+	(void)context;
 	(void)snprintf(url, size, "inproc://Shop.test_-%d", number_of_name++);
 }
+
+/* ---- nng: each URL has a bus of its own ---- */
+
+#ifdef SAGA_HAVE_NNG
+enum {
+	BUSES = 4
+};
+
+struct buses {
+	struct test_bus at[BUSES];
+	size_t count;
+};
+
+static const saga_transport_ops *nng(void)
+{
+	return saga__transport_builtin("nng+tcp");
+}
+
+static void *new_buses(void)
+{
+	return calloc(1, sizeof(struct buses));
+}
+
+static void free_buses(void *context)
+{
+	struct buses *buses = context;
+
+	for (size_t i = 0; i < buses->count; i++)
+		ck_assert_int_eq(bus_stop(&buses->at[i]), 0);
+	free(buses);
+}
+
+static void fresh_bus(void *context, char *url, size_t size)
+{
+	struct buses *buses = context;
+	struct test_bus *bus = &buses->at[buses->count++];
+
+	ck_assert_uint_le(buses->count, BUSES);
+	bus_start(bus);
+	(void)snprintf(url, size, "%s", bus->url);
+}
+
+#define NNG(scheme_, malformed_) \
+	{ \
+		.name = scheme_, .ops = nng, .prepare = buses_prepare, .new_context = new_buses, \
+		.free_context = free_buses, .fresh_url = fresh_bus, .malformed_url = malformed_, \
+		.keeps_on_busy = true \
+	}
+#endif
 
 const struct transport_under_test transports_under_test[] = {
 	{ .name = "inproc",
@@ -41,24 +94,47 @@ const struct transport_under_test transports_under_test[] = {
 		.fresh_url = fresh_name,
 		.malformed_url = "inproc://not a name",
 		.needs_context = true },
+#ifdef SAGA_HAVE_NNG
+	NNG("nng+ipc", "nng+ipc://no/slash"),
+	NNG("nng+tcp", "nng+tcp://127.0.0.1"),
+	NNG("nng+tls+tcp", "nng+tls+tcp://127.0.0.1:5560"),
+#endif
 };
 
-int main(void)
+/* The argument is the row. */
+static int row_of(const char *name)
 {
-	SRunner *runner = srunner_create(NULL);
-	int failed;
+	int count = (int)(sizeof transports_under_test / sizeof transports_under_test[0]);
+	int row = 0;
 
-	for (int row = 0;
-		row < (int)(sizeof transports_under_test / sizeof transports_under_test[0]);
-		row++) {
-		Suite *suite = suite_create(transports_under_test[row].name);
+	while (row < count && strcmp(transports_under_test[row].name, name) != 0)
+		row++;
+	return row < count ? row : -1;
+}
 
-		add_delivery_tests(suite, row);
-		add_lifetime_tests(suite, row);
-		srunner_add_suite(runner, suite);
+int main(int argc, char **argv)
+{
+	int row = argc > 1 ? row_of(argv[1]) : 0, failed;
+	const char *why;
+	SRunner *runner;
+	Suite *suite;
+
+	if (row < 0) {
+		printf("SKIP: this build has no %s\n", argv[1]);
+		return 77;
 	}
+	if (transports_under_test[row].prepare &&
+		(why = transports_under_test[row].prepare(argv[1])) != NULL) {
+		printf("SKIP: %s\n", why);
+		return 77;
+	}
+	suite = suite_create(transports_under_test[row].name);
+	add_delivery_tests(suite, row);
+	add_lifetime_tests(suite, row);
+	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
+	buses_end();
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -341,10 +341,10 @@ START_TEST(other_urls_are_apart)
 {
 	struct host *here, *there, *elsewhere;
 	struct world world;
-	char url[200];
+	char url[URL_BYTES];
 
 	world_open(&world, _i);
-	world.under_test->fresh_url(url, sizeof url);
+	world.under_test->fresh_url(world.context, url, sizeof url);
 	ck_assert_str_ne(url, world.url);
 	here = calloc(3, sizeof *here);
 	ck_assert_ptr_nonnull(here);

@@ -97,7 +97,7 @@ void world_open(struct world *world, int row)
 	ck_assert_msg(world->ops != NULL, "no transport for %s", under_test->name);
 	world->context = under_test->new_context ? under_test->new_context() : NULL;
 	ck_assert_int_eq(uv_loop_init(&world->loop), 0);
-	under_test->fresh_url(world->url, sizeof world->url);
+	under_test->fresh_url(world->context, world->url, sizeof world->url);
 }
 
 void world_close(struct world *world)
@@ -277,6 +277,54 @@ static bool others_have_heard(struct host *hosts, size_t count, size_t from)
 	return true;
 }
 
+static bool subscribes(const struct host *host, const char *topic)
+{
+	for (size_t i = 0; host->topics[i]; i++)
+		if (strcmp(host->topics[i], topic) == 0)
+			return true;
+	return false;
+}
+
+/* What is sent to each one's first topic, and comes to all who listen to that. */
+static void send_to_each(struct host *hosts, size_t count, size_t from, const char *text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (i != from && hosts[i].topics[0])
+			send_text(&hosts[from], hosts[i].topics[0], text);
+}
+
+static size_t due_at(const struct host *hosts, size_t count, size_t from, size_t at)
+{
+	size_t due = 0;
+
+	if (at == from && !(hosts[at].world->ops->traits & SAGA_TRANSPORT_ECHOES))
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		if (i != from && hosts[i].topics[0] && subscribes(&hosts[at], hosts[i].topics[0]))
+			due++;
+	return due;
+}
+
+static bool has_fences(struct host *host, size_t n)
+{
+	size_t fences = 0;
+
+	uv_mutex_lock(&host->lock);
+	for (size_t i = 0; i < host->count; i++)
+		fences += host->inbox[i].size == 5 && memcmp(host->inbox[i].bytes, "fence", 5) == 0;
+	uv_mutex_unlock(&host->lock);
+	return fences >= n;
+}
+
+/* What was sent before it has come: nothing of the warming up is still under way. */
+static void fence_off(struct host *hosts, size_t count, size_t from)
+{
+	send_to_each(hosts, count, from, "fence");
+	for (size_t i = 0; i < count; i++)
+		ck_assert_msg(turn_until(&hosts[i], has_fences, due_at(hosts, count, from, i)),
+			"they never heard the last of it");
+}
+
 void warm_up(struct host *hosts, size_t count)
 {
 	for (size_t from = 0; from < count; from++) {
@@ -287,14 +335,11 @@ void warm_up(struct host *hosts, size_t count)
 		do {
 			ck_assert_msg(
 				now_ms() - start < PATIENCE_MS, "they never heard each other");
-			for (size_t i = 0; i < count; i++) {
-				if (i != from && hosts[i].topics[0])
-					send_text(&hosts[from], hosts[i].topics[0], "warm");
-			}
+			send_to_each(hosts, count, from, "warm");
 			turn_for(&hosts[from], 2);
 		} while (!others_have_heard(hosts, count, from));
+		fence_off(hosts, count, from);
 	}
-	turn_for(&hosts[0], 20);
 	for (size_t i = 0; i < count; i++)
 		host_forget(&hosts[i]);
 }

@@ -18,8 +18,10 @@ struct transport_under_test {
 	/* What participants share beside the URL (a hub, a broker that was started). */
 	void *(*new_context)(void);
 	void (*free_context)(void *context);
+	/* Before the first test: why there can be none, or NULL. */
+	const char *(*prepare)(const char *name);
 	/* Writes a URL on which nobody is yet. */
-	void (*fresh_url)(char *url, size_t size);
+	void (*fresh_url)(void *context, char *url, size_t size);
 	const char *malformed_url;
 	bool needs_context;
 	bool keeps_on_busy; /* what a full host refused comes after `resume` */
@@ -31,7 +33,8 @@ extern const struct transport_under_test transports_under_test[];
 enum {
 	FRAME_BYTES = 64 * 1024,
 	KEPT = 4096,
-	PATIENCE_MS = 5000
+	PATIENCE_MS = 20000,
+	URL_BYTES = 512
 };
 
 /* All that participants share in one test. */
@@ -40,7 +43,7 @@ struct world {
 	const saga_transport_ops *ops;
 	void *context;
 	uv_loop_t loop;
-	char url[200];
+	char url[URL_BYTES];
 };
 
 struct kept {

@@ -121,6 +121,23 @@ START_TEST(names_have_a_limit)
 }
 END_TEST
 
+START_TEST(the_body_goes_from_where_it_is_said_to_the_end)
+{
+	struct saga_event event;
+
+	set_up(64 * 1024);
+	ck_assert_int_eq(
+		saga__event_encode(&buffer, &shop_event, &order_placed, &shop_body, NULL, &error),
+		SAGA_OK);
+	ck_assert_int_eq(saga__event_decode(decoder, &arena, (saga_bytes){ buffer.at, buffer.size },
+				 &event, &error),
+		SAGA_OK);
+	ck_assert_ptr_eq(event.data.at, buffer.at + buffer.body);
+	ck_assert_uint_eq(event.data.size, buffer.size - buffer.body);
+	tear_down();
+}
+END_TEST
+
 /* ---- what users call ---- */
 
 START_TEST(what_users_call)
@@ -188,4 +205,5 @@ START_TEST(events_are_read_without_a_type)
 END_TEST
 
 RUN_TESTS("event_encode", encoding_refuses_attributes, a_buffer_has_its_limit, names_have_a_limit,
-	what_users_call, events_are_read_without_a_type)
+	the_body_goes_from_where_it_is_said_to_the_end, what_users_call,
+	events_are_read_without_a_type)

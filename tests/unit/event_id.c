@@ -75,6 +75,47 @@ START_TEST(new_grows_whatever_the_clock_does)
 }
 END_TEST
 
+struct counter {
+	unsigned next;
+	int draws;
+};
+
+static int64_t no_time(void *context)
+{
+	(void)context;
+	return 5000;
+}
+
+static void count_on(void *context, void *buffer, size_t size)
+{
+	struct counter *counter = context;
+	unsigned char *at = buffer;
+
+	counter->draws++;
+	for (size_t i = 0; i < size; i++)
+		at[i] = (unsigned char)counter->next++;
+}
+
+/* A maker draws for many ids at once, and none gets what another had. */
+START_TEST(new_uses_randomness_once)
+{
+	struct counter counter = { 0, 0 };
+	struct saga_env env = {
+		.context = &counter, .monotonic = no_time, .wall = no_time, .random = count_on
+	};
+	struct saga__id_maker maker = { 0 };
+
+	for (int i = 0; i < 1000; i++) {
+		saga_id id = saga__id_new(&maker, &env);
+
+		ck_assert_uint_eq(id.bytes[15], (unsigned char)(8 * i + 7));
+		if (i == 0)
+			ck_assert_uint_eq(counter.next, 8); /* who makes one needs no more */
+	}
+	ck_assert_int_lt(counter.draws, 40);
+}
+END_TEST
+
 START_TEST(new_beyond_4096_a_millisecond_borrows_from_the_next)
 {
 	struct clock clock = { 5000, 0 };
@@ -223,7 +264,7 @@ START_TEST(sha256_of_nist)
 }
 END_TEST
 
-RUN_TESTS("event_id", new_is_a_uuid_v7, new_grows_whatever_the_clock_does,
+RUN_TESTS("event_id", new_is_a_uuid_v7, new_grows_whatever_the_clock_does, new_uses_randomness_once,
 	new_beyond_4096_a_millisecond_borrows_from_the_next, new_holds_a_clock_out_of_range,
 	derived_is_a_uuid_v8_for_ever, text_and_back, parse_refuses, shards_and_zero,
 	sha256_of_nist)

@@ -61,8 +61,8 @@ END_TEST
 START_TEST(bytes_are_what_they_were)
 {
 	static const unsigned char wire[] = { 1, 4, 0, 1, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-		0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 1, 9, 0, 0, 0, 0, 0,
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 'a' };
+		0, 0, 0, 0, 0, 3, 62, 109, 106, 202, 0, 0, 0, 2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 1,
+		9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 'a' };
 	struct saga__message message = { .kind = SAGA__SEEN, .from = "a", .stream = the_stream };
 	unsigned char frame[128];
 
@@ -113,6 +113,22 @@ START_TEST(cut_or_longer_is_malformed)
 		frame[size] = 0;
 		if (kind != SAGA__EVENT)
 			ck_assert_int_eq(decode(frame, size + 1, &out), SAGA_MALFORMED);
+	}
+}
+END_TEST
+
+START_TEST(any_changed_byte_is_malformed)
+{
+	for (int kind = SAGA__EVENT; kind <= SAGA__GONE; kind++) {
+		struct saga__message in = message_of(kind), out;
+		unsigned char frame[256];
+		size_t size = saga__frame_encode(&in, frame, sizeof frame);
+
+		for (size_t i = 0; i < 8 * size; i++) {
+			frame[i / 8] ^= (unsigned char)(1 << i % 8);
+			ck_assert_int_eq(decode(frame, size, &out), SAGA_MALFORMED);
+			frame[i / 8] ^= (unsigned char)(1 << i % 8);
+		}
 	}
 }
 END_TEST
@@ -227,6 +243,7 @@ int main(void)
 	tcase_add_test(tests, bytes_are_what_they_were);
 	tcase_add_test(tests, encode_refuses_what_does_not_fit);
 	tcase_add_test(tests, cut_or_longer_is_malformed);
+	tcase_add_test(tests, any_changed_byte_is_malformed);
 	tcase_add_test(tests, numbers_are_checked);
 	tcase_add_test(tests, limits_are_valid);
 	tcase_add_test(tests, noise_is_refused_or_exact);

@@ -311,6 +311,38 @@ START_TEST(handlers_that_are_not_run_are_parked_or_fail)
 }
 END_TEST
 
+static const saga_step_def shared_steps[] = {
+	{ .name = "one",
+		.on = { &go_three },
+		.run = run_act,
+		.emits = { &did_a },
+		.retry = { .attempts = 1, .first_ms = 1, .max_ms = 1 } },
+	{ .name = "two",
+		.on = { &go_three },
+		.run = run_act,
+		.emits = { &did_b },
+		.retry = { .attempts = 1, .first_ms = 1, .max_ms = 1 } },
+};
+static const saga_participant_def shared_def = SAGA_PARTICIPANT("test", shared_steps);
+
+/* Two steps of one event, one attempt each: neither may be given up for the other. */
+START_TEST(steps_of_an_event_that_keeps_losing_are_charged_one_by_one)
+{
+	struct stage *stage = stage_new(&shared_def);
+
+	give(stage, saga_no(1), &go_three);
+	stage->batch.instead = SAGA__RETRIES;
+	stage->batch.instead_text = "its transaction keeps losing";
+	ck_assert_int_eq(run_batch(stage), SAGA_OK);
+	ck_assert_uint_eq(rows_of(stage, SAGA__PARKED_RETRY), 2);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "one"), SAGA__ABSENT);
+	pass(stage, 30000);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "one"), SAGA__DEAD);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "two"), SAGA__DEAD);
+	stage_free(stage);
+}
+END_TEST
+
 START_TEST(handlers_that_need_no_store_run_without_one)
 {
 	struct stage *stage = stage_new(&def);
@@ -340,6 +372,7 @@ int main(void)
 		{ a_lost_batch_leaves_nothing_and_is_replayed, 4 },
 		{ a_refused_statement_is_the_steps_own_trouble, 0 },
 		{ handlers_that_are_not_run_are_parked_or_fail, 2 },
+		{ steps_of_an_event_that_keeps_losing_are_charged_one_by_one, 0 },
 		{ handlers_that_need_no_store_run_without_one, 0 },
 	};
 
