@@ -15,7 +15,7 @@ struct store_under_test {
 	const char *scheme;
 	/* Writes the URL of an empty database; the directory is there to be used. */
 	void (*fresh_url)(char *url, size_t size, const char *directory);
-	const char *server; /* the variable that names one; NULL: it needs none */
+	const char *server;       /* the variable that names one; NULL: it needs none */
 	bool many;                /* connections to one URL share a database */
 	bool lives_after_refusal; /* a transaction does, without `back` */
 	bool runs_ahead;          /* statements behind one whose rows the sink stops may have run */
