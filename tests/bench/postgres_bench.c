@@ -1,4 +1,4 @@
-/* The benchmark on PostgreSQL: databases that are made anew for each run, and what is said of it. */
+/* The benchmark on PostgreSQL: databases made anew for each run, and what is said of it. */
 #include "postgres_bench.h"
 
 #include "shop_bench.h"
