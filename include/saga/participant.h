@@ -259,6 +259,15 @@ typedef struct saga_health {
 	int64_t stuck;
 	int64_t parked;           /* events to be retried */
 	int64_t outbox;           /* events that some follower has not seen */
+
+	/* Counted since it was opened; of frames only what the transport counts. */
+	int64_t frames_sent;
+	int64_t frames_received;
+	int64_t frames_refused;   /* too large, or none */
+	int64_t frames_lost;      /* as far as the transport can tell */
+	int64_t gaps;             /* in streams that are followed; each was, or is being, closed */
+	int64_t asked;            /* for events that were missing */
+	int64_t resent;           /* events, to those who asked */
 } saga_health;
 
 /* Fills *health with the last known figures. Never blocks. Any thread. */

@@ -135,6 +135,7 @@ void saga__streams_read(struct saga_participant *p, struct saga__report *report)
 void saga__streams_turn(struct saga_participant *p);
 int64_t saga__streams_due(struct saga_participant *p);
 uint64_t saga__streams_unseen(struct saga_participant *p);
+void saga__streams_count(struct saga_participant *p, saga_health *health);
 void saga__streams_close(struct saga_participant *p);
 int saga__transport_open(struct saga_participant *p, saga_error *error);
 void saga__port_init(struct saga_participant *p);

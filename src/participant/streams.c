@@ -536,7 +536,8 @@ static void follow_all(struct saga_participant *p)
 	for (struct saga__following *f = p->followings; f; f = f->next)
 		while (flush_waiting(p) && saga__follow_next(f->follow, now, &effect)) {
 			do_follow_effect(p, f, &effect);
-			if (effect.kind == SAGA__FOLLOW_DELIVER)
+			if (effect.kind == SAGA__FOLLOW_DELIVER ||
+				effect.kind == SAGA__FOLLOW_MOVE)
 				set_hold(p);
 		}
 }
@@ -611,6 +612,36 @@ uint64_t saga__streams_unseen(struct saga_participant *p)
 		if (p->publishes[shard])
 			unseen += saga__publish_unseen(p->publishes[shard]);
 	return unseen;
+}
+
+static void count_frames(struct saga_participant *p, saga_health *health)
+{
+	const saga_transport_ops *ops = p->transport_ops;
+	saga_transport_figures figures;
+
+	if (p->life >= SAGA__CLOSES || !p->transport ||
+		ops->size <= offsetof(saga_transport_ops, figures) || !ops->figures)
+		return;
+	ops->figures(p->transport, &figures);
+	health->frames_sent = (int64_t)figures.sent;
+	health->frames_received = (int64_t)figures.received;
+	health->frames_refused = (int64_t)figures.refused;
+	health->frames_lost = (int64_t)figures.lost;
+}
+
+void saga__streams_count(struct saga_participant *p, saga_health *health)
+{
+	count_frames(p, health);
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		if (p->publishes[shard])
+			health->resent +=
+				(int64_t)saga__publish_counted(p->publishes[shard]).resent;
+	for (struct saga__following *f = p->followings; f; f = f->next) {
+		struct saga__follow_counts counts = saga__follow_counted(f->follow);
+
+		health->gaps += (int64_t)counts.gaps;
+		health->asked += (int64_t)counts.needs;
+	}
 }
 
 void saga__streams_close(struct saga_participant *p)

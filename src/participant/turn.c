@@ -258,6 +258,7 @@ static void publish_health(struct saga_participant *p)
 		.outbox = (int64_t)(p->followers[0] ? saga__streams_unseen(p) : 0),
 	};
 
+	saga__streams_count(p, &health);
 	uv_mutex_lock(&p->lock);
 	p->health = health;
 	p->turning = false;
