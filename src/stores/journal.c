@@ -169,6 +169,8 @@ static int take_lock(void *context, size_t i, const char *const *names, const sa
 	(void)names, (void)column_count;
 	locking->shards[i].seq = (uint64_t)columns[0].as.int64;
 	locking->shards[i].last = saga__id_in(&columns[1]);
+	locking->shards[i].stored_seq = locking->shards[i].seq;
+	locking->shards[i].stored_own = (uint64_t)columns[2].as.int64;
 	return SAGA_OK;
 }
 
@@ -187,10 +189,10 @@ int saga__journal_lock(
 			(saga_statement){ "UPDATE saga_stream SET seq = seq WHERE shard = ?",
 				&values[i], 1 };
 	}
-	if (count && !j->dialect->locks_by_begin)
+	if (count && !j->dialect->locks_by_begin && !j->dialect->locking)
 		code = j->ops->run(j->store, statements, count, NULL, error);
 	for (size_t i = 0; i < count; i++)
-		statements[i].sql = "SELECT seq, last FROM saga_stream WHERE shard = ?";
+		statements[i].sql = j->dialect->locking ? j->dialect->locking : STREAM_ROW;
 	return code == SAGA_OK && count ? j->ops->run(j->store, statements, count, &sink, error)
 					: code;
 }

@@ -278,14 +278,20 @@ static void write_parked(struct writing *w, const struct saga__batch *batch)
 static void write_streams(struct writing *w, const struct saga__batch *batch, const uint64_t *own)
 {
 	for (size_t i = 0; i < batch->locked_count; i++) {
-		saga_value *v = add(
-			w, "UPDATE saga_stream SET seq = ?, last = ?, own = ? WHERE shard = ?", 4);
+		const struct saga__shard *shard = &batch->locked[i];
+		/* Another instance may have come further: what it did need not be read again. */
+		uint64_t upto = own[i] > shard->stored_own ? own[i] : shard->stored_own;
+		saga_value *v;
+
+		if (shard->seq == shard->stored_seq && upto == shard->stored_own)
+			continue;
+		v = add(w, "UPDATE saga_stream SET seq = ?, last = ?, own = ? WHERE shard = ?", 4);
 
 		if (!v)
 			return;
 		v[0] = saga_int64((int64_t)batch->locked[i].seq);
 		v[1] = saga_uuid(batch->locked[i].last);
-		v[2] = saga_int64((int64_t)own[i]);
+		v[2] = saga_int64((int64_t)upto);
 		v[3] = saga_int64(batch->locked[i].shard);
 	}
 }

@@ -1,6 +1,8 @@
 /* What can't be done is named, and nothing changes. */
 #include "tool.h"
 
+#include "saga_config.h"
+
 #include <sqlite3.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -49,6 +51,19 @@ static const struct {
 	{ "dead list --store sqlite:/", 1, "option --store: " },
 	{ "dead list --store sqlite::memory:", 2, "in memory" },
 	{ "dead list --store sqlite:/dev/null", 1, "is no SQLite database" },
+#ifdef SAGA_HAVE_NNG
+	{ "bus", 2, "option --in is missing" },
+	{ "bus --in", 2, "requires an argument" },
+	{ "bus --store sqlite:x", 2, "store" },
+	{ "bus --in x", 2, "option --in: " },
+	{ "bus --in nng+tcp://127.0.0.1:5560 more", 2, "`more` is too much" },
+	{ "bus --in nng+tcp://127.0.0.1:5560 --out x", 2, "option --out: " },
+	{ "bus --in nng+ipc:///x --out nng+ipc:///x", 2, "is the same as --in" },
+	{ "bus --in 'nng+tcp://127.0.0.1:5560?sendbuf=1'", 2, "setting `sendbuf=1`" },
+	{ "bus --in 'nng+tls+tcp://127.0.0.1:1?ca=/a&cert=/c&key=/k'", 1, "setting ca: `/a`" },
+	{ "bus --in nng+ipc:///no/such/directory/bus", 1, "ipc:///no/such/directory/bus.out: " },
+	{ "bus --help", 0, "usage: saga bus" },
+#endif
 	{ "--help", 0, "usage: saga dead list" },
 	{ "dead --help", 0, "usage: saga dead list" },
 	{ "dead assert --help", 0, "usage: saga dead assert" },

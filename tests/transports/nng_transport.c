@@ -226,6 +226,22 @@ START_TEST(a_bus_that_hangs_is_away)
 }
 END_TEST
 
+START_TEST(two_buses_share_no_place)
+{
+	struct test_bus second;
+	struct world world;
+	struct host *hosts;
+
+	world_open(&world, 0);
+	open_two(&world, &hosts);
+	both_talk(hosts);
+	second = *(struct test_bus *)world.context;
+	ck_assert(!bus_try(&second, ""));
+	both_talk(hosts);
+	close_two(&world, hosts);
+}
+END_TEST
+
 START_TEST(who_waits_for_no_bus_may_leave)
 {
 	struct world world;
@@ -596,6 +612,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, a_bus_may_come_late);
 	tcase_add_test(tcase, a_killed_bus_is_found_again);
 	tcase_add_test(tcase, a_bus_that_hangs_is_away);
+	tcase_add_test(tcase, two_buses_share_no_place);
 	tcase_add_test(tcase, who_waits_for_no_bus_may_leave);
 	tcase_add_test(tcase, figures_are_counted);
 	tcase_add_test(tcase, the_hostile_harm_nobody);

@@ -199,7 +199,7 @@ static bool has_come_up(struct test_bus *bus)
 	return false;
 }
 
-static bool run(struct test_bus *bus, const char *settings)
+bool bus_try(struct test_bus *bus, const char *settings)
 {
 	int ends[2];
 
@@ -220,7 +220,7 @@ static bool run(struct test_bus *bus, const char *settings)
 
 void bus_run(struct test_bus *bus, const char *settings)
 {
-	if (!run(bus, settings))
+	if (!bus_try(bus, settings))
 		give_up("the bus does not come up");
 }
 
@@ -228,7 +228,7 @@ void bus_start(struct test_bus *bus)
 {
 	for (int i = 0; i < 10; i++) {
 		bus_place(bus);
-		if (run(bus, ""))
+		if (bus_try(bus, ""))
 			return;
 	}
 	give_up("the bus does not come up");

@@ -37,7 +37,9 @@ void bus_url_as(const struct test_bus *bus, char *url, const char *certificate, 
 void bus_start(struct test_bus *bus);
 /* Only a place, at which there is none yet. */
 void bus_place(struct test_bus *bus);
-/* At its place, again. */
+/* At its place, again; false: it ended at once. */
+bool bus_try(struct test_bus *bus, const char *settings);
+/* abort()s when it does. */
 void bus_run(struct test_bus *bus, const char *settings);
 void bus_kill(struct test_bus *bus);
 /* SIGTERM; answers its exit code. What it said at its end is in `said`. */
