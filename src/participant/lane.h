@@ -48,7 +48,8 @@ struct saga__lane_shard {
 	uint64_t sent;   /* up to here was reported */
 	uint64_t caught; /* our own events up to here were read again */
 	saga_id sent_id;
-	size_t pending; /* of our own events, in the queue */
+	saga_id suspect; /* what this process last counted here, and outlived if it asks again */
+	size_t pending;  /* of our own events, in the queue */
 	bool catching_up;
 	bool known; /* read once since this process began */
 };
