@@ -104,7 +104,7 @@ static void keep_lines(
 	saga_step *s, const char *amendment, const struct order_line *lines, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		saga_exec(s,
+		saga_write(s,
 			"INSERT INTO order_line (saga, amendment, sku, quantity,"
 			" unit_price_cents, discount_percent) VALUES (?, ?, ?, ?, ?, ?)",
 			saga_this(s), amendment, lines[i].sku, lines[i].quantity,
@@ -132,7 +132,7 @@ static saga_verdict place(saga_step *s)
 	if (fault)
 		return saga_malformed(s, "%s", fault);
 	total = total_of(wish->lines, wish->lines_count);
-	saga_exec(s,
+	saga_write(s,
 		"INSERT INTO orders (saga, ref, customer, country, total, state)"
 		" VALUES (?, ?, ?, ?, ?, 'placed')",
 		saga_this(s), wish->ref, wish->customer, wish->country, total);
@@ -148,7 +148,7 @@ static saga_verdict unplace(saga_step *s)
 	const struct stock_rejected *rejected = saga_on(s, stock_rejected);
 	const char *why = rejected ? rejected->why : saga_on(s, stock_released)->why;
 
-	saga_exec(s,
+	saga_write(s,
 		"UPDATE orders SET state = 'cancelled', amending = NULL, why = ?"
 		" WHERE saga = ?",
 		why, saga_this(s));
@@ -179,7 +179,7 @@ static saga_verdict cancel(saga_step *s)
 
 static saga_verdict fulfil(saga_step *s)
 {
-	saga_exec(s,
+	saga_write(s,
 		"UPDATE orders SET state = 'fulfilled'"
 		" WHERE saga = ? AND state <> 'completed'",
 		saga_this(s));
@@ -188,7 +188,7 @@ static saga_verdict fulfil(saga_step *s)
 
 static saga_verdict complete(saga_step *s)
 {
-	saga_exec(s, "UPDATE orders SET state = 'completed' WHERE saga = ?", saga_this(s));
+	saga_write(s, "UPDATE orders SET state = 'completed' WHERE saga = ?", saga_this(s));
 	return saga_emit(s, order_completed);
 }
 
@@ -206,7 +206,7 @@ static saga_verdict amend(saga_step *s)
 		    " WHERE saga = ? AND state = 'placed' AND amending IS NULL",
 		    saga_subject(s), saga_this(s)))
 		return saga_reject(s, order_refused, .why = why_not(s));
-	saga_exec(s, "INSERT INTO amendment (saga, name, state) VALUES (?, ?, 'asked')",
+	saga_write(s, "INSERT INTO amendment (saga, name, state) VALUES (?, ?, 'asked')",
 		saga_this(s), saga_subject(s));
 	keep_lines(s, saga_subject(s), wish->lines, wish->lines_count);
 	return saga_emit(s, amend_asked, .total = total_of(wish->lines, wish->lines_count),
@@ -216,9 +216,9 @@ static saga_verdict amend(saga_step *s)
 
 static void end_amendment(saga_step *s, const char *state, const char *why)
 {
-	saga_exec(s, "UPDATE amendment SET state = ?, why = ? WHERE saga = ? AND name = ?", state,
+	saga_write(s, "UPDATE amendment SET state = ?, why = ? WHERE saga = ? AND name = ?", state,
 		why, saga_this(s), saga_subject(s));
-	saga_exec(s,
+	saga_write(s,
 		"UPDATE orders SET amending = NULL,"
 		" state = CASE WHEN state = 'amending' THEN 'placed' ELSE state END"
 		" WHERE saga = ? AND amending = ?",
@@ -230,7 +230,7 @@ static saga_verdict reject_amendment(saga_step *s)
 	const struct amend_refused *refused = saga_on(s, amend_refused);
 	const char *why = refused ? refused->why : saga_on(s, stock_restored)->why;
 
-	saga_exec(s, "DELETE FROM order_line WHERE saga = ? AND amendment = ?", saga_this(s),
+	saga_write(s, "DELETE FROM order_line WHERE saga = ? AND amendment = ?", saga_this(s),
 		saga_subject(s));
 	end_amendment(s, "refused", why);
 	return saga_emit(s, amend_rejected, .why = why);
@@ -240,10 +240,10 @@ static saga_verdict apply(saga_step *s)
 {
 	const struct payment_adjusted *paid = saga_on(s, payment_adjusted);
 
-	saga_exec(s, "DELETE FROM order_line WHERE saga = ? AND amendment = ''", saga_this(s));
-	saga_exec(s, "UPDATE order_line SET amendment = '' WHERE saga = ? AND amendment = ?",
+	saga_write(s, "DELETE FROM order_line WHERE saga = ? AND amendment = ''", saga_this(s));
+	saga_write(s, "UPDATE order_line SET amendment = '' WHERE saga = ? AND amendment = ?",
 		saga_this(s), saga_subject(s));
-	saga_exec(s, "UPDATE orders SET total = ? WHERE saga = ?", paid->cents, saga_this(s));
+	saga_write(s, "UPDATE orders SET total = ? WHERE saga = ?", paid->cents, saga_this(s));
 	end_amendment(s, "applied", NULL);
 	return saga_emit(s, order_amended, .total = paid->cents);
 }

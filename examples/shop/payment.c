@@ -87,7 +87,7 @@ static saga_verdict charge(saga_step *s)
 
 	if (!said->receipt)
 		return saga_reject(s, payment_declined, .why = said->why);
-	saga_exec(s,
+	saga_write(s,
 		"INSERT INTO charge (saga, customer, charge_key, cents, receipt, refunded)"
 		" VALUES (?, ?, ?, ?, ?, 0)",
 		saga_this(s), reserved->customer, said->charge_key, reserved->total, said->receipt);
@@ -118,7 +118,7 @@ static saga_verdict refund(saga_step *s)
 {
 	const struct charge_row *row = charge_of(s);
 
-	saga_exec(s, "UPDATE charge SET cents = 0, refunded = 1 WHERE saga = ?", saga_this(s));
+	saga_write(s, "UPDATE charge SET cents = 0, refunded = 1 WHERE saga = ?", saga_this(s));
 	return saga_emit(s, payment_refunded, .cents = row ? row->cents : 0,
 		.why = saga_on(s, shipment_refused)->why);
 }
@@ -155,8 +155,8 @@ static saga_verdict adjust(saga_step *s)
 
 	if (!said->receipt)
 		return saga_reject(s, payment_unadjusted, .why = said->why);
-	saga_exec(s, "UPDATE charge SET cents = ? WHERE saga = ? AND refunded = 0", adjusted->total,
-		saga_this(s));
+	saga_write(s, "UPDATE charge SET cents = ? WHERE saga = ? AND refunded = 0",
+		adjusted->total, saga_this(s));
 	return saga_emit(s, payment_adjusted, .cents = adjusted->total);
 }
 
@@ -170,7 +170,7 @@ static saga_verdict open(saga_step *s)
 		return saga_malformed(s, "a credit below zero");
 	if (!saga_exec(s, "UPDATE account SET credit_cents = ? WHERE customer = ?",
 		    account->credit_cents, account->customer))
-		saga_exec(s, "INSERT INTO account (customer, credit_cents) VALUES (?, ?)",
+		saga_write(s, "INSERT INTO account (customer, credit_cents) VALUES (?, ?)",
 			account->customer, account->credit_cents);
 	return saga_done(s);
 }

@@ -33,7 +33,7 @@ static bool take(saga_step *s, const char *sku, int64_t quantity)
 
 static void add_line(saga_step *s, const struct stock_line *line)
 {
-	saga_exec(s, "INSERT INTO line (saga, sku, held, wanted, was) VALUES (?, ?, ?, ?, 0)",
+	saga_write(s, "INSERT INTO line (saga, sku, held, wanted, was) VALUES (?, ?, ?, ?, 0)",
 		saga_this(s), line->sku, line->quantity, line->quantity);
 }
 
@@ -58,12 +58,12 @@ static void give_back_surplus(saga_step *s)
 {
 	saga_id saga = saga_this(s);
 
-	saga_exec(s,
+	saga_write(s,
 		"UPDATE stock SET free = free + (SELECT held - wanted FROM line"
 		"  WHERE line.saga = ? AND line.sku = stock.sku)"
 		" WHERE sku IN (SELECT sku FROM line WHERE saga = ?)",
 		saga, saga);
-	saga_exec(s, "UPDATE line SET held = wanted WHERE saga = ?", saga);
+	saga_write(s, "UPDATE line SET held = wanted WHERE saga = ?", saga);
 }
 
 static bool unlock(saga_step *s)
@@ -101,7 +101,7 @@ static saga_verdict reserve(saga_step *s)
 {
 	const struct order_placed *placed = saga_on(s, order_placed);
 
-	saga_exec(s,
+	saga_write(s,
 		"INSERT INTO parcel (saga, country, paid, due, state)"
 		" VALUES (?, ?, 0, 0, 'reserved')",
 		saga_this(s), placed->country);
@@ -133,9 +133,9 @@ static saga_verdict release(saga_step *s)
 	size_t count;
 	const struct stock_line *lines = held_lines(s, &count);
 
-	saga_exec(s, "UPDATE line SET wanted = 0 WHERE saga = ?", saga_this(s));
+	saga_write(s, "UPDATE line SET wanted = 0 WHERE saga = ?", saga_this(s));
 	give_back_surplus(s);
-	saga_exec(s, "UPDATE parcel SET state = 'released', locked_by = NULL WHERE saga = ?",
+	saga_write(s, "UPDATE parcel SET state = 'released', locked_by = NULL WHERE saga = ?",
 		saga_this(s));
 	return saga_emit(
 		s, stock_released, .lines = lines, .lines_count = count, .why = unpaid_why(s));
@@ -148,13 +148,13 @@ static void note_trigger(saga_step *s)
 	const struct stock_config *config = saga_user(s);
 
 	if (saga_on(s, payment_charged)) {
-		saga_exec(s, "UPDATE parcel SET paid = 1, due = ? WHERE saga = ?",
+		saga_write(s, "UPDATE parcel SET paid = 1, due = ? WHERE saga = ?",
 			config->dispatch_delay_ms <= 0, saga_this(s));
 		if (config->dispatch_delay_ms > 0)
 			saga_after(s, config->dispatch_delay_ms, dispatch_due);
 	}
 	if (saga_on(s, dispatch_due))
-		saga_exec(s, "UPDATE parcel SET due = 1 WHERE saga = ?", saga_this(s));
+		saga_write(s, "UPDATE parcel SET due = 1 WHERE saga = ?", saga_this(s));
 }
 
 static saga_verdict ship(saga_step *s)
@@ -175,7 +175,7 @@ static saga_verdict ship(saga_step *s)
 	if (!parcel->carrier_serves)
 		return saga_reject(s, shipment_refused, .why = WHY_CARRIER);
 	lines = held_lines(s, &count);
-	saga_exec(s, "UPDATE parcel SET state = 'shipped' WHERE saga = ?", saga_this(s));
+	saga_write(s, "UPDATE parcel SET state = 'shipped' WHERE saga = ?", saga_this(s));
 	return saga_emit(s, shipment_created, .parcel = saga_id_text(saga_this(s), number),
 		.lines = lines, .lines_count = count);
 }
@@ -197,7 +197,7 @@ static saga_verdict track(saga_step *s)
 		return saga_malformed(s, "no such parcel is on its way");
 	if (!seen->delivered)
 		return saga_emit(s, shipment_moved, .place = seen->place);
-	saga_exec(s, "UPDATE parcel SET state = 'delivered' WHERE saga = ?", saga_this(s));
+	saga_write(s, "UPDATE parcel SET state = 'delivered' WHERE saga = ?", saga_this(s));
 	return saga_emit(s, shipment_delivered, .place = seen->place);
 }
 
@@ -212,7 +212,7 @@ static saga_verdict adjust(saga_step *s)
 		    " AND state = 'reserved'",
 		    saga_subject(s), saga_this(s)))
 		return saga_reject(s, amend_refused, .why = "not reserved, or being amended");
-	saga_exec(s, "UPDATE line SET was = wanted, wanted = 0 WHERE saga = ?", saga_this(s));
+	saga_write(s, "UPDATE line SET was = wanted, wanted = 0 WHERE saga = ?", saga_this(s));
 	for (size_t i = 0; i < amend->lines_count; i++)
 		if (!raise(s, &amend->lines[i]))
 			return saga_reject(s, amend_refused, .why = WHY_STOCK);
@@ -222,7 +222,7 @@ static saga_verdict adjust(saga_step *s)
 static saga_verdict restore(saga_step *s)
 {
 	if (unlock(s) && is_live(s)) {
-		saga_exec(s, "UPDATE line SET wanted = was WHERE saga = ?", saga_this(s));
+		saga_write(s, "UPDATE line SET wanted = was WHERE saga = ?", saga_this(s));
 		give_back_surplus(s);
 	}
 	return saga_emit(s, stock_restored, .why = saga_on(s, payment_unadjusted)->why);
@@ -243,14 +243,14 @@ static saga_verdict open(saga_step *s)
 
 	if (goods->quantity < 0)
 		return saga_malformed(s, "a quantity below zero");
-	saga_exec(s, "INSERT INTO stock (sku, opened, free) VALUES (?, ?, ?)", goods->sku,
+	saga_write(s, "INSERT INTO stock (sku, opened, free) VALUES (?, ?, ?)", goods->sku,
 		goods->quantity, goods->quantity);
 	return saga_done(s);
 }
 
 static saga_verdict exclude(saga_step *s)
 {
-	saga_exec(s, "INSERT INTO excluded (country) VALUES (?)",
+	saga_write(s, "INSERT INTO excluded (country) VALUES (?)",
 		saga_on(s, exclude_country)->country);
 	return saga_done(s);
 }

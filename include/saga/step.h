@@ -235,6 +235,12 @@ SAGA_API saga_value saga_same(saga_value value);
 #define saga_exec(step, ...) saga_exec_sql(step, SAGA__SQL(__VA_ARGS__))
 
 /*
+ * The same, where nobody asks how many rows it changed. A server need not be waited for then, so
+ * that many writes cost one round trip; one that fails still takes all of the step back.
+ */
+#define saga_write(step, ...) saga_write_sql(step, SAGA__SQL(__VA_ARGS__))
+
+/*
  * Reads rows into an array of a SAGA_STRUCT, column by field, by name. A text, int64 or other
  * plain field must not meet an SQL NULL, an opt_ field may. Returns NULL and 0 rows after an error.
  *
@@ -256,6 +262,8 @@ SAGA_API saga_value saga_same(saga_value value);
 
 /* The same, as functions. */
 SAGA_API int64_t saga_exec_sql(saga_step *step, const char *sql,
+	const saga_value *values, size_t count);
+SAGA_API void saga_write_sql(saga_step *step, const char *sql,
 	const saga_value *values, size_t count);
 SAGA_API const void *saga_query_sql(saga_step *step, const saga_shape *shape, size_t *ret_count,
 	const char *sql, const saga_value *values, size_t count);

@@ -565,7 +565,7 @@ static bool next_move(struct saga__follow *follow, int64_t now, struct saga__fol
 	uint32_t number;
 	struct shard *shard;
 
-	if (follow->stop != RUNNING)
+	if (follow->stop != RUNNING || follow->held)
 		return false;
 	if (now >= follow->move_due) {
 		follow->move_due = INT64_MAX;
@@ -637,7 +637,9 @@ bool saga__follow_next(
 
 int64_t saga__follow_due(const struct saga__follow *follow)
 {
-	return follow->need_due < follow->move_due ? follow->need_due : follow->move_due;
+	int64_t move_due = follow->held ? INT64_MAX : follow->move_due;
+
+	return follow->need_due < move_due ? follow->need_due : move_due;
 }
 
 bool saga__follow_stopped(const struct saga__follow *follow)

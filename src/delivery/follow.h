@@ -29,8 +29,8 @@
  * - GONE beyond what we need: SAGA__FOLLOW_GONE, stopped and silent, so that it holds back nobody.
  *   A fresh stream (nothing was ever delivered) moves its start there instead.
  * - saga__follow_skip starts a stopped stream again where an operator says.
- * - Back pressure: with saga__follow_hold(true) nothing is delivered; what comes beyond `window` is
- *   forgotten and asked for later.
+ * - Back pressure: with saga__follow_hold(true) nothing is delivered, and no MOVE given; what comes
+ *   beyond `window` is forgotten and asked for later.
  */
 
 #include "../env.h"

@@ -173,13 +173,14 @@ static int catch_up(struct saga__lane *lane, saga_error *error)
 static int take_due(struct saga__lane *lane, saga_error *error)
 {
 	struct saga__batch *batch = &lane->batch;
-	int code;
+	int64_t dues[SAGA__STORE_SHARDS];
+	int code = saga__journal_dues(&lane->journal, lane->locked, lane->shard_count, dues, error);
 
-	for (size_t i = 0; i < lane->shard_count; i++) {
+	for (size_t i = 0; code == SAGA_OK && i < lane->shard_count; i++) {
 		struct saga__parked **rows;
 		size_t count;
 
-		if (lane->alone && lane->alone != i + 1)
+		if (dues[i] > batch->now || (lane->alone && lane->alone != i + 1))
 			continue;
 		code = saga__journal_due(&lane->journal, lane->locked[i].shard, batch->now,
 			lane->limit, &batch->arena, &rows, &count, error);
@@ -196,7 +197,7 @@ static int take_due(struct saga__lane *lane, saga_error *error)
 				return saga_error_set(error, code, "out of memory");
 		}
 	}
-	return SAGA_OK;
+	return code;
 }
 
 static int add_hand(struct saga__lane *lane, saga_error *error)
@@ -414,17 +415,15 @@ static void tell_committed(struct saga__lane *lane, struct saga__report *report)
 
 static int next_due(struct saga__lane *lane, int64_t *ret_due, saga_error *error)
 {
-	*ret_due = SAGA__NEVER;
-	for (size_t i = 0; i < lane->shard_count; i++) {
-		int64_t due;
-		int code =
-			saga__journal_next_due(&lane->journal, lane->locked[i].shard, &due, error);
+	int64_t dues[SAGA__STORE_SHARDS];
+	int code = saga__journal_dues(&lane->journal, lane->locked, lane->shard_count, dues, error);
 
-		if (code != SAGA_OK)
-			return code;
-		if (due < *ret_due)
-			*ret_due = due;
-	}
+	if (code != SAGA_OK)
+		return code;
+	*ret_due = SAGA__NEVER;
+	for (size_t i = 0; i < lane->shard_count; i++)
+		if (dues[i] < *ret_due)
+			*ret_due = dues[i];
 	return SAGA_OK;
 }
 
@@ -527,10 +526,11 @@ static size_t speed_up(struct saga__pace *pace, size_t most)
 }
 
 /*
- * One event alone that keeps losing is parked: no handler runs, their triggers come again, each in
- * a transaction of its own. No commit says which step it lost for: saga__attempts_with.
+ * One event alone that keeps losing, or can't be committed at all, is parked: no handler runs, their
+ * triggers come again, each in a transaction of its own. No commit says which step it lost for:
+ * saga__attempts_with.
  */
-static void fewer(struct saga__lane *lane, const saga_error *error, size_t tried)
+static void fewer(struct saga__lane *lane, int code, const saga_error *error, size_t tried)
 {
 	struct saga__batch *batch = &lane->batch;
 
@@ -538,9 +538,11 @@ static void fewer(struct saga__lane *lane, const saga_error *error, size_t tried
 	slow_down(lane->options.pace, lane->limit);
 	if (tried > 1)
 		return;
-	if (lane->failures >= CONTENTIONS_MOST && !batch->instead) {
+	if ((lane->failures >= CONTENTIONS_MOST || code == SAGA_REFUSED) && !batch->instead) {
 		batch->instead = SAGA__RETRIES;
-		batch->instead_text = "its transaction keeps losing";
+		batch->instead_text = code == SAGA_REFUSED
+			? "what it wrote was refused at the commit"
+			: "its transaction keeps losing";
 		saga__lane_log(lane, SAGA_WARNING, "batch.parked", error->text);
 	}
 	saga__lane_failed(lane, error, false);
@@ -573,7 +575,7 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 		break;
 	default:
 		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);
-		fewer(lane, error, tried);
+		fewer(lane, code, error, tried);
 		break;
 	}
 }

@@ -111,19 +111,22 @@ void saga__check_undo(struct saga__member *member, const struct saga_step *s)
 void saga__check_queues(struct saga__member *member)
 {
 	saga_participant *p = member->p;
-	size_t load = 0, queue = p->limits.queue;
+	size_t load = 0, queue = p->limits.queue, most = 2 * queue + p->limits.batch_events;
 
+	/* Beyond the limit come its own events, answers of calls, and positions to be moved. */
+	most += (size_t)p->limits.outside_calls;
+	for (const struct saga__following *f = p->followings; f; f = f->next)
+		most += 2 * (size_t)p->shards;
 	for (size_t i = 0; i < p->lane_count; i++)
 		load += saga__lane_load(&p->lanes[i]);
 	if (p->inbox_count > queue)
 		saga__sim_breach(member->sim,
 			"law 7: %s has %zu frames to read, and its limit is %zu", member->def.name,
 			p->inbox_count, queue);
-	/* Beyond the limit come its own events and answers of calls, which are bounded by it. */
-	if (load > 2 * queue + p->limits.batch_events + (size_t)p->limits.outside_calls)
+	if (load > most)
 		saga__sim_breach(member->sim,
 			"law 7: %s has %zu items in work, and its limit is %zu", member->def.name,
-			load, queue);
+			load, most);
 }
 
 /* ---- rest ---- */

@@ -78,6 +78,7 @@ struct saga__shard {
 	unsigned shard;
 	uint64_t seq;
 	saga_id last;
+	uint64_t stored_seq, stored_own; /* as the row was when it was locked */
 };
 
 struct saga__counts {

@@ -100,6 +100,19 @@ int64_t saga_exec_sql(saga_step *step, const char *sql, const saga_value *values
 	return changed;
 }
 
+void saga_write_sql(saga_step *step, const char *sql, const saga_value *values, size_t count)
+{
+	const saga_statement statement = { sql, values, count };
+	saga_error error;
+	int code;
+
+	if (!may_run(step, true, sql))
+		return;
+	code = step->batch->store_ops->run(step->batch->store, &statement, 1, NULL, &error);
+	if (code != SAGA_OK)
+		(void)saga__step_fail(step, code, "%s", error.text);
+}
+
 /* ---- rows into structs ---- */
 
 struct reading {

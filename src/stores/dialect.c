@@ -23,6 +23,7 @@ static const struct saga__dialect dialects[] = {
 		.bytes = "BYTEA",
 		.text = "TEXT",
 		.keyed = "",
+		.locking = STREAM_ROW " FOR UPDATE",
 		/* "saga"; IF NOT EXISTS alone does not keep two from making the same. */
 		.alone = "SELECT pg_advisory_xact_lock(1935763297)",
 		.durable = "SELECT CASE WHEN current_setting('fsync') = 'on'"

@@ -5,6 +5,9 @@
 
 #include <saga/plugin.h>
 
+/* What a batch must know of a stream. */
+#define STREAM_ROW "SELECT seq, last, own FROM saga_stream WHERE shard = ?"
+
 /* Words of a schema, and what stands for them. */
 struct saga__dialect {
 	saga_dialect dialect;
@@ -13,6 +16,7 @@ struct saga__dialect {
 	const char *text;    /* SAGA_TEXT: of any length */
 	const char *keyed;   /* behind a table that lives in its primary key */
 	bool locks_by_begin; /* `begin` takes the only writer's lock */
+	const char *locking; /* STREAM_ROW, with its row's lock; NULL: an UPDATE takes that */
 	const char *alone;   /* lets one transaction at a time make tables; NULL: `begin` does */
 	const char *durable; /* one integer: 0 if commits are not durable; NULL: they are */
 	const char *clock;   /* one integer, ms since 1970; NULL: the process's own clock */

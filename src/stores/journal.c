@@ -111,17 +111,40 @@ int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size
 	return SAGA_OK;
 }
 
+static int take_min(void *context, size_t i, const char *const *names, const saga_value *columns,
+	size_t column_count)
+{
+	(void)names, (void)column_count;
+	if (columns[0].kind == SAGA_VALUE_INT64)
+		((int64_t *)context)[i] = columns[0].as.int64;
+	return SAGA_OK;
+}
+
+int saga__journal_dues(struct saga__journal *j, const struct saga__shard *shards, size_t count,
+	int64_t *ret_dues, saga_error *error)
+{
+	saga_statement statements[SAGA__STORE_SHARDS];
+	saga_value values[SAGA__STORE_SHARDS];
+	int64_t dues[SAGA__STORE_SHARDS];
+	saga_sink sink = { take_min, NULL, dues };
+	int code;
+
+	for (size_t i = 0; i < count; i++) {
+		dues[i] = SAGA__NEVER;
+		values[i] = saga_int64(shards[i].shard);
+		statements[i] =
+			(saga_statement){ "SELECT MIN(due) AS due FROM saga_parked WHERE shard = ?",
+				&values[i], 1 };
+	}
+	if ((code = j->ops->run(j->store, statements, count, &sink, error)) == SAGA_OK)
+		memcpy(ret_dues, dues, count * sizeof *dues);
+	return code;
+}
+
 int saga__journal_next_due(
 	struct saga__journal *j, unsigned shard, int64_t *ret_due, saga_error *error)
 {
-	const saga_value values[] = { saga_int64(shard) };
-	struct saga__one one;
-	int code = saga__journal_one(j, "SELECT MIN(due) AS due FROM saga_parked WHERE shard = ?",
-		values, 1, &one, error);
-
-	if (code == SAGA_OK)
-		*ret_due = one.found && !one.is_null ? one.number : SAGA__NEVER;
-	return code;
+	return saga__journal_dues(j, &(struct saga__shard){ .shard = shard }, 1, ret_due, error);
 }
 
 int saga__journal_revive_calls(
@@ -146,6 +169,8 @@ static int take_lock(void *context, size_t i, const char *const *names, const sa
 	(void)names, (void)column_count;
 	locking->shards[i].seq = (uint64_t)columns[0].as.int64;
 	locking->shards[i].last = saga__id_in(&columns[1]);
+	locking->shards[i].stored_seq = locking->shards[i].seq;
+	locking->shards[i].stored_own = (uint64_t)columns[2].as.int64;
 	return SAGA_OK;
 }
 
@@ -164,10 +189,10 @@ int saga__journal_lock(
 			(saga_statement){ "UPDATE saga_stream SET seq = seq WHERE shard = ?",
 				&values[i], 1 };
 	}
-	if (count && !j->dialect->locks_by_begin)
+	if (count && !j->dialect->locks_by_begin && !j->dialect->locking)
 		code = j->ops->run(j->store, statements, count, NULL, error);
 	for (size_t i = 0; i < count; i++)
-		statements[i].sql = "SELECT seq, last FROM saga_stream WHERE shard = ?";
+		statements[i].sql = j->dialect->locking ? j->dialect->locking : STREAM_ROW;
 	return code == SAGA_OK && count ? j->ops->run(j->store, statements, count, &sink, error)
 					: code;
 }

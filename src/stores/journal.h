@@ -89,6 +89,10 @@ int saga__journal_due(struct saga__journal *journal, unsigned shard, int64_t now
 int saga__journal_next_due(
 	struct saga__journal *journal, unsigned shard, int64_t *ret_due, saga_error *error);
 
+/* The same for some shards at once; untouched if it fails. */
+int saga__journal_dues(struct saga__journal *journal, const struct saga__shard *shards,
+	size_t count, int64_t *ret_dues, saga_error *error);
+
 /* Calls that a process that is gone was making are due now. */
 int saga__journal_revive_calls(
 	struct saga__journal *journal, unsigned shard, int64_t now, saga_error *error);

@@ -278,66 +278,100 @@ static void write_parked(struct writing *w, const struct saga__batch *batch)
 static void write_streams(struct writing *w, const struct saga__batch *batch, const uint64_t *own)
 {
 	for (size_t i = 0; i < batch->locked_count; i++) {
-		saga_value *v = add(
-			w, "UPDATE saga_stream SET seq = ?, last = ?, own = ? WHERE shard = ?", 4);
+		const struct saga__shard *shard = &batch->locked[i];
+		/* Another instance may have come further: what it did need not be read again. */
+		uint64_t upto = own[i] > shard->stored_own ? own[i] : shard->stored_own;
+		saga_value *v;
+
+		if (shard->seq == shard->stored_seq && upto == shard->stored_own)
+			continue;
+		v = add(w, "UPDATE saga_stream SET seq = ?, last = ?, own = ? WHERE shard = ?", 4);
 
 		if (!v)
 			return;
 		v[0] = saga_int64((int64_t)batch->locked[i].seq);
 		v[1] = saga_uuid(batch->locked[i].last);
-		v[2] = saga_int64((int64_t)own[i]);
+		v[2] = saga_int64((int64_t)upto);
 		v[3] = saga_int64(batch->locked[i].shard);
 	}
 }
 
-static void count_changed(void *context, size_t i, int64_t changed)
-{
-	(void)i;
-	*(int64_t *)context = changed;
-}
-
-static int write_wakes(
-	struct saga__journal *j, struct saga__batch *batch, bool *ret_woken, saga_error *error)
+static void write_wakes(struct writing *w, const struct saga__batch *batch)
 {
 	for (const struct saga__wake *wake = batch->wakes; wake; wake = wake->next) {
-		const saga_value v[] = { saga_int64(batch->now), saga_uuid(wake->saga),
-			saga_text(wake->behind) };
-		const saga_statement statement = {
+		saga_value *v = add(w,
 			"UPDATE saga_parked SET due = ?, kind = 'retry', behind = ''"
 			" WHERE saga = ? AND behind = ? AND kind = 'behind'",
-			v, 3
-		};
-		int64_t changed = 0;
-		saga_sink sink = { NULL, count_changed, &changed };
-		int code = j->ops->run(j->store, &statement, 1, &sink, error);
+			3);
 
-		if (code != SAGA_OK)
-			return code;
-		if (changed)
-			*ret_woken = true;
+		if (!v)
+			return;
+		v[0] = saga_int64(batch->now);
+		v[1] = saga_uuid(wake->saga);
+		v[2] = saga_text(wake->behind);
 	}
-	return SAGA_OK;
 }
 
-static int write_move(struct saga__journal *j, const struct saga__move *move, saga_error *error)
+static void put_move(saga_value *v, const struct saga__move *move)
 {
-	const saga_value v[] = { saga_int64((int64_t)move->seq), saga_uuid(move->id),
-		saga_uuid(move->source->stream.store), saga_int64(move->source->stream.shard),
-		saga_int64(move->shard), saga_text(move->source->owner) };
-	saga_statement statement = { "UPDATE saga_position SET seq = ?, id = ?"
-				     " WHERE stream = ? AND stream_shard = ? AND shard = ?",
-		v, 5 };
-	int64_t changed = 0;
-	saga_sink sink = { NULL, count_changed, &changed };
-	int code = j->ops->run(j->store, &statement, 1, &sink, error);
+	v[0] = saga_int64((int64_t)move->seq);
+	v[1] = saga_uuid(move->id);
+	v[2] = saga_uuid(move->source->stream.store);
+	v[3] = saga_int64(move->source->stream.shard);
+	v[4] = saga_int64(move->shard);
+}
 
-	if (code != SAGA_OK || changed)
-		return code;
-	statement = (saga_statement){ "INSERT INTO saga_position"
-				      " (seq, id, stream, stream_shard, shard, owner)"
-				      " VALUES (?, ?, ?, ?, ?, ?)",
-		v, 6 };
-	return j->ops->run(j->store, &statement, 1, NULL, error);
+static void write_moves(struct writing *w, const struct saga__move *moves, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		saga_value *v = add(w,
+			"UPDATE saga_position SET seq = ?, id = ?"
+			" WHERE stream = ? AND stream_shard = ? AND shard = ?",
+			5);
+
+		if (!v)
+			return;
+		put_move(v, &moves[i]);
+	}
+}
+
+/* Of what was written, the statements that somebody asks whether they changed a row. */
+struct asking {
+	size_t wakes, moves, end; /* where each begins */
+	bool woken;
+	bool *moved;
+};
+
+static void count_changed(void *context, size_t i, int64_t changed)
+{
+	struct asking *asking = context;
+
+	if (i >= asking->wakes && i < asking->moves && changed)
+		asking->woken = true;
+	if (i >= asking->moves && i < asking->end)
+		asking->moved[i - asking->moves] = changed > 0;
+}
+
+/* The first of a stream's events for a shard: it has no row yet. */
+static int add_positions(struct saga__journal *j, const struct saga__move *moves, size_t count,
+	const bool *moved, saga_error *error)
+{
+	int code = SAGA_OK;
+
+	for (size_t i = 0; code == SAGA_OK && i < count; i++) {
+		saga_value v[6];
+		const saga_statement statement = { "INSERT INTO saga_position"
+						   " (seq, id, stream, stream_shard, shard, owner)"
+						   " VALUES (?, ?, ?, ?, ?, ?)",
+			v, 6 };
+
+		if (moved[i])
+			continue;
+		put_move(v, &moves[i]);
+		v[5] = saga_text(moves[i].source->owner);
+		code = j->ops->run(j->store, &statement, 1, NULL, error);
+	}
+	return code;
 }
 
 static size_t count_all(const struct saga__batch *batch)
@@ -351,31 +385,44 @@ static size_t count_all(const struct saga__batch *batch)
 	for (const struct saga__parking *parking = batch->parkings; parking;
 		parking = parking->next)
 		count++;
+	for (const struct saga__wake *wake = batch->wakes; wake; wake = wake->next)
+		count++;
 	return count;
 }
 
 int saga__journal_write(struct saga__journal *j, struct saga__batch *batch, const uint64_t *own,
 	const struct saga__move *moves, size_t move_count, bool *ret_woken, saga_error *error)
 {
-	struct writing w = { .journal = j, .arena = &batch->arena, .room = count_all(batch) };
+	struct writing w = {
+		.journal = j, .arena = &batch->arena, .room = count_all(batch) + move_count
+	};
+	struct asking asking = { .woken = false };
+	saga_sink sink = { NULL, count_changed, &asking };
+	bool asks;
 	int code;
 
 	*ret_woken = false;
-	if (!(w.statements = saga__arena_alloc(w.arena, (w.room + 1) * sizeof *w.statements)))
+	w.statements = saga__arena_alloc(w.arena, (w.room + 1) * sizeof *w.statements);
+	asking.moved = saga__arena_calloc(w.arena, move_count + 1, sizeof *asking.moved);
+	if (!w.statements || !asking.moved)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	write_slots(&w, batch);
 	write_outbox(&w, batch);
 	write_parked(&w, batch);
 	write_streams(&w, batch, own);
+	asking.wakes = w.count;
+	write_wakes(&w, batch);
+	asking.moves = w.count;
+	write_moves(&w, moves, move_count);
+	asking.end = w.count;
 	if (w.code != SAGA_OK)
 		return saga_error_set(error, w.code, "out of memory");
-	if (w.count &&
-		(code = j->ops->run(j->store, w.statements, w.count, NULL, error)) != SAGA_OK)
+	if (!w.count)
+		return SAGA_OK;
+	asks = asking.end > asking.wakes;
+	code = j->ops->run(j->store, w.statements, w.count, asks ? &sink : NULL, error);
+	if (code != SAGA_OK)
 		return code;
-	if ((code = write_wakes(j, batch, ret_woken, error)) != SAGA_OK)
-		return code;
-	for (size_t i = 0; i < move_count; i++)
-		if ((code = write_move(j, &moves[i], error)) != SAGA_OK)
-			return code;
-	return SAGA_OK;
+	*ret_woken = asking.woken;
+	return add_positions(j, moves, move_count, asking.moved, error);
 }

@@ -384,6 +384,15 @@ static void take_done(struct answering *a, const struct saga__pg_sent *sent, PGr
 		changes ? (int64_t)strtoll(PQcmdTuples(result), NULL, 10) : 0);
 }
 
+/* A mark that was not made must not be gone back to: there may be an older one of that name. */
+static void did_not_happen(struct saga__pg *pg, const struct saga__pg_sent *sent)
+{
+	if (sent->kind == PREPARE)
+		saga__pg_cache_forget(&pg->cache, sent->number);
+	if (sent->kind == RUN && sent->sql == pg->own[SAGA__PG_MARK])
+		pg->marked = false;
+}
+
 static void take_result(struct answering *a, const struct saga__pg_sent *sent, PGresult *result)
 {
 	switch (PQresultStatus(result)) {
@@ -402,8 +411,7 @@ static void take_result(struct answering *a, const struct saga__pg_sent *sent, P
 	case PGRES_PIPELINE_SYNC:
 		break;
 	case PGRES_PIPELINE_ABORTED:
-		if (sent->kind == PREPARE)
-			saga__pg_cache_forget(&a->pg->cache, sent->number);
+		did_not_happen(a->pg, sent);
 		break;
 	case PGRES_COPY_IN:
 	case PGRES_COPY_OUT:
@@ -414,8 +422,7 @@ static void take_result(struct answering *a, const struct saga__pg_sent *sent, P
 				SAGA_REFUSED, sent->sql, a->error, "COPY goes by saga_native only");
 		break;
 	default:
-		if (sent->kind == PREPARE)
-			saga__pg_cache_forget(&a->pg->cache, sent->number);
+		did_not_happen(a->pg, sent);
 		take_failure(a, sent, result);
 		break;
 	}

@@ -23,7 +23,7 @@ static void put_script(const char *sql)
 
 int schema(const struct arguments *arguments)
 {
-	const struct saga__dialect *dialect = saga__dialect_of(arguments->dialect);
+	const struct saga__dialect *dialect = saga__dialect_of((saga_dialect)arguments->dialect);
 	char *script = dialect ? saga__journal_layout(dialect) : NULL;
 
 	if (!dialect)

@@ -1,6 +1,7 @@
 #include "counting_store.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct store {
 	const saga_store_ops *ops;
@@ -26,10 +27,11 @@ static int open_store(const saga_store_options *options, void **ret_store, saga_
 
 	if (!store)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
-	store->ops = saga_store_builtin("sqlite");
+	store->ops = saga_store_builtin(
+		strncmp(options->url, "sqlite:", 7) == 0 ? "sqlite" : "postgres");
 	store->counting = options->context;
 	code = store->ops ? store->ops->open(options, &store->inner, error)
-			  : saga_error_set(error, SAGA_UNSUPPORTED, "no sqlite in this build");
+			  : saga_error_set(error, SAGA_UNSUPPORTED, "no such store in this build");
 	if (code != SAGA_OK) {
 		free(store);
 		return code;
@@ -45,6 +47,7 @@ static int run(void *handle, const saga_statement *statements, size_t many, saga
 
 	count(&store->counting->statements, many);
 	count(&store->counting->round_trips, 1);
+	count(&store->counting->waits, sink || !many || !statements->value_count);
 	return store->ops->run(store->inner, statements, many, sink, error);
 }
 
@@ -60,6 +63,7 @@ static int commit(void *handle, saga_error *error)
 	struct store *store = handle;
 	int code = store->ops->commit(store->inner, error);
 
+	count(&store->counting->waits, 1);
 	if (code == SAGA_OK)
 		count(&store->counting->commits, 1);
 	ended(store, code == SAGA_OK);
@@ -70,6 +74,7 @@ static void rollback(void *handle)
 {
 	struct store *store = handle;
 
+	count(&store->counting->waits, 1);
 	store->ops->rollback(store->inner);
 	ended(store, false);
 }
@@ -86,7 +91,7 @@ static int release(void *handle, saga_error *error)
 {
 	struct store *store = handle;
 
-	return store->ops->release(store->inner, error);
+	return store->ops->release ? store->ops->release(store->inner, error) : SAGA_OK;
 }
 
 static int back(void *handle, saga_error *error)
@@ -125,21 +130,23 @@ static void close_store(void *handle)
 	free(store);
 }
 
-const saga_store_ops counting_store = {
-	.size = sizeof(saga_store_ops),
+#define SLOTS \
+	.open = open_store, .run = run, .begin = begin, .commit = commit, .rollback = rollback, \
+	.mark = mark, .release = release, .back = back, .in_transaction = in_transaction, \
+	.native = native, .interrupt = interrupt, .close = close_store,
+
+static const saga_store_ops counting_sqlite = { .size = sizeof(saga_store_ops),
 	.schemes = "sqlite",
 	.dialect = SAGA_SQLITE,
 	.writers = 1,
-	.open = open_store,
-	.run = run,
-	.begin = begin,
-	.commit = commit,
-	.rollback = rollback,
-	.mark = mark,
-	.release = release,
-	.back = back,
-	.in_transaction = in_transaction,
-	.native = native,
-	.interrupt = interrupt,
-	.close = close_store,
-};
+	SLOTS };
+
+static const saga_store_ops counting_postgres = { .size = sizeof(saga_store_ops),
+	.schemes = "postgres postgresql",
+	.dialect = SAGA_POSTGRESQL,
+	SLOTS };
+
+const saga_store_ops *counting_ops(const char *url)
+{
+	return strncmp(url, "sqlite:", 7) == 0 ? &counting_sqlite : &counting_postgres;
+}

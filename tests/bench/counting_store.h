@@ -1,7 +1,7 @@
 #ifndef COUNTING_STORE_H
 #define COUNTING_STORE_H
 
-/* SQLite's store, and how often it was asked for what. One counter a participant. */
+/* A store, and how often it was asked for what. One counter a participant. */
 
 #include <saga/plugin.h>
 
@@ -11,6 +11,7 @@ struct counting {
 	atomic_uint_fast64_t commits;
 	atomic_uint_fast64_t statements;
 	atomic_uint_fast64_t round_trips;
+	atomic_uint_fast64_t waits; /* for a server that need not be waited for */
 	atomic_uint_fast64_t marks;
 
 	/* NULL: nobody asks. On the lane's thread, after a transaction was committed or not. */
@@ -18,7 +19,7 @@ struct counting {
 	void *user;
 };
 
-/* Its store_context is a struct counting. */
-extern const saga_store_ops counting_store;
+/* For a store's URL; its store_context is a struct counting. */
+const saga_store_ops *counting_ops(const char *url);
 
 #endif

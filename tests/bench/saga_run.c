@@ -16,7 +16,6 @@ enum {
 };
 
 struct seat {
-	struct saga_order_user user; /* first: the handlers' `user` is the seat */
 	struct flow *flow;
 	saga_participant *participant;
 	struct counting counting;
@@ -112,7 +111,8 @@ static void submit_more(struct flow *flow)
 	saga_error error;
 
 	while (flow->started && !flow->stopping && flow->submitted < flow->run->count &&
-		flow->submitted - fulfilled < BENCH_WINDOW) {
+		flow->submitted - fulfilled <
+			(flow->run->window ? flow->run->window : BENCH_WINDOW)) {
 		int code = submit_order(flow, &flow->run->orders[flow->submitted], &error);
 
 		if (code == SAGA_BUSY)
@@ -133,20 +133,21 @@ static void on_moved(uv_async_t *handle)
 
 /* ---- watching ---- */
 
-static void count_all(struct flow *flow, uint64_t *ret_commits, uint64_t *ret_statements)
+static void count_all(struct flow *flow, struct bench_result *to)
 {
-	*ret_commits = *ret_statements = 0;
+	to->commits = to->statements = to->round_trips = 0;
 	for (size_t i = 0; i < BENCH_SERVICES; i++) {
 		const struct counting *counting = &flow->seats[i].counting;
 
-		*ret_commits += atomic_load(&counting->commits);
-		*ret_statements += atomic_load(&counting->statements);
+		to->commits += atomic_load(&counting->commits);
+		to->statements += atomic_load(&counting->statements);
+		to->round_trips += atomic_load(&counting->waits);
 	}
 }
 
 static void start_clock(struct flow *flow)
 {
-	count_all(flow, &flow->from.commits, &flow->from.statements);
+	count_all(flow, &flow->from);
 	flow->from.cpu = bench_cpu_seconds();
 	flow->from.seconds = bench_seconds();
 }
@@ -157,9 +158,10 @@ static void stop_clock(struct flow *flow)
 
 	result->seconds = bench_seconds() - flow->from.seconds;
 	result->cpu = bench_cpu_seconds() - flow->from.cpu;
-	count_all(flow, &result->commits, &result->statements);
+	count_all(flow, result);
 	result->commits -= flow->from.commits;
 	result->statements -= flow->from.statements;
+	result->round_trips -= flow->from.round_trips;
 	atomic_store(&flow->done, true);
 }
 
@@ -167,7 +169,7 @@ static void stop_clock(struct flow *flow)
 static void batch_ended(void *user, bool committed)
 {
 	struct flow *flow = user;
-	size_t *fulfilled = &flow->seats[BENCH_ORDER].user.fulfilled_in_batch;
+	size_t *fulfilled = &saga_fulfilled_in_batch;
 	size_t before = 0;
 
 	if (committed)
@@ -228,14 +230,37 @@ static void log_warnings(void *user, const saga_log *log)
 		saga_log_stderr(user, log);
 }
 
+static int open_participant(struct flow *flow, enum bench_service service, const char *url)
+{
+	struct seat *seat = &flow->seats[service];
+	saga_error error;
+	int code = saga_open(saga_services[service],
+		SAGA_OPTIONS(.store = url, .store_ops = counting_ops(url),
+			.store_context = &seat->counting, .transport = "inproc://bench",
+			.transport_context = flow->hub, .followers = saga_followers[service],
+			.lanes = flow->run->lanes    ? (int)flow->run->lanes
+				: flow->run->threads ? 1
+						     : 0,
+			.loop = &flow->loop,
+			.limits = SAGA_LIMITS(.queue = 2 * BENCH_WINDOW,
+				.batch_events = flow->run->batch, .window = BENCH_WINDOW),
+			.user = seat, .log = log_warnings, .stopped = stopped),
+		&seat->participant, &error);
+
+	if (code != SAGA_OK)
+		fail(flow, bench_service_names[service], error.text);
+	return code;
+}
+
 static int open_seat(struct flow *flow, enum bench_service service)
 {
 	struct seat *seat = &flow->seats[service];
 	struct hand_store store;
 	char path[4096], url[sizeof path + 8];
-	saga_error error;
 
 	seat->flow = flow;
+	if (flow->run->urls)
+		return open_participant(flow, service, flow->run->urls[service]);
 	bench_rows_path(flow->run, service, path, sizeof path);
 	hand_store_open(&store, path);
 	bench_rows_make(&store, service);
@@ -245,19 +270,7 @@ static int open_seat(struct flow *flow, enum bench_service service)
 	if (flow->failed)
 		return -1;
 	snprintf(url, sizeof url, "sqlite:%s", path);
-	int code = saga_open(saga_services[service],
-		SAGA_OPTIONS(.store = url, .store_ops = &counting_store,
-			.store_context = &seat->counting, .transport = "inproc://bench",
-			.transport_context = flow->hub, .followers = saga_followers[service],
-			.lanes = flow->run->threads ? 1 : 0, .loop = &flow->loop,
-			.limits = SAGA_LIMITS(.queue = 2 * BENCH_WINDOW,
-				.batch_events = flow->run->batch, .window = BENCH_WINDOW),
-			.user = seat, .log = log_warnings, .stopped = stopped),
-		&seat->participant, &error);
-
-	if (code != SAGA_OK)
-		fail(flow, bench_service_names[service], error.text);
-	return code;
+	return open_participant(flow, service, url);
 }
 
 static int open_seats(struct flow *flow)
@@ -327,7 +340,7 @@ int saga_run_shop(
 	}
 	flow->run = run;
 	run_loop(flow);
-	for (size_t i = 0; !flow->failed && i < BENCH_SERVICES; i++)
+	for (size_t i = 0; !flow->failed && i < BENCH_SERVICES && !run->urls; i++)
 		check(flow, (enum bench_service)i);
 	memcpy(ret_text, flow->text, BENCH_TEXT);
 	*ret_result = flow->result;

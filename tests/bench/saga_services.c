@@ -1,15 +1,17 @@
 #include "saga_services.h"
 
+_Thread_local size_t saga_fulfilled_in_batch;
+
 /* ---- order ---- */
 
 static saga_verdict place(saga_step *s)
 {
 	const struct place_order *wish = saga_on(s, place_order);
 
-	saga_exec(
+	saga_write(
 		s, ROWS_PLACE, saga_this(s), wish->ref, wish->customer, wish->country, wish->total);
 	for (size_t i = 0; i < wish->lines_count; i++)
-		saga_exec(s, ROWS_LINE, saga_this(s), wish->lines[i].sku, wish->lines[i].quantity);
+		saga_write(s, ROWS_LINE, saga_this(s), wish->lines[i].sku, wish->lines[i].quantity);
 	saga_after(s, BENCH_PAY_WITHIN_MS, order_expired);
 	return saga_emit(s, order_placed, .customer = wish->customer, .country = wish->country,
 		.total = wish->total, .lines = wish->lines, .lines_count = wish->lines_count);
@@ -17,16 +19,14 @@ static saga_verdict place(saga_step *s)
 
 static saga_verdict unplace(saga_step *s)
 {
-	saga_exec(s, "UPDATE orders SET state = 'cancelled' WHERE saga = ?", saga_this(s));
+	saga_write(s, "UPDATE orders SET state = 'cancelled' WHERE saga = ?", saga_this(s));
 	return saga_emit(s, order_cancelled);
 }
 
 static saga_verdict fulfil(saga_step *s)
 {
-	struct saga_order_user *user = saga_user(s);
-
 	if (saga_exec(s, ROWS_FULFIL, saga_this(s)))
-		user->fulfilled_in_batch++;
+		saga_fulfilled_in_batch++;
 	return saga_emit(s, order_fulfilled);
 }
 
@@ -51,13 +51,13 @@ static saga_verdict reserve(saga_step *s)
 {
 	const struct order_placed *placed = saga_on(s, order_placed);
 
-	saga_exec(s, ROWS_PARCEL, saga_this(s), placed->country);
+	saga_write(s, ROWS_PARCEL, saga_this(s), placed->country);
 	for (size_t i = 0; i < placed->lines_count; i++) {
 		const struct line *one = &placed->lines[i];
 
 		if (!saga_exec(s, ROWS_TAKE, one->quantity, one->sku, one->quantity))
 			return saga_reject(s, stock_rejected, .why = "not enough is free");
-		saga_exec(s, ROWS_HOLD, saga_this(s), one->sku, one->quantity);
+		saga_write(s, ROWS_HOLD, saga_this(s), one->sku, one->quantity);
 	}
 	return saga_emit(s, stock_reserved, .customer = placed->customer, .total = placed->total);
 }
@@ -68,10 +68,10 @@ static saga_verdict release(saga_step *s)
 	const struct line *lines = saga_query(s, line, &count, ROWS_HELD, saga_this(s));
 
 	for (size_t i = 0; i < count; i++)
-		saga_exec(s, "UPDATE stock SET free = free + ? WHERE sku = ?", lines[i].quantity,
+		saga_write(s, "UPDATE stock SET free = free + ? WHERE sku = ?", lines[i].quantity,
 			lines[i].sku);
-	saga_exec(s, "DELETE FROM line WHERE saga = ?", saga_this(s));
-	saga_exec(s, "UPDATE parcel SET state = 'released' WHERE saga = ?", saga_this(s));
+	saga_write(s, "DELETE FROM line WHERE saga = ?", saga_this(s));
+	saga_write(s, "UPDATE parcel SET state = 'released' WHERE saga = ?", saga_this(s));
 	return saga_emit(s, stock_released);
 }
 
@@ -82,7 +82,7 @@ static saga_verdict ship(saga_step *s)
 
 	if (saga_query_int64(s, 0, ROWS_CARRIER, saga_this(s)) != 1)
 		return saga_reject(s, shipment_refused, .why = "the carrier does not go there");
-	saga_exec(s, ROWS_SHIP, saga_this(s));
+	saga_write(s, ROWS_SHIP, saga_this(s));
 	lines = saga_query(s, line, &count, ROWS_HELD, saga_this(s));
 	return saga_emit(s, shipment_created, .lines = lines, .lines_count = count);
 }
@@ -131,7 +131,7 @@ static saga_verdict charge(saga_step *s)
 	const struct stock_reserved *reserved = saga_on(s, stock_reserved);
 	const struct provider_said *said = saga_told(s, provider_said);
 
-	saga_exec(s, ROWS_CHARGE, saga_this(s), reserved->total, said->receipt);
+	saga_write(s, ROWS_CHARGE, saga_this(s), reserved->total, said->receipt);
 	return saga_emit(s, payment_charged, .receipt = said->receipt, .total = reserved->total);
 }
 
@@ -142,7 +142,7 @@ static saga_verdict call_refund(saga_call *c)
 
 static saga_verdict refund(saga_step *s)
 {
-	saga_exec(s, "UPDATE charge SET cents = 0 WHERE saga = ?", saga_this(s));
+	saga_write(s, "UPDATE charge SET cents = 0 WHERE saga = ?", saga_this(s));
 	return saga_emit(s, payment_refunded);
 }
 

@@ -33,9 +33,7 @@ SAGA_BARE_EVENT(payment_refunded, "payment.refunded", 1);
 extern const saga_participant_def *const saga_services[BENCH_SERVICES];
 extern const char *const *const saga_followers[BENCH_SERVICES];
 
-/* The `user` of the order service's options. */
-struct saga_order_user {
-	size_t fulfilled_in_batch; /* the lane's thread */
-};
+/* By the order service's batch that runs on this lane's thread. */
+extern _Thread_local size_t saga_fulfilled_in_batch;
 
 #endif

@@ -59,8 +59,11 @@ struct bench_run {
 	const char *directory;
 	const struct bench_order *orders;
 	size_t count;
-	size_t batch; /* the most steps in one transaction, at most BENCH_BATCH */
-	bool threads; /* one a service */
+	size_t batch;            /* the most steps in one transaction, at most BENCH_BATCH */
+	bool threads;            /* one a service */
+	const char *const *urls; /* of stores whose rows are there; NULL: files of its own */
+	size_t lanes;            /* a service; 0: as `threads` says */
+	size_t window;           /* 0: BENCH_WINDOW */
 };
 
 /* From the first order to the last commit: without making schemas and closing. */
@@ -69,6 +72,7 @@ struct bench_result {
 	double cpu; /* seconds of all threads, user and system */
 	uint64_t commits;
 	uint64_t statements;
+	uint64_t round_trips; /* of libsaga on a server */
 };
 
 /*

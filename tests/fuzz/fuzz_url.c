@@ -6,6 +6,10 @@
 
 #include <saga/saga.h>
 
+#include "saga_config.h"
+#ifdef SAGA_HAVE_POSTGRES
+#include "stores/postgres_settings.h"
+#endif
 #include "stores/sqlite_settings.h"
 
 SAGA_BARE_EVENT(heard, "heard", 1);
@@ -65,6 +69,23 @@ static void check_settings(const char *text)
 	saga__url_free(&settings.url);
 }
 
+#ifdef SAGA_HAVE_POSTGRES
+static void check_postgres(const char *text)
+{
+	const saga_store_options options = { .url = text, .timeout_ms = 10000 };
+	struct saga__pg_settings settings = { .begin = NULL };
+	saga_error error = { .code = SAGA_OK };
+	int code = saga__pg_settings_read(&options, &settings, &error);
+
+	if (code != SAGA_OK) {
+		check_refused(code, &error);
+		return;
+	}
+	HOLDS(*settings.begin && settings.timeout_ms > 0);
+	saga__pg_settings_free(&settings);
+}
+#endif
+
 static void check_open(const char *store, const char *transport, const char *const *followers)
 {
 	saga_participant *opened = NULL;
@@ -107,6 +128,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_url(lines[0]);
 	check_settings(lines[0]);
+#ifdef SAGA_HAVE_POSTGRES
+	check_postgres(lines[0]);
+#endif
 	check_id(lines[0]);
 	check_open(lines[0], lines[1], lines[1] ? &lines[2] : NULL);
 	free(text);

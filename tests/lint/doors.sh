@@ -44,7 +44,7 @@ calls+='|rand|srand|rand_r|random|srandom|drand48|arc4random[a-z_]*|getrandom|ge
 calls+='|getenv|secure_getenv|setenv|system|popen|fork|signal|sigaction|exit|_exit|abort|atexit'
 calls+='|fopen|open|read|write|close|remove|rename|printf|puts|putchar|fprintf|perror'
 calls+='|(uv|pthread|thrd|mtx|cnd|tss|sqlite3|json|nng|natsConnection|PQ)_?[a-z_0-9]*'
-core=$(directory src/event; directory src/step; directory src/delivery)
+core=$(directory src/event; directory src/step; directory src/delivery; directory src/sim)
 
 # json_ is ours too (src/event/json_read.c owns jansson), hence the exception below.
 if found=$(hits "(^|[^A-Za-z0-9_>.])($calls) *\(" $core |
@@ -65,6 +65,10 @@ complain 'an include that points the wrong way' \
 	"$(up 'delivery|participant|transports|tool')" $(directory src/step)
 complain 'an include that points the wrong way' \
 	"$(up 'participant|transports|tool')" $(directory src/stores)
+complain 'an include that points the wrong way' "$(up 'transports|tool')" $(directory src/sim)
+for inside in event delivery step stores participant tool; do
+	complain 'nothing but a test knows the simulator' "$(up sim)" $(directory src/$inside)
+done
 complain 'a transport knows plugin.h only' \
 	"$(up 'event|step|delivery|participant|stores|tool')" $(directory transports)
 

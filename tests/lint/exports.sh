@@ -10,7 +10,9 @@ trap 'rm -f "$declared" "$exported"' EXIT
 
 # Before every function stands what SAGA_API makes; what follows up to a bracket ends in its name.
 api='__attribute__\(\(__visibility__\("default"\)\)\)'
-printf '#include <saga/saga.h>\n#include <saga/plugin.h>\n' |
+sim=
+nm -D --defined-only "$3" | grep saga_sim_new >/dev/null && sim='#include <saga/sim.h>\n'
+printf '#include <saga/saga.h>\n#include <saga/plugin.h>\n'"$sim" |
 	gcc -std=c11 -Iinclude -E -P -x c - | tr '\n' ' ' | grep -oE "$api [^;(]*\(" |
 	grep -oE '[a-z0-9_]+ *\($' | tr -d ' (' | LC_ALL=C sort -u >"$declared"
 nm -D --defined-only "$3" | awk '$2 ~ /[TDBRVW]/ { print $3 }' | sed 's/@.*//' |

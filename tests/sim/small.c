@@ -178,11 +178,11 @@ static int submit_all(struct small *small, const struct small_plan *plan)
 	for (int i = 0; code == SAGA_OK && i < plan->orders; i++) {
 		int64_t units = 1 + (int64_t)saga_sim_random(sim, 9);
 		int64_t total = 1 + (int64_t)saga_sim_random(sim, CREDIT * 3 / 2);
+		int64_t at = (int64_t)saga_sim_random(sim, (uint64_t)plan->over_ms);
 		char key[16];
 
 		(void)snprintf(key, sizeof key, "%d", i);
-		code = saga_sim_submit(sim, "till",
-			(int64_t)saga_sim_random(sim, (uint64_t)plan->over_ms),
+		code = saga_sim_submit(sim, "till", at,
 			&(saga_submission){
 				SAGA_SUBMISSION(place_order, .units = units, .total = total),
 				.key = key, .answered = on_answer, .user = small },
@@ -264,7 +264,7 @@ const char *small_audit(struct small *small, int orders, char *text, size_t size
 		return NULL;
 	(void)snprintf(text, size,
 		"%d orders: %lld answered, %lld finished, %lld cancelled, %lld reserved (%lld + "
-	        "%lld "
+		"%lld "
 		"units), %lld charged, %lld taken",
 		orders, (long long)small->answers, (long long)finished, (long long)cancelled,
 		(long long)reservations, (long long)free_units, (long long)reserved,

@@ -319,6 +319,24 @@ START_TEST(a_failure_nobody_waited_for_is_told_by_who_waits)
 }
 END_TEST
 
+/* What failed before the mark is not healed by going back to an older one. */
+START_TEST(a_mark_behind_a_failure_is_none)
+{
+	void *store = open_with("", TIMEOUT_MS);
+
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	ck_code(ops->mark(store, &error), SAGA_OK);
+	ck_code(send_insert(store, 1), SAGA_OK);
+	ck_code(send_insert(store, 1), SAGA_OK);
+	ck_code(ops->mark(store, &error), SAGA_OK);
+	ck_code(run(store, "SELECT 1", NULL), SAGA_REFUSED);
+	ck_code(ops->back(store, &error), SAGA_REFUSED);
+	ops->rollback(store);
+	ck_assert_int_eq(count(store), 0);
+	ops->close(store);
+}
+END_TEST
+
 START_TEST(more_than_may_be_on_its_way)
 {
 	void *store = open_with("", TIMEOUT_MS);
@@ -510,6 +528,7 @@ int main(void)
 	tcase_add_test(here, an_id_suits_uuid_and_sums_are_numbers);
 	tcase_add_test(here, a_value_s_kind_may_change);
 	tcase_add_test(here, a_failure_nobody_waited_for_is_told_by_who_waits);
+	tcase_add_test(here, a_mark_behind_a_failure_is_none);
 	tcase_add_test(here, more_than_may_be_on_its_way);
 	tcase_add_test(here, failures_are_told_apart);
 	tcase_add_test(here, a_connection_that_was_cut_is_away_and_its_commit_unknown);

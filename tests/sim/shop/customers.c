@@ -23,16 +23,17 @@ struct product {
 };
 
 static const struct product products[PRODUCTS] = {
-	{ "chai", 1800, 20 },
-	{ "chang", 1900, 20 },
-	{ "aniseed", 1000, 10 },
-	{ "gumbo", 2135, 2 },
-	{ "tofu", 2325, 1 },
+	{ "chai", 1800, 40 },
+	{ "chang", 1900, 40 },
+	{ "aniseed", 1000, 16 },
+	{ "gumbo", 2135, 8 },
+	{ "tofu", 2325, 4 },
 	{ "truffle", 90000, 0 },
 };
-static const char *const names[] = { "ALFKI", "SAVEA", "ERNSH", "POOR" };
-static const int64_t credits[] = { 60000, 400000, 400000, 3000 };
-static const char *const countries[] = { "Germany", "Austria", "USA", "Ireland" };
+static const char *const names[] = { "ALFKI", "SAVEA", "ERNSH", "QUICK", "HUNGO", "POOR" };
+static const int64_t credits[] = { 60000, 400000, 400000, 400000, 200000, 3000 };
+static const char *const countries[] = { "Germany", "Austria", "USA", "Brazil", "France", "UK",
+	"Sweden", "Ireland" };
 static const char *const excluded = "Ireland";
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])

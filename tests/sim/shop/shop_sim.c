@@ -188,7 +188,7 @@ static void add(struct totals *totals, const struct shop_world_result *result)
 
 	totals->seeds++;
 	totals->broken += result->is_broken;
-	totals->stuck += strncmp(result->checker, "stuck", 5) == 0;
+	totals->stuck += strcmp(result->checker, "not at rest") == 0;
 	totals->violations += result->violations ? result->violations : result->is_broken;
 	totals->struck += report->struck;
 	totals->events += report->events;

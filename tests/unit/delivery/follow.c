@@ -524,6 +524,20 @@ START_TEST(held_back)
 }
 END_TEST
 
+START_TEST(positions_wait_for_room_too)
+{
+	events(1, 3, 0);
+	delivers(1, 3, 0);
+	saga__follow_hold(follow, true, 0);
+	ck_assert(!next(MOVE));
+	ck_assert_int_eq(saga__follow_due(follow), INT64_MAX);
+	saga__follow_hold(follow, false, 2 * MOVE);
+	ck_assert_int_eq(saga__follow_due(follow), MOVE);
+	moves(0, 3, 2 * MOVE);
+	ck_assert(!next(2 * MOVE));
+}
+END_TEST
+
 START_TEST(fork_by_predecessor)
 {
 	events(1, 2, 0);
@@ -682,6 +696,7 @@ int main(void)
 	tcase_add_test(tests, seen_is_what_is_committed);
 	tcase_add_test(tests, what_holds_nothing_for_us_is_moved_over);
 	tcase_add_test(tests, held_back);
+	tcase_add_test(tests, positions_wait_for_room_too);
 	tcase_add_test(tests, fork_by_predecessor);
 	tcase_add_test(tests, fork_by_an_event_that_we_have);
 	tcase_add_test(tests, fork_by_an_event_that_is_kept);
