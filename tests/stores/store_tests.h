@@ -18,6 +18,8 @@ struct store_under_test {
 	const char *server;       /* the variable that names one; NULL: it needs none */
 	bool many;                /* connections to one URL share a database */
 	bool lives_after_refusal; /* a transaction does, without `back` */
+	bool nonsense_ends;       /* a text that is no SQL may end the transaction */
+	int patience_ms;          /* of tests that wait for a time-out; 0: 300 */
 	bool runs_ahead;          /* statements behind one whose rows the sink stops may have run */
 	const char *column_types; /* of `id`, `label`, `body`, `flag`: a CREATE TABLE's inside */
 	const char *endless;      /* a query that takes minutes */
