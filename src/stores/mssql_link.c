@@ -11,9 +11,10 @@ enum {
 	 * link's own clock answers.
 	 */
 	TICK_S = 1,
-	TIMED_OUT = 20003,   /* TDSETIME */
-	ERROR_SEVERITY = 11, /* below: the server only informs */
-	FATAL_SEVERITY = 20  /* it has closed the connection, or will */
+	TIMED_OUT = 20003,     /* TDSETIME */
+	UNNUMBERED = 33557097, /* see code_in_words */
+	ERROR_SEVERITY = 11,   /* below: the server only informs */
+	FATAL_SEVERITY = 20    /* it has closed the connection, or will */
 };
 
 static int64_t now_ms(void)
@@ -97,23 +98,15 @@ static CS_RETCODE on_server_message(
 	return CS_SUCCEED;
 }
 
-/* A server that is PostgreSQL beneath tells an SQLSTATE so, where it has no number for it. */
-#define SQLSTATE(a, b, c, d, e) \
-	(((a) - '0') | ((b) - '0') << 6 | ((c) - '0') << 12 | ((d) - '0') << 18 | ((e) - '0') << 24)
-
-static const int contended[] = { 1205,     /* deadlock victim */
-	1222,                              /* lock timeout */
-	3960, 3961, 3966,                  /* snapshots: changed by another */
-	41302, 41305, 41325,               /* tables in memory: the same */
-	SQLSTATE('4', '0', '0', '0', '1'), /* serialization */
-	SQLSTATE('4', '0', 'P', '0', '1'), /* deadlock */
-	SQLSTATE('5', '5', 'P', '0', '3'), /* lock timeout */
+static const int contended[] = { 1205, /* deadlock victim */
+	1222,                          /* lock timeout */
+	3960, 3961, 3966,              /* snapshots: changed by another */
+	41302, 41305, 41325,           /* tables in memory: the same */
 	0 };
 
 static const int full[] = { 1101, 1105, 3257, 5149, /* of a file, or its group */
 	9002,                                       /* of the log */
 	40544,                                      /* Azure: quota */
-	SQLSTATE('5', '3', '1', '0', '0'),          /* disk full */
 	0 };
 
 static const int away[] = { 596, 6005, 17142, 18401,
@@ -124,10 +117,6 @@ static const int away[] = { 596, 6005, 17142, 18401,
 	3906,                                /* read-only */
 	18452, 18456, 18461, 18486,          /* login failed */
 	40197, 40501, 40613,                 /* Azure: moved, busy, not there */
-	SQLSTATE('2', '5', '0', '0', '6'),   /* read-only */
-	SQLSTATE('5', '3', '3', '0', '0'),   /* too many connections */
-	SQLSTATE('5', '7', 'P', '0', '1'),   /* shut down */
-	SQLSTATE('5', '7', 'P', '0', '3'),   /* starting */
 	0 };
 
 static bool is_one_of(const int *numbers, int number)
@@ -138,11 +127,25 @@ static bool is_one_of(const int *numbers, int number)
 }
 
 /*
+ * A server that is PostgreSQL beneath has one number for all that SQL Server has none for, and
+ * some that it has: there the words alone tell.
+ */
+static int code_in_words(const char *text)
+{
+	if (strstr(text, "lock timeout") || strstr(text, "deadlock detected") ||
+		strstr(text, "could not serialize"))
+		return SAGA_CONTENDED;
+	return strstr(text, "No space left") ? SAGA_FULL : SAGA_REFUSED;
+}
+
+/*
  * 245 and its like, which spoil a transaction, are the statement's fault all the same. What stands
  * nowhere is too.
  */
-static int code_of(int number)
+static int code_of(int number, const char *text)
 {
+	if (number == UNNUMBERED)
+		return code_in_words(text);
 	if (is_one_of(contended, number))
 		return SAGA_CONTENDED;
 	if (is_one_of(full, number))
@@ -154,7 +157,7 @@ int saga__mssql_code(const struct saga__mssql_link *link)
 {
 	if (link->dead)
 		return SAGA_AWAY;
-	return link->number ? code_of(link->number) : SAGA_OK;
+	return link->number ? code_of(link->number, link->text) : SAGA_OK;
 }
 
 const char *saga__mssql_why(const struct saga__mssql_link *link)

@@ -68,16 +68,16 @@ static void put_done(struct reply *reply, bool failed)
 	put(reply, 0, 8);
 }
 
-static void put_error(struct reply *reply, int number, int severity)
+static void put_error(struct reply *reply, int number, int severity, const char *text)
 {
-	static const char text[] = "told by the script";
+	size_t length = strlen(text);
 
 	put(reply, 0xaa, 1);
-	put(reply, 4 + 2 + 2 + 2 * (sizeof text - 1) + 1 + 2 * 4 + 1 + 4, 2);
+	put(reply, 4 + 2 + 2 + 2 * length + 1 + 2 * 4 + 1 + 4, 2);
 	put(reply, (uint64_t)(unsigned)number, 4);
 	put(reply, 1, 1);
 	put(reply, (uint64_t)severity, 1);
-	put(reply, sizeof text - 1, 2);
+	put(reply, length, 2);
 	put_text(reply, text);
 	put_name(reply, "peer");
 	put_name(reply, "");
@@ -332,7 +332,8 @@ static bool answer(struct tds_peer *peer, int fd, int message)
 	case TDS_FAIL:
 	case TDS_ABORT:
 		peer->state = line->state;
-		put_error(&reply, line->number, line->severity);
+		put_error(&reply, line->number, line->severity,
+			line->text ? line->text : "told by the script");
 		put_done(&reply, true);
 		if (line->act == TDS_FAIL && asks(peer, "saga_at")) {
 			reply.bytes[reply.size - 12] |= 1;

@@ -32,6 +32,7 @@ struct tds_line {
 	enum tds_act act;
 	int number, severity; /* of an error */
 	int state;            /* XACT_STATE() from then on */
+	const char *text;     /* of the error; NULL: some */
 };
 
 struct tds_peer;
