@@ -50,7 +50,9 @@ struct saga__lane_shard {
 	saga_id sent_id;
 	size_t pending; /* of our own events, in the queue */
 	bool catching_up;
-	bool known; /* read once since this process began */
+	bool known;      /* read once since this process began */
+	saga_id suspect; /* the last event that was tried alone, counted by this process */
+	bool survived;   /* and its batch was committed */
 };
 
 struct saga__lane {
@@ -71,8 +73,7 @@ struct saga__lane {
 	size_t alone;       /* careful, with what is not in hand: that shard + 1 alone; else 0 */
 	bool revive;        /* calls of ours that may be made by nobody are to be made */
 	size_t careful;     /* events still to be tried alone, after an unclean end */
-	saga_id suspect;    /* the last of them, counted already by this process */
-	bool survived;      /* and its batch was committed */
+	struct saga__lane_shard *suspected; /* the shard of the last of them; NULL: of none */
 	struct saga__item **hand;
 	size_t hand_count;
 	saga_id uuid;               /* of the store that it began with */

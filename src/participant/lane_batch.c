@@ -605,7 +605,8 @@ static void succeeded(struct saga__lane *lane)
 	size_t most = lane->options.limits.batch_events;
 
 	lane->failures = 0;
-	lane->survived = true;
+	if (lane->suspected)
+		lane->suspected->survived = true;
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.poison_count = 0;
 	most = speed_up(lane->options.pace, most);
