@@ -16,9 +16,9 @@
  *	saga_sim_close(sim);
  *
  * One queue, ordered by virtual time, says what happens next; nothing completes inside the call
- * that asked for it. Each participant has a store of its own (SQLite, in memory), which outlives its
- * crashes; its memory does not. In the first phase the faults of the seed strike; then all heals,
- * and every saga must come to rest within a budget of virtual time.
+ * that asked for it. Each participant has a store of its own (SQLite, in memory), which outlives
+ * its crashes; its memory does not. In the first phase the faults of the seed strike; then all
+ * heals, and every saga must come to rest within a budget of virtual time.
  *
  * Threads: one. A world is used by one thread at a time and makes none; several worlds may run on
  * several threads. Handlers and outside calls must take time and randomness from nowhere else than

@@ -173,7 +173,7 @@ START_TEST(a_retry_after_a_crash_is_no_suspect)
 
 		if (wrong)
 			ck_abort_msg("seed %llu: %s", (unsigned long long)seed, wrong);
-	ck_assert_uint_eq(small.traced, 0);
+		ck_assert_uint_eq(small.traced, 0);
 		small_end(&small);
 	}
 }
