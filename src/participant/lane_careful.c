@@ -65,23 +65,16 @@ static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_sh
 	return code;
 }
 
-static struct saga__lane_shard *shard_of(struct saga__lane *lane, unsigned number)
-{
-	for (size_t i = 0; i < lane->shard_count; i++)
-		if (lane->locked[i].shard == number)
-			return &lane->shards[i];
-	return NULL;
-}
-
-static int count_suspicion(struct saga__lane *lane, unsigned from, unsigned shard, saga_id id,
-	bool was_survived, saga_error *error)
+static int count_suspicion(
+	struct saga__lane *lane, unsigned from, unsigned shard, saga_id id, saga_error *error)
 {
 	struct saga__stream_row row = { .seq = 0 };
+	const struct saga__lane_shard *own = saga__lane_shard_of(lane, shard);
 	int code = saga__journal_stream(&lane->journal, shard, &row, error);
 
 	if (code != SAGA_OK)
 		return code;
-	if (!saga__id_same(row.suspect, id) || was_survived)
+	if (!saga__id_same(row.suspect, id) || saga__id_same(own->suspect, id))
 		row.suspicions = 0;
 	if (row.suspicions >= KILLS_MOST) {
 		/* An event may run several steps: each is parked, and suspected alone. */
@@ -91,14 +84,18 @@ static int count_suspicion(struct saga__lane *lane, unsigned from, unsigned shar
 	return saga__journal_suspect(&lane->journal, shard, id, row.suspicions + 1, error);
 }
 
+/* What was counted and did not end this process, but failed, is tried again and not counted. */
+static bool is_counted(const struct saga__lane *lane, saga_id id)
+{
+	return saga__id_same(lane->suspect, id) && !lane->survived;
+}
+
 /*
  * Each event alone, its attempt counted before: so a handler that kills the process is found out,
- * and does not kill it for ever. A process counts one once, however often it tries it.
+ * and does not kill it for ever. A process counts it once, or what it retries would be suspect.
  */
 int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error)
 {
-	struct saga__lane_shard *at;
-	bool again, counts;
 	unsigned shard;
 	saga_id id;
 	int code;
@@ -106,22 +103,19 @@ int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error
 	lane->careful--;
 	if ((code = lane->journal.ops->begin(lane->journal.store, error)) != SAGA_OK)
 		return code;
-	if ((code = find_suspect(lane, from, &shard, &id, error)) != SAGA_OK)
-		return code;
-	at = saga__id_is_zero(id) ? NULL : shard_of(lane, shard);
-	again = at && saga__id_same(at->suspect, id);
-	counts = at && !(again && !at->survived);
-	if (counts || at != lane->suspected)
-		lane->batch.instead = SAGA__NO_OUTCOME; /* that was another's */
-	if (counts)
-		code = count_suspicion(lane, from, shard, id, again, error);
+	code = find_suspect(lane, from, &shard, &id, error);
+	if (code == SAGA_OK && !is_counted(lane, id)) {
+		lane->batch.instead = SAGA__NO_OUTCOME; /* another's */
+		if (!saga__id_is_zero(id))
+			code = count_suspicion(lane, from, shard, id, error);
+	}
 	if (code == SAGA_OK)
 		code = lane->journal.ops->commit(lane->journal.store, error);
-	if (code != SAGA_OK && code != SAGA_UNKNOWN)
-		return code;
-	if ((lane->suspected = at)) {
-		at->suspect = id;
-		at->survived = false;
+	if (code == SAGA_OK || code == SAGA_UNKNOWN) {
+		lane->suspect = id;
+		lane->survived = false;
+		if (!saga__id_is_zero(id))
+			saga__lane_shard_of(lane, shard)->suspect = id;
 	}
 	return code;
 }
