@@ -15,10 +15,10 @@
  *	... saga_sim_query(sim, "stock", ...): what came of it ...
  *	saga_sim_close(sim);
  *
- * One queue, ordered by virtual time, says what happens next; nothing completes inside the call that
- * asked for it. Each participant has a store of its own (SQLite, in memory), which outlives its
- * crashes; its memory does not. In the first phase the faults of the seed strike; then all heals,
- * and every saga must come to rest within a budget of virtual time.
+ * One queue, ordered by virtual time, says what happens next; nothing completes inside the call
+ * that asked for it. Each participant has a store of its own (SQLite, in memory), which outlives
+ * its crashes; its memory does not. In the first phase the faults of the seed strike; then all
+ * heals, and every saga must come to rest within a budget of virtual time.
  *
  * Threads: one. A world is used by one thread at a time and makes none; several worlds may run on
  * several threads. Handlers and outside calls must take time and randomness from nowhere else than
@@ -46,7 +46,7 @@ enum saga_sim_fault {
 	SAGA_SIM_SLOW = 1 << 9,       /* a store takes its time */
 	SAGA_SIM_FULL = 1 << 10,      /* a store has no room for a while */
 	SAGA_SIM_UNKNOWN = 1 << 11,   /* a commit's answer is lost: it took, or it did not */
-	SAGA_SIM_UNSENT = 1 << 12,    /* a transport takes frames, some or none, and says it failed */
+	SAGA_SIM_UNSENT = 1 << 12,    /* a transport takes some frames or none, and fails */
 	SAGA_SIM_HANDLER = 1 << 13,   /* a handler asks for a retry, fails, crashes its process */
 	SAGA_SIM_CALL = 1 << 14,      /* an outside call is late; its answer is lost */
 	SAGA_SIM_CLOCK = 1 << 15,     /* wall clocks jump and differ */
