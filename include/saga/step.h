@@ -111,7 +111,8 @@ typedef struct saga_step_def {
 	 * Makes the rejects event where `run` can't: the step was barred, ran out of attempts, or
 	 * failed. May only read, and must end with saga_reject; saga_why says what happened. Needed
 	 * only if `rejects` has several types, or one with fields that are neither optional nor a
-	 * reason.
+	 * reason. One that fails leaves a dead slot, or of a barred step a dead letter: nobody has
+	 * heard the rejection until an operator requeues it, and `refuse` is tried again.
 	 */
 	saga_handler *refuse;
 
