@@ -56,7 +56,9 @@ enum { SAGA_EVENTS = 8 }; /* the most types in one list of a step */
 
 typedef enum saga_join {
 	SAGA_ANY = 0, /* any of the `on` events runs the step */
-	SAGA_ALL = 1  /* it runs when all of them have come; its event is the last to come */
+	SAGA_ALL = 1  /* it runs when all of them have come; its event is the last to come. If a
+	                 step here may emit none of one of them (rejects, is barred) while another
+	                 comes all the same, it must be `bar_on` something */
 } saga_join;
 
 /* Attempts, and the back-off between them: doubling, with full jitter. All zero: 8, 50 ms, 30 s. */
