@@ -187,11 +187,16 @@ static void stage_close(struct stage *stage)
 
 /* ---- the tests ---- */
 
+static int soaked(int count)
+{
+	return getenv("SAGA_TEST_SOAK") ? 20 * count : count;
+}
+
 START_TEST(a_flood_arrives)
 {
 	struct stage stage;
 
-	stage_open(&stage, 5000, 300, "");
+	stage_open(&stage, soaked(5000), 300, "");
 	role_start(&stage.drain);
 	role_start(&stage.source);
 	all_must_arrive(&stage);
@@ -236,7 +241,7 @@ START_TEST(a_bus_is_killed_under_load)
 {
 	struct stage stage;
 
-	stage_open(&stage, 6000, 300, "");
+	stage_open(&stage, soaked(6000), 300, "");
 	role_start(&stage.drain);
 	role_start(&stage.source);
 	under_load(&stage, strike_bus);
@@ -256,7 +261,7 @@ START_TEST(a_follower_is_killed_under_load)
 {
 	struct stage stage;
 
-	stage_open(&stage, 6000, 300, "");
+	stage_open(&stage, soaked(6000), 300, "");
 	role_start(&stage.drain);
 	role_start(&stage.source);
 	under_load(&stage, strike_drain);
@@ -274,7 +279,7 @@ START_TEST(a_publisher_is_killed_under_load)
 {
 	struct stage stage;
 
-	stage_open(&stage, 6000, 300, "");
+	stage_open(&stage, soaked(6000), 300, "");
 	role_start(&stage.drain);
 	role_start(&stage.source);
 	under_load(&stage, strike_source);
