@@ -232,6 +232,14 @@ static void give_up(struct saga__batch *batch, struct saga__work *work, const ch
 	saga__reply(work, SAGA_FAILED, false, NULL, why);
 }
 
+/* Of the item only once the batch is committed. */
+static void ask_again(struct saga__batch *batch, struct saga__work *work, int attempts)
+{
+	work->item->next_attempts = attempts;
+	work->item->next_ready =
+		saga__monotonic(batch->env) + saga__backoff(batch, &work->step->retry, attempts);
+}
+
 static void try_later(struct saga__batch *batch, struct saga__work *work, const char *why)
 {
 	const saga_retry_rule *rule = &work->step->retry;
@@ -243,10 +251,7 @@ static void try_later(struct saga__batch *batch, struct saga__work *work, const 
 	}
 	saga__batch_log(batch, SAGA_INFO, "step.retried", work, why);
 	if (work->item->kind == SAGA__ITEM_REQUEST) {
-		/* Of the item only once the batch is committed. */
-		work->item->next_attempts = attempts;
-		work->item->next_ready =
-			saga__monotonic(batch->env) + saga__backoff(batch, rule, attempts);
+		ask_again(batch, work, attempts);
 		return;
 	}
 	if (SAGA__MUTANT(retry_forgotten))
@@ -479,18 +484,26 @@ void saga__do_run(struct saga__batch *batch, struct saga__work *work)
 	saga__step_end(&step);
 }
 
+static void answer_read(struct saga__work *work, const struct saga_step *step)
+{
+	int code = step->outcome == SAGA__EMITS   ? SAGA_OK
+		: step->outcome == SAGA__REJECTS  ? SAGA_REJECTED
+		: step->outcome == SAGA__MALFORMS ? SAGA_MALFORMED
+						  : SAGA_FAILED;
+
+	saga__reply(work, code, false, step->event, step->text);
+}
+
 void saga__do_read(struct saga__batch *batch, struct saga__work *work)
 {
+	int attempts = saga__attempts_with(work);
 	struct saga_step step;
 
-	(void)batch;
 	if (saga__step_run(&step, work, SAGA__PHASE_READ, "", (saga_bytes){ NULL, 0 }) == SAGA_OK) {
-		int code = step.outcome == SAGA__EMITS   ? SAGA_OK
-			: step.outcome == SAGA__REJECTS  ? SAGA_REJECTED
-			: step.outcome == SAGA__MALFORMS ? SAGA_MALFORMED
-							 : SAGA_FAILED;
-
-		saga__reply(work, code, false, step.event, step.text);
+		if (step.outcome == SAGA__RETRIES && !saga__is_spent(&work->step->retry, attempts))
+			ask_again(batch, work, attempts);
+		else
+			answer_read(work, &step);
 	}
 	saga__step_end(&step);
 }
