@@ -20,9 +20,15 @@ static const unsigned char *next_seen(const unsigned char *at)
 	return at + sizeof(saga_id) + 1 + at[sizeof(saga_id)];
 }
 
+/* Never NULL, to which not even 0 may be added. */
+static const unsigned char *seen_of(const struct saga__slot *slot)
+{
+	return slot->seen.at ? slot->seen.at : (const unsigned char *)"";
+}
+
 static bool has_seen_id(const struct saga__slot *slot, saga_id id)
 {
-	const unsigned char *at = slot->seen.at, *end = at + slot->seen.size;
+	const unsigned char *at = seen_of(slot), *end = at + slot->seen.size;
 
 	for (; at < end; at = next_seen(at))
 		if (memcmp(at, &id, sizeof id) == 0)
@@ -32,7 +38,7 @@ static bool has_seen_id(const struct saga__slot *slot, saga_id id)
 
 static bool has_seen_type(const struct saga__slot *slot, const char *type)
 {
-	const unsigned char *at = slot->seen.at, *end = at + slot->seen.size;
+	const unsigned char *at = seen_of(slot), *end = at + slot->seen.size;
 	size_t length = strlen(type);
 
 	for (; at < end; at = next_seen(at))
@@ -49,7 +55,7 @@ static bool has_seen_type(const struct saga__slot *slot, const char *type)
 static void see(struct saga__batch *batch, struct saga__work *work)
 {
 	struct saga__slot *slot = work->slot;
-	const unsigned char *from = slot->seen.at, *end = from + slot->seen.size, *oldest = end;
+	const unsigned char *from = seen_of(slot), *end = from + slot->seen.size, *oldest = end;
 	bool joins = work->step->join == SAGA_ALL && !has_seen_type(slot, work->event->type);
 	size_t length = joins ? strlen(work->event->type) : 0, count = 0, before;
 	unsigned char *seen;
