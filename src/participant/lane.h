@@ -48,7 +48,8 @@ struct saga__lane_shard {
 	uint64_t sent;   /* up to here was reported */
 	uint64_t caught; /* our own events up to here were read again */
 	saga_id sent_id;
-	size_t pending; /* of our own events, in the queue */
+	saga_id suspect; /* what this process last counted here, and outlived if it asks again */
+	size_t pending;  /* of our own events, in the queue */
 	bool catching_up;
 	bool known; /* read once since this process began */
 };
@@ -75,10 +76,10 @@ struct saga__lane {
 	bool survived;      /* and its batch was committed */
 	struct saga__item **hand;
 	size_t hand_count;
-	saga_id uuid;               /* of the store that it began with */
-	saga_id cursor;             /* of forgetting */
-	int64_t forget_at;          /* monotonic */
-	int64_t look_at;            /* monotonic: when to look for what others left in the store */
+	saga_id uuid;      /* of the store that it began with */
+	saga_id cursor;    /* of forgetting */
+	int64_t forget_at; /* monotonic */
+	int64_t look_at;   /* monotonic: when to look for what others left in the store */
 
 	/* What must be told needs no memory then; NULL: it was told. */
 	struct saga__report *fatal, *ended;

@@ -79,7 +79,7 @@ void saga__lane_put_back(struct saga__lane *lane)
 	uv_mutex_unlock(&lane->lock);
 }
 
-static struct saga__lane_shard *shard_of(struct saga__lane *lane, unsigned number)
+struct saga__lane_shard *saga__lane_shard_of(struct saga__lane *lane, unsigned number)
 {
 	size_t i = 0;
 
@@ -340,7 +340,7 @@ static int tell_outgoing(struct saga__lane *lane, struct saga__report *report)
 static void push_own(struct saga__lane *lane)
 {
 	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next) {
-		struct saga__lane_shard *shard = shard_of(lane, out->shard);
+		struct saga__lane_shard *shard = saga__lane_shard_of(lane, out->shard);
 		struct saga__item *item;
 
 		if (!out->ours || shard->catching_up)
@@ -366,7 +366,7 @@ static void settle_hand(struct saga__lane *lane, struct saga__report *report)
 		struct saga__item *item = lane->hand[i];
 
 		if (item->kind == SAGA__ITEM_EVENT && !item->source)
-			shard_of(lane, item->shard)->pending--;
+			saga__lane_shard_of(lane, item->shard)->pending--;
 		if (item->kind == SAGA__ITEM_REQUEST && item->next_ready) {
 			item->attempts = item->next_attempts;
 			item->ready = item->next_ready;
@@ -526,9 +526,9 @@ static size_t speed_up(struct saga__pace *pace, size_t most)
 }
 
 /*
- * One event alone that keeps losing, or can't be committed at all, is parked: no handler runs, their
- * triggers come again, each in a transaction of its own. No commit says which step it lost for:
- * saga__attempts_with.
+ * One event alone that keeps losing, or can never be committed, is parked: no handler runs,
+ * their triggers come again, each in a transaction of its own. No commit says which step it lost
+ * for: saga__attempts_with.
  */
 static void fewer(struct saga__lane *lane, int code, const saga_error *error, size_t tried)
 {

@@ -28,6 +28,7 @@ void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool re
 void saga__lane_log(struct saga__lane *lane, int level, const char *what, const char *text);
 
 /* Nothing came of what is in hand: as if it had not been taken. */
+struct saga__lane_shard *saga__lane_shard_of(struct saga__lane *lane, unsigned number);
 void saga__lane_put_back(struct saga__lane *lane);
 
 /* In lane_careful.c: one source alone, since what runs must be what is suspected ... */

@@ -151,7 +151,15 @@ static bool slots_rest(struct saga__member *member, char *why, size_t size)
 static bool streams_rest(struct saga__member *member, char *why, size_t size)
 {
 	saga_sim *sim = member->sim;
+	uint64_t unseen = saga__streams_unseen(member->p);
 
+	/* Nobody else's word frees an outbox of what all have. */
+	if (member->followers[0] && unseen) {
+		(void)snprintf(why, size,
+			"law 3: %s was not told that %llu of its events were seen",
+			member->def.name, (unsigned long long)unseen);
+		return false;
+	}
 	for (size_t i = 0; member->followers[i]; i++) {
 		struct saga__member *to = saga__sim_member(sim, member->followers[i]);
 

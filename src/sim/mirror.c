@@ -330,6 +330,14 @@ static bool describe(struct saga__member *member, struct saga__known_event *even
 	return true;
 }
 
+static bool is_there(const struct saga__known_stream *stream, saga_id id)
+{
+	for (uint64_t i = 0; i < stream->count; i++)
+		if (saga__id_same(stream->events[i].id, id))
+			return true;
+	return false;
+}
+
 static void event_appended(struct saga__member *member, const saga_value *c)
 {
 	uint64_t shard = (uint64_t)c[8].as.int64, seq = (uint64_t)c[9].as.int64;
@@ -341,6 +349,11 @@ static void event_appended(struct saga__member *member, const saga_value *c)
 			"law 3: %s appended event %llu to shard %llu, behind %llu",
 			member->def.name, (unsigned long long)seq, (unsigned long long)shard,
 			(unsigned long long)stream->count);
+		return;
+	}
+	if (is_there(stream, id_of(&c[1]))) {
+		saga__sim_breach(member->sim, "law 1: %s appended one event twice, as %llu",
+			member->def.name, (unsigned long long)seq);
 		return;
 	}
 	if (!(event = next_event(member, stream)))

@@ -20,9 +20,15 @@ static const unsigned char *next_seen(const unsigned char *at)
 	return at + sizeof(saga_id) + 1 + at[sizeof(saga_id)];
 }
 
+/* Never NULL, to which not even 0 may be added. */
+static const unsigned char *seen_of(const struct saga__slot *slot)
+{
+	return slot->seen.at ? slot->seen.at : (const unsigned char *)"";
+}
+
 static bool has_seen_id(const struct saga__slot *slot, saga_id id)
 {
-	const unsigned char *at = slot->seen.at, *end = at + slot->seen.size;
+	const unsigned char *at = seen_of(slot), *end = at + slot->seen.size;
 
 	for (; at < end; at = next_seen(at))
 		if (memcmp(at, &id, sizeof id) == 0)
@@ -32,7 +38,7 @@ static bool has_seen_id(const struct saga__slot *slot, saga_id id)
 
 static bool has_seen_type(const struct saga__slot *slot, const char *type)
 {
-	const unsigned char *at = slot->seen.at, *end = at + slot->seen.size;
+	const unsigned char *at = seen_of(slot), *end = at + slot->seen.size;
 	size_t length = strlen(type);
 
 	for (; at < end; at = next_seen(at))
@@ -49,7 +55,7 @@ static bool has_seen_type(const struct saga__slot *slot, const char *type)
 static void see(struct saga__batch *batch, struct saga__work *work)
 {
 	struct saga__slot *slot = work->slot;
-	const unsigned char *from = slot->seen.at, *end = from + slot->seen.size, *oldest = end;
+	const unsigned char *from = seen_of(slot), *end = from + slot->seen.size, *oldest = end;
 	bool joins = work->step->join == SAGA_ALL && !has_seen_type(slot, work->event->type);
 	size_t length = joins ? strlen(work->event->type) : 0, count = 0, before;
 	unsigned char *seen;
@@ -234,6 +240,14 @@ static void give_up(struct saga__batch *batch, struct saga__work *work, const ch
 	saga__reply(work, SAGA_FAILED, false, NULL, why);
 }
 
+/* Of the item only once the batch is committed. */
+static void ask_again(struct saga__batch *batch, struct saga__work *work, int attempts)
+{
+	work->item->next_attempts = attempts;
+	work->item->next_ready =
+		saga__monotonic(batch->env) + saga__backoff(batch, &work->step->retry, attempts);
+}
+
 static void try_later(struct saga__batch *batch, struct saga__work *work, const char *why)
 {
 	const saga_retry_rule *rule = &work->step->retry;
@@ -245,10 +259,7 @@ static void try_later(struct saga__batch *batch, struct saga__work *work, const 
 	}
 	saga__batch_log(batch, SAGA_INFO, "step.retried", work, why);
 	if (work->item->kind == SAGA__ITEM_REQUEST) {
-		/* Of the item only once the batch is committed. */
-		work->item->next_attempts = attempts;
-		work->item->next_ready =
-			saga__monotonic(batch->env) + saga__backoff(batch, rule, attempts);
+		ask_again(batch, work, attempts);
 		return;
 	}
 	if (SAGA__MUTANT(retry_forgotten))
@@ -481,18 +492,26 @@ void saga__do_run(struct saga__batch *batch, struct saga__work *work)
 	saga__step_end(&step);
 }
 
+static void answer_read(struct saga__work *work, const struct saga_step *step)
+{
+	int code = step->outcome == SAGA__EMITS   ? SAGA_OK
+		: step->outcome == SAGA__REJECTS  ? SAGA_REJECTED
+		: step->outcome == SAGA__MALFORMS ? SAGA_MALFORMED
+						  : SAGA_FAILED;
+
+	saga__reply(work, code, false, step->event, step->text);
+}
+
 void saga__do_read(struct saga__batch *batch, struct saga__work *work)
 {
+	int attempts = saga__attempts_with(work);
 	struct saga_step step;
 
-	(void)batch;
 	if (saga__step_run(&step, work, SAGA__PHASE_READ, "", (saga_bytes){ NULL, 0 }) == SAGA_OK) {
-		int code = step.outcome == SAGA__EMITS   ? SAGA_OK
-			: step.outcome == SAGA__REJECTS  ? SAGA_REJECTED
-			: step.outcome == SAGA__MALFORMS ? SAGA_MALFORMED
-							 : SAGA_FAILED;
-
-		saga__reply(work, code, false, step.event, step.text);
+		if (step.outcome == SAGA__RETRIES && !saga__is_spent(&work->step->retry, attempts))
+			ask_again(batch, work, attempts);
+		else
+			answer_read(work, &step);
 	}
 	saga__step_end(&step);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "../event/id.h"
+#include "dialect.h"
 #include "journal_sql.h"
 
 /* As saga__slot_is_settled has it, the other way round. */
@@ -61,11 +62,12 @@ static int look(struct saga__journal *j, struct forgetting *f, saga_id behind, s
 	saga_error *error)
 {
 	const saga_value values[] = { saga_uuid(behind), saga_int64((int64_t)most) };
-	const saga_statement statement = { "SELECT saga, MAX(moved) AS moved,"
-					   " SUM(CASE WHEN state IN " LIVE_STATES
-					   " THEN 1 ELSE 0 END) AS live"
-					   " FROM saga_slot WHERE saga > ?"
-					   " GROUP BY saga ORDER BY saga LIMIT ?",
+	const saga_statement statement = { SAGA__FIRST_ROWS(j->dialect,
+						   "SELECT saga, MAX(moved) AS moved,"
+						   " SUM(CASE WHEN state IN " LIVE_STATES
+						   " THEN 1 ELSE 0 END) AS live"
+						   " FROM saga_slot WHERE saga > ?"
+						   " GROUP BY saga ORDER BY saga"),
 		values, 2 };
 	saga_sink sink = { take_saga, NULL, f };
 

@@ -27,6 +27,7 @@ static const saga_step_def steps[] = {
 		.run = run_act,
 		.emits = { &did_c },
 		.rejects = { &no_c },
+		.retry = { .attempts = 3, .first_ms = 10, .max_ms = 10 },
 		.reads_only = true },
 };
 static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
@@ -207,8 +208,7 @@ START_TEST(one_that_only_looks_leaves_nothing)
 		enum act act;
 		int code;
 	} ends[] = { { GOOD, SAGA_OK }, { REJECT, SAGA_REJECTED }, { MALFORM, SAGA_MALFORMED },
-		{ FAIL, SAGA_FAILED }, { RETRY, SAGA_FAILED }, { NOTHING, SAGA_FAILED },
-		{ WAIT, SAGA_FAILED } };
+		{ FAIL, SAGA_FAILED }, { NOTHING, SAGA_FAILED }, { WAIT, SAGA_FAILED } };
 	struct stage *stage = stage_new(&def);
 	struct saga__reply *reply = ask(stage, saga_no(1), &look, "", 1);
 
@@ -219,6 +219,24 @@ START_TEST(one_that_only_looks_leaves_nothing)
 	ck_assert_int_eq(is_of(reply, &no_c), _i == 1);
 	ck_assert_uint_eq(stage->memory.slot_count, 0);
 	ck_assert_uint_eq(stage->memory.event_count, 0);
+	ck_assert_uint_eq(stage->memory.row_count, 0);
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(one_that_only_looks_is_tried_again)
+{
+	struct stage *stage = stage_new(&def);
+	struct saga__reply *reply = ask(stage, saga_no(1), &look, "", 1);
+
+	stage->acts[C][SAGA__PHASE_READ] = RETRY;
+	run_all(stage);
+	ck_assert_int_eq(reply->code, 1);
+	pass(stage, 10);
+	if (_i)
+		stage->acts[C][SAGA__PHASE_READ] = GOOD;
+	pass(stage, 10);
+	ck_assert_int_eq(reply->code, _i ? SAGA_OK : SAGA_FAILED);
 	ck_assert_uint_eq(stage->memory.row_count, 0);
 	stage_free(stage);
 }
@@ -269,8 +287,9 @@ int main(void)
 		{ a_retry_stays_in_memory_and_is_answered_once, 2 },
 		{ an_undone_one_keeps_its_answer, 0 },
 		{ a_call_is_answered_with_waiting_and_later_by_its_outcome, 2 },
-		{ one_that_only_looks_leaves_nothing, 7 },
+		{ one_that_only_looks_leaves_nothing, 6 },
 		{ one_that_only_looks_may_not_write, 0 },
+		{ one_that_only_looks_is_tried_again, 2 },
 		{ a_lost_answer_is_a_repeat, 0 },
 	};
 
