@@ -94,9 +94,10 @@ static int look_for_letters(
 		const saga_value values[] = { saga_int64(f->shards[i].shard),
 			saga_int64(SAGA__NEVER), saga_int64(f->before),
 			saga_int64((int64_t)(most - f->letter_count)) };
-		const saga_statement statement = { "SELECT saga, id FROM saga_parked"
-						   " WHERE shard = ? AND due = ?" UNOPENED
-						   " ORDER BY shard, due LIMIT ?",
+		const saga_statement statement = { SAGA__FIRST_ROWS(j->dialect,
+							   "SELECT saga, id FROM saga_parked"
+							   " WHERE shard = ? AND due = ?" UNOPENED
+							   " ORDER BY shard, due"),
 			values, 4 };
 
 		code = j->ops->run(j->store, &statement, 1, &sink, error);
