@@ -11,6 +11,9 @@ static const saga_store_ops *const stores[] = {
 #ifdef SAGA_HAVE_POSTGRES
 	&saga__postgres_store,
 #endif
+#ifdef SAGA_HAVE_MSSQL
+	&saga__mssql_store,
+#endif
 	NULL
 };
 

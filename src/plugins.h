@@ -7,6 +7,7 @@
 
 extern const saga_store_ops saga__sqlite_store;
 extern const saga_store_ops saga__postgres_store;
+extern const saga_store_ops saga__mssql_store;
 extern const saga_transport_ops saga__inproc_transport;
 extern const saga_transport_ops saga__nng_transport;
 

@@ -2,7 +2,8 @@
 #define SAGA_NNG_PLACE_H
 
 /*
- * Where a bus is, and how one meets there: the URLs of transports/nng.c, which `saga bus` reads too.
+ * Where a bus is, and how one meets there: the URLs of transports/nng.c, which `saga bus` reads
+ * too.
  *
  *	nng+ipc://PATH              PATH begins with a slash
  *	nng+tcp://HOST:PORT
@@ -13,8 +14,8 @@
  * they are (nothing is escaped):
  *
  *	out        PORT, HOST:PORT or PATH
- *	sendbuf    bytes that wait to be sent, for each connection: 65536 to 268435456; as many may be
- *	           under way. A participant's default 1048576, that of the bus 4194304
+ *	sendbuf    bytes that wait to be sent, for each connection: 65536 to 268435456; as many may
+ *	           be under way. A participant's default 1048576, that of the bus 4194304
  *	frame      bytes of the largest message that is let in: 1024 to 268435456; a connection that
  *	           announces a larger one is closed. Default 1048576
  *	reconnect  ms, the longest wait between two attempts to connect: 10 to 60000. Default 1000

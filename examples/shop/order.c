@@ -21,14 +21,14 @@ SAGA_STRUCT(order_row, id(saga), text(ref), text(customer), text(country), text(
 	int64(total), opt_text(why), opt_text(pending));
 
 static const char *const schema[] = {
-	"CREATE TABLE orders (saga SAGA_ID PRIMARY KEY, ref VARCHAR(40) NOT NULL UNIQUE,"
-	"  customer VARCHAR(40) NOT NULL, country VARCHAR(40) NOT NULL, total BIGINT NOT NULL,"
-	"  state VARCHAR(10) NOT NULL, amending VARCHAR(255), why VARCHAR(255));"
-	"CREATE TABLE order_line (saga SAGA_ID, amendment VARCHAR(255), sku VARCHAR(40),"
+	"CREATE TABLE orders (saga SAGA_ID PRIMARY KEY, ref SAGA_TEXT(40) NOT NULL UNIQUE,"
+	"  customer SAGA_TEXT(40) NOT NULL, country SAGA_TEXT(40) NOT NULL, total BIGINT NOT NULL,"
+	"  state SAGA_TEXT(10) NOT NULL, amending SAGA_TEXT(255), why SAGA_TEXT(255));"
+	"CREATE TABLE order_line (saga SAGA_ID, amendment SAGA_TEXT(255), sku SAGA_TEXT(40),"
 	"  quantity BIGINT NOT NULL, unit_price_cents BIGINT NOT NULL,"
 	"  discount_percent BIGINT NOT NULL, PRIMARY KEY (saga, amendment, sku));"
-	"CREATE TABLE amendment (saga SAGA_ID, name VARCHAR(255), state VARCHAR(8) NOT NULL,"
-	"  why VARCHAR(255), PRIMARY KEY (saga, name));",
+	"CREATE TABLE amendment (saga SAGA_ID, name SAGA_TEXT(255), state SAGA_TEXT(8) NOT NULL,"
+	"  why SAGA_TEXT(255), PRIMARY KEY (saga, name));",
 	NULL,
 };
 

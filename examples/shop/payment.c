@@ -16,9 +16,10 @@ SAGA_STRUCT(
 	charge_row, text(customer), text(charge_key), int64(cents), text(receipt), flag(refunded));
 
 static const char *const schema[] = {
-	"CREATE TABLE account (customer VARCHAR(40) PRIMARY KEY, credit_cents BIGINT NOT NULL);"
-	"CREATE TABLE charge (saga SAGA_ID PRIMARY KEY, customer VARCHAR(40) NOT NULL,"
-	"  charge_key VARCHAR(36) NOT NULL, cents BIGINT NOT NULL, receipt VARCHAR(64) NOT NULL,"
+	"CREATE TABLE account (customer SAGA_TEXT(40) PRIMARY KEY, credit_cents BIGINT NOT NULL);"
+	"CREATE TABLE charge (saga SAGA_ID PRIMARY KEY, customer SAGA_TEXT(40) NOT NULL,"
+	"  charge_key SAGA_TEXT(36) NOT NULL, cents BIGINT NOT NULL, receipt SAGA_TEXT(64) NOT "
+	"NULL,"
 	"  refunded BIGINT NOT NULL);",
 	NULL,
 };

@@ -14,13 +14,13 @@ SAGA_STRUCT(
 	parcel_row, text(state), flag(paid), flag(due), flag(carrier_serves), opt_text(locked_by));
 
 static const char *const schema[] = {
-	"CREATE TABLE stock (sku VARCHAR(40) PRIMARY KEY, opened BIGINT NOT NULL,"
+	"CREATE TABLE stock (sku SAGA_TEXT(40) PRIMARY KEY, opened BIGINT NOT NULL,"
 	"  free BIGINT NOT NULL);"
-	"CREATE TABLE excluded (country VARCHAR(40) PRIMARY KEY);"
-	"CREATE TABLE parcel (saga SAGA_ID PRIMARY KEY, country VARCHAR(40) NOT NULL,"
-	"  paid BIGINT NOT NULL, due BIGINT NOT NULL, locked_by VARCHAR(255),"
-	"  state VARCHAR(9) NOT NULL);"
-	"CREATE TABLE line (saga SAGA_ID, sku VARCHAR(40), held BIGINT NOT NULL,"
+	"CREATE TABLE excluded (country SAGA_TEXT(40) PRIMARY KEY);"
+	"CREATE TABLE parcel (saga SAGA_ID PRIMARY KEY, country SAGA_TEXT(40) NOT NULL,"
+	"  paid BIGINT NOT NULL, due BIGINT NOT NULL, locked_by SAGA_TEXT(255),"
+	"  state SAGA_TEXT(9) NOT NULL);"
+	"CREATE TABLE line (saga SAGA_ID, sku SAGA_TEXT(40), held BIGINT NOT NULL,"
 	"  wanted BIGINT NOT NULL, was BIGINT NOT NULL, PRIMARY KEY (saga, sku));",
 	NULL,
 };

@@ -76,10 +76,10 @@ struct saga__lane {
 	bool survived;      /* and its batch was committed */
 	struct saga__item **hand;
 	size_t hand_count;
-	saga_id uuid;               /* of the store that it began with */
-	saga_id cursor;             /* of forgetting */
-	int64_t forget_at;          /* monotonic */
-	int64_t look_at;            /* monotonic: when to look for what others left in the store */
+	saga_id uuid;      /* of the store that it began with */
+	saga_id cursor;    /* of forgetting */
+	int64_t forget_at; /* monotonic */
+	int64_t look_at;   /* monotonic: when to look for what others left in the store */
 
 	/* What must be told needs no memory then; NULL: it was told. */
 	struct saga__report *fatal, *ended;

@@ -526,9 +526,9 @@ static size_t speed_up(struct saga__pace *pace, size_t most)
 }
 
 /*
- * One event alone that keeps losing, or can't be committed at all, is parked: no handler runs, their
- * triggers come again, each in a transaction of its own. No commit says which step it lost for:
- * saga__attempts_with.
+ * One event alone that keeps losing, or can never be committed, is parked: no handler runs,
+ * their triggers come again, each in a transaction of its own. No commit says which step it lost
+ * for: saga__attempts_with.
  */
 static void fewer(struct saga__lane *lane, int code, const saga_error *error, size_t tried)
 {

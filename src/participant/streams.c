@@ -536,8 +536,7 @@ static void follow_all(struct saga_participant *p)
 	for (struct saga__following *f = p->followings; f; f = f->next)
 		while (flush_waiting(p) && saga__follow_next(f->follow, now, &effect)) {
 			do_follow_effect(p, f, &effect);
-			if (effect.kind == SAGA__FOLLOW_DELIVER ||
-				effect.kind == SAGA__FOLLOW_MOVE)
+			if (effect.kind == SAGA__FOLLOW_DELIVER || effect.kind == SAGA__FOLLOW_MOVE)
 				set_hold(p);
 		}
 }

@@ -10,6 +10,9 @@ static const struct saga__dialect dialects[] = {
 		.id = "BLOB",
 		.bytes = "BLOB",
 		.text = "TEXT",
+		.short_text = "VARCHAR",
+		.exactly = "",
+		.make_meta = "CREATE TABLE IF NOT EXISTS saga_meta",
 		.keyed = "WITHOUT ROWID",
 		.locks_by_begin = true,
 		/* 2 is FULL, 3 EXTRA; a database in memory has nothing to lose. */
@@ -22,6 +25,9 @@ static const struct saga__dialect dialects[] = {
 		.id = "UUID",
 		.bytes = "BYTEA",
 		.text = "TEXT",
+		.short_text = "VARCHAR",
+		.exactly = "",
+		.make_meta = "CREATE TABLE IF NOT EXISTS saga_meta",
 		.keyed = "",
 		.locking = STREAM_ROW " FOR UPDATE",
 		/* "saga"; IF NOT EXISTS alone does not keep two from making the same. */
@@ -30,6 +36,24 @@ static const struct saga__dialect dialects[] = {
 			   " AND current_setting('full_page_writes') = 'on'"
 			   " AND current_setting('synchronous_commit') <> 'off'"
 			   " THEN 1 ELSE 0 END AS durable",
+	},
+	{
+		.dialect = SAGA_TSQL,
+		.id = "BINARY(16)",
+		.bytes = "VARBINARY(MAX)",
+		.text = "NVARCHAR(MAX)",
+		.short_text = "NVARCHAR",
+		/* A database's own collation does not tell `a` from `A`, as a rule. */
+		.exactly = " COLLATE Latin1_General_BIN2",
+		.make_meta = "IF OBJECT_ID(N'saga_meta', N'U') IS NULL CREATE TABLE saga_meta",
+		.fetches = true,
+		.keyed = "",
+		.alone = "DECLARE @saga INT EXEC @saga = sp_getapplock @Resource = N'saga',"
+			 " @LockMode = N'Exclusive', @LockOwner = N'Transaction'"
+			 " IF @saga < 0 RAISERROR(N'another makes the tables', 16, 1)",
+		/* 2 is FORCED; ALLOWED is for who asks for it, and nobody here does. */
+		.durable = "SELECT CASE WHEN delayed_durability = 2 THEN 0 ELSE 1 END AS durable"
+			   " FROM sys.databases WHERE database_id = DB_ID()",
 	},
 };
 
@@ -46,32 +70,58 @@ static bool is_word(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
+/* Whether the word stands at `at`, in a text that began at `schema`. */
+static bool stands(const char *word, const char *schema, const char *at)
+{
+	size_t length = strlen(word);
+
+	return (at == schema || !is_word(at[-1])) && strncmp(at, word, length) == 0 &&
+		!is_word(at[length]);
+}
+
+/* SAGA_TEXT(95); *at is behind the word. */
+static char *put_short_text(const struct saga__dialect *dialect, const char **at, char *to)
+{
+	size_t length = strcspn(*at, ")");
+
+	to = stpcpy(to, dialect->short_text);
+	memcpy(to, *at, length);
+	to += length;
+	*at += length;
+	if (**at) {
+		*to++ = *(*at)++;
+		to = stpcpy(to, dialect->exactly);
+	}
+	return to;
+}
+
 char *saga__dialect_schema(const struct saga__dialect *dialect, const char *schema)
 {
 	const struct {
 		const char *word, *with;
 	} words[] = { { "SAGA_ID", dialect->id }, { "SAGA_BYTES", dialect->bytes },
-		{ "SAGA_TEXT", dialect->text }, { "SAGA_KEYED", dialect->keyed } };
+		{ "SAGA_TEXT", dialect->text }, { "SAGA_KEYED", dialect->keyed },
+		{ "SAGA_MAKE_META", dialect->make_meta } };
 	size_t room = 1;
 	char *out, *to;
 
 	/* No word grows by more than this. */
 	for (const char *at = schema; *at; at++)
-		room += *at == 'S' ? 32 : 1;
+		room += *at == 'S' ? 64 : 1;
 	if (!(out = to = malloc(room)))
 		return NULL;
 	for (const char *at = schema; *at;) {
 		bool found = false;
 
 		for (size_t i = 0; i < sizeof words / sizeof words[0] && !found; i++) {
-			size_t length = strlen(words[i].word);
-
-			if ((at == schema || !is_word(at[-1])) &&
-				strncmp(at, words[i].word, length) == 0 && !is_word(at[length])) {
+			if (!stands(words[i].word, schema, at))
+				continue;
+			found = true;
+			at += strlen(words[i].word);
+			if (words[i].with == dialect->text && *at == '(')
+				to = put_short_text(dialect, &at, to);
+			else
 				to = stpcpy(to, words[i].with);
-				at += length;
-				found = true;
-			}
 		}
 		if (!found)
 			*to++ = *at++;

@@ -11,9 +11,13 @@
 /* Words of a schema, and what stands for them. */
 struct saga__dialect {
 	saga_dialect dialect;
-	const char *id;      /* SAGA_ID */
-	const char *bytes;   /* SAGA_BYTES */
-	const char *text;    /* SAGA_TEXT: of any length */
+	const char *id;         /* SAGA_ID */
+	const char *bytes;      /* SAGA_BYTES */
+	const char *text;       /* SAGA_TEXT: of any length */
+	const char *short_text; /* SAGA_TEXT(n): of so many characters at most; it may be a key */
+	const char *exactly;    /* behind that: compared byte by byte */
+	const char *make_meta;
+	bool fetches;        /* FETCH NEXT instead of LIMIT */
 	const char *keyed;   /* behind a table that lives in its primary key */
 	bool locks_by_begin; /* `begin` takes the only writer's lock */
 	const char *locking; /* STREAM_ROW, with its row's lock; NULL: an UPDATE takes that */
@@ -21,6 +25,10 @@ struct saga__dialect {
 	const char *durable; /* one integer: 0 if commits are not durable; NULL: they are */
 	const char *clock;   /* one integer, ms since 1970; NULL: the process's own clock */
 };
+
+/* A query that ends in ORDER BY, of at most as many rows as its last value says. */
+#define SAGA__FIRST_ROWS(dialect, sql) \
+	((dialect)->fetches ? sql " OFFSET 0 ROWS FETCH NEXT ? ROWS ONLY" : sql " LIMIT ?")
 
 /* NULL: a dialect that this build does not know. */
 const struct saga__dialect *saga__dialect_of(saga_dialect dialect);

@@ -94,9 +94,12 @@ int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size
 {
 	const saga_value values[] = { saga_int64(shard), saga_int64(now),
 		saga_int64((int64_t)most) };
-	const saga_statement statement = { "SELECT " PARKED_COLUMNS " FROM saga_parked"
-					   " WHERE shard = ? AND due <= ? ORDER BY due, id LIMIT ?",
-		values, 3 };
+	const saga_statement statement = {
+		SAGA__FIRST_ROWS(j->dialect,
+			"SELECT " PARKED_COLUMNS " FROM saga_parked"
+			" WHERE shard = ? AND due <= ? ORDER BY due, id"),
+		values, 3
+	};
 	struct due due = { arena, saga__arena_calloc(arena, most, sizeof *due.rows), 0, most,
 		error };
 	saga_sink sink = { take_due, NULL, &due };
@@ -276,9 +279,10 @@ int saga__journal_outbox(struct saga__journal *j, unsigned shard, uint64_t first
 {
 	const saga_value values[] = { saga_int64(shard), saga_int64((int64_t)first),
 		saga_int64((int64_t)last), saga_int64((int64_t)most) };
-	const saga_statement statement = { "SELECT seq, id, saga, event FROM saga_outbox"
-					   " WHERE shard = ? AND seq >= ? AND seq <= ?"
-					   " ORDER BY seq LIMIT ?",
+	const saga_statement statement = { SAGA__FIRST_ROWS(j->dialect,
+						   "SELECT seq, id, saga, event FROM saga_outbox"
+						   " WHERE shard = ? AND seq >= ? AND seq <= ?"
+						   " ORDER BY seq"),
 		values, 4 };
 	struct outbox outbox = { row, context, error };
 	saga_sink sink = { take_outbox, NULL, &outbox };

@@ -10,32 +10,32 @@
 #define LAYOUT "1"
 
 #define META \
-	"CREATE TABLE IF NOT EXISTS saga_meta (name VARCHAR(63) PRIMARY KEY," \
-	" value VARCHAR(255) NOT NULL);"
+	"SAGA_MAKE_META (name SAGA_TEXT(63) PRIMARY KEY," \
+	" value SAGA_TEXT(255) NOT NULL);"
 
 static const char layout[] =
 	"CREATE TABLE saga_stream (shard BIGINT PRIMARY KEY, seq BIGINT NOT NULL, last SAGA_ID NOT "
 	"NULL,"
 	" own BIGINT NOT NULL, unclean BIGINT NOT NULL, suspect SAGA_ID, suspicions BIGINT NOT "
 	"NULL);"
-	"CREATE TABLE saga_slot (saga SAGA_ID NOT NULL, step VARCHAR(95) NOT NULL,"
-	" subject VARCHAR(255) NOT NULL, state VARCHAR(8) NOT NULL, was VARCHAR(8),"
+	"CREATE TABLE saga_slot (saga SAGA_ID NOT NULL, step SAGA_TEXT(95) NOT NULL,"
+	" subject SAGA_TEXT(255) NOT NULL, state SAGA_TEXT(8) NOT NULL, was SAGA_TEXT(8),"
 	" attempts BIGINT NOT NULL, moved BIGINT NOT NULL, why SAGA_TEXT, ran_on SAGA_BYTES,"
 	" answer SAGA_BYTES, digest SAGA_BYTES, note SAGA_BYTES, seen SAGA_BYTES,"
 	" PRIMARY KEY (saga, step, subject));"
 	"CREATE TABLE saga_parked (saga SAGA_ID NOT NULL, id SAGA_ID NOT NULL, shard BIGINT NOT "
 	"NULL,"
-	" step VARCHAR(95) NOT NULL, subject VARCHAR(255) NOT NULL, role BIGINT NOT NULL,"
-	" kind VARCHAR(8) NOT NULL, attempts BIGINT NOT NULL, due BIGINT NOT NULL,"
-	" behind VARCHAR(351) NOT NULL, why SAGA_TEXT, event SAGA_BYTES, question SAGA_BYTES,"
-	" at BIGINT NOT NULL, command VARCHAR(7), outcome VARCHAR(63), body SAGA_TEXT,"
+	" step SAGA_TEXT(95) NOT NULL, subject SAGA_TEXT(255) NOT NULL, role BIGINT NOT NULL,"
+	" kind SAGA_TEXT(8) NOT NULL, attempts BIGINT NOT NULL, due BIGINT NOT NULL,"
+	" behind SAGA_TEXT(351) NOT NULL, why SAGA_TEXT, event SAGA_BYTES, question SAGA_BYTES,"
+	" at BIGINT NOT NULL, command SAGA_TEXT(7), outcome SAGA_TEXT(63), body SAGA_TEXT,"
 	" PRIMARY KEY (saga, id));"
 	"CREATE INDEX saga_parked_due ON saga_parked (shard, due);"
 	"CREATE TABLE saga_outbox (shard BIGINT NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT NULL,"
 	" saga SAGA_ID NOT NULL, event SAGA_BYTES NOT NULL, at BIGINT NOT NULL,"
 	" PRIMARY KEY (shard, seq)) SAGA_KEYED;"
 	"CREATE TABLE saga_position (stream SAGA_ID NOT NULL, stream_shard BIGINT NOT NULL,"
-	" shard BIGINT NOT NULL, owner VARCHAR(31) NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT "
+	" shard BIGINT NOT NULL, owner SAGA_TEXT(31) NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT "
 	"NULL,"
 	" PRIMARY KEY (stream, stream_shard, shard)) SAGA_KEYED;";
 

@@ -6,7 +6,7 @@
  *
  * An integer is sent as a bigint. Of all others the server finds the type by where they stand: an
  * id suits uuid and bytea, a truth boolean and integers, a text whatever can be read from text.
- * Rows come in binary: integers, numeric without a fraction, boolean, text and what is sent as text,
+ * Rows come in binary: integers, numeric without a fraction, boolean, text what is sent as text,
  * bytea, uuid. A column of another type is refused, and wants a CAST.
  */
 

@@ -14,8 +14,8 @@ static int hex_of(char c)
 	return -1;
 }
 
-/* In place. A `%00` would cut the text short behind the reader's back, so it is none. */
-static int decode(char *text, const char *url, saga_error *error)
+/* A `%00` would cut the text short behind the reader's back, so it is none. */
+int saga__url_decode(char *text, const char *url, saga_error *error)
 {
 	char *to = text;
 
@@ -50,9 +50,9 @@ static int add_key(struct saga__url *url, char *name, const char *whole, saga_er
 	if (url->key_count == SAGA__URL_KEYS)
 		return saga_error_set(error, SAGA_MALFORMED, "store: more than %d keys in `%s`",
 			SAGA__URL_KEYS, whole);
-	code = decode(name, whole, error);
+	code = saga__url_decode(name, whole, error);
 	if (code == SAGA_OK)
-		code = decode(value, whole, error);
+		code = saga__url_decode(value, whole, error);
 	if (code != SAGA_OK)
 		return code;
 	for (size_t i = 0; i < url->key_count; i++) {
@@ -96,7 +96,7 @@ int saga__url_read(const char *url, struct saga__url *ret_url, saga_error *error
 	if (query)
 		*query++ = '\0';
 	read.path = path;
-	code = decode(path, url, error);
+	code = saga__url_decode(path, url, error);
 	if (code == SAGA_OK && *path == '\0')
 		code = saga_error_set(error, SAGA_MALFORMED, "store: no path in `%s`", url);
 	if (code == SAGA_OK)

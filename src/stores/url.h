@@ -27,4 +27,7 @@ struct saga__url {
 int saga__url_read(const char *url, struct saga__url *ret_url, saga_error *error);
 void saga__url_free(struct saga__url *url);
 
+/* Takes percent-encoding out, in place; `url` is what an error names. MALFORMED. */
+int saga__url_decode(char *text, const char *url, saga_error *error);
+
 #endif

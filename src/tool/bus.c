@@ -33,9 +33,9 @@ const char bus_help[] =
 	"              one port further, or PATH.out, with the settings of --in\n"
 	"\n"
 	"Settings behind `?`, joined by `&`: frame (bytes of the largest message, 1048576), "
-        "sendbuf\n"
+	"sendbuf\n"
 	"(bytes that wait for one listener, 4194304; what it has no room for it loses), and for "
-        "tls\n"
+	"tls\n"
 	"ca, cert, key. A peer without a certificate of that ca gets nothing in and nothing out.\n"
 	"HOST is an address of this machine; 0.0.0.0 is all of them.\n";
 

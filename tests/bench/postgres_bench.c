@@ -1,4 +1,4 @@
-/* The benchmark on PostgreSQL: databases that are made anew for each run, and what is said of it. */
+/* The benchmark on PostgreSQL: databases made anew for each run, and what is said of it. */
 #include "postgres_bench.h"
 
 #include "shop_bench.h"
@@ -55,7 +55,8 @@ static int ask(const char *url, const char *sql, int64_t *ret_number)
 {
 	PGconn *conn = PQconnectdb(url);
 	PGresult *result = PQexec(conn, sql);
-	int status = PQresultStatus(result), code = 0;
+	ExecStatusType status = PQresultStatus(result);
+	int code = 0;
 
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
 		code = fail(sql, PQerrorMessage(conn));

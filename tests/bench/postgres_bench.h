@@ -2,7 +2,7 @@
 #define POSTGRES_BENCH_H
 
 /*
- * The shop's main flow on PostgreSQL, with a database a service on one server: by hand, with libpq's
+ * The shop's main flow on PostgreSQL, a database a service on one server: by hand, with libpq's
  * pipeline mode, and by libsaga.
  */
 

@@ -143,7 +143,7 @@ static void add(struct worker *w, enum statement which, const char *kinds, ...)
 static void take(struct worker *w, PGresult *result)
 {
 	const char *tag = PQcmdStatus(result);
-	int status = PQresultStatus(result);
+	ExecStatusType status = PQresultStatus(result);
 
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
 		fail(w, PQresultErrorMessage(result));

@@ -1,3 +1,4 @@
+#include "mssql_server.h"
 #include "store_tests.h"
 
 #include <stdio.h>
@@ -62,6 +63,23 @@ const struct store_under_test stores_under_test[] = {
 		.floating = "SELECT 0.5 AS half",
 		.malformed_url = "postgres://[::1/x",
 		.away_url = "postgres://localhost:1/x" },
+	{
+		.name = "mssql",
+		.scheme = "mssql",
+		.server = "SAGA_TEST_MSSQL",
+		.fresh_url = mssql_fresh,
+		.many = true,
+		.lives_after_refusal = true,
+		.nonsense_ends = true,
+		.patience_ms = 4000,
+		.column_types = "id BIGINT PRIMARY KEY, label NVARCHAR(MAX), body VARBINARY(MAX),"
+				" flag INTEGER",
+		.endless = "WITH n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n)"
+			   " SELECT count(*) AS n FROM n OPTION (MAXRECURSION 0)",
+		.floating = "SELECT CAST(0.5 AS FLOAT) AS half",
+		.malformed_url = "mssql://nobody",
+		.away_url = "mssql://nobody:nothing@127.0.0.1:1/nowhere",
+	},
 };
 
 static bool is_here(const struct store_under_test *store)

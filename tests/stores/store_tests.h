@@ -15,9 +15,11 @@ struct store_under_test {
 	const char *scheme;
 	/* Writes the URL of an empty database; the directory is there to be used. */
 	void (*fresh_url)(char *url, size_t size, const char *directory);
-	const char *server; /* the variable that names one; NULL: it needs none */
+	const char *server;       /* the variable that names one; NULL: it needs none */
 	bool many;                /* connections to one URL share a database */
 	bool lives_after_refusal; /* a transaction does, without `back` */
+	bool nonsense_ends;       /* a text that is no SQL may end the transaction */
+	int patience_ms;          /* of tests that wait for a time-out; 0: 300 */
 	bool runs_ahead;          /* statements behind one whose rows the sink stops may have run */
 	const char *column_types; /* of `id`, `label`, `body`, `flag`: a CREATE TABLE's inside */
 	const char *endless;      /* a query that takes minutes */

@@ -247,6 +247,14 @@ START_TEST(a_released_mark_keeps_what_was_done)
 }
 END_TEST
 
+/* False: it took the transaction with it, and the store knows. */
+static bool outlives_nonsense(struct bench *bench)
+{
+	ck_assert_code(bench, run(bench, "NO SQL AT ALL", NO_VALUES), SAGA_REFUSED);
+	ck_assert(is_open(bench) || bench->store->nonsense_ends);
+	return is_open(bench);
+}
+
 START_TEST(back_heals_a_refusal)
 {
 	struct bench bench;
@@ -259,13 +267,18 @@ START_TEST(back_heals_a_refusal)
 	ck_assert_code(&bench, run(&bench, "INSERT INTO things (id) VALUES (?)", VALUES(number(1))),
 		SAGA_REFUSED);
 	must_go_back(&bench);
-	ck_assert_code(&bench, run(&bench, "NO SQL AT ALL", NO_VALUES), SAGA_REFUSED);
-	must_go_back(&bench);
 	add_thing(&bench, 3);
 	must_commit(&bench);
 	must_run(&bench, "SELECT id FROM things ORDER BY id", NO_VALUES);
 	ck_assert_uint_eq(bench.row_count, 2);
 	ck_assert_int_eq(bench.values[1][0].as.int64, 3);
+	must_begin(&bench);
+	must_mark(&bench);
+	if (outlives_nonsense(&bench)) {
+		must_go_back(&bench);
+		add_thing(&bench, 4);
+		must_commit(&bench);
+	}
 	bench_close(&bench);
 }
 END_TEST
@@ -279,9 +292,8 @@ START_TEST(a_refusal_leaves_the_transaction)
 	add_thing(&bench, 1);
 	ck_assert_code(&bench, run(&bench, "INSERT INTO things (id) VALUES (?)", VALUES(number(1))),
 		SAGA_REFUSED);
-	ck_assert_code(&bench, run(&bench, "NO SQL AT ALL", NO_VALUES), SAGA_REFUSED);
 	ck_assert(is_open(&bench));
-	if (bench.store->lives_after_refusal) {
+	if (outlives_nonsense(&bench) && bench.store->lives_after_refusal) {
 		add_thing(&bench, 2);
 		must_commit(&bench);
 		ck_assert_int_eq(count_things(&bench), 2);
@@ -301,24 +313,26 @@ static int try_the_same_row(struct bench *bench)
 	return code;
 }
 
+static int patience_of(const struct bench *bench)
+{
+	return bench->store->patience_ms ? bench->store->patience_ms : 300;
+}
+
 START_TEST(the_later_writer_is_contended)
 {
-	enum {
-		PATIENCE_MS = 300
-	};
 	struct bench bench, other;
-	int64_t start, took;
+	int64_t start, took, patience;
 
 	bench_open(&bench, _i);
 	add_thing(&bench, 1);
-	bench_open_beside(&other, &bench, PATIENCE_MS);
+	patience = patience_of(&bench);
+	bench_open_beside(&other, &bench, (int)patience);
 	must_begin(&bench);
 	must_run(&bench, "UPDATE things SET label = 'first' WHERE id = 1", NO_VALUES);
 	start = now_ms();
 	ck_assert_code(&other, try_the_same_row(&other), SAGA_CONTENDED);
 	took = now_ms() - start;
-	ck_assert_msg(
-		took >= PATIENCE_MS / 2 && took < PATIENCE_MS + 1500, "%lld ms", (long long)took);
+	ck_assert_msg(took >= patience / 2 && took < patience + 1500, "%lld ms", (long long)took);
 	ck_assert(!is_open(&other));
 	must_commit(&bench);
 	ck_assert_code(&other, try_the_same_row(&other), SAGA_OK);
@@ -488,20 +502,18 @@ END_TEST
 
 START_TEST(no_statement_outlasts_the_timeout)
 {
-	enum {
-		PATIENCE_MS = 200
-	};
 	struct bench bench;
-	saga_store_options options = { .timeout_ms = PATIENCE_MS };
+	saga_store_options options = { .timeout_ms = 0 };
 	int64_t start;
 
 	bench_open(&bench, _i);
 	bench.ops->close(bench.handle);
+	options.timeout_ms = patience_of(&bench);
 	options.url = bench.url;
 	ck_assert_int_eq(bench.ops->open(&options, &bench.handle, &bench.error), SAGA_OK);
 	start = now_ms();
 	ck_assert_code(&bench, run(&bench, bench.store->endless, NO_VALUES), SAGA_AWAY);
-	ck_assert_int_lt(now_ms() - start, PATIENCE_MS + 2000);
+	ck_assert_int_lt(now_ms() - start, options.timeout_ms + 2000);
 	bench_close(&bench);
 }
 END_TEST

@@ -1,0 +1,418 @@
+/*
+ * What the SQL Server driver makes of what it is told and of what it isn't: a test of the driver
+ * against a scripted peer, not of SQL Server.
+ */
+
+#include "tds_peer.h"
+
+#include <saga/plugin.h>
+
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	TIMEOUT_MS = 1500,
+	LATEST_MS = 2 * TIMEOUT_MS + 2000 /* with a machine that has other things to do */
+};
+
+static struct {
+	struct tds_peer *peer;
+	const saga_store_ops *ops;
+	void *store;
+	saga_error error;
+} t;
+
+static int64_t now_ms(void)
+{
+	struct timespec time;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &time);
+	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static void tear_down(void)
+{
+	if (t.store)
+		t.ops->close(t.store);
+	if (t.peer)
+		tds_peer_stop(t.peer);
+	memset(&t, 0, sizeof t);
+}
+
+static void start(const struct tds_line *script, size_t count)
+{
+	t.ops = saga_store_builtin("mssql");
+	ck_assert_ptr_nonnull(t.ops);
+	t.peer = tds_peer_start(script, count);
+}
+
+static int try_open(void)
+{
+	char url[128];
+	saga_store_options options = { .url = url, .timeout_ms = TIMEOUT_MS };
+
+	(void)snprintf(url, sizeof url, "mssql://user:pass%%40word@127.0.0.1:%d/base",
+		tds_peer_port(t.peer));
+	return t.ops->open(&options, &t.store, &t.error);
+}
+
+static void must_be(int code, int wanted)
+{
+	ck_assert_msg(code == wanted, "%s instead of %s: %s", saga_code_name(code),
+		saga_code_name(wanted), t.error.text);
+	if (wanted != SAGA_OK)
+		ck_assert_int_eq(t.error.code, wanted);
+}
+
+/* Opens against a peer that follows one line of script. */
+static void open_with(struct tds_line *line)
+{
+	start(line, 1);
+	must_be(try_open(), SAGA_OK);
+}
+
+static int insert(void)
+{
+	saga_value values[] = { saga_int64(1), saga_text("unpasted") };
+	saga_statement statement = { "INSERT INTO things (id, label) VALUES (?, ?)", values, 2 };
+
+	return t.ops->run(t.store, &statement, 1, NULL, &t.error);
+}
+
+static void must_begin(void)
+{
+	must_be(t.ops->begin(t.store, &t.error), SAGA_OK);
+	ck_assert(t.ops->in_transaction(t.store));
+}
+
+/* ---- logging in ---- */
+
+static const enum tds_act silent[] = { TDS_STALL, TDS_CUT, TDS_HALF };
+
+enum {
+	SILENT = 3,
+	STEPS = TDS_FIRST
+};
+
+START_TEST(every_step_of_a_login_may_fail)
+{
+	struct tds_line line = { .message = _i / SILENT, .act = silent[_i % SILENT] };
+	int64_t began = now_ms();
+
+	start(&line, 1);
+	must_be(try_open(), SAGA_AWAY);
+	ck_assert_ptr_null(t.store);
+	ck_assert_int_lt(now_ms() - began, LATEST_MS);
+	ck_assert_str_ne(t.error.text, "");
+}
+END_TEST
+
+START_TEST(a_refused_login_says_why)
+{
+	static const int numbers[] = { 18456, 4060 };
+	struct tds_line line = { TDS_LOGIN, TDS_ABORT, numbers[_i], 14, 0 };
+
+	start(&line, 1);
+	must_be(try_open(), SAGA_AWAY);
+	ck_assert_ptr_nonnull(strstr(t.error.text, "told by the script"));
+}
+END_TEST
+
+START_TEST(refused_settings_are_no_connection)
+{
+	struct tds_line line = { TDS_SETTINGS, TDS_ABORT, 195, 15, 0 };
+
+	start(&line, 1);
+	must_be(try_open(), SAGA_AWAY);
+	ck_assert_ptr_nonnull(strstr(t.error.text, "told by the script"));
+}
+END_TEST
+
+/* ---- running ---- */
+
+static const struct {
+	int number, severity, code;
+} errors[] = {
+	{ 1205, 13, SAGA_CONTENDED },
+	{ 1222, 16, SAGA_CONTENDED },
+	{ 3960, 16, SAGA_CONTENDED },
+	{ 41302, 16, SAGA_CONTENDED },
+	{ 50463045, 16, SAGA_CONTENDED }, /* 55P03 */
+	{ 2601, 14, SAGA_REFUSED },
+	{ 2627, 14, SAGA_REFUSED },
+	{ 208, 16, SAGA_REFUSED },
+	{ 1105, 17, SAGA_FULL },
+	{ 9002, 17, SAGA_FULL },
+	{ 3906, 16, SAGA_AWAY },
+	{ 701, 17, SAGA_AWAY },
+	{ 596, 21, SAGA_AWAY },
+	{ 50000, 20, SAGA_AWAY },
+};
+
+enum {
+	ERRORS = sizeof errors / sizeof errors[0]
+};
+
+/* With the transaction left open, and with the server having ended it. */
+START_TEST(errors_are_told_apart)
+{
+	int which = _i % ERRORS, left = _i / ERRORS % 2;
+	struct tds_line line = { TDS_FIRST + 1, _i / ERRORS / 2 ? TDS_ABORT : TDS_FAIL,
+		errors[which].number, errors[which].severity, left };
+	bool lives = left && errors[which].code != SAGA_CONTENDED && errors[which].severity < 20;
+
+	open_with(&line);
+	must_begin();
+	must_be(insert(), errors[which].code);
+	ck_assert_ptr_nonnull(strstr(t.error.text, "told by the script"));
+	ck_assert_ptr_nonnull(strstr(t.error.text, "INSERT INTO things"));
+	ck_assert(t.ops->in_transaction(t.store) == lives);
+	if (errors[which].code == SAGA_CONTENDED && left)
+		ck_assert(tds_peer_saw_sql(t.peer, "ROLLBACK TRANSACTION"));
+	t.ops->rollback(t.store);
+	ck_assert(!t.ops->in_transaction(t.store));
+	must_be(t.ops->begin(t.store, &t.error), errors[which].severity < 20 ? SAGA_OK : SAGA_AWAY);
+}
+END_TEST
+
+START_TEST(a_doomed_transaction_is_rolled_back)
+{
+	struct tds_line line = { TDS_FIRST + 1, TDS_FAIL, 245, 16, -1 };
+
+	open_with(&line);
+	must_begin();
+	must_be(insert(), SAGA_REFUSED);
+	ck_assert(!t.ops->in_transaction(t.store));
+	ck_assert(tds_peer_saw_sql(t.peer, "ROLLBACK TRANSACTION"));
+	must_begin();
+}
+END_TEST
+
+START_TEST(a_lost_answer_is_away)
+{
+	static const enum tds_act acts[] = { TDS_STALL, TDS_CUT, TDS_HALF, TDS_ENDLESS };
+	struct tds_line line = { .message = TDS_FIRST + 1, .act = acts[_i] };
+	int64_t began;
+
+	open_with(&line);
+	must_begin();
+	began = now_ms();
+	must_be(insert(), SAGA_AWAY);
+	ck_assert_int_lt(now_ms() - began, LATEST_MS);
+	ck_assert(!t.ops->in_transaction(t.store));
+	must_be(insert(), SAGA_AWAY);
+	must_be(t.ops->begin(t.store, &t.error), SAGA_AWAY);
+	t.ops->rollback(t.store);
+}
+END_TEST
+
+START_TEST(a_lost_beginning_is_away)
+{
+	struct tds_line line = { .message = TDS_FIRST, .act = silent[_i] };
+
+	open_with(&line);
+	must_be(t.ops->begin(t.store, &t.error), SAGA_AWAY);
+	ck_assert(!t.ops->in_transaction(t.store));
+}
+END_TEST
+
+/* ---- committing ---- */
+
+START_TEST(a_lost_commit_is_unknown)
+{
+	struct tds_line line = { .message = TDS_FIRST + 1, .act = silent[_i] };
+	int64_t began;
+
+	open_with(&line);
+	must_begin();
+	began = now_ms();
+	must_be(t.ops->commit(t.store, &t.error), SAGA_UNKNOWN);
+	ck_assert_int_lt(now_ms() - began, LATEST_MS);
+	ck_assert(!t.ops->in_transaction(t.store));
+	must_be(t.ops->begin(t.store, &t.error), SAGA_AWAY);
+}
+END_TEST
+
+START_TEST(a_commit_that_fails_says_how)
+{
+	struct tds_line line = { TDS_FIRST + 1, TDS_ABORT, errors[_i].number, errors[_i].severity,
+		_i % 2 };
+	int code = errors[_i].code;
+
+	open_with(&line);
+	must_begin();
+	must_be(t.ops->commit(t.store, &t.error), code == SAGA_AWAY ? SAGA_UNKNOWN : code);
+	ck_assert(!t.ops->in_transaction(t.store));
+}
+END_TEST
+
+START_TEST(a_rollback_that_fails_ends_the_connection)
+{
+	static const enum tds_act acts[] = { TDS_ABORT, TDS_CUT, TDS_STALL };
+	struct tds_line line = { TDS_FIRST + 1, acts[_i], 3998, 16, 1 };
+
+	open_with(&line);
+	must_begin();
+	t.ops->rollback(t.store);
+	ck_assert(!t.ops->in_transaction(t.store));
+	must_be(t.ops->begin(t.store, &t.error), SAGA_AWAY);
+}
+END_TEST
+
+START_TEST(a_rollback_after_a_loss_may_fail_too)
+{
+	struct tds_line lines[] = { { TDS_FIRST + 1, TDS_FAIL, 1205, 13, 1 },
+		{ TDS_FIRST + 2, TDS_ABORT, 3998, 16, 1 } };
+
+	start(lines, 2);
+	must_be(try_open(), SAGA_OK);
+	must_begin();
+	must_be(insert(), SAGA_CONTENDED);
+	ck_assert(!t.ops->in_transaction(t.store));
+	must_be(t.ops->begin(t.store, &t.error), SAGA_AWAY);
+}
+END_TEST
+
+/* ---- marks ---- */
+
+START_TEST(a_mark_rides_along)
+{
+	int before;
+
+	start(NULL, 0);
+	must_be(try_open(), SAGA_OK);
+	must_begin();
+	before = tds_peer_messages(t.peer);
+	must_be(t.ops->mark(t.store, &t.error), SAGA_OK);
+	must_be(t.ops->back(t.store, &t.error), SAGA_OK); /* nothing was done since */
+	ck_assert_int_eq(tds_peer_messages(t.peer), before);
+	must_be(insert(), SAGA_OK);
+	ck_assert_int_eq(tds_peer_messages(t.peer), before + 1);
+	ck_assert(tds_peer_saw_sql(t.peer, "SAVE TRANSACTION saga_mark"));
+	must_be(t.ops->back(t.store, &t.error), SAGA_OK);
+	ck_assert_int_eq(tds_peer_messages(t.peer), before + 2);
+}
+END_TEST
+
+START_TEST(a_way_back_may_be_lost)
+{
+	static const enum tds_act acts[] = { TDS_STALL, TDS_CUT, TDS_ABORT };
+	struct tds_line line = { TDS_FIRST + 2, acts[_i], 6401, 16, 0 };
+
+	open_with(&line);
+	must_begin();
+	must_be(t.ops->mark(t.store, &t.error), SAGA_OK);
+	must_be(insert(), SAGA_OK);
+	must_be(t.ops->back(t.store, &t.error), acts[_i] == TDS_ABORT ? SAGA_REFUSED : SAGA_AWAY);
+	ck_assert(!t.ops->in_transaction(t.store));
+}
+END_TEST
+
+/* ---- the rest ---- */
+
+START_TEST(values_are_parameters)
+{
+	start(NULL, 0);
+	must_be(try_open(), SAGA_OK);
+	must_be(insert(), SAGA_OK);
+	ck_assert(tds_peer_saw_sql(t.peer, "VALUES (@saga1, @saga2)"));
+	ck_assert(tds_peer_saw_bytes(t.peer, "unpasted"));
+	ck_assert(!tds_peer_saw_sql(t.peer, "unpasted"));
+}
+END_TEST
+
+START_TEST(many_statements_are_one_message)
+{
+	saga_value values[] = { saga_int64(1), saga_int64(2) };
+	saga_statement statements[20];
+	int before;
+
+	for (size_t i = 0; i < 20; i++)
+		statements[i] =
+			(saga_statement){ "UPDATE things SET n = ? WHERE id = ?", values, 2 };
+	start(NULL, 0);
+	must_be(try_open(), SAGA_OK);
+	before = tds_peer_messages(t.peer);
+	must_be(t.ops->run(t.store, statements, 20, NULL, &t.error), SAGA_OK);
+	ck_assert_int_eq(tds_peer_messages(t.peer), before + 1);
+}
+END_TEST
+
+static void *interrupt_later(void *context)
+{
+	struct timespec pause = { .tv_nsec = 200000000 };
+
+	(void)context;
+	(void)nanosleep(&pause, NULL);
+	t.ops->interrupt(t.store);
+	return NULL;
+}
+
+START_TEST(an_interrupt_ends_a_wait)
+{
+	struct tds_line line = { .message = TDS_FIRST, .act = TDS_STALL };
+	pthread_t thread;
+
+	open_with(&line);
+	ck_assert_int_eq(pthread_create(&thread, NULL, interrupt_later, NULL), 0);
+	must_be(insert(), SAGA_AWAY);
+	ck_assert_ptr_nonnull(strstr(t.error.text, "interrupted"));
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+START_TEST(urls_are_read_to_the_letter)
+{
+	static const char *const urls[] = { "mssql:", "mssql://", "mssql://u:p@h", "mssql://u:p@h/",
+		"mssql://u:p@/d", "mssql://:p@h/d", "mssql://u:p@h:0/d", "mssql://u:p@h:65536/d",
+		"mssql://u:p@h:x/d", "mssql://u:p@[::1/d", "mssql://u:p@[::1]x/d",
+		"mssql://u:secret%zz@h/d", "mssql://u:p@h/d?isolation=snapshot",
+		"mssql://u:p@h/d?encrypt=require", "mssql://u:p@h/d?whatever=1",
+		"mssql://u:secret@h/d?isolation" };
+	const saga_store_ops *ops = saga_store_builtin("mssql");
+	saga_store_options options = { .url = urls[_i], .timeout_ms = TIMEOUT_MS };
+	void *store = NULL;
+
+	ck_assert_int_eq(ops->open(&options, &store, &t.error), SAGA_MALFORMED);
+	ck_assert_ptr_null(store);
+	ck_assert_str_ne(t.error.text, "");
+	ck_assert_ptr_null(strstr(t.error.text, "secret"));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("mssql_store");
+	TCase *tcase = tcase_create("scripted peer");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, NULL, tear_down);
+	suite_add_tcase(suite, tcase);
+	tcase_add_loop_test(tcase, every_step_of_a_login_may_fail, 0, STEPS * SILENT);
+	tcase_add_loop_test(tcase, a_refused_login_says_why, 0, 2);
+	tcase_add_test(tcase, refused_settings_are_no_connection);
+	tcase_add_loop_test(tcase, errors_are_told_apart, 0, 4 * ERRORS);
+	tcase_add_test(tcase, a_doomed_transaction_is_rolled_back);
+	tcase_add_loop_test(tcase, a_lost_answer_is_away, 0, 4);
+	tcase_add_loop_test(tcase, a_lost_beginning_is_away, 0, SILENT);
+	tcase_add_loop_test(tcase, a_lost_commit_is_unknown, 0, SILENT);
+	tcase_add_loop_test(tcase, a_commit_that_fails_says_how, 0, ERRORS);
+	tcase_add_loop_test(tcase, a_rollback_that_fails_ends_the_connection, 0, 3);
+	tcase_add_test(tcase, a_rollback_after_a_loss_may_fail_too);
+	tcase_add_test(tcase, a_mark_rides_along);
+	tcase_add_loop_test(tcase, a_way_back_may_be_lost, 0, 3);
+	tcase_add_test(tcase, values_are_parameters);
+	tcase_add_test(tcase, many_statements_are_one_message);
+	tcase_add_test(tcase, an_interrupt_ends_a_wait);
+	tcase_add_loop_test(tcase, urls_are_read_to_the_letter, 0, 16);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
