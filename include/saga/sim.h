@@ -143,6 +143,7 @@ typedef struct saga_sim_report {
 	uint64_t frames;
 	uint64_t crashes;
 	int64_t ms;          /* virtual time */
+	uint64_t struck_by[16]; /* of them, by kind: in the order of enum saga_sim_fault */
 } saga_sim_report;
 
 SAGA_API void saga_sim_report_of(const saga_sim *sim, saga_sim_report *report);
