@@ -18,7 +18,8 @@ SAGA_STRUCT(
 static const char *const schema[] = {
 	"CREATE TABLE account (customer SAGA_TEXT(40) PRIMARY KEY, credit_cents BIGINT NOT NULL);"
 	"CREATE TABLE charge (saga SAGA_ID PRIMARY KEY, customer SAGA_TEXT(40) NOT NULL,"
-	"  charge_key SAGA_TEXT(36) NOT NULL, cents BIGINT NOT NULL, receipt SAGA_TEXT(64) NOT NULL,"
+	"  charge_key SAGA_TEXT(36) NOT NULL, cents BIGINT NOT NULL, receipt SAGA_TEXT(64) NOT "
+	"NULL,"
 	"  refunded BIGINT NOT NULL);",
 	NULL,
 };

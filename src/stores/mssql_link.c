@@ -97,50 +97,57 @@ static CS_RETCODE on_server_message(
 	return CS_SUCCEED;
 }
 
+/* A server that is PostgreSQL beneath tells an SQLSTATE so, where it has no number for it. */
+#define SQLSTATE(a, b, c, d, e) \
+	(((a) - '0') | ((b) - '0') << 6 | ((c) - '0') << 12 | ((d) - '0') << 18 | ((e) - '0') << 24)
+
+static const int contended[] = { 1205,     /* deadlock victim */
+	1222,                              /* lock timeout */
+	3960, 3961, 3966,                  /* snapshots: changed by another */
+	41302, 41305, 41325,               /* tables in memory: the same */
+	SQLSTATE('4', '0', '0', '0', '1'), /* serialization */
+	SQLSTATE('4', '0', 'P', '0', '1'), /* deadlock */
+	SQLSTATE('5', '5', 'P', '0', '3'), /* lock timeout */
+	0 };
+
+static const int full[] = { 1101, 1105, 3257, 5149, /* of a file, or its group */
+	9002,                                       /* of the log */
+	40544,                                      /* Azure: quota */
+	SQLSTATE('5', '3', '1', '0', '0'),          /* disk full */
+	0 };
+
+static const int away[] = { 596, 6005, 17142, 18401,
+	18451,                               /* killed, shutting down, paused, starting */
+	701, 802, 8645,                      /* no memory at the server */
+	922, 924, 926, 927, 942, 4060, 4064, /* a database that can't be opened */
+	976, 978, 983,                       /* a replica that is no primary */
+	3906,                                /* read-only */
+	18452, 18456, 18461, 18486,          /* login failed */
+	40197, 40501, 40613,                 /* Azure: moved, busy, not there */
+	SQLSTATE('2', '5', '0', '0', '6'),   /* read-only */
+	SQLSTATE('5', '3', '3', '0', '0'),   /* too many connections */
+	SQLSTATE('5', '7', 'P', '0', '1'),   /* shut down */
+	SQLSTATE('5', '7', 'P', '0', '3'),   /* starting */
+	0 };
+
+static bool is_one_of(const int *numbers, int number)
+{
+	while (*numbers && *numbers != number)
+		numbers++;
+	return *numbers != 0;
+}
+
 /*
- * 245 and its like, which spoil a transaction, are the statement's fault all the same. What is not
- * here is too.
+ * 245 and its like, which spoil a transaction, are the statement's fault all the same. What stands
+ * nowhere is too.
  */
 static int code_of(int number)
 {
-	static const struct {
-		int number, code;
-	} codes[] = {
-		{ 1205, SAGA_CONTENDED },  /* deadlock victim */
-		{ 1222, SAGA_CONTENDED },  /* lock timeout */
-		{ 3960, SAGA_CONTENDED },  /* snapshot: changed by another */
-		{ 3961, SAGA_CONTENDED },  /* snapshot: the table was changed */
-		{ 3966, SAGA_CONTENDED },  /* snapshot: row versions are gone */
-		{ 41302, SAGA_CONTENDED }, /* tables in memory: as 3960 */
-		{ 41305, SAGA_CONTENDED }, { 41325, SAGA_CONTENDED },
-		{ 1101, SAGA_FULL },                      /* no page in a file group */
-		{ 1105, SAGA_FULL },                      /* no room in a file group */
-		{ 3257, SAGA_FULL }, { 5149, SAGA_FULL }, /* a file can't grow */
-		{ 9002, SAGA_FULL },                      /* the log is full */
-		{ 596, SAGA_AWAY },                       /* the session is being killed */
-		{ 701, SAGA_AWAY },                       /* no memory at the server */
-		{ 802, SAGA_AWAY }, { 922, SAGA_AWAY },   /* the database recovers */
-		{ 924, SAGA_AWAY },                       /* single user */
-		{ 926, SAGA_AWAY },                       /* suspect */
-		{ 927, SAGA_AWAY },                       /* being restored */
-		{ 942, SAGA_AWAY },                       /* offline */
-		{ 976, SAGA_AWAY },                       /* a replica that may not be read */
-		{ 978, SAGA_AWAY }, { 983, SAGA_AWAY }, { 3906, SAGA_AWAY }, /* read-only */
-		{ 4060, SAGA_AWAY },                        /* can't open the database */
-		{ 4064, SAGA_AWAY }, { 6005, SAGA_AWAY },   /* shutting down */
-		{ 8645, SAGA_AWAY },                        /* no memory for the query in time */
-		{ 17142, SAGA_AWAY },                       /* paused */
-		{ 18401, SAGA_AWAY },                       /* starting */
-		{ 18451, SAGA_AWAY }, { 18452, SAGA_AWAY }, /* login failed */
-		{ 18456, SAGA_AWAY }, { 18461, SAGA_AWAY }, { 18486, SAGA_AWAY },
-		{ 40197, SAGA_AWAY }, /* Azure: moved, busy, not there */
-		{ 40501, SAGA_AWAY }, { 40613, SAGA_AWAY }, { 40544, SAGA_FULL }, /* Azure: quota */
-	};
-
-	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-		if (codes[i].number == number)
-			return codes[i].code;
-	return SAGA_REFUSED;
+	if (is_one_of(contended, number))
+		return SAGA_CONTENDED;
+	if (is_one_of(full, number))
+		return SAGA_FULL;
+	return is_one_of(away, number) ? SAGA_AWAY : SAGA_REFUSED;
 }
 
 int saga__mssql_code(const struct saga__mssql_link *link)

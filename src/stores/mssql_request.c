@@ -1,4 +1,5 @@
 #include "mssql_request.h"
+#include "mssql_text.h"
 
 #include "../event/utf8.h"
 
@@ -6,127 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum {
-	BEGINNING = 40,    /* bytes of a statement that its error names */
 	SHORT_TEXT = 4000, /* units of UTF-16 of an nvarchar that is no large object */
 	JSON_GROWTH = 6,   /* of a character that becomes \u0001 */
 	JSON_ROOM = 16,    /* for what is around the text */
 	SHORT_BYTES = 8000
 };
-
-/* ---- texts ---- */
-
-static size_t until(const char *sql, char end)
-{
-	const char *at = strchr(sql + 1, end);
-
-	return at ? (size_t)(at + 1 - sql) : strlen(sql);
-}
-
-/* Comments nest. */
-static size_t comment(const char *sql)
-{
-	const char *at = sql + 2;
-
-	for (int depth = 1; *at && depth > 0; at++) {
-		if (at[0] == '/' && at[1] == '*') {
-			depth++;
-			at++;
-		} else if (at[0] == '*' && at[1] == '/') {
-			depth--;
-			at++;
-		}
-	}
-	return (size_t)(at - sql);
-}
-
-/* Whether a comment begins here. */
-static bool is_comment(const char *sql)
-{
-	return (sql[0] == '-' && sql[1] == '-') || (sql[0] == '/' && sql[1] == '*');
-}
-
-/* Bytes of what begins here, a literal, a name in quotes, a comment; 0: it is none of them. */
-static size_t opaque(const char *sql)
-{
-	switch (*sql) {
-	case '\'':
-	case '"':
-		return until(sql, *sql);
-	case '[':
-		return until(sql, ']');
-	case '-':
-		return is_comment(sql) ? strcspn(sql, "\n") : 0;
-	case '/':
-		return is_comment(sql) ? comment(sql) : 0;
-	default:
-		return 0;
-	}
-}
-
-static size_t blank(const char *sql)
-{
-	return is_comment(sql) ? opaque(sql) : strspn(sql, " \t\r\n\f");
-}
-
-struct saga__mssql_shape saga__mssql_shape_of(const char *sql)
-{
-	struct saga__mssql_shape shape = { 0 };
-	bool begun = false;
-
-	while (*sql) {
-		size_t skip = blank(sql);
-
-		if (!skip && *sql != ';') {
-			if (!begun && ++shape.statements == 1)
-				shape.reads = strncasecmp(sql, "SELECT", 6) == 0;
-			begun = true;
-			shape.values += *sql == '?';
-			skip = opaque(sql);
-		} else if (!skip) {
-			begun = false;
-		}
-		sql += skip ? skip : 1;
-	}
-	return shape;
-}
-
-bool saga__mssql_is_text(const char *sql)
-{
-	return saga__utf8_text(sql, strlen(sql));
-}
-
-/* The first bytes of a statement, cut between two characters. */
-static const char *beginning(const char *sql, char buffer[BEGINNING + 4])
-{
-	size_t size;
-
-	sql += strspn(sql, " \t\r\n");
-	size = strnlen(sql, BEGINNING + 1);
-	if (size <= BEGINNING) {
-		memcpy(buffer, sql, size + 1);
-		return buffer;
-	}
-	size = BEGINNING;
-	while (size > 0 && ((unsigned char)sql[size] & 0xc0) == 0x80)
-		size--;
-	memcpy(buffer, sql, size);
-	memcpy(buffer + size, "...", 4);
-	return buffer;
-}
-
-int saga__mssql_fail(int code, const char *sql, saga_error *error, const char *format, ...)
-{
-	char begins[BEGINNING + 4], why[SAGA_ERROR_TEXT];
-	va_list list;
-
-	va_start(list, format);
-	(void)vsnprintf(why, sizeof why, format, list);
-	va_end(list);
-	return saga_error_set(error, code, "`%s`: %s", beginning(sql, begins), why);
-}
 
 /* ---- writing the request's text ---- */
 
@@ -174,7 +61,7 @@ static void put_sql(struct saga__mssql_request *request, const saga_statement *s
 	size_t value = 0, number = 0;
 
 	while (*sql) {
-		size_t skip = opaque(sql);
+		size_t skip = saga__mssql_opaque(sql);
 
 		if (*sql != '?')
 			put_quoted(request, sql, skip ? skip : 1);

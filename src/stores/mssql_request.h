@@ -18,18 +18,6 @@
 #define SAGA__MSSQL_AT "saga_at"       /* of the request: which statement ran last ... */
 #define SAGA__MSSQL_STATE "saga_state" /* ... and XACT_STATE(): 1 open, 0 none, -1 doomed */
 
-/* What a statement's text shows without a server. */
-struct saga__mssql_shape {
-	size_t values;     /* `?` */
-	size_t statements; /* that `;` tells apart; 0: nothing but space and comments */
-	bool reads;        /* begins with SELECT */
-};
-
-struct saga__mssql_shape saga__mssql_shape_of(const char *sql);
-
-/* Whether it is UTF-8, which is all that FreeTDS can send. */
-bool saga__mssql_is_text(const char *sql);
-
 struct saga__mssql_request {
 	char *text;
 	size_t size, room;
@@ -58,9 +46,5 @@ size_t saga__mssql_share(const saga_statement *statements, size_t count);
 int saga__mssql_request_make(struct saga__mssql_request *request, const saga_statement *statements,
 	size_t count, const char *save, bool counts, saga_error *error);
 void saga__mssql_request_free(struct saga__mssql_request *request);
-
-/* An error about a statement, of which it names the first bytes. Returns code. */
-int saga__mssql_fail(int code, const char *sql, saga_error *error, const char *format, ...)
-	SAGA_PRINTF(4, 5);
 
 #endif

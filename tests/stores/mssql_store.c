@@ -141,6 +141,7 @@ static const struct {
 	{ 1222, 16, SAGA_CONTENDED },
 	{ 3960, 16, SAGA_CONTENDED },
 	{ 41302, 16, SAGA_CONTENDED },
+	{ 50463045, 16, SAGA_CONTENDED }, /* 55P03 */
 	{ 2601, 14, SAGA_REFUSED },
 	{ 2627, 14, SAGA_REFUSED },
 	{ 208, 16, SAGA_REFUSED },
@@ -257,6 +258,20 @@ START_TEST(a_rollback_that_fails_ends_the_connection)
 	open_with(&line);
 	must_begin();
 	t.ops->rollback(t.store);
+	ck_assert(!t.ops->in_transaction(t.store));
+	must_be(t.ops->begin(t.store, &t.error), SAGA_AWAY);
+}
+END_TEST
+
+START_TEST(a_rollback_after_a_loss_may_fail_too)
+{
+	struct tds_line lines[] = { { TDS_FIRST + 1, TDS_FAIL, 1205, 13, 1 },
+		{ TDS_FIRST + 2, TDS_ABORT, 3998, 16, 1 } };
+
+	start(lines, 2);
+	must_be(try_open(), SAGA_OK);
+	must_begin();
+	must_be(insert(), SAGA_CONTENDED);
 	ck_assert(!t.ops->in_transaction(t.store));
 	must_be(t.ops->begin(t.store, &t.error), SAGA_AWAY);
 }
@@ -389,6 +404,7 @@ int main(void)
 	tcase_add_loop_test(tcase, a_lost_commit_is_unknown, 0, SILENT);
 	tcase_add_loop_test(tcase, a_commit_that_fails_says_how, 0, ERRORS);
 	tcase_add_loop_test(tcase, a_rollback_that_fails_ends_the_connection, 0, 3);
+	tcase_add_test(tcase, a_rollback_after_a_loss_may_fail_too);
 	tcase_add_test(tcase, a_mark_rides_along);
 	tcase_add_loop_test(tcase, a_way_back_may_be_lost, 0, 3);
 	tcase_add_test(tcase, values_are_parameters);

@@ -71,7 +71,7 @@ const struct store_under_test stores_under_test[] = {
 		.many = true,
 		.lives_after_refusal = true,
 		.nonsense_ends = true,
-		.patience_ms = 2000,
+		.patience_ms = 4000,
 		.column_types = "id BIGINT PRIMARY KEY, label NVARCHAR(MAX), body VARBINARY(MAX),"
 				" flag INTEGER",
 		.endless = "WITH n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n)"

@@ -126,8 +126,8 @@ static int trace_seed(const struct settings *settings, uint64_t seed, uint64_t f
 /* ---- a seed that fails ---- */
 
 /*
- * The least number of first faults with which it still fails, by bisection: fewer need not fail, nor
- * more, but the number that comes out does. 0: it needs none.
+ * The least number of first faults with which it still fails, by bisection: fewer need not fail,
+ * nor more, but the number that comes out does. 0: it needs none.
  */
 static uint64_t shrink(const struct settings *settings, uint64_t seed, uint64_t struck)
 {
