@@ -15,10 +15,10 @@
  *	... saga_sim_query(sim, "stock", ...): what came of it ...
  *	saga_sim_close(sim);
  *
- * One queue, ordered by virtual time, says what happens next; nothing completes inside the call that
- * asked for it. Each participant has a store of its own (SQLite, in memory), which outlives its
- * crashes; its memory does not. In the first phase the faults of the seed strike; then all heals,
- * and every saga must come to rest within a budget of virtual time.
+ * One queue, ordered by virtual time, says what happens next; nothing completes inside the call
+ * that asked for it. Each participant has a store of its own (SQLite, in memory), which outlives
+ * its crashes; its memory does not. In the first phase the faults of the seed strike; then all
+ * heals, and every saga must come to rest within a budget of virtual time.
  *
  * Threads: one. A world is used by one thread at a time and makes none; several worlds may run on
  * several threads. Handlers and outside calls must take time and randomness from nowhere else than
@@ -37,7 +37,7 @@ enum saga_sim_fault {
 	SAGA_SIM_LOSE = 1 << 0,       /* frames are lost */
 	SAGA_SIM_DOUBLE = 1 << 1,     /* come twice */
 	SAGA_SIM_DELAY = 1 << 2,      /* come late, and out of order */
-	SAGA_SIM_CORRUPT = 1 << 3,    /* have a byte or more changed */
+	SAGA_SIM_CORRUPT = 1 << 3,    /* have a byte or more changed, or are cut short */
 	SAGA_SIM_PARTITION = 1 << 4,  /* one hears another no more, or neither the other */
 	SAGA_SIM_PAUSE = 1 << 5,      /* a participant stands still, for longer than any lease */
 	SAGA_SIM_CRASH = 1 << 6,      /* killed between any two effects, and started again */
@@ -46,7 +46,7 @@ enum saga_sim_fault {
 	SAGA_SIM_SLOW = 1 << 9,       /* a store takes its time */
 	SAGA_SIM_FULL = 1 << 10,      /* a store has no room for a while */
 	SAGA_SIM_UNKNOWN = 1 << 11,   /* a commit's answer is lost: it took, or it did not */
-	SAGA_SIM_UNSENT = 1 << 12,    /* a transport takes frames, some or none, and says it failed */
+	SAGA_SIM_UNSENT = 1 << 12,    /* a transport takes frames or none, and says it failed */
 	SAGA_SIM_HANDLER = 1 << 13,   /* a handler asks for a retry, fails, crashes its process */
 	SAGA_SIM_CALL = 1 << 14,      /* an outside call is late; its answer is lost */
 	SAGA_SIM_CLOCK = 1 << 15,     /* wall clocks jump and differ */
@@ -60,7 +60,7 @@ typedef struct saga_sim_options {
 	uint64_t fault_limit;  /* only so many faults strike, the first ones; 0: no limit */
 	int64_t faults_ms;     /* virtual length of the first phase; 0: 60,000 */
 	int64_t heal_ms;       /* in which all must have come to rest after it; 0: 600,000 */
-	unsigned shards;       /* of each store, a power of two up to 8; 0: the seed picks */
+	unsigned shards;       /* of each store, 1 or 8; 0: the seed picks */
 	void *user;            /* for trace */
 	void (*trace)(void *user, int64_t ms, const char *participant, const char *text);
 } saga_sim_options;
@@ -78,24 +78,25 @@ SAGA_API int saga_sim_new(
 SAGA_API void saga_sim_close(saga_sim *sim);
 
 /*
- * Puts a participant into the world. Of the options count its followers, limits, ages, user and
- * log; store, transport, loop and lanes are the world's. The def and the user must outlive the
- * world. It is closed and opened again after each crash, with the same user: what a handler
- * remembers there, and not in its store, the world can not take from it.
+ * Puts a participant into the world, before it runs; at most 16. Of the options count its
+ * followers, limits, ages, user and log; store, transport, loop and lanes are the world's. The def
+ * and the user must outlive the world. It is closed and opened again after each crash, with the
+ * same user: what a handler remembers there, and not in its store, the world can not take from it.
  */
 SAGA_API int saga_sim_add(saga_sim *sim, const saga_participant_def *def,
 	const saga_options *options, saga_error *error) SAGA_MUST_USE;
 
 /*
  * Submits at a time, as a client does that does not give up: with the same key again while the
- * participant is down or busy or its answer is UNKNOWN or WAITING. All of the submission is copied;
- * its `answered` is called once, with the final answer. Before saga_sim_run, or from a callback.
+ * participant is down or busy or its answer is UNKNOWN, STOPPED or WAITING. All of the submission
+ * is copied, and its `answered` is called once, with the final answer. Before saga_sim_run, or from
+ * a callback but trace and log.
  * As saga_submit fails what could never be submitted.
  */
 SAGA_API int saga_sim_submit(saga_sim *sim, const char *participant, int64_t at_ms,
 	const saga_submission *submission, saga_error *error) SAGA_MUST_USE;
 
-/* Calls back at a virtual time. */
+/* Calls back at a virtual time. NOMEM. */
 SAGA_API int saga_sim_at(saga_sim *sim, int64_t at_ms, void (*call)(void *user, saga_sim *sim),
 	void *user) SAGA_MUST_USE;
 
@@ -106,14 +107,23 @@ SAGA_API int64_t saga_sim_now(const saga_sim *sim);
 SAGA_API uint64_t saga_sim_random(saga_sim *sim, uint64_t below);
 
 /*
- * Runs the world to its end: all at rest after the healing. SAGA_OK; or SAGA_FAILED, and error says
- * which law was broken, where and when (or what did not come to rest). Once.
+ * Runs the world to its end: all at rest after the healing, and stopped. SAGA_OK; or SAGA_FAILED,
+ * and error says which law was broken, where and when (or what did not come to rest); NOMEM. Once.
+ *
+ * Looked at are, after each commit: that slots move only along the table of their lifecycle, that
+ * each takes effect once, is undone once and only then, and in reverse order; that the outbox only
+ * grows, without a hole, and with slots that moved; that positions never go back nor ahead of what
+ * there is. With each frame: that it says nothing that is not committed. After each turn: that no
+ * queue is beyond its limit. At the end: that each event has left its mark in each consumer's
+ * slots, and nothing is open. A dead letter, a dead or a stuck slot is a breach, unless a handler
+ * asked for it.
  */
 SAGA_API int saga_sim_run(saga_sim *sim, saga_error *error) SAGA_MUST_USE;
 
 /*
- * Reads a participant's store as it is committed, after the run or in a callback. `row` as in a
- * saga_sink: not SAGA_OK ends the query and is returned.
+ * Reads a participant's store as it is committed, before and after the run, in an answer or in a
+ * saga_sim_at; MISUSE while it is in a transaction (trace and log come in there, too). `row` as in
+ * a saga_sink: not SAGA_OK ends the query and is returned.
  */
 SAGA_API int saga_sim_query(saga_sim *sim, const char *participant, const char *sql,
 	const saga_value *values, size_t value_count,
@@ -133,6 +143,7 @@ typedef struct saga_sim_report {
 	uint64_t frames;
 	uint64_t crashes;
 	int64_t ms;          /* virtual time */
+	uint64_t struck_by[16]; /* of them, by kind: in the order of enum saga_sim_fault */
 } saga_sim_report;
 
 SAGA_API void saga_sim_report_of(const saga_sim *sim, saga_sim_report *report);

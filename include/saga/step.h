@@ -56,7 +56,9 @@ enum { SAGA_EVENTS = 8 }; /* the most types in one list of a step */
 
 typedef enum saga_join {
 	SAGA_ANY = 0, /* any of the `on` events runs the step */
-	SAGA_ALL = 1  /* it runs when all of them have come; its event is the last to come */
+	SAGA_ALL = 1  /* it runs when all of them have come; its event is the last to come. If a
+	                 step here may emit none of one of them (rejects, is barred) while another
+	                 comes all the same, it must be `bar_on` something */
 } saga_join;
 
 /* Attempts, and the back-off between them: doubling, with full jitter. All zero: 8, 50 ms, 30 s. */
@@ -111,7 +113,8 @@ typedef struct saga_step_def {
 	 * Makes the rejects event where `run` can't: the step was barred, ran out of attempts, or
 	 * failed. May only read, and must end with saga_reject; saga_why says what happened. Needed
 	 * only if `rejects` has several types, or one with fields that are neither optional nor a
-	 * reason.
+	 * reason. One that fails leaves a dead slot, or of a barred step a dead letter: nobody has
+	 * heard the rejection until an operator requeues it, and `refuse` is tried again.
 	 */
 	saga_handler *refuse;
 

@@ -131,8 +131,8 @@ static void begin_answer(struct saga__publish *publish, struct saga__follower *f
 
 	if (answer->active || was_answered(publish, answer, message->first, now))
 		return;
-	if (to > publish->last)
-		to = publish->last;
+	if (to >= publish->next)
+		to = publish->next - 1;
 	if (to - message->first >= publish->config.window)
 		to = message->first + publish->config.window - 1;
 	answer->from = answer->next = message->first + SAGA__MUTANT(need_answered_late);
@@ -161,7 +161,8 @@ static void take_need(struct saga__publish *publish, struct saga__follower *foll
 		break;
 	case UNKNOWN:
 	case SAME:
-		if (message->first <= publish->last)
+		/* What the window holds back is not lost: it is sent to all, once. */
+		if (message->first < publish->next)
 			begin_answer(publish, follower, message, now);
 		break;
 	}

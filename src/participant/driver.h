@@ -12,7 +12,7 @@
 struct saga__call;
 
 struct saga__driver {
-	/* Fills p->env and makes what the rest needs. After a failure `close` comes all the same. */
+	/* Fills p->env and makes what the rest needs. Also after a failure `close` comes. */
 	int (*open)(struct saga_participant *p, saga_error *error);
 
 	/* A turn is wanted, now; never takes it in here. Any thread, also after `stop`. */
@@ -31,7 +31,7 @@ struct saga__driver {
 	/* No more turns are wanted: calls saga__stopped, then or later. */
 	void (*stop)(struct saga_participant *p);
 
-	/* Waits for calls that are made, and frees all. Also of one that never ran, or never opened. */
+	/* Waits for calls that are made, and frees all; of one that never opened, too. */
 	void (*close)(struct saga_participant *p);
 };
 

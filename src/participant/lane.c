@@ -14,7 +14,7 @@ enum {
 	LOOK_MS = 2000,
 	FORGET_MS = 60000,
 	FORGET_BUSY_MS = 100, /* between two pieces, while batches wait */
-	FORGET_SAGAS = 256,
+	FORGET_MOST = 256,    /* sagas, and letters, in one piece */
 };
 
 int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *options)
@@ -484,11 +484,13 @@ static void forget(struct saga__lane *lane)
 	int64_t before = saga__wall(lane->options.env) - lane->options.history_ms;
 	saga_error error;
 	int code = saga__journal_forget(&lane->journal, lane->locked, lane->shard_count, before,
-		FORGET_SAGAS, &lane->cursor, &dropped, &error);
+		FORGET_MOST, &lane->cursor, &dropped, &error);
 
 	if (dropped.letters)
 		letters_dropped(lane, dropped.letters);
-	lane->forget_at = dropped.slots ? now - FORGET_MS + FORGET_BUSY_MS : now + FORGET_MS;
+	lane->forget_at = dropped.slots || dropped.letters == FORGET_MOST
+		? now - FORGET_MS + FORGET_BUSY_MS
+		: now + FORGET_MS;
 	if (code != SAGA_OK)
 		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
 }

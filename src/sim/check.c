@@ -155,7 +155,8 @@ static bool streams_rest(struct saga__member *member, char *why, size_t size)
 
 	/* Nobody else's word frees an outbox of what all have. */
 	if (member->followers[0] && unseen) {
-		(void)snprintf(why, size, "law 3: %s was not told that %llu of its events were seen",
+		(void)snprintf(why, size,
+			"law 3: %s was not told that %llu of its events were seen",
 			member->def.name, (unsigned long long)unseen);
 		return false;
 	}

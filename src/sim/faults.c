@@ -67,6 +67,12 @@ void saga__faults_draw(saga_sim *sim)
 
 /* ---- striking ---- */
 
+static void count(saga_sim *sim, unsigned fault)
+{
+	sim->report.struck++;
+	sim->report.struck_by[kind_of(fault)]++;
+}
+
 static bool may_strike(const saga_sim *sim, unsigned fault)
 {
 	return (sim->on & fault) && !sim->healing && !saga__sim_broken(sim) &&
@@ -82,7 +88,7 @@ bool saga__sim_strikes(saga_sim *sim, unsigned fault)
 	kind = kind_of(fault);
 	if ((uint32_t)saga__random_next(&sim->fault_randoms[kind]) >= sim->rates[kind])
 		return false;
-	sim->report.struck++;
+	count(sim, fault);
 	return true;
 }
 
@@ -136,7 +142,7 @@ bool saga__sim_crashes(struct saga__member *member, const char *where)
 		(uint32_t)saga__random_next(random) >= sim->rates[kind_of(SAGA_SIM_CRASH)] ||
 		saga__sim_is_suspected(member))
 		return false;
-	sim->report.struck++;
+	count(sim, SAGA_SIM_CRASH);
 	saga__member_kill(member, where);
 	return true;
 }
@@ -189,7 +195,7 @@ static void strike(saga_sim *sim, unsigned fault)
 	struct saga__member *member = any_member(sim, fault);
 	int64_t length = saga__sim_length(sim, fault);
 
-	sim->report.struck++;
+	count(sim, fault);
 	switch (fault) {
 	case SAGA_SIM_PARTITION:
 		strike_partition(sim, member, length);

@@ -369,12 +369,28 @@ static void event_appended(struct saga__member *member, const saga_value *c)
 		stream->count--;
 }
 
+/* What goes for its age alone, loudly, is the host's wish. */
+static void check_trim(struct saga__member *member, uint64_t of, uint64_t seq)
+{
+	for (size_t i = 0; member->followers[i] && !member->options.retention_max_ms; i++) {
+		const struct saga__member *to = saga__sim_member(member->sim, member->followers[i]);
+
+		for (unsigned shard = 0; to && shard < to->shards; shard++)
+			if (to->mirror.positions[member->number][of][shard] < seq)
+				saga__sim_breach(member->sim,
+					"law 3: %s drops event %llu, which %s has not committed",
+					member->def.name, (unsigned long long)seq, to->def.name);
+	}
+}
+
 static void event_gone(struct saga__member *member, uint64_t shard, uint64_t seq)
 {
 	struct saga__known_stream *stream = &member->mirror.streams[shard % SAGA__SIM_SHARDS];
 
-	if (seq > stream->trimmed)
-		stream->trimmed = seq;
+	if (seq <= stream->trimmed)
+		return;
+	stream->trimmed = seq;
+	check_trim(member, shard % SAGA__SIM_SHARDS, seq);
 }
 
 static void stream_moved(struct saga__member *member, const saga_value *c)

@@ -1,4 +1,4 @@
-/* A member's store: the built-in one, in memory, which outlives its process; and what befalls it. */
+/* A member's store: the built-in one, in memory, outliving its process; and what befalls it. */
 
 #include <stdio.h>
 #include <stdlib.h>

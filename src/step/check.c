@@ -2,6 +2,7 @@
 
 #include "../event/schema.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 size_t saga__types_count(const saga_type *const list[SAGA_EVENTS])
@@ -233,29 +234,139 @@ int saga__step_check(const saga_step_def *step, saga_error *error)
 	return code;
 }
 
+/* ---- whose silence others would hang on ---- */
+
 /*
  * A chain of undos must not wait for a step that won't run: a barred or dead one publishes its
  * `rejects` instead of `undone`, so whoever undoes on the one must undo on the other.
  */
+static int check_undo_chain(
+	const saga_step_def *step, const saga_step_def *waits, saga_error *error)
+{
+	if (!share(step->undone, waits->undo_on))
+		return SAGA_OK;
+	if (!step->rejects[0])
+		return saga_error_set(error, SAGA_MISUSE,
+			"step %s: it has no `rejects`, so when it is barred, the undo of %s waits "
+			"for ever",
+			step->name, waits->name);
+	for (size_t i = 0; i < SAGA_EVENTS && step->rejects[i]; i++)
+		if (!saga__types_have(waits->undo_on, step->rejects[i]))
+			return saga_error_set(error, SAGA_MISUSE,
+				"step %s: it is undone on what %s undoes, but not on its rejection "
+				"%s",
+				waits->name, step->name, step->rejects[i]->name);
+	return SAGA_OK;
+}
+
+static bool may_schedule(const saga_step_def *step, const saga_type *type)
+{
+	for (size_t i = 0; i < SAGA_EVENTS && step->after[i].event; i++)
+		if (saga__type_is(step->after[i].event, type))
+			return true;
+	return false;
+}
+
+/* Whether of all steps here that one alone makes such an event, and only by taking effect. */
+static bool alone_emits(
+	const struct saga__plan *plan, const saga_step_def *step, const saga_type *type)
+{
+	for (size_t i = 0; i < plan->step_count; i++) {
+		const saga_step_def *other = &plan->steps[i];
+
+		if (saga__types_have(other->rejects, type) ||
+			saga__types_have(other->undone, type) || may_schedule(other, type) ||
+			(other != step && saga__types_have(other->emits, type)))
+			return false;
+	}
+	return saga__types_have(step->emits, type);
+}
+
+static size_t type_at(const struct saga__plan *plan, const saga_type *type)
+{
+	return (size_t)(saga__plan_type(plan, type->name, type->version) - plan->types);
+}
+
+/* Whether such events set the step off, and it can take effect in one way alone. */
+static bool is_bound_to_emit(
+	const struct saga__plan *plan, const saga_step_def *step, const bool *comes)
+{
+	size_t count = saga__types_count(step->on), come = 0;
+
+	for (size_t i = 0; i < count; i++)
+		come += comes[type_at(plan, step->on[i])];
+	return step->emits[0] && !step->emits[1] &&
+		(come == count || (come && step->join == SAGA_ANY));
+}
+
+/*
+ * Marks the events that come also if that step never takes effect: what it needs itself, and what
+ * other steps make of that. Of several events of which each would do, any may be caused by the step
+ * when it ran on another: they prove nothing.
+ */
+static void mark_what_comes(const struct saga__plan *plan, const saga_step_def *silent, bool *comes)
+{
+	bool more = silent->join == SAGA_ALL || !silent->on[1];
+
+	for (size_t i = 0; more && i < SAGA_EVENTS && silent->on[i]; i++)
+		comes[type_at(plan, silent->on[i])] = true;
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < plan->step_count; i++) {
+			const saga_step_def *step = &plan->steps[i];
+
+			if (step == silent || !is_bound_to_emit(plan, step, comes) ||
+				comes[type_at(plan, step->emits[0])])
+				continue;
+			comes[type_at(plan, step->emits[0])] = more = true;
+		}
+	}
+}
+
+/*
+ * A join that has one event waits for the others, and only an undo or a bar ends that. With neither
+ * it must not hang on a step that may have nothing to emit, where another of its events comes all
+ * the same. What other participants say, and when a handler waits, is not known here.
+ */
+static int check_join(const struct saga__plan *plan, const saga_step_def *step,
+	const saga_step_def *waits, saga_error *error)
+{
+	const saga_type *missed = NULL;
+	bool may_be_silent = step->rejects[0] || step->bar_on[0] || step->undo_on[0];
+	bool begins = false, *comes;
+
+	if (waits->join != SAGA_ALL || waits->undo_on[0] || waits->bar_on[0] || !may_be_silent ||
+		step->per_subject != waits->per_subject)
+		return SAGA_OK;
+	for (size_t i = 0; i < SAGA_EVENTS && waits->on[i]; i++)
+		if (alone_emits(plan, step, waits->on[i]))
+			missed = waits->on[i];
+	if (!missed)
+		return SAGA_OK;
+	if (!(comes = calloc(plan->type_count, sizeof *comes)))
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	mark_what_comes(plan, step, comes);
+	for (size_t i = 0; i < SAGA_EVENTS && waits->on[i]; i++)
+		begins |= comes[type_at(plan, waits->on[i])];
+	free(comes);
+	if (!begins)
+		return SAGA_OK;
+	return saga_error_set(error, SAGA_MISUSE,
+		"step %s: it joins %s, and when %s %s instead, it waits for ever: nothing bars it",
+		waits->name, missed->name, step->name, step->rejects[0] ? "rejects" : "is barred");
+}
+
 int saga__steps_check_silence(const struct saga__plan *plan, saga_error *error)
 {
 	for (size_t i = 0; i < plan->step_count; i++)
 		for (size_t j = 0; j < plan->step_count; j++) {
 			const saga_step_def *step = &plan->steps[i], *waits = &plan->steps[j];
+			int code = i == j ? SAGA_OK : check_undo_chain(step, waits, error);
 
-			if (i == j || !share(step->undone, waits->undo_on))
-				continue;
-			if (!step->rejects[0])
-				return saga_error_set(error, SAGA_MISUSE,
-					"step %s: it has no `rejects`, so when it is barred, the "
-					"undo of %s waits for ever",
-					step->name, waits->name);
-			for (size_t k = 0; k < SAGA_EVENTS && step->rejects[k]; k++)
-				if (!saga__types_have(waits->undo_on, step->rejects[k]))
-					return saga_error_set(error, SAGA_MISUSE,
-						"step %s: it is undone on what %s undoes, but not "
-						"on its rejection %s",
-						waits->name, step->name, step->rejects[k]->name);
+			if (code == SAGA_OK && i != j)
+				code = check_join(plan, step, waits, error);
+			if (code != SAGA_OK)
+				return code;
 		}
 	return SAGA_OK;
 }

@@ -20,9 +20,15 @@ static const unsigned char *next_seen(const unsigned char *at)
 	return at + sizeof(saga_id) + 1 + at[sizeof(saga_id)];
 }
 
+/* Never NULL, to which not even 0 may be added. */
+static const unsigned char *seen_of(const struct saga__slot *slot)
+{
+	return slot->seen.at ? slot->seen.at : (const unsigned char *)"";
+}
+
 static bool has_seen_id(const struct saga__slot *slot, saga_id id)
 {
-	const unsigned char *at = slot->seen.at, *end = at + slot->seen.size;
+	const unsigned char *at = seen_of(slot), *end = at + slot->seen.size;
 
 	for (; at < end; at = next_seen(at))
 		if (memcmp(at, &id, sizeof id) == 0)
@@ -32,7 +38,7 @@ static bool has_seen_id(const struct saga__slot *slot, saga_id id)
 
 static bool has_seen_type(const struct saga__slot *slot, const char *type)
 {
-	const unsigned char *at = slot->seen.at, *end = at + slot->seen.size;
+	const unsigned char *at = seen_of(slot), *end = at + slot->seen.size;
 	size_t length = strlen(type);
 
 	for (; at < end; at = next_seen(at))
@@ -49,7 +55,7 @@ static bool has_seen_type(const struct saga__slot *slot, const char *type)
 static void see(struct saga__batch *batch, struct saga__work *work)
 {
 	struct saga__slot *slot = work->slot;
-	const unsigned char *from = slot->seen.at, *end = from + slot->seen.size, *oldest = end;
+	const unsigned char *from = seen_of(slot), *end = from + slot->seen.size, *oldest = end;
 	bool joins = work->step->join == SAGA_ALL && !has_seen_type(slot, work->event->type);
 	size_t length = joins ? strlen(work->event->type) : 0, count = 0, before;
 	unsigned char *seen;
@@ -195,8 +201,10 @@ static bool speak(struct saga__batch *batch, struct saga__work *work, enum saga_
 		return false;
 	if (!(event = refuse(batch, work, why, &id, &ours, error)))
 		return false;
-	saga__slot_move(batch, work->slot, to, why);
+	if (work->slot->state != to)
+		saga__slot_move(batch, work->slot, to, why);
 	remember(batch, work, event);
+	work->slot->dirty = true;
 	saga__batch_publish(batch, work->slot->saga, event, id, ours);
 	saga__reply(work, answer, false, event, why);
 	saga__blob_unref(event);
@@ -510,6 +518,17 @@ void saga__do_read(struct saga__batch *batch, struct saga__work *work)
 
 /* ---- barring ---- */
 
+/*
+ * It never runs, which is safe; but whose undo or wait hangs on its rejection has none. That is for
+ * an operator: the letter's role says that the slot is barred already and only has to speak.
+ */
+static void owe_rejection(struct saga__batch *batch, struct saga__work *work, const char *why)
+{
+	saga__batch_log(batch, SAGA_ALARM, "step.refuse_failed", work, why);
+	work->role = SAGA__ROLE_REFUSE;
+	saga__dead_letter(batch, work, why);
+}
+
 void saga__bar(struct saga__batch *batch, struct saga__work *work)
 {
 	struct saga__slot *slot = work->slot;
@@ -530,11 +549,23 @@ void saga__bar(struct saga__batch *batch, struct saga__work *work)
 			return;
 		saga__slot_move(batch, slot, SAGA__BARRED, why);
 		if (error.code != SAGA_OK) {
-			/* It never runs, which is safe; that nobody is told is for an operator. */
-			saga__batch_log(batch, SAGA_ALARM, "step.refuse_failed", work, error.text);
-			saga__dead_letter(batch, work, error.text);
+			owe_rejection(batch, work, error.text);
 			return;
 		}
+	}
+	saga__unpark(batch, work);
+}
+
+void saga__do_refuse(struct saga__batch *batch, struct saga__work *work)
+{
+	saga_error error;
+
+	if (work->slot->state == SAGA__BARRED &&
+		!speak(batch, work, SAGA__BARRED, SAGA_REJECTED, work->slot->why, &error) &&
+		error.code != SAGA_OK) {
+		if (batch->lost.code == SAGA_OK)
+			owe_rejection(batch, work, error.text);
+		return;
 	}
 	saga__unpark(batch, work);
 }

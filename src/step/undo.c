@@ -152,6 +152,8 @@ static void requeue(struct saga__batch *batch, struct saga__work *work)
 		saga__do_call_again(batch, work);
 	else if (work->role == SAGA__ROLE_UNDO)
 		saga__do_undo(batch, work);
+	else if (work->role == SAGA__ROLE_REFUSE)
+		saga__do_refuse(batch, work);
 	else if (work->role == SAGA__ROLE_BAR)
 		saga__do_bar(batch, work);
 	else

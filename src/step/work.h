@@ -121,6 +121,9 @@ void saga__do_schedule(struct saga__batch *batch, struct saga__work *work);
 void saga__do_withdraw(
 	struct saga__batch *batch, struct saga__work *work, struct saga__slot *schedule);
 
+/* A barred slot whose `refuse` failed says what it owes. */
+void saga__do_refuse(struct saga__batch *batch, struct saga__work *work);
+
 void saga__bar(struct saga__batch *batch, struct saga__work *work);
 void saga__undone(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
 void saga__ask(

@@ -144,7 +144,8 @@ struct saga__forgotten {
 /*
  * Forgets sagas of these shards whose slots are all settled and last moved before `before`, under
  * the lock of their streams: looks at up to `most` sagas behind *cursor and moves that on; zero:
- * begin anew. Letters of that age go before them, unless a slot of their saga is not settled.
+ * begin anew. Up to `most` letters of that age go before them, unless a slot of their saga is not
+ * settled.
  */
 int saga__journal_forget(struct saga__journal *journal, const struct saga__shard *shards,
 	size_t shard_count, int64_t before, size_t most, saga_id *cursor,

@@ -312,26 +312,28 @@ static void write_wakes(struct writing *w, const struct saga__batch *batch)
 	}
 }
 
-static void put_move(saga_value *v, const struct saga__move *move)
+static void put_source(saga_value *v, const struct saga__move *move)
 {
-	v[0] = saga_int64((int64_t)move->seq);
-	v[1] = saga_uuid(move->id);
-	v[2] = saga_uuid(move->source->stream.store);
-	v[3] = saga_int64(move->source->stream.shard);
-	v[4] = saga_int64(move->shard);
+	v[0] = saga_uuid(move->source->stream.store);
+	v[1] = saga_int64(move->source->stream.shard);
+	v[2] = saga_int64(move->shard);
 }
 
+/* Never back: a batch that did commit, unanswered, may come again by halves. */
 static void write_moves(struct writing *w, const struct saga__move *moves, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		saga_value *v = add(w,
-			"UPDATE saga_position SET seq = ?, id = ?"
+			"UPDATE saga_position SET id = CASE WHEN seq < ? THEN ? ELSE id END,"
+			" seq = CASE WHEN seq < ? THEN ? ELSE seq END"
 			" WHERE stream = ? AND stream_shard = ? AND shard = ?",
-			5);
+			7);
 
 		if (!v)
 			return;
-		put_move(v, &moves[i]);
+		v[0] = v[2] = v[3] = saga_int64((int64_t)moves[i].seq);
+		v[1] = saga_uuid(moves[i].id);
+		put_source(v + 4, &moves[i]);
 	}
 }
 
@@ -361,13 +363,15 @@ static int add_positions(struct saga__journal *j, const struct saga__move *moves
 	for (size_t i = 0; code == SAGA_OK && i < count; i++) {
 		saga_value v[6];
 		const saga_statement statement = { "INSERT INTO saga_position"
-						   " (seq, id, stream, stream_shard, shard, owner)"
+						   " (stream, stream_shard, shard, seq, id, owner)"
 						   " VALUES (?, ?, ?, ?, ?, ?)",
 			v, 6 };
 
 		if (moved[i])
 			continue;
-		put_move(v, &moves[i]);
+		put_source(v, &moves[i]);
+		v[3] = saga_int64((int64_t)moves[i].seq);
+		v[4] = saga_uuid(moves[i].id);
 		v[5] = saga_text(moves[i].source->owner);
 		code = j->ops->run(j->store, &statement, 1, NULL, error);
 	}

@@ -9,6 +9,19 @@
 /* As saga__slot_is_settled has it, the other way round. */
 #define LIVE_STATES "('waiting', 'trying', 'undoing', 'dead', 'stuck')"
 
+/*
+ * What nobody opened. One of a saga that goes on stays, whosever it is: its operator may need it
+ * yet; and so does one with a command that is still to be obeyed.
+ */
+#define UNOPENED \
+	" AND at < ? AND kind IN ('held', 'letter') AND command IS NULL" \
+	" AND NOT EXISTS (SELECT 1 FROM saga_slot WHERE saga_slot.saga = saga_parked.saga" \
+	" AND saga_slot.state IN " LIVE_STATES ")"
+
+struct letter {
+	saga_id saga, id;
+};
+
 struct forgetting {
 	const struct saga__journal *journal;
 	const struct saga__shard *shards;
@@ -17,6 +30,8 @@ struct forgetting {
 	saga_id *sagas; /* that seem over and old */
 	size_t count, looked;
 	saga_id last;
+	struct letter *letters; /* that seem old and unopened */
+	size_t letter_count;
 };
 
 static bool is_ours(const struct forgetting *f, saga_id saga)
@@ -59,6 +74,37 @@ static int look(struct saga__journal *j, struct forgetting *f, saga_id behind, s
 	return j->ops->run(j->store, &statement, 1, &sink, error);
 }
 
+static int take_letter(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
+{
+	struct forgetting *f = context;
+
+	(void)i, (void)names, (void)column_count;
+	f->letters[f->letter_count++] = (struct letter){ saga__id_in(&c[0]), saga__id_in(&c[1]) };
+	return SAGA_OK;
+}
+
+static int look_for_letters(
+	struct saga__journal *j, struct forgetting *f, size_t most, saga_error *error)
+{
+	saga_sink sink = { take_letter, NULL, f };
+	int code = SAGA_OK;
+
+	for (size_t i = 0; code == SAGA_OK && i < f->shard_count && f->letter_count < most; i++) {
+		const saga_value values[] = { saga_int64(f->shards[i].shard),
+			saga_int64(SAGA__NEVER), saga_int64(f->before),
+			saga_int64((int64_t)(most - f->letter_count)) };
+		const saga_statement statement = { SAGA__FIRST_ROWS(j->dialect,
+							   "SELECT saga, id FROM saga_parked"
+							   " WHERE shard = ? AND due = ?" UNOPENED
+							   " ORDER BY shard, due"),
+			values, 4 };
+
+		code = j->ops->run(j->store, &statement, 1, &sink, error);
+	}
+	return code;
+}
+
 /* Under its stream's lock nobody moves it: what is true now stays true until the commit. */
 static int drop_saga(struct saga__journal *j, const struct forgetting *f, saga_id saga,
 	int64_t *dropped, saga_error *error)
@@ -77,22 +123,16 @@ static int drop_saga(struct saga__journal *j, const struct forgetting *f, saga_i
 	return code;
 }
 
-/*
- * What nobody opened. One of a saga that goes on stays, whosever it is: its operator may need it
- * yet; and so does one with a command that is still to be obeyed.
- */
-static int drop_letters(struct saga__journal *j, const struct forgetting *f, unsigned shard,
-	int64_t *dropped, saga_error *error)
+/* What was requeued meanwhile stays. */
+static int drop_letter(struct saga__journal *j, const struct forgetting *f,
+	const struct letter *letter, int64_t *dropped, saga_error *error)
 {
-	const saga_value values[] = { saga_int64(shard), saga_int64(SAGA__NEVER),
+	const saga_value values[] = { saga_uuid(letter->saga), saga_uuid(letter->id),
 		saga_int64(f->before) };
 	int64_t changed = 0;
 	int code = saga__journal_change(j,
-		"DELETE FROM saga_parked WHERE shard = ? AND due = ? AND at < ?"
-		" AND kind IN ('held', 'letter') AND command IS NULL"
-		" AND NOT EXISTS (SELECT 1 FROM saga_slot WHERE saga_slot.saga = saga_parked.saga"
-		" AND saga_slot.state IN " LIVE_STATES ")",
-		values, 3, &changed, error);
+		"DELETE FROM saga_parked WHERE saga = ? AND id = ?" UNOPENED, values, 3, &changed,
+		error);
 
 	*dropped += changed;
 	return code;
@@ -103,8 +143,8 @@ static int drop_all(struct saga__journal *j, struct forgetting *f, struct saga__
 {
 	int code = saga__journal_lock(j, shards, f->shard_count, error);
 
-	for (size_t i = 0; code == SAGA_OK && i < f->shard_count; i++)
-		code = drop_letters(j, f, shards[i].shard, &dropped->letters, error);
+	for (size_t i = 0; code == SAGA_OK && i < f->letter_count; i++)
+		code = drop_letter(j, f, &f->letters[i], &dropped->letters, error);
 	for (size_t i = 0; code == SAGA_OK && i < f->count; i++)
 		code = drop_saga(j, f, f->sagas[i], &dropped->slots, error);
 	return code;
@@ -138,18 +178,22 @@ int saga__journal_forget(struct saga__journal *j, const struct saga__shard *shar
 		.shards = shards,
 		.shard_count = shard_count,
 		.before = before,
-		.sagas = calloc(most, sizeof(saga_id)) };
+		.sagas = calloc(most, sizeof(saga_id)),
+		.letters = calloc(most, sizeof(struct letter)) };
 	const saga_id start = { { 0 } };
 	struct saga__forgotten dropped = { 0, 0 };
-	int code = f.sagas ? look(j, &f, *cursor, most, error)
-			   : saga_error_set(error, SAGA_NOMEM, "out of memory");
+	int code = f.sagas && f.letters ? look(j, &f, *cursor, most, error)
+					: saga_error_set(error, SAGA_NOMEM, "out of memory");
 
+	if (code == SAGA_OK)
+		code = look_for_letters(j, &f, most, error);
 	if (code == SAGA_OK)
 		code = drop_locked(j, &f, &dropped, error);
 	if (code == SAGA_OK) {
 		*cursor = f.looked < most ? start : f.last;
 		*ret_dropped = dropped;
 	}
+	free(f.letters);
 	free(f.sagas);
 	return code;
 }

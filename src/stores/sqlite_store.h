@@ -1,7 +1,9 @@
 #ifndef SAGA_STORES_SQLITE_STORE_H
 #define SAGA_STORES_SQLITE_STORE_H
 
-/* The insides of the SQLite store: one connection. sqlite.c runs, sqlite_transaction.c transacts. */
+/*
+ * The insides of the SQLite store: one connection. sqlite.c runs, sqlite_transaction.c transacts.
+ */
 
 #include <saga/plugin.h>
 
@@ -47,7 +49,9 @@ int saga__sqlite_fail(int code, const char *sql, saga_error *error, const char *
 /* What SQLite's last answer means, in a code and in words. Who lost to another has lost it all. */
 int saga__sqlite_explain(struct saga__sqlite *store, const char *sql, int rc, saga_error *error);
 
-/* Rolls back, inside a slot; tries again, since an interrupt that comes late ends a ROLLBACK too. */
+/*
+ * Rolls back, inside a slot; tries again, since an interrupt that comes late ends a ROLLBACK too.
+ */
 void saga__sqlite_take_back(struct saga__sqlite *store);
 
 /* Makes the savepoint that is wanted, if any. Before all that may write. */

@@ -26,6 +26,8 @@ const char *role_name(int role)
 		return "undo";
 	case SAGA__ROLE_BAR:
 		return "bar";
+	case SAGA__ROLE_REFUSE:
+		return "refuse";
 	case SAGA__ROLE_UNLESS:
 		return "withdraw";
 	default:

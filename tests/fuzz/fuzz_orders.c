@@ -1,5 +1,6 @@
 /*
- * The shop's orders file, any bytes: each line is an order's or refused, and what is taken is whole.
+ * The shop's orders file, any bytes: each line is an order's or refused, and what is taken is
+ * whole.
  */
 #include "fuzz.h"
 

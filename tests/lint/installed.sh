@@ -15,18 +15,22 @@ sed -i "s|^prefix=.*|prefix=$place$prefix|" "$pc"
 export PKG_CONFIG_PATH=${pc%/*}
 library=$(pkg-config --variable=libdir saga-0)
 
-# hello NAME OPTION...: builds and runs it with what pkg-config says.
+# hello NAME PACKAGE...: builds and runs it with what pkg-config says, and ${also[@]}.
+also=()
 hello()
 {
 	local name=$1
 	shift
-	read -ra flags < <(pkg-config --cflags --libs "$@" saga-0)
-	cc -std=c11 -Wall -Wextra -Werror -o "$place/$name" examples/hello/hello.c "${flags[@]}" ||
-		{ breach "hello does not build: $name"; return 0; }
+	read -ra flags < <(pkg-config --cflags --libs "$@")
+	cc -std=c11 -Wall -Wextra -Werror -o "$place/$name" examples/hello/hello.c "${flags[@]}" \
+		"${also[@]}" || { breach "hello does not build: $name"; return 0; }
 	LD_LIBRARY_PATH=$library "$place/$name" || breach "hello fails: $name"
 }
 
-hello shared
+hello shared saga-0
+# Static is libsaga alone: what it uses stays shared, for not all of that is to be had static.
 rm "$library"/libsaga.so*
-hello static --static
+read -ra private < <(sed -n 's/^Requires.private: //p' "$pc" | sed 's/[<>=]* *[0-9.]*\(,\|$\)/ /g')
+read -ra also < <(sed -n 's/^Libs.private: //p' "$pc")
+hello static saga-0 "${private[@]}"
 finish

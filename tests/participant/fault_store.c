@@ -99,7 +99,8 @@ static int fail(struct connection *c, enum fault_kind kind, saga_error *error)
 {
 	if (kind == FAULT_AWAY || kind == FAULT_UNKNOWN_DONE || kind == FAULT_UNKNOWN_LOST)
 		c->dead = true;
-	if (kind != FAULT_FULL && kind != FAULT_REFUSED && kind != FAULT_NOMEM && c->inner->in_transaction(c->store))
+	if (kind != FAULT_FULL && kind != FAULT_REFUSED && kind != FAULT_NOMEM &&
+		c->inner->in_transaction(c->store))
 		c->inner->rollback(c->store);
 	return fault_code(kind, error);
 }

@@ -271,6 +271,73 @@ START_TEST(old_letters_are_dropped_loudly)
 }
 END_TEST
 
+static void put_letters(struct stage *stage, int count, int shards)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof sql,
+		"WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+		" INSERT INTO saga_parked (saga, id, shard, step, subject, role, kind, attempts,"
+		" due, behind, at) SELECT randomblob(16), randomblob(16), i %% %d, '', '', 0,"
+		" 'letter', 1, %lld, '', 1 FROM n",
+		count, shards, (long long)SAGA__NEVER);
+	sql_write(stage, sql);
+}
+
+START_TEST(old_letters_go_in_bounded_pieces)
+{
+	const struct saga__shard shards[] = { { .shard = 0 }, { .shard = 1 } };
+	static const int64_t left[] = { 4, 0, 0 };
+	struct saga__forgotten dropped;
+	struct bare bare;
+	saga_error error;
+
+	bare_open(&bare, _i);
+	sql_write(bare.stage,
+		"INSERT INTO saga_stream SELECT 1, seq, last, own, unclean, suspect,"
+		" suspicions FROM saga_stream");
+	put_letters(bare.stage, 10, 2);
+	for (int i = 0; i < 3; i++) {
+		int64_t before = dead_letters(bare.stage);
+
+		ck_assert_msg(saga__journal_forget(&bare.journal, shards, 2, OLD, 6, &bare.cursor,
+				      &dropped, &error) == SAGA_OK,
+			"%s", error.text);
+		ck_assert_int_eq(dead_letters(bare.stage), left[i]);
+		ck_assert_int_eq(dropped.letters, before - left[i]);
+	}
+	bare_close(&bare);
+}
+END_TEST
+
+START_TEST(all_of_many_old_letters_go_at_once)
+{
+	struct stage *stage = stage_closed(_i);
+
+	put_letters(stage, 600, 1);
+	reopen(stage);
+	AWAIT(stage, dead_letters(stage) == 0);
+	ck_assert_int_gt(logged(stage, "letters.dropped"), 2);
+	stage_end(stage);
+}
+END_TEST
+
+START_TEST(a_letter_that_is_requeued_meanwhile_is_kept)
+{
+	struct bare bare;
+
+	bare_open(&bare, _i);
+	put_letters(bare.stage, 4, 2);
+	meanwhile = "UPDATE saga_parked SET command = 'requeue', due = 1"
+		    " WHERE id = (SELECT MIN(id) FROM saga_parked WHERE shard = 0);";
+	ck_assert_int_eq(forget_in(&bare, 0, 100), 0);
+	meanwhile = NULL;
+	ck_assert_int_eq(rows(bare.stage, "SELECT COUNT(*) FROM saga_parked WHERE shard = 0"), 1);
+	ck_assert_int_eq(dead_letters(bare.stage), 3);
+	bare_close(&bare);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -280,6 +347,9 @@ int main(void)
 		a_lane_forgets_in_its_own_shards,
 		a_saga_that_moves_meanwhile_is_kept,
 		old_letters_are_dropped_loudly,
+		old_letters_go_in_bounded_pieces,
+		all_of_many_old_letters_go_at_once,
+		a_letter_that_is_requeued_meanwhile_is_kept,
 	};
 
 	return run_both_modes("aging", tests, sizeof tests / sizeof tests[0]);

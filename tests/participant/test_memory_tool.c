@@ -1,6 +1,7 @@
 /*
  * The saga command while the nth allocation fails, for every n: it says so and exits 1 (or, of an
- * event in JSON, says it in its place), or it says all that it says else. Its main stands in this program under another name.
+ * event in JSON, says it in its place), or it says all that it says else. Its main stands in this
+ * program under another name.
  */
 #include "frail_plan.h"
 #include "pair.h"

@@ -20,7 +20,7 @@ static const char *run(uint64_t seed, unsigned faults, const saga_participant_de
 {
 	int code;
 
-	small = (struct small){ .answers = 0 };
+	small = (struct small){ .trace = "the process ended each time" };
 	code = small_run(&small,
 		&(struct small_plan){ .sim = { .seed = seed, .faults = faults, .faults_ms = 30000 },
 			.orders = ORDERS,
@@ -129,6 +129,55 @@ static uint64_t struck_with(uint64_t limit)
 	small_end(&small);
 	return struck;
 }
+
+static saga_verdict reserve_at_last(saga_step *s)
+{
+	const struct order_placed *order = saga_on(s, order_placed);
+
+	if (saga_attempt(s) < 5)
+		return saga_retry(s, "not yet");
+	if (!saga_exec(s, "UPDATE depot SET free = free - ? WHERE free >= ?", order->units,
+		    order->units))
+		return saga_reject(s, units_refused, .why = "none left");
+	saga_exec(
+		s, "INSERT INTO reserved (saga, units) VALUES (?, ?)", saga_this(s), order->units);
+	return saga_emit(s, units_reserved, .total = order->total);
+}
+
+static saga_verdict release_again(saga_step *s)
+{
+	saga_exec(s, "UPDATE depot SET free = free + (SELECT units FROM reserved WHERE saga = ?)",
+		saga_this(s));
+	saga_exec(s, "DELETE FROM reserved WHERE saga = ?", saga_this(s));
+	return saga_emit(s, units_released);
+}
+
+static const saga_step_def slow_steps[] = {
+	{ .name = "reserve",
+		.on = { &order_placed },
+		.run = reserve_at_last,
+		.emits = { &units_reserved },
+		.rejects = { &units_refused },
+		.undo = release_again,
+		.undo_on = { &money_declined },
+		.undone = { &units_released } },
+};
+static const saga_participant_def slow =
+	SAGA_PARTICIPANT("depot", slow_steps, .schema = small_depot_schema);
+
+/* After a crash each event is tried alone; what fails then is not held to have crashed it. */
+START_TEST(a_retry_after_a_crash_is_no_suspect)
+{
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		const char *wrong = run(seed, SAGA_SIM_CRASH, &slow);
+
+		if (wrong)
+			ck_abort_msg("seed %llu: %s", (unsigned long long)seed, wrong);
+		ck_assert_uint_eq(small.traced, 0);
+		small_end(&small);
+	}
+}
+END_TEST
 
 START_TEST(only_so_many_faults_strike)
 {
@@ -345,6 +394,7 @@ int main(void)
 	tcase_add_test(tests, without_faults_nothing_strikes);
 	tcase_add_loop_test(tests, each_fault_strikes_and_is_survived, 0, 16);
 	tcase_add_test(tests, all_faults_are_survived);
+	tcase_add_test(tests, a_retry_after_a_crash_is_no_suspect);
 	tcase_add_test(tests, only_so_many_faults_strike);
 	tcase_add_test(tests, state_outside_the_store_is_found);
 	tcase_add_test(tests, a_missing_undo_is_found);

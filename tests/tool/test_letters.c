@@ -76,6 +76,29 @@ static void any_stopped(void *user, saga_participant *participant, const saga_er
 			actors[i]->stopped = true;
 }
 
+static saga_verdict run_fence(saga_step *s)
+{
+	return saga_done(s);
+}
+
+static saga_verdict refuse_fence(saga_step *s)
+{
+	if (((struct stage *)saga_user(s))->knob == BROKEN)
+		return saga_fail(s, "no words");
+	return saga_reject(s, a_rejected, .n = 7, .why = saga_why(s));
+}
+
+static const saga_step_def fence_steps[] = {
+	{ .name = "fence",
+		.on = { &go_first },
+		.run = run_fence,
+		.rejects = { &a_rejected },
+		.refuse = refuse_fence,
+		.bar_on = { &bar_it } },
+	MARKER_STEP,
+};
+static const saga_participant_def fence_def = SAGA_PARTICIPANT("target", fence_steps);
+
 static void letter(struct stage *stage, char id[SAGA_ID_TEXT])
 {
 	inject(stage, stage_saga(stage), &go_first);
@@ -103,6 +126,33 @@ START_TEST(a_dead_letter_is_requeued)
 	AWAIT(stage, dead_letters(stage) == 0);
 	ck_assert_int_eq(
 		sql_int(stage, "SELECT COUNT(*) FROM saga_slot WHERE step = 'a'", NULL, NULL), 1);
+	stage_end(stage);
+}
+END_TEST
+
+/* Whoever waits for the rejection has not heard it before. */
+START_TEST(a_rejection_that_is_owed_is_requeued)
+{
+	struct stage *stage = stage_start(_i, &fence_def);
+	saga_id saga = stage_saga(stage);
+	char id[SAGA_ID_TEXT];
+	struct said output;
+
+	inject(stage, saga, &bar_it);
+	AWAIT(stage, dead_letters(stage) == 1);
+	ck_assert_int_eq(said(stage, saga, "a.rejected"), 0);
+	only_row(stage, "letter", id);
+	output = tool_at(stage, "dead show %s", id);
+	CHECK_SAID(&output, 0, "role      refuse");
+	CHECK_SAID(&output, 0, "no words");
+	stage->knob = MENDED;
+	output = tool_at(stage, "dead requeue %s", id);
+	CHECK_SAID(&output, 0, "requeued ");
+	AWAIT(stage, dead_letters(stage) == 0);
+	ck_assert_int_eq(said(stage, saga, "a.rejected"), 1);
+	ck_assert_int_eq(
+		said_with(stage, saga, "a.rejected", "\"why\":\"barred by outside.bar_it\""), 1);
+	ck_assert_str_eq(slot_state(stage, saga, "fence"), "barred");
 	stage_end(stage);
 }
 END_TEST
@@ -197,6 +247,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		a_dead_letter_is_requeued,
+		a_rejection_that_is_owed_is_requeued,
 		a_dead_letter_is_discarded,
 		a_letter_of_another_version_keeps_its_event,
 		a_letter_without_a_subject_stays_one_letter,

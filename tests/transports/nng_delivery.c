@@ -187,11 +187,16 @@ static void stage_close(struct stage *stage)
 
 /* ---- the tests ---- */
 
+static int soaked(int count)
+{
+	return getenv("SAGA_TEST_SOAK") ? 20 * count : count;
+}
+
 START_TEST(a_flood_arrives)
 {
 	struct stage stage;
 
-	stage_open(&stage, 5000, 300, "");
+	stage_open(&stage, soaked(5000), 300, "");
 	role_start(&stage.drain);
 	role_start(&stage.source);
 	all_must_arrive(&stage);
@@ -225,24 +230,30 @@ static void under_load(struct stage *stage, void (*strike)(struct stage *stage))
 	all_must_arrive(stage);
 }
 
+/* It stops first, so that something is under way when it is killed. */
 static void strike_bus(struct stage *stage)
 {
+	(void)kill(stage->bus.pid, SIGSTOP);
+	uv_sleep(50);
 	bus_kill(&stage->bus);
 	uv_sleep(100);
 	bus_run(&stage->bus, "");
 }
 
+/* Until something was lost with the bus: else it would prove nothing. */
 START_TEST(a_bus_is_killed_under_load)
 {
 	struct stage stage;
+	int tries = 0;
 
-	stage_open(&stage, 6000, 300, "");
-	role_start(&stage.drain);
-	role_start(&stage.source);
-	under_load(&stage, strike_bus);
-	stage_close(&stage);
-	ck_assert_msg(stage.drain.gaps > 0, "nothing was lost: this proves nothing");
-	ck_assert_int_gt(stage.source.resent, 0);
+	do {
+		stage_open(&stage, soaked(6000), 300, "");
+		role_start(&stage.drain);
+		role_start(&stage.source);
+		under_load(&stage, strike_bus);
+		stage_close(&stage);
+	} while (!stage.source.resent && ++tries < 8);
+	ck_assert_int_lt(tries, 8);
 }
 END_TEST
 
@@ -256,7 +267,7 @@ START_TEST(a_follower_is_killed_under_load)
 {
 	struct stage stage;
 
-	stage_open(&stage, 6000, 300, "");
+	stage_open(&stage, soaked(6000), 300, "");
 	role_start(&stage.drain);
 	role_start(&stage.source);
 	under_load(&stage, strike_drain);
@@ -274,7 +285,7 @@ START_TEST(a_publisher_is_killed_under_load)
 {
 	struct stage stage;
 
-	stage_open(&stage, 6000, 300, "");
+	stage_open(&stage, soaked(6000), 300, "");
 	role_start(&stage.drain);
 	role_start(&stage.source);
 	under_load(&stage, strike_source);

@@ -2,9 +2,9 @@
 #define SIM_CUSTOMERS_H
 
 /*
- * Who uses the shop in the simulator: they open stock and accounts, then place orders, some of which
- * no one can fulfil; amend, cancel and receive them, at random times; and ask twice with one key, now
- * and then with another body. What they are answered must fit together.
+ * Who uses the shop in the simulator: they open stock and accounts, then place orders, some of
+ * which no one can fulfil; amend, cancel and receive them, at random times; and ask twice with one
+ * key, now and then with another body. What they are answered must fit together.
  */
 
 #include <saga/sim.h>

@@ -54,7 +54,7 @@ struct settings {
 
 struct totals {
 	uint64_t seeds, broken, struck, events, happenings, crashes, commits, frames;
-	uint64_t with_fault[FAULTS];
+	uint64_t struck_by[FAULTS];
 	size_t orders, fulfilled, cancelled, violations, stuck;
 	int64_t virtual_ms;
 	bool has_failed; /* could not be run */
@@ -126,8 +126,8 @@ static int trace_seed(const struct settings *settings, uint64_t seed, uint64_t f
 /* ---- a seed that fails ---- */
 
 /*
- * The least number of first faults with which it still fails, by bisection: fewer need not fail, nor
- * more, but the number that comes out does. 0: it needs none.
+ * The least number of first faults with which it still fails, by bisection: fewer need not fail,
+ * nor more, but the number that comes out does. 0: it needs none.
  */
 static uint64_t shrink(const struct settings *settings, uint64_t seed, uint64_t struck)
 {
@@ -201,7 +201,7 @@ static void add(struct totals *totals, const struct shop_world_result *result)
 	totals->fulfilled += result->audit.fulfilled;
 	totals->cancelled += result->audit.cancelled;
 	for (size_t i = 0; i < FAULTS; i++)
-		totals->with_fault[i] += report->faults >> i & 1;
+		totals->struck_by[i] += report->struck_by[i];
 }
 
 static bool hash_differs(
@@ -260,13 +260,12 @@ static void print_totals(const struct totals *t, double seconds)
 	printf("%.1f s, of virtual time %.1f h: %.0f sagas/s, %.0f events/s, %.0f happenings/s\n",
 		seconds, (double)t->virtual_ms / 3600000, (double)t->orders / seconds,
 		(double)t->events / seconds, (double)t->happenings / seconds);
-	printf("%" PRIu64 " commits, %" PRIu64 " frames, %" PRIu64
-	       " faults struck, of them %" PRIu64 " crashes\n",
-		t->commits, t->frames, t->struck, t->crashes);
-	printf("seeds with");
+	printf("%" PRIu64 " commits, %" PRIu64 " frames, %" PRIu64 " crashes\n", t->commits,
+		t->frames, t->crashes);
+	printf("%" PRIu64 " faults struck:\n", t->struck);
 	for (size_t i = 0; i < FAULTS; i++)
-		printf(" %s %" PRIu64 "%s", fault_names[i], t->with_fault[i],
-			i + 1 < FAULTS ? "," : "\n");
+		printf("%s%s %" PRIu64, i ? ", " : "  ", fault_names[i], t->struck_by[i]);
+	printf("\n");
 	printf("%" PRIu64 " broken, %zu violations, %zu stuck\n", t->broken, t->violations,
 		t->stuck);
 }

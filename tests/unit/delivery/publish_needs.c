@@ -19,6 +19,23 @@ START_TEST(need_is_answered_from_memory)
 }
 END_TEST
 
+/* A beat names what is committed, so a follower asks for it; but it comes anyway. */
+START_TEST(what_the_window_holds_back_is_not_resent)
+{
+	open_with(one);
+	start(1, 0, 0);
+	seen(0, 0);
+	commit(1, 12, 1);
+	sends(NULL, 1, WINDOW, 1);
+	need(5, 12, 2);
+	sends("stock", 5, WINDOW, 2);
+	need(WINDOW + 1, 12, 30);
+	nothing(30);
+	seen(WINDOW, 31);
+	sends(NULL, WINDOW + 1, 12, 31);
+}
+END_TEST
+
 START_TEST(hostile_need_is_bounded)
 {
 	start(1, 0, 0);
@@ -170,6 +187,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, need_is_answered_from_memory);
+	tcase_add_test(tests, what_the_window_holds_back_is_not_resent);
 	tcase_add_test(tests, hostile_need_is_bounded);
 	tcase_add_test(tests, need_is_answered_from_the_outbox);
 	tcase_add_test(tests, half_in_memory_half_in_the_outbox);

@@ -172,6 +172,27 @@ START_TEST(positions_move_with_their_batch)
 }
 END_TEST
 
+/* A batch whose commit took, unanswered, comes again by halves. */
+START_TEST(positions_never_go_back)
+{
+	struct desk *desk = desk_opened(true);
+	const struct saga__source source = { .stream = { saga_no(50), 0 }, .owner = "order" };
+	struct positions positions = { .count = 0 };
+	saga_error error;
+
+	for (unsigned i = 0; i < 3; i++) {
+		const unsigned seq = (const unsigned[]){ 4, 7, 6 }[i];
+
+		desk_begin(desk);
+		desk_commit(desk, &(const struct saga__move){ &source, 0, seq, saga_no(seq) }, 1);
+	}
+	OK(saga__journal_positions(&desk->journal, take_position, &positions, &error), error);
+	ck_assert_uint_eq(positions.sum, 7);
+	ck_assert(positions.right);
+	desk_free(desk);
+}
+END_TEST
+
 /* ---- counts ---- */
 
 START_TEST(counts_are_of_steps_and_of_rows_that_go_on)
@@ -334,6 +355,7 @@ int main(void)
 		{ the_stream_says_where_it_stands, 0 },
 		{ only_what_is_seen_and_old_is_trimmed, 8 },
 		{ positions_move_with_their_batch, 0 },
+		{ positions_never_go_back, 0 },
 		{ counts_are_of_steps_and_of_rows_that_go_on, 0 },
 		{ a_saga_that_is_not_over_is_never_forgotten, 10 },
 		{ a_saga_goes_together_after_its_last_move, 0 },

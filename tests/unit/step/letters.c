@@ -30,6 +30,14 @@ static const saga_step_def steps[] = {
 		.per_subject = true,
 		.after = { { &late, { &too_late } } } },
 	{ .name = "d", .on = { &go_three }, .run = run_act, .emits = { &did_c } },
+	{ .name = "e",
+		.on = { &late },
+		.run = run_act,
+		.rejects = { &no_a },
+		.refuse = refuse_act,
+		.undo = undo_act,
+		.undo_on = { &back_too },
+		.undone = { &undid_c } },
 };
 static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
 
@@ -37,7 +45,8 @@ enum {
 	A,
 	B,
 	C,
-	D
+	D,
+	E
 };
 
 START_TEST(bytes_that_are_no_event_are_a_letter)
@@ -197,6 +206,56 @@ START_TEST(a_refuse_that_fails_is_never_silent)
 	ck_assert_int_eq(state_of(stage, saga_no(2), "b"), SAGA__BARRED);
 	ck_assert_uint_eq(rows_of(stage, SAGA__PARKED_LETTER), 1);
 	ck_assert_int_eq(counted(stage->log, "step.refuse_failed"), 2);
+	stage_free(stage);
+}
+END_TEST
+
+/* By a bar, or by an undo trigger; its refuse fails once more before it can be made. */
+START_TEST(a_requeued_letter_says_what_a_barred_step_owes)
+{
+	const char *name = _i ? "e" : "b";
+	const saga_type *type = _i ? &no_a : &no_b;
+	struct stage *stage = stage_new(&def);
+
+	stage->acts[_i ? E : B][SAGA__PHASE_REFUSE] = FAIL;
+	give(stage, saga_no(1), _i ? &back_too : &stop_too);
+	run_all(stage);
+	ck_assert_int_eq(said(stage, saga_no(1), type), 0);
+	command(stage, SAGA__PARKED_LETTER, SAGA__COMMAND_REQUEUE, "");
+	run_all(stage);
+	ck_assert_int_eq(said(stage, saga_no(1), type), 0);
+	ck_assert_int_eq(counted(stage->log, "step.refuse_failed"), 2);
+	ck_assert_int_eq(only_row(stage, SAGA__PARKED_LETTER)->command, SAGA__NO_COMMAND);
+
+	stage->acts[_i ? E : B][SAGA__PHASE_REFUSE] = GOOD;
+	command(stage, SAGA__PARKED_LETTER, SAGA__COMMAND_REQUEUE, "");
+	run_all(stage);
+	ck_assert_int_eq(said(stage, saga_no(1), type), 1);
+	ck_assert_int_eq(state_of(stage, saga_no(1), name), SAGA__BARRED);
+	ck_assert_uint_eq(stage->memory.row_count, 0);
+	give(stage, saga_no(1), _i ? &back_too : &stop_too);
+	give(stage, saga_no(1), _i ? &late : &go_too);
+	run_all(stage);
+	ck_assert_int_eq(said(stage, saga_no(1), type), 1);
+	ck_assert_int_eq(effect_of(stage, saga_no(1), name), 0);
+	stage_free(stage);
+}
+END_TEST
+
+/* It was set aside before its step's slot was barred by another event, which was heard. */
+START_TEST(a_requeued_bar_of_a_slot_that_has_spoken_says_nothing)
+{
+	struct stage *stage = stage_new(&def);
+
+	stage->acts[B][SAGA__PHASE_REFUSE] = FAIL;
+	give(stage, saga_no(1), &stop_too);
+	run_all(stage);
+	((struct kept_row *)only_row(stage, SAGA__PARKED_LETTER))->role = SAGA__ROLE_BAR;
+	stage->acts[B][SAGA__PHASE_REFUSE] = GOOD;
+	command(stage, SAGA__PARKED_LETTER, SAGA__COMMAND_REQUEUE, "");
+	run_all(stage);
+	ck_assert_int_eq(said(stage, saga_no(1), &no_b), 0);
+	ck_assert_uint_eq(stage->memory.row_count, 0);
 	stage_free(stage);
 }
 END_TEST
@@ -367,6 +426,8 @@ int main(void)
 		{ an_outcome_that_is_not_declared_fails_at_once, 4 },
 		{ an_event_beyond_the_limit_is_retried_and_fails, 0 },
 		{ a_refuse_that_fails_is_never_silent, 0 },
+		{ a_requeued_letter_says_what_a_barred_step_owes, 2 },
+		{ a_requeued_bar_of_a_slot_that_has_spoken_says_nothing, 0 },
 		{ a_refuse_may_only_read, 2 },
 		{ a_handler_that_ends_the_transaction_is_found_out, 0 },
 		{ a_lost_batch_leaves_nothing_and_is_replayed, 4 },

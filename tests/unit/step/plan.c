@@ -250,6 +250,96 @@ START_TEST(every_wrong_declaration_is_refused_by_name)
 }
 END_TEST
 
+/* ---- joins, and whose silence they would hang on ---- */
+
+#define EMITS_A .name = "s", .run = never, .emits = { &did_a }
+#define JOINS .name = "j", .run = never, .join = SAGA_ALL
+#define ON_GO .on = { &go }
+#define WITH_B \
+	{ \
+		.name = "t", ON_GO, .run = never, .emits = { &did_b } \
+	}
+
+/* s, j, and what else there is. */
+static const struct {
+	const char *says; /* NULL: it is well declared, or nothing can be proven */
+	saga_step_def steps[3];
+} joins[] = {
+	{ "step j: it joins a.did, and when s rejects",
+		{ { EMITS_A, ON_GO, .rejects = { &no_a } }, { JOINS, .on = { &go, &did_a } } } },
+	{ "step j: it joins a.did, and when s is barred",
+		{ { EMITS_A, ON_GO, .bar_on = { &stop } }, { JOINS, .on = { &did_a, &go } } } },
+	{ "when s is barred",
+		{ { EMITS_A, ON_GO, .undo = never, .undo_on = { &back }, .undone = { &undid_a } },
+			{ JOINS, .on = { &did_a, &go } } } },
+	/* What t makes of the same event comes, too. */
+	{ "when s rejects",
+		{ { EMITS_A, ON_GO, .rejects = { &no_a } }, { JOINS, .on = { &did_a, &did_b } },
+			WITH_B } },
+	{ "when s rejects",
+		{ { EMITS_A, .on = { &go, &go_too }, .join = SAGA_ALL, .rejects = { &no_a } },
+			{ JOINS, .on = { &did_a, &did_b } }, WITH_B } },
+	/* It can't be silent but dead, which is for an operator. */
+	{ NULL, { { EMITS_A, ON_GO }, { JOINS, .on = { &go, &did_a } } } },
+	/* Something ends the wait, if not what silenced s. */
+	{ NULL,
+		{ { EMITS_A, ON_GO, .rejects = { &no_a } },
+			{ JOINS, .on = { &go, &did_a }, .bar_on = { &stop } } } },
+	{ NULL,
+		{ { EMITS_A, ON_GO, .rejects = { &no_a } },
+			{ JOINS, .on = { &go, &did_a }, .rejects = { &no_b }, .undo = never,
+				.undo_on = { &stop }, .undone = { &undid_b } } } },
+	/* Another participant's event: perhaps it is an answer to what s emits. */
+	{ NULL,
+		{ { EMITS_A, ON_GO, .rejects = { &no_a } },
+			{ JOINS, .on = { &go_three, &did_a } } } },
+	/* What t makes is caused by s. */
+	{ NULL,
+		{ { EMITS_A, ON_GO, .rejects = { &no_a } }, { JOINS, .on = { &did_a, &did_b } },
+			{ .name = "t", .on = { &did_a }, .run = never, .emits = { &did_b } } } },
+	/* s may have run on the one before the other came. */
+	{ NULL,
+		{ { EMITS_A, .on = { &go, &go_too }, .rejects = { &no_a } },
+			{ JOINS, .on = { &go, &did_a } } } },
+	/* t may choose, or needs more than is known to come. */
+	{ NULL,
+		{ { EMITS_A, ON_GO, .rejects = { &no_a } }, { JOINS, .on = { &did_a, &did_b } },
+			{ .name = "t", ON_GO, .run = never, .emits = { &did_b, &did_c } } } },
+	{ NULL,
+		{ { EMITS_A, ON_GO, .rejects = { &no_a } }, { JOINS, .on = { &did_a, &did_b } },
+			{ .name = "t",
+				.on = { &go, &go_too },
+				.join = SAGA_ALL,
+				.run = never,
+				.emits = { &did_b } } } },
+	/* Another step emits it in the place of s, or schedules it. */
+	{ NULL,
+		{ { EMITS_A, ON_GO, .rejects = { &no_a } }, { JOINS, .on = { &go, &did_a } },
+			{ .name = "t", .on = { &no_a }, .run = never, .emits = { &did_a } } } },
+	{ NULL,
+		{ { EMITS_A, ON_GO, .rejects = { &no_a }, .after = { { .event = &did_a } } },
+			{ JOINS, .on = { &go, &did_a } } } },
+	/* Another subject's would do. */
+	{ NULL,
+		{ { EMITS_A, ON_GO, .rejects = { &no_a }, .per_subject = true },
+			{ JOINS, .on = { &go, &did_a } } } },
+};
+
+START_TEST(a_join_must_not_hang_on_a_steps_silence)
+{
+	const saga_participant_def def = { sizeof def, "test", joins[_i].steps,
+		joins[_i].steps[2].name ? 3 : 2, sizeof(saga_step_def), NULL };
+	const char *says = joins[_i].says;
+	struct saga__plan *plan = NULL;
+	saga_error error = { .text = "" };
+	int code = saga__plan_new(&def, &plan, &error);
+
+	ck_assert_msg(code == (says ? SAGA_MISUSE : SAGA_OK), "%d: %s", code, error.text);
+	ck_assert_msg(!says || strstr(error.text, says), "`%s` is not in: %s", says, error.text);
+	saga__plan_free(plan);
+}
+END_TEST
+
 START_TEST(a_participant_must_be_whole)
 {
 	static const saga_step_def steps[] = { { .name = "s", .on = { &go }, .run = never } };
@@ -437,6 +527,7 @@ int main(void)
 {
 	const struct test tests[] = {
 		{ every_wrong_declaration_is_refused_by_name, sizeof wrong / sizeof wrong[0] },
+		{ a_join_must_not_hang_on_a_steps_silence, sizeof joins / sizeof joins[0] },
 		{ a_participant_must_be_whole, 0 },
 		{ routes_go_undos_backwards_then_bars_then_runs, 0 },
 		{ rows_are_steps_then_schedules, 0 },
