@@ -33,8 +33,8 @@ typedef struct saga_participant_def {
 
 	/*
 	 * SQL scripts, ended by NULL; each runs once, in order: append, never change one. The word
-	 * SAGA_ID in them stands for the store's type of a saga_id, SAGA_TEXT(40) for that of a text of
-	 * at most 40 characters, compared byte by byte; such a one may be a key.
+	 * SAGA_ID in them stands for the store's type of a saga_id, SAGA_TEXT(40) for that of a
+	 * text of at most 40 characters, compared byte by byte; such a one may be a key.
 	 */
 	const char *const *schema;
 } saga_participant_def;
