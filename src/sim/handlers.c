@@ -19,20 +19,7 @@ static size_t number_of(const struct saga_step *s)
 
 static saga_handler *original_of(const struct saga__member *member, const struct saga_step *s)
 {
-	const saga_step_def *def = &member->originals[number_of(s)];
-
-	switch (s->phase) {
-	case SAGA__PHASE_PREPARE:
-		return def->outside.prepare;
-	case SAGA__PHASE_UNDO:
-		return def->undo;
-	case SAGA__PHASE_PREPARE_UNDO:
-		return def->undo_outside.prepare;
-	case SAGA__PHASE_REFUSE:
-		return def->refuse;
-	default:
-		return def->run;
-	}
+	return saga__handler_of(&member->originals[number_of(s)], s->phase);
 }
 
 static struct saga__known_slot *slot_of(struct saga__member *member, const struct saga_step *s)

@@ -44,7 +44,7 @@ bool saga__code_loses_batch(int code)
 
 /* ---- running ---- */
 
-static saga_handler *handler_of(const saga_step_def *def, int phase)
+saga_handler *saga__handler_of(const saga_step_def *def, int phase)
 {
 	switch (phase) {
 	case SAGA__PHASE_PREPARE:
@@ -135,7 +135,7 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, c
 		step->text = batch->instead_text;
 		return SAGA_OK;
 	}
-	verdict = handler_of(work->step, phase)(step);
+	verdict = saga__handler_of(work->step, phase)(step);
 	check_transaction(step);
 	judge(step, verdict);
 	if (batch->lost.code == SAGA_OK &&

@@ -78,6 +78,9 @@ struct saga_step {
 	struct saga__wish *wishes;
 };
 
+/* What a phase of the step calls. */
+saga_handler *saga__handler_of(const saga_step_def *def, int phase);
+
 /* Runs a handler to its one outcome, and gives that back, with what the step left. */
 int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, const char *why,
 	saga_bytes told);

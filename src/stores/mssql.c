@@ -1,6 +1,7 @@
 #include "mssql_run.h"
 #include "mssql_text.h"
 #include "plugins.h"
+#include "statement.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,10 +40,10 @@ static int begin(void *handle, saga_error *error)
 
 	saga__mssql_enter(&store->link);
 	if (store->broken || store->link.dead)
-		return saga__mssql_fail(SAGA_AWAY, begin_sql, error, "%s",
+		return saga__statement_fail(SAGA_AWAY, begin_sql, error, "%s",
 			store->broken ? "the last rollback failed" : saga__mssql_why(&store->link));
 	if (store->open)
-		return saga__mssql_fail(
+		return saga__statement_fail(
 			SAGA_REFUSED, begin_sql, error, "a transaction is open already");
 	saga__mssql_forget(store);
 	code = saga__mssql_say(store, begin_sql);
@@ -63,7 +64,8 @@ static int commit(void *handle, saga_error *error)
 
 	saga__mssql_enter(&store->link);
 	if (!store->open)
-		return saga__mssql_fail(SAGA_REFUSED, commit_sql, error, "no transaction is open");
+		return saga__statement_fail(
+			SAGA_REFUSED, commit_sql, error, "no transaction is open");
 	code = saga__mssql_say(store, commit_sql);
 	if (code == SAGA_OK) {
 		saga__mssql_forget(store);
@@ -71,7 +73,7 @@ static int commit(void *handle, saga_error *error)
 	}
 	if (code == SAGA_AWAY)
 		code = SAGA_UNKNOWN;
-	code = saga__mssql_fail(code, commit_sql, error, "%s", saga__mssql_why(&store->link));
+	code = saga__statement_fail(code, commit_sql, error, "%s", saga__mssql_why(&store->link));
 	saga__mssql_take_back(store);
 	return code;
 }
@@ -89,7 +91,8 @@ static int mark(void *handle, saga_error *error)
 	struct saga__mssql_store *store = handle;
 
 	if (!store->open)
-		return saga__mssql_fail(SAGA_REFUSED, save_sql, error, "no transaction is open");
+		return saga__statement_fail(
+			SAGA_REFUSED, save_sql, error, "no transaction is open");
 	store->to_mark = true;
 	return SAGA_OK;
 }
@@ -101,7 +104,7 @@ static int back(void *handle, saga_error *error)
 
 	saga__mssql_enter(&store->link);
 	if (!store->open || (!store->to_mark && !store->marked))
-		return saga__mssql_fail(SAGA_REFUSED, back_sql, error, "there is no mark");
+		return saga__statement_fail(SAGA_REFUSED, back_sql, error, "there is no mark");
 	if (store->to_mark) /* and nothing was done since */
 		return SAGA_OK;
 	code = saga__mssql_say(store, back_sql);

@@ -1,5 +1,6 @@
 #include "mssql_request.h"
 #include "mssql_text.h"
+#include "statement.h"
 
 #include "../event/utf8.h"
 
@@ -150,7 +151,7 @@ static int add_text(struct saga__mssql_request *request, const saga_value *value
 		value->as.bytes.size ? value->as.bytes.at : "", value->as.bytes.size };
 	if (!is_ascii(&value->as.bytes)) {
 		if (!(end = put_json(at, &value->as.bytes)))
-			return saga__mssql_fail(
+			return saga__statement_fail(
 				SAGA_REFUSED, sql, error, "a text among its values is no UTF-8");
 		request->json_size += (size_t)(end - at);
 		*param = (struct saga__mssql_param){ CS_TEXT_TYPE, at, (size_t)(end - at) };
@@ -187,7 +188,7 @@ static int add_value(struct saga__mssql_request *request, const saga_statement *
 	case SAGA_VALUE_TEXT:
 		return add_text(request, value, statement->sql, error);
 	default:
-		return saga__mssql_fail(SAGA_REFUSED, statement->sql, error,
+		return saga__statement_fail(SAGA_REFUSED, statement->sql, error,
 			"value %zu has no kind that there is (%d)", i + 1, value->kind);
 	}
 	request->param_count++;

@@ -1,6 +1,7 @@
 #include "mssql_run.h"
 #include "mssql_request.h"
 #include "mssql_text.h"
+#include "statement.h"
 
 #include <string.h>
 
@@ -73,10 +74,10 @@ static void take_set(struct answer *answer)
 			continue;
 		code = saga__mssql_rows_read(&store->rows, &store->link, &column);
 		if (code == SAGA_REFUSED)
-			(void)saga__mssql_fail(code, sql, answer->error,
+			(void)saga__statement_fail(code, sql, answer->error,
 				"column `%s` has a type that no value holds", column);
 		else if (code != SAGA_OK)
-			(void)saga__mssql_fail(code, sql, answer->error, "out of memory");
+			(void)saga__statement_fail(code, sql, answer->error, "out of memory");
 		else if (done && answer->done < answer->count)
 			take_done(answer);
 		else if (end)
@@ -152,7 +153,7 @@ static void ask_state(struct saga__mssql_store *store)
 int saga__mssql_explain(
 	struct saga__mssql_store *store, const char *sql, int code, saga_error *error)
 {
-	code = saga__mssql_fail(code, sql, error, "%s", saga__mssql_why(&store->link));
+	code = saga__statement_fail(code, sql, error, "%s", saga__mssql_why(&store->link));
 	if (store->link.dead)
 		saga__mssql_forget(store);
 	else if (code == SAGA_CONTENDED)
@@ -176,13 +177,14 @@ static int explain_request(struct answer *answer)
 	if (answer->code != SAGA_OK && code == SAGA_OK)
 		return answer->code;
 	if (code == SAGA_OK) /* an end without a reason: a RETURN, say */
-		code = saga__mssql_fail(
+		code = saga__statement_fail(
 			SAGA_REFUSED, sql, answer->error, "it ended before its time");
 	else if (answer->ended || answer->sink || answer->count == 1)
-		(void)saga__mssql_fail(code, sql, answer->error, "%s", saga__mssql_why(link));
+		(void)saga__statement_fail(code, sql, answer->error, "%s", saga__mssql_why(link));
 	else
-		(void)saga__mssql_fail(code, sql, answer->error, "or one of the %zu behind it: %s",
-			answer->count - 1, saga__mssql_why(link));
+		(void)saga__statement_fail(code, sql, answer->error,
+			"or one of the %zu behind it: %s", answer->count - 1,
+			saga__mssql_why(link));
 	return code;
 }
 
@@ -258,13 +260,13 @@ static int check(
 	struct saga__mssql_shape shape = saga__mssql_shape_of(statement->sql);
 
 	if (!saga__mssql_is_text(statement->sql))
-		return saga__mssql_fail(SAGA_REFUSED, "", error, "the statement is no UTF-8");
+		return saga__statement_fail(SAGA_REFUSED, "", error, "the statement is no UTF-8");
 	if (shape.values != statement->value_count)
-		return saga__mssql_fail(SAGA_REFUSED, statement->sql, error,
+		return saga__statement_fail(SAGA_REFUSED, statement->sql, error,
 			"takes %zu values, and %zu were given", shape.values,
 			statement->value_count);
 	if (shape.values > 0 && shape.statements > 1)
-		return saga__mssql_fail(
+		return saga__statement_fail(
 			SAGA_REFUSED, statement->sql, error, "values go with one statement alone");
 	*ret_shape = shape;
 	return SAGA_OK;

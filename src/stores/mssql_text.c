@@ -2,14 +2,9 @@
 
 #include "../event/utf8.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-enum {
-	BEGINNING = 40 /* bytes of a statement that its error names */
-};
 
 static size_t until(const char *sql, char end)
 {
@@ -88,34 +83,4 @@ struct saga__mssql_shape saga__mssql_shape_of(const char *sql)
 bool saga__mssql_is_text(const char *sql)
 {
 	return saga__utf8_text(sql, strlen(sql));
-}
-
-/* The first bytes of a statement, cut between two characters. */
-static const char *beginning(const char *sql, char buffer[BEGINNING + 4])
-{
-	size_t size;
-
-	sql += strspn(sql, " \t\r\n");
-	size = strnlen(sql, BEGINNING + 1);
-	if (size <= BEGINNING) {
-		memcpy(buffer, sql, size + 1);
-		return buffer;
-	}
-	size = BEGINNING;
-	while (size > 0 && ((unsigned char)sql[size] & 0xc0) == 0x80)
-		size--;
-	memcpy(buffer, sql, size);
-	memcpy(buffer + size, "...", 4);
-	return buffer;
-}
-
-int saga__mssql_fail(int code, const char *sql, saga_error *error, const char *format, ...)
-{
-	char begins[BEGINNING + 4], why[SAGA_ERROR_TEXT];
-	va_list list;
-
-	va_start(list, format);
-	(void)vsnprintf(why, sizeof why, format, list);
-	va_end(list);
-	return saga_error_set(error, code, "`%s`: %s", beginning(sql, begins), why);
 }

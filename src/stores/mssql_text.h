@@ -20,8 +20,4 @@ bool saga__mssql_is_text(const char *sql);
 /* Bytes of what begins here, a literal, a name in quotes, a comment; 0: it is none of them. */
 size_t saga__mssql_opaque(const char *sql);
 
-/* An error about a statement, of which it names the first bytes. Returns code. */
-int saga__mssql_fail(int code, const char *sql, saga_error *error, const char *format, ...)
-	SAGA_PRINTF(4, 5);
-
 #endif

@@ -9,6 +9,7 @@
 #include "plugins.h"
 #include "postgres_link.h"
 #include "postgres_text.h"
+#include "statement.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static int enter(struct saga__pg *pg, const char *sql, saga_error *error)
 {
 	saga__pg_enter(pg);
 	if (pg->broken)
-		return saga__pg_fail(SAGA_AWAY, sql, error, "the connection was lost");
+		return saga__statement_fail(SAGA_AWAY, sql, error, "the connection was lost");
 	return saga__pg_pipeline(pg, error);
 }
 
@@ -51,7 +52,7 @@ static int look_at(const saga_statement *statement, bool *ret_is_script, saga_er
 	if (statement->value_count)
 		return SAGA_OK;
 	if (!saga__pg_translate(statement->sql, &text))
-		return saga__pg_fail(SAGA_NOMEM, statement->sql, error, "out of memory");
+		return saga__statement_fail(SAGA_NOMEM, statement->sql, error, "out of memory");
 	*ret_is_script = text.is_script && !text.value_count;
 	free(text.sql);
 	return SAGA_OK;
@@ -122,7 +123,7 @@ static int run_all(struct saga__pg *pg, const saga_statement *statements, size_t
 	int code;
 
 	if (pg->failed)
-		return saga__pg_fail(SAGA_REFUSED, count ? statements[0].sql : "", error,
+		return saga__statement_fail(SAGA_REFUSED, count ? statements[0].sql : "", error,
 			"the transaction has failed");
 	code = run_once(pg, statements, count, sink, &end, error);
 	if (!end.stale || pg->broken)
@@ -159,7 +160,7 @@ static int begin(void *handle, saga_error *error)
 	int code = enter(pg, "BEGIN", error);
 
 	if (code == SAGA_OK && pg->open)
-		code = saga__pg_fail(SAGA_REFUSED, "BEGIN", error, "a transaction is open");
+		code = saga__statement_fail(SAGA_REFUSED, "BEGIN", error, "a transaction is open");
 	if (code == SAGA_OK)
 		code = saga__pg_send_own(pg, SAGA__PG_BEGIN, error);
 	if (code == SAGA_OK) {
@@ -186,7 +187,8 @@ static int finish(struct saga__pg *pg, saga_error *error)
 		return SAGA_UNKNOWN;
 	}
 	if (code == SAGA_OK && strcmp(end.tag, "COMMIT") != 0)
-		code = saga__pg_fail(SAGA_REFUSED, "COMMIT", error, "the transaction had failed");
+		code = saga__statement_fail(
+			SAGA_REFUSED, "COMMIT", error, "the transaction had failed");
 	return code;
 }
 
@@ -198,9 +200,11 @@ static int commit(void *handle, saga_error *error)
 	if (code != SAGA_OK)
 		return code;
 	if (!pg->open)
-		return saga__pg_fail(SAGA_REFUSED, "COMMIT", error, "no transaction is open");
-	code = pg->failed ? saga__pg_fail(SAGA_REFUSED, "COMMIT", error, "the transaction failed")
-			  : finish(pg, error);
+		return saga__statement_fail(
+			SAGA_REFUSED, "COMMIT", error, "no transaction is open");
+	code = pg->failed
+		? saga__statement_fail(SAGA_REFUSED, "COMMIT", error, "the transaction failed")
+		: finish(pg, error);
 	take_back(pg);
 	return code;
 }
@@ -223,7 +227,7 @@ static int mark(void *handle, saga_error *error)
 	if (code != SAGA_OK)
 		return code;
 	if (!pg->open || pg->failed)
-		return saga__pg_fail(SAGA_REFUSED, "SAVEPOINT", error,
+		return saga__statement_fail(SAGA_REFUSED, "SAVEPOINT", error,
 			pg->open ? "the transaction has failed" : "no transaction is open");
 	if (pg->marked)
 		code = saga__pg_send_own(pg, SAGA__PG_UNMARK, error);
@@ -242,7 +246,7 @@ static int back(void *handle, saga_error *error)
 	if (code != SAGA_OK)
 		return code;
 	if (!pg->open || !pg->marked)
-		return saga__pg_fail(SAGA_REFUSED, "ROLLBACK TO", error,
+		return saga__statement_fail(SAGA_REFUSED, "ROLLBACK TO", error,
 			pg->open ? "there is no mark" : "no transaction is open");
 	code = saga__pg_send_own(pg, SAGA__PG_BACK, error);
 	pg->failed = pg->failed && code != SAGA_OK;

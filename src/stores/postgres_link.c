@@ -1,20 +1,16 @@
 #include "postgres_link.h"
+#include "statement.h"
 
 #include "postgres_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-enum {
-	BEGINNING = 40 /* bytes of a statement that its error names */
-};
 
 enum {
 	PREPARE,
@@ -25,43 +21,13 @@ enum {
 
 /* ---- errors ---- */
 
-/* The first bytes of a statement, cut between two characters. */
-static const char *beginning(const char *sql, char buffer[BEGINNING + 4])
-{
-	size_t size;
-
-	sql += strspn(sql, " \t\r\n");
-	size = strnlen(sql, BEGINNING + 1);
-	if (size <= BEGINNING) {
-		memcpy(buffer, sql, size + 1);
-		return buffer;
-	}
-	size = BEGINNING;
-	while (size > 0 && ((unsigned char)sql[size] & 0xc0) == 0x80)
-		size--;
-	memcpy(buffer, sql, size);
-	memcpy(buffer + size, "...", 4);
-	return buffer;
-}
-
-int saga__pg_fail(int code, const char *sql, saga_error *error, const char *format, ...)
-{
-	char begins[BEGINNING + 4], why[SAGA_ERROR_TEXT];
-	va_list list;
-
-	va_start(list, format);
-	(void)vsnprintf(why, sizeof why, format, list);
-	va_end(list);
-	return saga_error_set(error, code, "`%s`: %s", beginning(sql, begins), why);
-}
-
 /* What libpq says, without the end of its line. */
 static int lose(struct saga__pg *pg, const char *sql, saga_error *error)
 {
 	const char *why = PQerrorMessage(pg->conn);
 
 	pg->broken = true;
-	return saga__pg_fail(SAGA_AWAY, sql, error, "%.*s", (int)strcspn(why, "\n"), why);
+	return saga__statement_fail(SAGA_AWAY, sql, error, "%.*s", (int)strcspn(why, "\n"), why);
 }
 
 static bool begins_with(const char *text, const char *with)
@@ -152,7 +118,7 @@ static int note_sent(struct saga__pg *pg, struct saga__pg_sent sent, saga_error 
 
 		if (!more) {
 			pg->broken = true; /* an answer would come that nobody knows */
-			return saga__pg_fail(SAGA_NOMEM, sent.sql, error, "out of memory");
+			return saga__statement_fail(SAGA_NOMEM, sent.sql, error, "out of memory");
 		}
 		pg->sent = more;
 		pg->room = room;
@@ -185,11 +151,11 @@ static int check_count(
 	const struct saga__pg_text *text, const saga_statement *statement, saga_error *error)
 {
 	if (text->is_script && (text->value_count || statement->value_count))
-		return saga__pg_fail(
+		return saga__statement_fail(
 			SAGA_REFUSED, statement->sql, error, "values go with one statement alone");
 	if (text->value_count == statement->value_count)
 		return SAGA_OK;
-	return saga__pg_fail(SAGA_REFUSED, statement->sql, error,
+	return saga__statement_fail(SAGA_REFUSED, statement->sql, error,
 		"takes %zu values, and %zu were given", text->value_count, statement->value_count);
 }
 
@@ -200,7 +166,7 @@ static int translate(
 	int code;
 
 	if (!saga__pg_translate(statement->sql, &text))
-		return saga__pg_fail(SAGA_NOMEM, statement->sql, error, "out of memory");
+		return saga__statement_fail(SAGA_NOMEM, statement->sql, error, "out of memory");
 	if ((code = check_count(&text, statement, error)) == SAGA_OK)
 		*ret_text = text;
 	else
@@ -221,7 +187,7 @@ static int prepare(struct saga__pg *pg, const saga_statement *statement,
 	if (code != SAGA_OK)
 		return code;
 	if (!(cached = saga__pg_cache_add(&pg->cache, statement, &dropped))) {
-		code = saga__pg_fail(SAGA_NOMEM, statement->sql, error, "out of memory");
+		code = saga__statement_fail(SAGA_NOMEM, statement->sql, error, "out of memory");
 		goto out;
 	}
 	if (dropped && (code = send_drop(pg, dropped, error)) != SAGA_OK)
@@ -246,8 +212,10 @@ static int set_values(struct saga__pg *pg, const saga_statement *statement, saga
 		&pg->values, statement->values, statement->value_count, &wrong, &why);
 
 	if (code == SAGA_REFUSED)
-		return saga__pg_fail(code, statement->sql, error, "value %zu %s", wrong + 1, why);
-	return code == SAGA_OK ? code : saga__pg_fail(code, statement->sql, error, "out of memory");
+		return saga__statement_fail(
+			code, statement->sql, error, "value %zu %s", wrong + 1, why);
+	return code == SAGA_OK ? code
+			       : saga__statement_fail(code, statement->sql, error, "out of memory");
 }
 
 static int send_plain(struct saga__pg *pg, const saga_statement *statement,
@@ -322,7 +290,7 @@ static void take_failure(
 	/* Without a state it is libpq's own: the connection is lost. */
 	if (a->end.code == SAGA_OK && state) {
 		a->end.stale = is_stale(state, sent) ? sent->number : 0;
-		a->end.code = saga__pg_fail(
+		a->end.code = saga__statement_fail(
 			code_of(state), sent->sql, a->error, "%s", why ? why : "it failed");
 	}
 }
@@ -350,11 +318,11 @@ static int give_row(
 	int count = PQnfields(result);
 
 	if (make_columns(pg, (size_t)count) != SAGA_OK)
-		return saga__pg_fail(SAGA_NOMEM, sent->sql, a->error, "out of memory");
+		return saga__statement_fail(SAGA_NOMEM, sent->sql, a->error, "out of memory");
 	for (int i = 0; i < count; i++) {
 		pg->names[i] = PQfname(result, i);
 		if (saga__pg_column(result, row, i, &pg->columns[i]) != SAGA_OK)
-			return saga__pg_fail(SAGA_REFUSED, sent->sql, a->error,
+			return saga__statement_fail(SAGA_REFUSED, sent->sql, a->error,
 				"column `%s` is of a type that no value holds: CAST it",
 				pg->names[i]);
 	}
@@ -418,7 +386,7 @@ static void take_result(struct answering *a, const struct saga__pg_sent *sent, P
 	case PGRES_COPY_BOTH:
 		a->pg->broken = true;
 		if (a->end.code == SAGA_OK)
-			a->end.code = saga__pg_fail(
+			a->end.code = saga__statement_fail(
 				SAGA_REFUSED, sent->sql, a->error, "COPY goes by saga_native only");
 		break;
 	default:
@@ -437,7 +405,7 @@ static void is_lost(struct answering *a, const char *sql, const char *why)
 	if (a->end.code != SAGA_OK)
 		return;
 	if (why)
-		a->end.code = saga__pg_fail(SAGA_AWAY, sql, a->error, "%s", why);
+		a->end.code = saga__statement_fail(SAGA_AWAY, sql, a->error, "%s", why);
 	else
 		a->end.code = lose(a->pg, sql, a->error);
 }
@@ -531,7 +499,8 @@ void saga__pg_wait(
 		a.end.code = SAGA_AWAY;
 	} else if (pg->broken) {
 		a.end.lost = true;
-		a.end.code = saga__pg_fail(SAGA_AWAY, "wait", error, "the connection was lost");
+		a.end.code =
+			saga__statement_fail(SAGA_AWAY, "wait", error, "the connection was lost");
 	}
 	read_answers(&a);
 	*ret_end = a.end;

@@ -54,10 +54,6 @@ struct saga__pg {
 	size_t column_room;
 };
 
-/* `SQL`: why */
-int saga__pg_fail(int code, const char *sql, saga_error *error, const char *format, ...)
-	SAGA_PRINTF(4, 5);
-
 /* AWAY, NOMEM. */
 int saga__pg_connect(
 	struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error);

@@ -2,10 +2,10 @@
 #include "sqlite_settings.h"
 #include "sqlite_store.h"
 #include "sqlite_values.h"
+#include "statement.h"
 
 #include <errno.h>
 #include <sqlite3.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,6 @@
 enum {
 	TICK = 10000,      /* steps of SQLite's machine between two looks at the clock */
 	CHECKPOINT = 4000, /* pages of log, see set_up */
-	BEGINNING = 40     /* bytes of a statement that its error names */
 };
 
 /* ---- errors ---- */
@@ -48,36 +47,6 @@ static int code_of(sqlite3 *db, int rc)
 	}
 }
 
-/* The first bytes of a statement, cut between two characters. */
-static const char *beginning(const char *sql, char buffer[BEGINNING + 4])
-{
-	size_t size;
-
-	sql += strspn(sql, " \t\r\n");
-	size = strnlen(sql, BEGINNING + 1);
-	if (size <= BEGINNING) {
-		memcpy(buffer, sql, size + 1);
-		return buffer;
-	}
-	size = BEGINNING;
-	while (size > 0 && ((unsigned char)sql[size] & 0xc0) == 0x80)
-		size--;
-	memcpy(buffer, sql, size);
-	memcpy(buffer + size, "...", 4);
-	return buffer;
-}
-
-int saga__sqlite_fail(int code, const char *sql, saga_error *error, const char *format, ...)
-{
-	char begins[BEGINNING + 4], why[SAGA_ERROR_TEXT];
-	va_list list;
-
-	va_start(list, format);
-	(void)vsnprintf(why, sizeof why, format, list);
-	va_end(list);
-	return saga_error_set(error, code, "`%s`: %s", beginning(sql, begins), why);
-}
-
 /* What SQLite's last answer means, in a code and in words. Who lost to another has lost it all. */
 int saga__sqlite_explain(struct saga__sqlite *store, const char *sql, int rc, saga_error *error)
 {
@@ -85,11 +54,11 @@ int saga__sqlite_explain(struct saga__sqlite *store, const char *sql, int rc, sa
 	int code;
 
 	if (gave_up && atomic_load(&store->interrupted))
-		return saga__sqlite_fail(SAGA_AWAY, sql, error, "interrupted");
+		return saga__statement_fail(SAGA_AWAY, sql, error, "interrupted");
 	if (gave_up && store->late)
-		return saga__sqlite_fail(SAGA_AWAY, sql, error, "took longer than %lld ms",
+		return saga__statement_fail(SAGA_AWAY, sql, error, "took longer than %lld ms",
 			(long long)store->timeout_ms);
-	code = saga__sqlite_fail(
+	code = saga__statement_fail(
 		code_of(store->db, rc), sql, error, "%s", sqlite3_errmsg(store->db));
 	if (code == SAGA_CONTENDED)
 		saga__sqlite_take_back(store);
@@ -162,14 +131,14 @@ static int bind(struct saga__sqlite *store, sqlite3_stmt *prepared, const saga_s
 	int wanted = sqlite3_bind_parameter_count(prepared);
 
 	if (statement->value_count != (size_t)wanted)
-		return saga__sqlite_fail(SAGA_REFUSED, statement->sql, error,
+		return saga__statement_fail(SAGA_REFUSED, statement->sql, error,
 			"takes %d values, and %zu were given", wanted, statement->value_count);
 	for (int i = 0; i < wanted; i++) {
 		const saga_value *value = &statement->values[i];
 		int rc = saga__sqlite_bind(prepared, i + 1, value);
 
 		if (rc == SQLITE_MISMATCH)
-			return saga__sqlite_fail(SAGA_REFUSED, statement->sql, error,
+			return saga__statement_fail(SAGA_REFUSED, statement->sql, error,
 				"value %d has no kind that there is (%d)", i + 1, value->kind);
 		if (rc != SQLITE_OK)
 			return saga__sqlite_explain(store, statement->sql, rc, error);
@@ -182,15 +151,15 @@ static int read_row(struct saga__cached *cached, const char *sql, saga_error *er
 	int code = saga__cached_name_columns(cached);
 
 	if (code != SAGA_OK)
-		return saga__sqlite_fail(code, sql, error, "out of memory");
+		return saga__statement_fail(code, sql, error, "out of memory");
 	for (int i = 0; i < cached->column_count; i++) {
 		code = saga__sqlite_column(cached->prepared, i, &cached->columns[i]);
 		if (code == SAGA_REFUSED)
-			return saga__sqlite_fail(code, sql, error,
+			return saga__statement_fail(code, sql, error,
 				"column `%s` has floating point, which no value holds",
 				cached->names[i]);
 		if (code != SAGA_OK)
-			return saga__sqlite_fail(code, sql, error, "out of memory");
+			return saga__statement_fail(code, sql, error, "out of memory");
 	}
 	return SAGA_OK;
 }
@@ -258,7 +227,7 @@ static int run_piece(
 	int rc, code;
 
 	if (sqlite3_bind_parameter_count(prepared) > 0)
-		return saga__sqlite_fail(SAGA_REFUSED, sql, error, "a script takes no values");
+		return saga__statement_fail(SAGA_REFUSED, sql, error, "a script takes no values");
 	if ((code = saga__sqlite_set_mark(store, error)) != SAGA_OK)
 		return code;
 	do
@@ -280,7 +249,7 @@ static int run_script(struct saga__sqlite *store, sqlite3_stmt *prepared, const 
 		if (code != SAGA_OK || is_blank(rest))
 			return code;
 		if (atomic_load(&store->interrupted))
-			return saga__sqlite_fail(SAGA_AWAY, rest, error, "interrupted");
+			return saga__statement_fail(SAGA_AWAY, rest, error, "interrupted");
 		sql = rest;
 		rc = sqlite3_prepare_v2(store->db, sql, -1, &prepared, &rest);
 		if (rc != SQLITE_OK)
@@ -303,12 +272,12 @@ static int run_new(struct saga__sqlite *store, const saga_statement *statement, 
 		if (statement->value_count == 0)
 			return run_script(store, prepared, sql, rest, error);
 		(void)sqlite3_finalize(prepared);
-		return saga__sqlite_fail(
+		return saga__statement_fail(
 			SAGA_REFUSED, sql, error, "values go with one statement alone");
 	}
 	cached = saga__cache_keep(&store->cache, statement, prepared);
 	if (!cached)
-		return saga__sqlite_fail(SAGA_NOMEM, sql, error, "out of memory");
+		return saga__statement_fail(SAGA_NOMEM, sql, error, "out of memory");
 	return run_cached(store, cached, statement, i, sink, error);
 }
 
@@ -335,7 +304,7 @@ static int run_all(struct saga__sqlite *store, const saga_statement *statements,
 		int code;
 
 		if (atomic_load(&store->interrupted))
-			return saga__sqlite_fail(
+			return saga__statement_fail(
 				SAGA_AWAY, statements[i].sql, error, "interrupted");
 		code = run_one(store, &statements[i], i, sink, error);
 		if (code != SAGA_OK)

@@ -43,9 +43,6 @@ struct saga__sqlite {
 void saga__sqlite_enter(struct saga__sqlite *store);
 int saga__sqlite_leave(struct saga__sqlite *store, int code);
 
-int saga__sqlite_fail(int code, const char *sql, saga_error *error, const char *format, ...)
-	SAGA_PRINTF(4, 5);
-
 /* What SQLite's last answer means, in a code and in words. Who lost to another has lost it all. */
 int saga__sqlite_explain(struct saga__sqlite *store, const char *sql, int rc, saga_error *error);
 

@@ -1,6 +1,7 @@
 /* Transactions on SQLite, and marks in them. */
 
 #include "sqlite_store.h"
+#include "statement.h"
 
 #define BEGIN SAGA__SQLITE_BEGIN
 #define COMMIT SAGA__SQLITE_COMMIT
@@ -68,7 +69,7 @@ int saga__sqlite_begin(void *handle, saga_error *error)
 	struct saga__sqlite *store = handle;
 
 	if (store->broken)
-		return saga__sqlite_fail(
+		return saga__statement_fail(
 			SAGA_AWAY, saga__sqlite_own[BEGIN], error, "the last rollback failed");
 	forget_mark(store);
 	saga__sqlite_enter(store);
@@ -111,7 +112,7 @@ int saga__sqlite_commit(void *handle, saga_error *error)
 
 static int no_transaction(enum saga__sqlite_own which, saga_error *error)
 {
-	return saga__sqlite_fail(
+	return saga__statement_fail(
 		SAGA_REFUSED, saga__sqlite_own[which], error, "no transaction is open");
 }
 
