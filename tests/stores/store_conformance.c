@@ -42,7 +42,10 @@ static void fresh_postgres(char *url, size_t size, const char *directory)
 
 	(void)directory;
 	ck_assert_msg(ops->open(&options, &handle, &error) == SAGA_OK, "%s", error.text);
-	(void)snprintf(sql, sizeof sql, "CREATE SCHEMA t%ld_%d", (long)getpid(), number_of_schema);
+	/* Another process had this number, perhaps, earlier. */
+	(void)snprintf(sql, sizeof sql,
+		"DROP SCHEMA IF EXISTS t%ld_%d CASCADE; CREATE SCHEMA t%ld_%d;", (long)getpid(),
+		number_of_schema, (long)getpid(), number_of_schema);
 	ck_assert_msg(ops->run(handle, &statement, 1, NULL, &error) == SAGA_OK, "%s", error.text);
 	ops->close(handle);
 	(void)snprintf(url, size, "%s%coptions=-csearch_path%%3Dt%ld_%d", server,

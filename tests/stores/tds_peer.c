@@ -15,11 +15,12 @@ enum {
 	HEADER = 8,
 	MESSAGE = 1 << 16,
 	REPLY = 2048,
-	HEARD = 1 << 18
+	HEARD = 1 << 18,
+	SCRIPT = 4 /* lines */
 };
 
 struct tds_peer {
-	const struct tds_line *script;
+	struct tds_line script[SCRIPT]; /* its own: it outlives a test's locals */
 	size_t script_count;
 	int listener;
 	atomic_int connection; /* -1: none */
@@ -390,7 +391,8 @@ struct tds_peer *tds_peer_start(const struct tds_line *script, size_t count)
 	struct tds_peer *peer = calloc(1, sizeof *peer);
 
 	ck_assert_ptr_nonnull(peer);
-	peer->script = script;
+	ck_assert_uint_le(count, SCRIPT);
+	memcpy(peer->script, script, count * sizeof *script);
 	peer->script_count = count;
 	atomic_init(&peer->connection, -1);
 	ck_assert_int_eq(pthread_mutex_init(&peer->lock, NULL), 0);
