@@ -392,7 +392,8 @@ struct tds_peer *tds_peer_start(const struct tds_line *script, size_t count)
 
 	ck_assert_ptr_nonnull(peer);
 	ck_assert_uint_le(count, SCRIPT);
-	memcpy(peer->script, script, count * sizeof *script);
+	for (size_t i = 0; i < count; i++)
+		peer->script[i] = script[i];
 	peer->script_count = count;
 	atomic_init(&peer->connection, -1);
 	ck_assert_int_eq(pthread_mutex_init(&peer->lock, NULL), 0);
