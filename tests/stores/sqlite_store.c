@@ -500,10 +500,10 @@ END_TEST
 /* The timeout is of a slot: a handler with the native handle is the handler's affair. */
 START_TEST(native_statements_have_no_timeout)
 {
-	struct timespec pause = { .tv_nsec = 80 * 1000000 };
+	struct timespec pause = { .tv_nsec = 550 * 1000000 };
 	struct bench bench;
 
-	open_with(&bench, 50, "");
+	open_with(&bench, 500, "");
 	must_run(&bench,
 		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000) "
 		"SELECT count(*) FROM n",
