@@ -81,7 +81,7 @@ SAGA_API void saga_sim_close(saga_sim *sim);
  * Puts a participant into the world, before it runs; at most 16. Of the options count its
  * followers, limits, ages, user and log; store, transport, loop and lanes are the world's. The def
  * and the user must outlive the world. It is closed and opened again after each crash, with the
- * same user: what a handler remembers there, and not in its store, the world can not take from it.
+ * same user: what a handler remembers there, and not in its store, the world cannot take from it.
  */
 SAGA_API int saga_sim_add(saga_sim *sim, const saga_participant_def *def,
 	const saga_options *options, saga_error *error) SAGA_MUST_USE;
@@ -146,6 +146,7 @@ typedef struct saga_sim_report {
 	uint64_t struck_by[16]; /* of them, by kind: in the order of enum saga_sim_fault */
 } saga_sim_report;
 
+/* Fills *report, as far as its size goes: after the run, or so far. Nothing in it is borrowed. */
 SAGA_API void saga_sim_report_of(const saga_sim *sim, saga_sim_report *report);
 
 SAGA_END
