@@ -6,9 +6,9 @@
  *
  * A plugin is a constant vtable that options hand to saga_open (`transport_ops`, `store_ops`);
  * nothing is registered, so nothing is process-wide. `size` is sizeof the struct where the plugin
- * was compiled: until 1.0 saga_open refuses a smaller one than its own, so compile it anew. It checks
- * the mandatory slots and names one that is missing. A plugin never calls exit, installs no signal handler, and
- * writes to no terminal.
+ * was compiled: until 1.0 saga_open refuses a smaller one than its own, so compile it anew. It
+ * checks the mandatory slots and names one that is missing. A plugin never calls exit, installs no
+ * signal handler, and writes to no terminal.
  *
  * Each slot says: its thread, whether it may block, who owns what, what it may answer.
  */

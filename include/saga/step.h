@@ -58,7 +58,8 @@ typedef enum saga_join {
 	SAGA_ANY = 0, /* any of the `on` events runs the step */
 	SAGA_ALL = 1  /* it runs when all of them have come; its event is the last to come. If a
 	                 step here may emit none of one of them (rejects, is barred) while another
-	                 comes all the same, it must be `bar_on` or `undo_on` something */
+	                 comes all the same, it must be `bar_on` or
+	                 `undo_on` something */
 } saga_join;
 
 /* Attempts, and the back-off between them: doubling, with full jitter. All zero: 8, 50 ms, 30 s. */
