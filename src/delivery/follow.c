@@ -26,6 +26,7 @@ struct shard {
 	int64_t said_at;
 	uint64_t moved; /* MOVE was asked up to here, or committed */
 	bool say, move; /* in that line */
+	bool works;     /* here */
 };
 
 /* Shards that wait to be spoken of, each at most once. */
@@ -37,7 +38,8 @@ struct line {
 enum stop {
 	RUNNING,
 	FORKED,
-	GONE
+	GONE,
+	IDLE /* no shard is worked here */
 };
 
 struct saga__follow {
@@ -158,7 +160,8 @@ static struct shard *leave(struct saga__follow *follow, struct line *line, uint3
 
 static void say(struct saga__follow *follow, uint32_t shard)
 {
-	stand(&follow->says, follow->config.shards, shard, &follow->shards[shard].say);
+	if (follow->shards[shard].works)
+		stand(&follow->says, follow->config.shards, shard, &follow->shards[shard].say);
 }
 
 static void say_all(struct saga__follow *follow)
@@ -193,20 +196,27 @@ static void fork_off(struct saga__follow *follow, uint64_t seq, const char *by)
 	say_all(follow);
 }
 
-static void open_positions(struct saga__follow *follow)
+static void open_positions(
+	struct saga__follow *follow, const struct saga__position *positions, const bool *works)
 {
-	struct saga__position least = follow->config.positions[0];
+	struct saga__position least = { SAGA__SEQ_MOST, { { 0 } } };
 
+	follow->stop = IDLE;
 	for (uint32_t i = 0; i < follow->config.shards; i++) {
-		struct saga__position at = follow->config.positions[i];
+		struct saga__position at = positions[i];
 
-		follow->shards[i] = (struct shard){ .at = at, .moved = at.seq };
+		follow->shards[i] = (struct shard){ .moved = SAGA__SEQ_MOST };
+		if (works && !works[i])
+			continue;
+		follow->shards[i] = (struct shard){ .at = at, .moved = at.seq, .works = true };
+		follow->stop = RUNNING;
 		if (at.seq < least.seq)
 			least = at;
 		if (at.seq > follow->highest)
 			follow->highest = at.seq;
 	}
-	follow->config.positions = NULL;
+	if (follow->stop == IDLE)
+		return;
 	begin_behind(follow, least.seq, least.id);
 	follow->known = follow->highest;
 	follow->least_moved = least.seq;
@@ -237,9 +247,30 @@ int saga__follow_new(const struct saga__follow_config *config, struct saga__foll
 	memcpy(follow->owner, config->owner, strlen(config->owner));
 	follow->fresh = config->fresh;
 	follow->need_due = follow->move_due = INT64_MAX;
-	open_positions(follow);
+	follow->config.positions = NULL; /* as are those it works: the caller's */
+	open_positions(follow, config->positions, config->works);
 	*ret_follow = follow;
 	return SAGA_OK;
+}
+
+void saga__follow_restart(
+	struct saga__follow *follow, const struct saga__position *positions, const bool *works)
+{
+	clear(follow, UINT64_MAX);
+	follow->says.count = follow->moves.count = 0;
+	follow->alarm = follow->probe = follow->unsaid = false;
+	follow->need_due = follow->move_due = INT64_MAX;
+	follow->known = follow->highest = follow->asked = 0;
+	follow->fresh = true;
+	for (uint32_t i = 0; i < follow->config.shards; i++)
+		if ((!works || works[i]) && positions[i].seq)
+			follow->fresh = false;
+	open_positions(follow, positions, works);
+}
+
+struct saga__position saga__follow_position(const struct saga__follow *follow, uint32_t shard)
+{
+	return follow->shards[shard].at;
 }
 
 void saga__follow_free(struct saga__follow *follow)
@@ -425,7 +456,7 @@ void saga__follow_committed(
 	if (shard >= follow->config.shards || seq > SAGA__SEQ_MOST)
 		return;
 	mine = &follow->shards[shard];
-	if (seq <= mine->at.seq)
+	if (!mine->works || seq <= mine->at.seq)
 		return;
 	mine->at = (struct saga__position){ seq, id };
 	if (seq > mine->moved)
@@ -649,7 +680,8 @@ bool saga__follow_stopped(const struct saga__follow *follow)
 
 bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint64_t seq)
 {
-	return shard < follow->config.shards && follow->shards[shard].at.seq < seq;
+	return shard < follow->config.shards && follow->shards[shard].works &&
+		follow->shards[shard].at.seq < seq;
 }
 
 uint64_t saga__follow_delivered(const struct saga__follow *follow)

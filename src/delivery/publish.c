@@ -147,6 +147,19 @@ void saga__publish_start(
 	saga__publish_reckon(publish, now);
 }
 
+void saga__publish_stop(struct saga__publish *publish)
+{
+	saga__publish_give_back(publish);
+	saga__publish_drop_fetched(publish);
+	drop_ring(publish);
+	publish->started = false;
+}
+
+uint64_t saga__publish_last(const struct saga__publish *publish)
+{
+	return publish->last;
+}
+
 void saga__publish_beat_soon(struct saga__publish *publish, int64_t now)
 {
 	int64_t due = now + publish->config.beat_min_ms;

@@ -73,6 +73,12 @@ void saga__publish_free(struct saga__publish *publish);
 void saga__publish_start(
 	struct saga__publish *publish, uint64_t first, uint64_t last, saga_id id, int64_t now);
 
+/* Another instance publishes it now. Until it is started again, nothing is done. */
+void saga__publish_stop(struct saga__publish *publish);
+
+/* The last that is known to be committed. */
+uint64_t saga__publish_last(const struct saga__publish *publish);
+
 /*
  * The next event is committed: seq is one more than the last. Takes a share of the blob; with
  * event NULL (no memory for it) it counts as committed all the same and is read from the outbox.

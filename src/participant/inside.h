@@ -15,6 +15,8 @@
 #include "pool.h"
 #include "port.h"
 
+#define SAGA__EVENTS_TOPIC "events"
+
 enum {
 	SAGA__LANES_MOST = 8
 };
@@ -37,6 +39,12 @@ struct saga__following {
 	struct saga__following *next;
 	struct saga__source source;
 	struct saga__follow *follow;
+};
+
+/* An event that was committed for a shard that another instance works, to be sent. */
+struct saga__guest {
+	struct saga__guest *next;
+	struct saga__sent sent;
 };
 
 struct saga_participant {
@@ -81,6 +89,14 @@ struct saga_participant {
 	uv_mutex_t lock; /* of the reports, the inbox and the health */
 	struct saga__report *reports, **reports_end;
 
+	/* which of the store's shards this instance works, as masks */
+	saga_id instance;
+	uint64_t worked; /* the lanes do */
+	uint64_t wanted; /* as the last renewal had it */
+	uint64_t giving; /* leases that go when no lane works them any more */
+	unsigned live;   /* instances; 0: there was no renewal yet */
+	unsigned spells[SAGA__STORE_SHARDS];
+
 	/* delivery */
 	struct saga_port port;
 	void *transport;
@@ -96,6 +112,8 @@ struct saga_participant {
 	unsigned shards;
 	struct saga__publish *publishes[SAGA__STORE_SHARDS];
 	struct saga__following *followings;
+	struct saga__guest *guests;
+	size_t guest_count;
 	struct saga__stand *stands;
 	size_t stand_count;
 	char *frame; /* room for one to send */
@@ -128,8 +146,25 @@ void saga__report(void *host, struct saga__report *report);
 void saga__drop_leftovers(struct saga_participant *p);
 struct saga__lane *saga__lane_of(struct saga_participant *p, unsigned shard);
 
+/* shards.c */
+static inline bool saga__works(const struct saga_participant *p, unsigned shard)
+{
+	return p->worked >> shard & 1;
+}
+
+/* The lanes work what the last renewal wanted. */
+static inline bool saga__shards_are_settled(const struct saga_participant *p)
+{
+	return p->live && p->worked == p->wanted;
+}
+
+void saga__shards_kept(struct saga_participant *p, const struct saga__report *kept);
+int saga__shards_held(struct saga_participant *p, const struct saga__report *held);
+
 /* streams.c */
-int saga__streams_open(struct saga_participant *p, const struct saga__report *up);
+/* Streams begin and end with the shards that are gained and lost. */
+int saga__streams_hold(struct saga_participant *p, const struct saga__report *held, uint64_t lost);
+void saga__guest_drop(struct saga_participant *p);
 void saga__streams_committed(struct saga_participant *p, const struct saga__report *report);
 void saga__streams_read(struct saga_participant *p, struct saga__report *report);
 void saga__streams_turn(struct saga_participant *p);
@@ -137,8 +172,13 @@ int64_t saga__streams_due(struct saga_participant *p);
 uint64_t saga__streams_unseen(struct saga_participant *p);
 void saga__streams_count(struct saga_participant *p, saga_health *health);
 void saga__streams_close(struct saga_participant *p);
+
+/* inbox.c */
 int saga__transport_open(struct saga_participant *p, saga_error *error);
 void saga__port_init(struct saga_participant *p);
+/* All that came. *ret_refused: and not all was taken. */
+struct saga__frame *saga__inbox_take(struct saga_participant *p, bool *ret_refused);
+void saga__inbox_free(struct saga__frame *frame);
 
 /* submit.c */
 /* What no participant with this plan could ever take is refused. */

@@ -7,7 +7,7 @@
 #include "dialect.h"
 #include "journal_sql.h"
 
-#define LAYOUT "1"
+#define LAYOUT "2"
 
 #define META \
 	"SAGA_MAKE_META (name SAGA_TEXT(63) PRIMARY KEY," \
@@ -38,6 +38,11 @@ static const char layout[] =
 	" shard BIGINT NOT NULL, owner SAGA_TEXT(31) NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT "
 	"NULL,"
 	" PRIMARY KEY (stream, stream_shard, shard)) SAGA_KEYED;";
+
+/* What layout 1 had not. */
+static const char lease_layout[] =
+	"CREATE TABLE saga_instance (id SAGA_ID NOT NULL PRIMARY KEY, until BIGINT NOT NULL);"
+	"CREATE TABLE saga_lease (shard BIGINT NOT NULL PRIMARY KEY, holder SAGA_ID NOT NULL);";
 
 static int take_one(void *context, size_t i, const char *const *names, const saga_value *columns,
 	size_t column_count)
@@ -131,13 +136,38 @@ char *saga__journal_layout(const struct saga__dialect *dialect)
 {
 	char *meta = saga__dialect_schema(dialect, META);
 	char *rest = saga__dialect_schema(dialect, layout);
-	char *all = meta && rest ? malloc(strlen(meta) + strlen(rest) + 1) : NULL;
+	char *lease = saga__dialect_schema(dialect, lease_layout);
+	char *all = meta && rest && lease ? malloc(strlen(meta) + strlen(rest) + strlen(lease) + 1)
+					  : NULL;
 
 	if (all)
-		(void)stpcpy(stpcpy(all, meta), rest);
+		(void)stpcpy(stpcpy(stpcpy(all, meta), rest), lease);
 	free(meta);
 	free(rest);
+	free(lease);
 	return all;
+}
+
+static int make_leases(struct saga__journal *j, unsigned shards, saga_error *error)
+{
+	const saga_id nobody = { { 0 } };
+	int code = run_script(j, lease_layout, error);
+
+	for (unsigned shard = 0; code == SAGA_OK && shard < shards; shard++)
+		code = SAGA__RUN(j, "INSERT INTO saga_lease (shard, holder) VALUES (?, ?)", error,
+			saga_int64(shard), saga_uuid(nobody));
+	return code;
+}
+
+/* Brings tables of an older layout up to date. */
+static int upgrade(struct saga__journal *j, saga_error *error)
+{
+	struct saga__one one;
+	int code = get_meta(j, "shards", &one, error);
+
+	if (code == SAGA_OK)
+		code = make_leases(j, (unsigned)strtoul(one.text, NULL, 10), error);
+	return code == SAGA_OK ? put_meta(j, "layout", LAYOUT, error) : code;
 }
 
 static int make_tables(
@@ -153,6 +183,8 @@ static int make_tables(
 			"INSERT INTO saga_stream (shard, seq, last, own, unclean, suspicions)"
 			" VALUES (?, 0, ?, 0, 0, 0)",
 			error, saga_int64(shard), saga_uuid(zero));
+	if (code == SAGA_OK)
+		code = make_leases(j, j->shards, error);
 	if (code == SAGA_OK)
 		code = put_meta(j, "layout", LAYOUT, error);
 	if (code == SAGA_OK)
@@ -335,6 +367,8 @@ static int prepare(
 		code = get_meta(j, "layout", &one, error);
 	if (code == SAGA_OK && !one.found)
 		code = make_tables(j, options, error);
+	else if (code == SAGA_OK && strcmp(one.text, "1") == 0)
+		code = upgrade(j, error);
 	if (code == SAGA_OK)
 		code = check_meta(j, options, error);
 	if (code == SAGA_OK)
@@ -355,6 +389,22 @@ static int is_lowered(struct saga__journal *j, saga_error *error)
 	return code;
 }
 
+static int read_clock(struct saga__journal *j, saga_error *error)
+{
+	struct saga__one one;
+	int code = j->dialect->clock ? saga__journal_one(j, j->dialect->clock, NULL, 0, &one, error)
+				     : SAGA_OK;
+
+	if (code == SAGA_OK && j->dialect->clock)
+		j->ahead = one.number - saga__monotonic(j->env);
+	return code;
+}
+
+int64_t saga__journal_now(const struct saga__journal *j)
+{
+	return j->dialect->clock ? j->ahead + saga__monotonic(j->env) : saga__wall(j->env);
+}
+
 void saga__journal_close(struct saga__journal *j)
 {
 	if (j->store)
@@ -370,6 +420,7 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 
 	memset(j, 0, sizeof *j);
 	j->ops = ops;
+	j->env = options->env;
 	j->dialect = saga__dialect_of(ops->dialect);
 	j->shards = ops->writers == 1 ? 1 : 8;
 	if (!j->dialect)
@@ -380,6 +431,8 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 		return code;
 	}
 	code = is_lowered(j, error);
+	if (code == SAGA_OK)
+		code = read_clock(j, error);
 	if (code == SAGA_OK)
 		code = ops->begin(j->store, error);
 	if (code == SAGA_OK && (code = prepare(j, options, error)) == SAGA_OK)
