@@ -99,6 +99,22 @@ static bool works_all(const struct saga__lane *lane)
 	return lane->shard_count * lane->options.count >= lane->journal.shards;
 }
 
+/* Whether there is something to do in our shards beside what is in the queue. */
+static unsigned sources_of_store(const struct saga__lane *lane)
+{
+	unsigned from = 0;
+
+	if (!lane->shard_count)
+		return 0;
+	if (lane->due <= saga__journal_now(&lane->journal))
+		from |= FROM_DUE;
+	if (saga__lane_is_behind(lane))
+		from |= FROM_OUTBOX;
+	if (lane->looking != lane->looks)
+		from |= FROM_OTHERS;
+	return from;
+}
+
 /*
  * A batch is of our own shards, or of others': in turn, if there are both. Who holds another's may
  * stand still, and ours wait no longer for it than one batch; but what failed here is tried again.
@@ -110,21 +126,24 @@ static bool is_guests_turn(const struct saga__lane *lane)
 	return !lane->guest && !works_all(lane);
 }
 
+static void take_all(struct saga__lane *lane)
+{
+	take_ready(lane, saga__monotonic(lane->options.env));
+	take_waiting(lane);
+}
+
 static void gather(struct saga__lane *lane)
 {
-	int64_t now = saga__monotonic(lane->options.env);
-
 	uv_mutex_lock(&lane->lock);
 	wait_for_more(lane);
 	lane->hand_count = 0;
 	lane->looking = lane->nudges;
 	lane->guest = is_guests_turn(lane);
-	take_ready(lane, now);
-	take_waiting(lane);
-	if (lane->guest && !lane->hand_count) {
-		lane->guest = false;
-		take_ready(lane, now);
-		take_waiting(lane);
+	take_all(lane);
+	if (!lane->hand_count && (lane->guest || !sources_of_store(lane))) {
+		lane->guest = !lane->guest;
+		lane->batch.instead = SAGA__NO_OUTCOME; /* of what went elsewhere */
+		take_all(lane);
 	}
 	lane->busy = lane->hand_count;
 	uv_mutex_unlock(&lane->lock);
@@ -499,26 +518,9 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 
 /* ---- one batch ---- */
 
-static bool is_due(const struct saga__lane *lane)
-{
-	return lane->due <= saga__journal_now(&lane->journal);
-}
-
 static unsigned sources(const struct saga__lane *lane)
 {
-	unsigned from = 0;
-
-	if (lane->hand_count)
-		from |= FROM_HAND;
-	if (lane->guest || !lane->shard_count)
-		return from;
-	if (is_due(lane))
-		from |= FROM_DUE;
-	if (saga__lane_is_behind(lane))
-		from |= FROM_OUTBOX;
-	if (lane->looking != lane->looks)
-		from |= FROM_OTHERS;
-	return from;
+	return (lane->hand_count ? FROM_HAND : 0) | (lane->guest ? 0 : sources_of_store(lane));
 }
 
 static void succeeded(struct saga__lane *lane)

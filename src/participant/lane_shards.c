@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../mutation.h"
+#include "../step/work.h"
 #include "lane_batch.h"
 
 struct settling {
@@ -173,6 +174,7 @@ static void adopt(struct settling *s)
 	if (s->anew)
 		lane->revive = false;
 	lane->unsettled = false;
+	lane->batch.instead = SAGA__NO_OUTCOME;
 	drop_strays(lane);
 }
 
