@@ -250,7 +250,8 @@ static void end_claim(struct saga__publish *publish, bool complete, int64_t now)
 		if (claimed->seen && (!follower->of || follower->of == claimed->of))
 			heard(publish, follower, claimed->shard, claimed->of, claimed->seq, true,
 				now);
-	} else if (reading->found || (complete && claimed->seq > publish->last)) {
+	} else if (reading->found ||
+		(complete && claimed->seq > publish->last && claimed->seq > publish->reaches)) {
 		fork_off(publish, follower, claimed->seq, now);
 	}
 }

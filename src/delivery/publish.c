@@ -135,7 +135,7 @@ void saga__publish_start(
 	drop_ring(publish);
 	saga__audience_reset(&publish->audience);
 	publish->started = true;
-	publish->last = last;
+	publish->last = publish->reaches = last;
 	publish->first = !first || !last ? 1 : first <= last ? first : last + 1;
 	publish->last_id = id;
 	publish->kept_from = last + 1;
@@ -153,6 +153,12 @@ void saga__publish_stop(struct saga__publish *publish)
 	saga__publish_drop_fetched(publish);
 	drop_ring(publish);
 	publish->started = false;
+}
+
+void saga__publish_reaches(struct saga__publish *publish, uint64_t seq)
+{
+	if (seq > publish->reaches)
+		publish->reaches = seq;
 }
 
 uint64_t saga__publish_last(const struct saga__publish *publish)

@@ -100,6 +100,12 @@ void saga__publish_read(struct saga__publish *publish, uint64_t seq, saga_id bef
 	struct saga__blob *event);
 
 /*
+ * Another instance has committed up to here, whether the outbox still holds it or not: who names
+ * one of those has no other history. Before saga__publish_read_end of a READ beyond the last.
+ */
+void saga__publish_reaches(struct saga__publish *publish, uint64_t seq);
+
+/*
  * Ends each READ. Complete: the outbox was asked for all of it, and what was not given it does not
  * hold. Else (the store is away, memory ran out) it is asked for again when needed.
  */

@@ -39,6 +39,7 @@ struct saga__following {
 	struct saga__following *next;
 	struct saga__source source;
 	struct saga__follow *follow;
+	bool reread; /* our positions, since the last event came */
 };
 
 /* An event that was committed for a shard that another instance works, to be sent. */
@@ -158,6 +159,8 @@ static inline bool saga__shards_are_settled(const struct saga_participant *p)
 	return p->live && p->worked == p->wanted;
 }
 
+/* Another instance may have come further than this one knows. False: out of memory. */
+bool saga__shards_reread(struct saga_participant *p);
 void saga__shards_kept(struct saga_participant *p, const struct saga__report *kept);
 int saga__shards_held(struct saga_participant *p, const struct saga__report *held);
 

@@ -320,9 +320,13 @@ static int read_outbox(struct saga__lane *lane, const struct saga__chore *chore,
 	struct reading reading = { report, chore->shard };
 	/* One before the first, for its id. */
 	uint64_t from = chore->first > 1 ? chore->first - 1 : 1;
+	struct saga__stream_row row = { .seq = 0 };
 	int code = saga__journal_outbox(&lane->journal, chore->shard, from, chore->last,
 		chore->most + 1, take_sent, &reading, error);
 
+	if (code == SAGA_OK && chore->reach)
+		code = saga__journal_stream(&lane->journal, chore->shard, &row, error);
+	report->reach = row.seq;
 	report->shard = chore->shard;
 	report->complete = code == SAGA_OK;
 	for (size_t i = 1; code == SAGA_OK && i < report->sent_count; i++)
@@ -417,6 +421,8 @@ static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
 
 	if (chore->kind == SAGA__CHORE_HOLD)
 		saga__lane_hold(lane, chore);
+	else if (chore->kind == SAGA__CHORE_REREAD)
+		lane->reread = lane->unsettled = true;
 	else if (chore->kind == SAGA__CHORE_GIVE)
 		give(lane, chore->shards);
 	else

@@ -86,6 +86,7 @@ struct saga__lane {
 	bool told;               /* which shards it is to work */
 	uint64_t wanted, leased; /* those */
 	bool unsettled;          /* it does not work them yet */
+	bool reread;             /* what it works is to be read again */
 	unsigned spells;         /* of working a shard, so far */
 	bool guest;              /* the batch is of another's shards: these */
 	struct saga__shard guests[SAGA__STORE_SHARDS];

@@ -33,7 +33,7 @@ bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item)
 	if (item->kind != SAGA__ITEM_EVENT && item->kind != SAGA__ITEM_MOVE)
 		return false;
 	shard = saga__lane_held(lane, item->shard);
-	return !shard || (item->source && item->spell != shard->spell);
+	return !shard || item->spell != shard->spell;
 }
 
 /* Takes it into the hand, if that has room and it is of the batch's kind. */

@@ -90,8 +90,9 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 		return code;
 	if (due < s->due)
 		s->due = due;
-	if (!before) {
-		s->unclean = s->unclean || row->unclean;
+	s->unclean = s->unclean || (!before && row->unclean);
+	if (!before || lane->reread) {
+		*own = (struct saga__lane_shard){ .own = 0 };
 		own->spell = ++s->spells;
 		own->sent = row->seq;
 		own->sent_id = row->last;
@@ -114,7 +115,7 @@ static int settle_shard(struct settling *s, unsigned shard, saga_error *error)
 
 	s->shards[s->count] = before ? *before : (struct saga__lane_shard){ .own = 0 };
 	s->locked[s->count].shard = shard;
-	if (!before || s->anew) {
+	if (!before || s->anew || lane->reread) {
 		code = read_shard(s, shard, before, error);
 	} else if (!before->leased && lane->leased >> shard & 1) {
 		code = revive_calls(s, shard, false, error);
@@ -173,7 +174,7 @@ static void adopt(struct settling *s)
 		lane->careful = lane->options.limits.batch_events;
 	if (s->anew)
 		lane->revive = false;
-	lane->unsettled = false;
+	lane->unsettled = lane->reread = false;
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	drop_strays(lane);
 }
@@ -230,7 +231,7 @@ void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore)
 	lane->journal.ahead = chore->ahead;
 	if (chore->due < lane->due)
 		lane->due = chore->due;
-	lane->unsettled = is_changed(lane);
+	lane->unsettled = lane->reread || is_changed(lane);
 	for (size_t i = 0; i < lane->shard_count; i++)
 		if (chore->seqs[lane->locked[i].shard] > lane->shards[i].sent)
 			saga__lane_nudge(lane);

@@ -36,8 +36,9 @@ struct saga__stand {
 enum saga__chore_kind {
 	SAGA__CHORE_READ = 1,
 	SAGA__CHORE_TRIM,
-	SAGA__CHORE_HOLD, /* these shards are to be worked; the last one counts */
-	SAGA__CHORE_GIVE  /* nobody here works these any more: their leases may go */
+	SAGA__CHORE_HOLD,   /* these shards are to be worked; the last one counts */
+	SAGA__CHORE_REREAD, /* others may have worked its shards: all of them are as if gained now */
+	SAGA__CHORE_GIVE    /* nobody here works these any more: their leases may go */
 };
 
 /* What the keeper of the leases found. Sets of shards are masks. */
@@ -57,6 +58,7 @@ struct saga__chore {
 	int kind;
 	unsigned shard;
 	uint64_t first, last; /* READ; TRIM: up to last */
+	bool reach;           /* READ: say where the stream ends, too */
 	int64_t age;          /* TRIM: older than that, in ms */
 	size_t most;
 	bool loud; /* TRIM: say so if anything goes */
@@ -85,6 +87,7 @@ struct saga__report {
 
 	unsigned shard;           /* READ, TRIMMED */
 	bool complete;            /* READ: it is all that there is */
+	uint64_t reach;           /* READ, if asked for: where the stream ends */
 	uint64_t first;           /* TRIMMED */
 	struct saga__chore again; /* TRIMMED: if it has a kind, there may be more to trim */
 

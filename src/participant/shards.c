@@ -35,6 +35,19 @@ static void give_up(struct saga_participant *p)
 		saga__wake(p);
 }
 
+bool saga__shards_reread(struct saga_participant *p)
+{
+	const struct saga__chore reread = { .kind = SAGA__CHORE_REREAD };
+
+	for (size_t i = 0; i < p->lane_count; i++) {
+		if (saga__lane_chore(&p->lanes[i], &reread) != SAGA_OK)
+			return false;
+		if (!p->has_thread[i])
+			saga__wake(p);
+	}
+	return true;
+}
+
 void saga__shards_kept(struct saga_participant *p, const struct saga__report *report)
 {
 	const struct saga__kept *kept = &report->kept;

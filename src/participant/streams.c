@@ -330,6 +330,7 @@ static void do_publish_effect(
 		.shard = shard,
 		.first = effect->first,
 		.last = effect->last,
+		.reach = effect->last > saga__publish_last(p->publishes[shard]),
 		.most = (size_t)(effect->last - effect->first + 1) };
 
 	switch (effect->kind) {
@@ -446,11 +447,26 @@ static void deliver(struct saga_participant *p, struct saga__following *followin
 	saga__blob_unref(effect->event);
 }
 
+/* Of a shard that two worked for a while, what is gone may have been seen by the other. */
+static void gone(struct saga_participant *p, struct saga__following *following,
+	const struct saga__follow_effect *effect)
+{
+	if (!following->reread && saga__shards_reread(p)) {
+		following->reread = true;
+		return;
+	}
+	saga__log(p, SAGA_ALARM, "stream.gone",
+		"events %llu to %llu of %s are gone; an operator must skip them",
+		(unsigned long long)effect->wanted, (unsigned long long)effect->first - 1,
+		following->source.owner);
+}
+
 static void do_follow_effect(struct saga_participant *p, struct saga__following *following,
 	struct saga__follow_effect *effect)
 {
 	switch (effect->kind) {
 	case SAGA__FOLLOW_DELIVER:
+		following->reread = false;
 		deliver(p, following, effect);
 		break;
 	case SAGA__FOLLOW_SEND:
@@ -464,10 +480,7 @@ static void do_follow_effect(struct saga_participant *p, struct saga__following 
 			following->source.owner, effect->text);
 		break;
 	case SAGA__FOLLOW_GONE:
-		saga__log(p, SAGA_ALARM, "stream.gone",
-			"events %llu to %llu of %s are gone; an operator must skip them",
-			(unsigned long long)effect->wanted, (unsigned long long)effect->first - 1,
-			following->source.owner);
+		gone(p, following, effect);
 		break;
 	default:
 		break;
@@ -565,6 +578,7 @@ void saga__streams_read(struct saga_participant *p, struct saga__report *report)
 	for (size_t i = 0; i < report->sent_count; i++)
 		saga__publish_read(publish, report->sent[i].seq, report->sent[i].before,
 			report->sent[i].id, report->sent[i].event);
+	saga__publish_reaches(publish, report->reach);
 	saga__publish_read_end(publish, report->complete, saga__monotonic(&p->env));
 }
 
