@@ -30,6 +30,8 @@ static const struct saga__dialect dialects[] = {
 		.make_meta = "CREATE TABLE IF NOT EXISTS saga_meta",
 		.keyed = "",
 		.locking = STREAM_ROW " FOR UPDATE",
+		.locking_all = STREAM_FIELDS
+		" WHERE shard = ANY (?::bigint[]) ORDER BY shard FOR UPDATE",
 		/* "saga"; IF NOT EXISTS alone does not keep two from making the same. */
 		.alone = "SELECT pg_advisory_xact_lock(1935763297)",
 		.durable = "SELECT CASE WHEN current_setting('fsync') = 'on'"
