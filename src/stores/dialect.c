@@ -33,6 +33,8 @@ static const struct saga__dialect dialects[] = {
 		.keyed = "",
 		.locking = STREAM_ROW " FOR UPDATE",
 		.low_byte = "get_byte(uuid_send(saga), 15)",
+		.locking_all =
+			STREAM_FIELDS " WHERE shard = ANY (?::bigint[]) ORDER BY shard FOR UPDATE",
 		/* "saga"; IF NOT EXISTS alone does not keep two from making the same. */
 		.alone = "SELECT pg_advisory_xact_lock(1935763297)",
 		.durable = "SELECT CASE WHEN current_setting('fsync') = 'on'"

@@ -136,7 +136,7 @@ void desk_begin(struct desk *desk)
 	desk->batch.now = desk->now;
 	OK(j->ops->begin(j->store, &error), error);
 	desk->shard = (struct saga__shard){ .shard = 0 };
-	OK(saga__journal_lock(j, &desk->shard, 1, &error), error);
+	OK(saga__journal_lock(j, &desk->shard, 1, NULL, &error), error);
 }
 
 void desk_load(struct desk *desk)
