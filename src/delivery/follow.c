@@ -260,7 +260,7 @@ void saga__follow_restart(
 	follow->says.count = follow->moves.count = 0;
 	follow->alarm = follow->probe = follow->unsaid = false;
 	follow->need_due = follow->move_due = INT64_MAX;
-	follow->known = follow->highest = follow->asked = 0;
+	follow->delivered = follow->known = follow->highest = follow->asked = 0;
 	follow->fresh = true;
 	for (uint32_t i = 0; i < follow->config.shards; i++)
 		if ((!works || works[i]) && positions[i].seq)

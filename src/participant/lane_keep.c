@@ -9,11 +9,10 @@
 
 #include <string.h>
 
-#include "../mutation.h"
 #include "lane_batch.h"
 
 enum {
-	COUNT_MS = 60000, /* while others change what is counted */
+	COUNT_MS = 300000, /* while others change what is counted */
 	AGAIN_MS = 20
 };
 
@@ -133,20 +132,15 @@ static int take_share(struct saga__lane *lane, const struct saga__leases *leases
 	return SAGA_OK;
 }
 
-/* Counts are the store's, and those of one instance follow only what it does itself. */
-static int count(struct saga__lane *lane, const struct standing *standing,
-	struct saga__report *report, saga_error *error)
+/* What a lane counts follows only what it does itself: others may be guests in its shards. */
+static bool is_to_count(struct saga__lane *lane, const struct standing *standing)
 {
 	int64_t now = saga__monotonic(lane->options.env);
-	int code;
 
 	if (standing->live == 1 || (!lane->options.counts && now < lane->keeper.count_at))
-		return SAGA_OK;
-	if ((code = saga__journal_count(&lane->journal, &report->counts, error)) == SAGA_OK) {
-		lane->keeper.count_at = now + COUNT_MS;
-		report->kept.counted = true;
-	}
-	return code;
+		return false;
+	lane->keeper.count_at = now + COUNT_MS;
+	return true;
 }
 
 /* ---- the renewal ---- */
@@ -175,9 +169,9 @@ static int renew(struct saga__lane *lane, struct saga__report *report, saga_erro
 	if (code != SAGA_OK)
 		return code;
 	standing = stand(lane, &leases);
-	if ((code = take_share(lane, &leases, &standing, &report->kept, error)) != SAGA_OK ||
-		(code = count(lane, &standing, report, error)) != SAGA_OK)
+	if ((code = take_share(lane, &leases, &standing, &report->kept, error)) != SAGA_OK)
 		return code;
+	report->kept.count = is_to_count(lane, &standing);
 	report->kept.ahead = lane->journal.ahead;
 	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++) {
 		bool is_there = shard < lane->journal.shards;

@@ -193,8 +193,8 @@ int saga__lane_settle(
 	if (code != SAGA_OK)
 		return code;
 	code = settle_all(&s, error);
-	if (code == SAGA_OK && report->kind == SAGA__REPORT_UP)
-		code = saga__journal_count(j, &report->counts, error);
+	if (code == SAGA_OK && s.count)
+		code = saga__journal_count(j, s.locked, s.count, &report->counts, error);
 	if (code == SAGA_OK)
 		code = j->ops->commit(j->store, error);
 	if (code != SAGA_OK) {
@@ -231,7 +231,7 @@ void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore)
 	lane->journal.ahead = chore->ahead;
 	if (chore->due < lane->due)
 		lane->due = chore->due;
-	lane->unsettled = lane->reread || is_changed(lane);
+	lane->unsettled = lane->reread || chore->count || is_changed(lane);
 	for (size_t i = 0; i < lane->shard_count; i++)
 		if (chore->seqs[lane->locked[i].shard] > lane->shards[i].sent)
 			saga__lane_nudge(lane);

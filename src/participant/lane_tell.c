@@ -128,7 +128,8 @@ void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *rep
 		move_on(lane);
 	report->calls = lane->batch.calls;
 	lane->batch.calls = NULL;
-	report->counts = lane->batch.delta;
+	if (!lane->guest) /* else another counts it */
+		report->counts = lane->batch.delta;
 	uv_mutex_lock(&lane->lock);
 	if (!lane->guest)
 		push_own(lane);

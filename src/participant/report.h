@@ -47,7 +47,7 @@ struct saga__kept {
 	uint64_t worked; /* and with those that nobody may work, what is to be worked */
 	uint64_t given;  /* ours, and more than our share */
 	unsigned live;   /* instances; at least 1 */
-	bool counted;    /* the report's counts were read anew */
+	bool count;      /* what is in them is to be counted anew */
 	int64_t ahead;   /* the journal's */
 	uint64_t seqs[SAGA__STORE_SHARDS];
 	int64_t dues[SAGA__STORE_SHARDS];
@@ -65,6 +65,7 @@ struct saga__chore {
 
 	uint64_t shards;                   /* HOLD, GIVE */
 	uint64_t leased;                   /* HOLD: of those */
+	bool count;                        /* HOLD: what is in them, anew */
 	int64_t ahead;                     /* HOLD */
 	int64_t due;                       /* HOLD: the soonest there */
 	uint64_t seqs[SAGA__STORE_SHARDS]; /* HOLD: where their streams are */
@@ -80,10 +81,12 @@ struct saga__report {
 	size_t sent_count, sent_room;
 	struct saga__move *moves; /* BATCH: positions that are committed now */
 	size_t move_count;
-	struct saga__items answers; /* BATCH: requests that are answered */
-	struct saga__call *calls;   /* BATCH: to be made */
-	struct saga__counts counts; /* BATCH: what changed; UP, KEPT: what there is */
-	bool idle;                  /* BATCH: nothing waits at the lane */
+	struct saga__items answers;  /* BATCH: requests that are answered */
+	struct saga__call *calls;    /* BATCH: to be made */
+	struct saga__counts counts;  /* BATCH: what changed; UP, HELD: what there is */
+	bool idle;                   /* BATCH: nothing waits at the lane */
+	uint32_t *tally;             /* BATCH: as the batch's */
+	int64_t batch_us, commit_us; /* BATCH: how long it took */
 
 	unsigned shard;           /* READ, TRIMMED */
 	bool complete;            /* READ: it is all that there is */

@@ -8,6 +8,7 @@ static void tell_lane(struct saga_participant *p, size_t at, const struct saga__
 	struct saga__chore hold = { .kind = SAGA__CHORE_HOLD,
 		.shards = kept->worked & part,
 		.leased = kept->leased & part,
+		.count = kept->count,
 		.ahead = kept->ahead,
 		.due = SAGA__NEVER };
 
@@ -60,8 +61,6 @@ void saga__shards_kept(struct saga_participant *p, const struct saga__report *re
 	p->live = kept->live;
 	p->wanted = kept->worked;
 	p->giving = kept->given;
-	if (kept->counted)
-		p->counts = report->counts;
 	for (size_t i = 0; p->life == SAGA__RUNS && i < p->lane_count; i++)
 		tell_lane(p, i, kept);
 	give_up(p);
