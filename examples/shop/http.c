@@ -1,5 +1,6 @@
 /*
- * libmicrohttpd on a libuv loop: its epoll fd is polled, its timeout is a timer, no thread is its own.
+ * libmicrohttpd on a libuv loop: its epoll fd is polled, its timeout is a timer, it has no thread
+ * of its own.
  */
 #define _DEFAULT_SOURCE /* <microhttpd.h>: types that POSIX lacks */
 

@@ -295,6 +295,50 @@ def check_refusals(shop):
     want(order.ask("GET", "/orders/a%2Fb%20c%25%C3%BC%3F")[1]["ref"] == "a/b c%ü?", "its order")
 
 
+def raw(service, *pieces, pause_s=0.05):
+    """What comes back for these bytes, sent piece by piece, until the service closes."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(pause_s)
+        connection.shutdown(socket.SHUT_WR)
+        said = b""
+        while part := connection.recv(65536):
+            said += part
+    return said
+
+
+def check_wire(shop):
+    """Requests as no library sends them."""
+    order = shop.order
+    body = json.dumps({"ref": "W1", "customer": "X", "country": "Denmark", "lines": [LINE]}).encode()
+    head = (b"POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Idempotency-Key: W1\r\nContent-Length: %d\r\n" % len(body))
+    # Byte by byte; two in one piece; the client gone before its answer: it was placed all the same.
+    want(b" 202 " in raw(order, head[:20], head[20:] + b"\r\n" + body[:9], body[9:]), "in pieces")
+    two = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    want(raw(order, two + two).count(b"HTTP/1.1 200 OK") == 2, "two in one piece")
+    want(b" 100 Continue" in raw(order, head + b"Expect: 100-continue\r\n\r\n", body, pause_s=0.3),
+         "100-continue")
+    gone = head.replace(b"W1", b"W2") + b"Connection: close\r\n\r\n" + body.replace(b"W1", b"W2")
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", order.port)) as connection:
+            connection.sendall(gone)
+    until(lambda: order.ask("GET", "/orders/W2")[0] == 200, "W2 is placed")
+    head_only = raw(order, b"HEAD /orders/W2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    want(b" 200 " in head_only and head_only.endswith(b"\r\n\r\n"), "HEAD", head_only)
+    for bad in (b"GET\r\n\r\n", b"\x00\x01\x02\r\n\r\n", b"GET /orders HTTP/9.9\r\n\r\n",
+                b"POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+                b"GET /orders HTTP/1.1\r\n\r\n", head + b"\r\n" + body[:5]):
+        want(b" 200 " not in raw(order, bad) and b" 202 " not in raw(order, bad), "a bad request", bad)
+    # More connections than it takes: those that it took go on.
+    many = [socket.create_connection(("127.0.0.1", order.port)) for _ in range(600)]
+    for connection in many:
+        connection.close()
+    until(order.is_well, "well after many connections")
+    want(order.log().count("what=http.replied") > 20, "its log")
+
+
 def check_keys(shop):
     code, first, headers = shop.place("K1", headers={"traceparent": TRACE})
     want(code == 202 and not first["repeated"] and headers["traceparent"] == TRACE, "place", first)
@@ -492,6 +536,7 @@ def routes(programs):
     with Shop(programs, dispatch_ms=1500) as shop:
         shop.start()
         check_refusals(shop)
+        check_wire(shop)
         saga = check_keys(shop)
         check_trace(shop, saga)
         check_ends(shop)
@@ -536,7 +581,7 @@ def drive(programs):
         def restart():
             """Each in turn ends while it is asked, now by SIGTERM, now by SIGKILL."""
             for number, service in enumerate(shop.services * 2):
-                if ended.wait(0.7):
+                if ended.wait(0.7) and number >= len(shop.services):
                     return
                 code = service.stop(signal.SIGKILL if number % 2 else signal.SIGTERM)
                 want(number % 2 or code == 0, f"{service.name} did not drain", service.log())
