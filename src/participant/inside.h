@@ -111,7 +111,8 @@ struct saga_participant {
 	struct saga__arena arena;
 
 	/* figures */
-	struct saga__counts counts;
+	struct saga__counts lane_counts[SAGA__LANES_MOST]; /* each of its own shards */
+	struct saga__counts counts;                        /* all of them */
 	struct saga__numbers numbers;
 	uint64_t bad_frames;
 	saga_health health; /* under the lock */

@@ -431,8 +431,16 @@ static int fill(
 	struct saga__lane *lane, unsigned from, struct saga__report *report, saga_error *error)
 {
 	struct saga__batch *batch = &lane->batch;
-	int code = saga__journal_lock(&lane->journal, lane->locked, lane->shard_count, error);
+	/* What is in hand alone says which slots it wants: they come with the lock. */
+	bool early = from == FROM_HAND;
+	int code = SAGA_OK;
 
+	batch->now = saga__wall(lane->options.env);
+	if (early)
+		code = add_hand(lane, error);
+	if (code == SAGA_OK)
+		code = saga__journal_lock(
+			&lane->journal, lane->locked, lane->shard_count, batch, error);
 	batch->now = saga__wall(lane->options.env);
 	if (code == SAGA_OK)
 		code = tell_missed(lane, report, error);
@@ -440,8 +448,10 @@ static int fill(
 		code = catch_up(lane, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = take_due(lane, error);
-	if (code == SAGA_OK)
+	if (code == SAGA_OK && !early)
 		code = add_hand(lane, error);
+	if (code == SAGA_OK && !early)
+		code = saga__journal_load(&lane->journal, batch, error);
 	return code;
 }
 
@@ -459,8 +469,6 @@ static int transact(
 	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
 		return code;
 	if ((code = fill(lane, from, report, error)) != SAGA_OK)
-		return code;
-	if ((code = saga__journal_load(journal, batch, error)) != SAGA_OK)
 		return code;
 	saga__batch_run(batch);
 	if (batch->lost.code != SAGA_OK && !SAGA__MUTANT(lost_batch_committed)) {

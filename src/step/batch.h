@@ -25,8 +25,10 @@ struct saga__slot {
 	saga_id saga;
 	size_t row; /* of the plan */
 	const char *subject;
+	bool loaded;
 	bool stored; /* it has a row in the store */
 	bool dirty;
+	bool leads_none; /* nothing is parked behind it */
 
 	enum saga__state state;
 	enum saga__state was; /* before it got dead or stuck */
