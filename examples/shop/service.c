@@ -117,16 +117,15 @@ static int complain(const struct service *service, const char *format, ...)
 
 static int read_level(struct service *service)
 {
-	static const char *const names[] = { "debug", "info", "warning", "alarm" };
+	static const char *const names[] = { "info", "warning", "alarm" };
 	struct service_state *state = service->state;
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 3; i++)
 		if (strcmp(names[i], state->level_name) == 0) {
-			state->level = i;
+			state->level = SAGA_INFO + i;
 			return 0;
 		}
-	return complain(
-		service, "log-level `%s`: not debug, info, warning or alarm", state->level_name);
+	return complain(service, "log-level `%s`: not info, warning or alarm", state->level_name);
 }
 
 static int read_token_file(struct service *service)
@@ -195,8 +194,7 @@ static int read_settings(struct service *service, int argc, char **argv)
 			0, 0 },
 		{ "lanes", "N", "threads with a store connection; 0: on the loop", NULL,
 			&state->lanes, 0, 8 },
-		{ "log-level", "LEVEL", "debug, info, warning or alarm", &state->level_name, NULL,
-			0, 0 },
+		{ "log-level", "LEVEL", "info, warning or alarm", &state->level_name, NULL, 0, 0 },
 		{ "drain-ms", "N", "after SIGTERM it ends within that", NULL, &state->drain_ms, 0,
 			600000 },
 		{ .name = NULL },

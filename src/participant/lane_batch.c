@@ -461,7 +461,7 @@ static int transact(
 	struct saga__journal *journal = &lane->journal;
 	struct saga__batch *batch = &lane->batch;
 	bool woken = false;
-	int64_t soonest = lane->due, begun = saga__micros(lane->options.env), at = begun;
+	int64_t soonest = lane->due, begun = saga__micros(lane->options.env), at;
 	int code;
 
 	saga__batch_begin(batch);
@@ -624,17 +624,6 @@ static void succeeded(struct saga__lane *lane)
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
 }
 
-/* For what a batch of what is in hand has to tell. */
-static int make_room(struct saga__lane *lane, struct saga__report *report)
-{
-	size_t rows = lane->options.plan->step_count + 1;
-
-	report->moves = calloc(lane->hand_count + 1, sizeof *report->moves);
-	report->tally = calloc(rows * SAGA__TALLIES, sizeof *report->tally);
-	lane->batch.tally = report->tally;
-	return report->moves && report->tally ? SAGA_OK : SAGA_NOMEM;
-}
-
 bool saga__lane_batch(struct saga__lane *lane)
 {
 	struct saga__report *report;
@@ -650,8 +639,10 @@ bool saga__lane_batch(struct saga__lane *lane)
 	if (!(from = sources(lane)))
 		return false;
 	report = saga__report_new(lane, SAGA__REPORT_BATCH);
-	code = report ? make_room(lane, report) : SAGA_NOMEM;
-	if (code != SAGA_OK)
+	code = saga__report_room(report, lane->hand_count, lane->options.plan->step_count);
+	if (code == SAGA_OK)
+		lane->batch.tally = report->tally;
+	else
 		(void)saga_error_set(&error, code, "out of memory");
 	if (lane->limit == 1)
 		from = saga__lane_be_careful(lane, from);

@@ -81,6 +81,9 @@ struct saga__report {
 
 struct saga__report *saga__report_new(struct saga__lane *lane, int kind);
 
+/* Room in a BATCH for a move an item, and for a tally a step. NOMEM: also if there is no report. */
+int saga__report_room(struct saga__report *report, size_t items, size_t steps);
+
 /* Frees all that it still holds: take what is kept out of it first. NULL is fine. */
 void saga__report_free(struct saga__report *report);
 
