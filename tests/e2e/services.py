@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """The shop as three processes, by HTTP.
 
-usage: services.py ORDER PAYMENT STOCK SHOP SAGA routes|drive|away|settings
+usage: services.py ORDER PAYMENT STOCK SHOP SAGA routes|drive|away|settings|postgres
 
 ORDER, PAYMENT and STOCK are the services' programs, SHOP and SAGA the commands. Each test has a
 folder, a bus and ports of its own. What is asked, and each status that comes back, must stand in
-examples/shop/openapi.yaml.
+examples/shop/openapi.yaml. `postgres` is routes and drive on a server of its own; SAGA_TEST_POSTGRES_DATA
+names one that runs.
 """
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
@@ -87,6 +89,7 @@ class Service:
         self.log_path = shop.folder / f"{name}.log"
         self.log_path.touch()
         self.port, self.process, self.token = 0, None, None
+        self.store = None
 
     def start(self, *more, **environment):
         """Starts it, at the port that it had before; waits until it listens."""
@@ -105,7 +108,7 @@ class Service:
         self.port = until(port, f"{self.name} listens")
 
     def store_url(self):
-        return f"sqlite:{self.shop.folder}/{self.name}.db"
+        return self.store or f"sqlite:{self.shop.folder}/{self.name}.db"
 
     def log(self):
         return self.log_path.read_text(errors="replace")
@@ -163,7 +166,7 @@ class Service:
 class Shop:
     """A folder with a bus and three services that are not started yet."""
 
-    def __init__(self, programs, *, dispatch_ms=300, faults="1,0,0,0,0", restock=1):
+    def __init__(self, programs, *, dispatch_ms=300, faults="1,0,0,0,0", restock=1, stores=None):
         order, payment, stock, self.shop, self.saga = programs
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="shop-"))
         self.bus_url = f"nng+ipc://{self.folder}/bus"
@@ -176,6 +179,8 @@ class Shop:
                              "--carrier", SAMPLE / "carrier.ndjson", "--restock", restock,
                              "--dispatch-ms", dispatch_ms)
         self.services = [self.order, self.payment, self.stock]
+        for service in self.services if stores else []:
+            service.store = stores(service.name)
 
     def __enter__(self):
         return self
@@ -532,8 +537,8 @@ def check_metrics(shop):
     want(numbers["shop_http_requests_total", 'method="POST",route="/orders",status="422"'] == 1, "one 422")
 
 
-def routes(programs):
-    with Shop(programs, dispatch_ms=1500) as shop:
+def routes(programs, stores=None):
+    with Shop(programs, dispatch_ms=1500, stores=stores) as shop:
         shop.start()
         check_refusals(shop)
         check_wire(shop)
@@ -571,8 +576,8 @@ def many_orders(path):
     return path
 
 
-def drive(programs):
-    with Shop(programs, dispatch_ms=700, faults="1,5,20,1,3", restock=DRIVEN) as shop:
+def drive(programs, stores=None):
+    with Shop(programs, dispatch_ms=700, faults="1,5,20,1,3", restock=DRIVEN, stores=stores) as shop:
         shop.start()
         orders = many_orders(shop.folder / "orders.ndjson")
         ended = threading.Event()
@@ -720,7 +725,44 @@ def check_token(programs):
         want("0123456789abcdef" not in order.log(), "the token is in the log", order.log())
 
 
+# ---- postgres: the same on a server ----
+
+@contextlib.contextmanager
+def postgres_server():
+    """Its URL without a database, and how it is told something in SQL."""
+    server, folder = ROOT / "tests" / "postgres", os.environ.get("SAGA_TEST_POSTGRES_DATA")
+
+    def tell(*words):
+        done = subprocess.run([server, *words], capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if folder:
+        yield os.environ["SAGA_TEST_POSTGRES"].rsplit("/", 1)[0], lambda sql: tell("sql", folder, sql)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o711)
+        url = tell("start", folder)
+        if url is None:
+            print("SKIP: no PostgreSQL server can be started here")
+            sys.exit(77)
+        try:
+            yield url.rsplit("/", 1)[0], lambda sql: tell("sql", folder, sql)
+        finally:
+            tell("stop", folder)
+
+
+def postgres(programs):
+    with postgres_server() as (url, sql):
+        def new_store(name):
+            want(sql(f"DROP DATABASE IF EXISTS services_{name} WITH (FORCE)") is not None, "drop")
+            want(sql(f"CREATE DATABASE services_{name}") is not None, "create")
+            return f"{url}/services_{name}"
+
+        routes(programs, new_store)
+        drive(programs, new_store)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 7 or sys.argv[6] not in ("routes", "drive", "away", "settings"):
+    if len(sys.argv) != 7 or sys.argv[6] not in ("routes", "drive", "away", "settings", "postgres"):
         sys.exit(__doc__)
     globals()[sys.argv[6]](sys.argv[1:6])
