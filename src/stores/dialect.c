@@ -33,8 +33,12 @@ static const struct saga__dialect dialects[] = {
 		.keyed = "",
 		.locking = STREAM_ROW " FOR UPDATE",
 		.low_byte = "get_byte(uuid_send(saga), 15)",
-		/* "saga"; IF NOT EXISTS alone does not keep two from making the same. */
-		.alone = "SELECT pg_advisory_xact_lock(1935763297)",
+		/*
+		 * "saga"; IF NOT EXISTS alone does not keep two from making the same. Who waited
+		 * must see what was made meanwhile, whatever the URL's isolation.
+		 */
+		.alone = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+			 " SELECT pg_advisory_xact_lock(1935763297);",
 		.durable = "SELECT CASE WHEN current_setting('fsync') = 'on'"
 			   " AND current_setting('full_page_writes') = 'on'"
 			   " AND current_setting('synchronous_commit') <> 'off'"
