@@ -112,6 +112,7 @@ static void batch_was_committed(struct saga_participant *p, struct saga__report 
 	struct saga__item *item;
 
 	count_lane(p, report, false);
+	saga__numbers_add(&p->numbers, report);
 	saga__streams_committed(p, report);
 	make_calls(p, report);
 	while ((item = saga__items_pop(&report->answers)))

@@ -162,42 +162,65 @@ int saga__journal_revive_calls(
 
 struct locking {
 	struct saga__shard *shards;
+	size_t count;
 };
 
 static int take_lock(void *context, size_t i, const char *const *names, const saga_value *columns,
 	size_t column_count)
 {
 	struct locking *locking = context;
+	struct saga__shard *shard = locking->shards;
 
-	(void)names, (void)column_count;
-	locking->shards[i].seq = (uint64_t)columns[0].as.int64;
-	locking->shards[i].last = saga__id_in(&columns[1]);
-	locking->shards[i].stored_seq = locking->shards[i].seq;
-	locking->shards[i].stored_own = (uint64_t)columns[2].as.int64;
+	(void)i, (void)names, (void)column_count;
+	while (shard < locking->shards + locking->count - 1 &&
+		shard->shard != (unsigned)columns[0].as.int64)
+		shard++;
+	shard->seq = (uint64_t)columns[1].as.int64;
+	shard->last = saga__id_in(&columns[2]);
+	shard->stored_seq = shard->seq;
+	shard->stored_own = (uint64_t)columns[3].as.int64;
 	return SAGA_OK;
 }
 
-int saga__journal_lock(
-	struct saga__journal *j, struct saga__shard *shards, size_t count, saga_error *error)
+/* The statements that lock and read; how many. */
+static size_t lock_statements(struct saga__journal *j, const struct saga__shard *shards,
+	size_t count, saga_value *values, saga_statement *statements)
 {
-	struct locking locking = { shards };
-	saga_sink sink = { take_lock, NULL, &locking };
-	saga_statement statements[SAGA__STORE_SHARDS];
-	saga_value values[SAGA__STORE_SHARDS];
-	int code = SAGA_OK;
+	const struct saga__dialect *dialect = j->dialect;
+	bool by_update = !dialect->locks_by_begin && !dialect->locking;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		values[i] = saga_int64(shards[i].shard);
-		statements[i] =
+	if (count > 1 && j->sets) {
+		values[count] = (saga_value){ SAGA_VALUE_SET,
+			{ .set = { values, (uint32_t)count, 1 } } };
+		statements[0] = (saga_statement){ dialect->locking_all, &values[count], 1 };
+		return 1;
+	}
+	for (size_t i = 0; by_update && i < count; i++)
+		*statements++ =
 			(saga_statement){ "UPDATE saga_stream SET seq = seq WHERE shard = ?",
 				&values[i], 1 };
-	}
-	if (count && !j->dialect->locks_by_begin && !j->dialect->locking)
-		code = j->ops->run(j->store, statements, count, NULL, error);
 	for (size_t i = 0; i < count; i++)
-		statements[i].sql = j->dialect->locking ? j->dialect->locking : STREAM_ROW;
-	return code == SAGA_OK && count ? j->ops->run(j->store, statements, count, &sink, error)
-					: code;
+		*statements++ = (saga_statement){
+			dialect->locking ? dialect->locking : STREAM_ROW, &values[i], 1
+		};
+	return by_update ? 2 * count : count;
+}
+
+int saga__journal_lock(struct saga__journal *j, struct saga__shard *shards, size_t count,
+	struct saga__batch *batch, saga_error *error)
+{
+	struct locking locking = { shards, count };
+	saga_sink sink = { take_lock, NULL, &locking };
+	saga_statement statements[2 * SAGA__STORE_SHARDS];
+	saga_value values[SAGA__STORE_SHARDS + 1];
+	size_t statement_count = lock_statements(j, shards, count, values, statements);
+
+	if (batch)
+		return saga__journal_run_and_load(
+			j, batch, statements, statement_count, &sink, error);
+	return count ? j->ops->run(j->store, statements, statement_count, &sink, error) : SAGA_OK;
 }
 
 static int take_stream(void *context, size_t i, const char *const *names, const saga_value *columns,

@@ -45,7 +45,7 @@ struct desk *desk_new(bool in_memory)
 
 	ck_assert_ptr_nonnull(desk);
 	desk->now = 1700000000000;
-	desk->env = (struct saga_env){ desk, desk_time, desk_time, desk_random };
+	desk->env = (struct saga_env){ desk, desk_time, desk_time, desk_random, NULL };
 	if (!is_on("sqlite")) {
 		ground()->fresh(desk->url, sizeof desk->url, NULL);
 		return desk;
@@ -136,7 +136,7 @@ void desk_begin(struct desk *desk)
 	desk->batch.now = desk->now;
 	OK(j->ops->begin(j->store, &error), error);
 	desk->shard = (struct saga__shard){ .shard = 0 };
-	OK(saga__journal_lock(j, &desk->shard, 1, &error), error);
+	OK(saga__journal_lock(j, &desk->shard, 1, NULL, &error), error);
 }
 
 void desk_load(struct desk *desk)
