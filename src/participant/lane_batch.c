@@ -221,20 +221,42 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 		const struct saga__item *item = lane->hand[i];
 		size_t k = 0;
 
-		if (!item->source)
+		if (!item->source || item->reset)
 			continue;
 		while (k < count &&
 			(moves[k].source != item->source || moves[k].shard != item->shard))
 			k++;
 		if (k == count)
 			moves[count++] =
-				(struct saga__move){ item->source, item->shard, 0, { { 0 } } };
+				(struct saga__move){ .source = item->source, .shard = item->shard };
 		if (item->seq > moves[k].seq) {
 			moves[k].seq = item->seq + SAGA__MUTANT(position_too_early);
 			moves[k].id = item->id;
 		}
 	}
 	return count;
+}
+
+/* What an operator ordered comes behind all else of that stream, and goes back too. */
+static int reset_positions(struct saga__lane *lane, struct saga__report *report, saga_error *error)
+{
+	int code = SAGA_OK;
+
+	for (size_t i = 0; code == SAGA_OK && i < lane->hand_count; i++) {
+		const struct saga__item *item = lane->hand[i];
+		struct saga__move *move = &report->moves[report->move_count];
+
+		if (!item->reset)
+			continue;
+		*move = (struct saga__move){ .source = item->source,
+			.shard = item->shard,
+			.seq = item->seq,
+			.id = item->id,
+			.reset = true };
+		report->move_count++;
+		code = saga__journal_reset(&lane->journal, move, error);
+	}
+	return code;
 }
 
 /* How many of a shard's own events this batch takes out of the queue, and puts in. */
@@ -479,6 +501,8 @@ static int transact(
 	report->move_count = gather_moves(lane, report->moves);
 	code = saga__journal_write(journal, batch, lane->own, report->moves,
 		SAGA__MUTANT(position_not_stored) ? 0 : report->move_count, &woken, error);
+	if (code == SAGA_OK)
+		code = reset_positions(lane, report, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = next_due(lane, &soonest, error);
 	if (code == SAGA_OK)
@@ -675,7 +699,9 @@ void saga__lane_look(struct saga__lane *lane)
 
 	if (code == SAGA_OK)
 		lane->due = due;
-	else
+	if (code == SAGA_OK)
+		code = saga__lane_tell_halts(lane, NULL, &error);
+	if (code != SAGA_OK)
 		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
 }
 
