@@ -15,6 +15,8 @@ static const struct saga__dialect dialects[] = {
 		.make_meta = "CREATE TABLE IF NOT EXISTS saga_meta",
 		.keyed = "WITHOUT ROWID",
 		.locks_by_begin = true,
+		.low_byte = "((instr('123456789ABCDEF', substr(hex(saga), 31, 1)) * 16)"
+			    " + instr('123456789ABCDEF', substr(hex(saga), 32, 1)))",
 		/* 2 is FULL, 3 EXTRA; a database in memory has nothing to lose. */
 		.durable = "SELECT CASE WHEN (SELECT synchronous FROM pragma_synchronous) >= 2"
 			   " OR (SELECT journal_mode FROM pragma_journal_mode) = 'memory'"
@@ -30,8 +32,9 @@ static const struct saga__dialect dialects[] = {
 		.make_meta = "CREATE TABLE IF NOT EXISTS saga_meta",
 		.keyed = "",
 		.locking = STREAM_ROW " FOR UPDATE",
-		.locking_all = STREAM_FIELDS
-		" WHERE shard = ANY (?::bigint[]) ORDER BY shard FOR UPDATE",
+		.low_byte = "get_byte(uuid_send(saga), 15)",
+		.locking_all =
+			STREAM_FIELDS " WHERE shard = ANY (?::bigint[]) ORDER BY shard FOR UPDATE",
 		/* "saga"; IF NOT EXISTS alone does not keep two from making the same. */
 		.alone = "SELECT pg_advisory_xact_lock(1935763297)",
 		.durable = "SELECT CASE WHEN current_setting('fsync') = 'on'"
@@ -50,6 +53,7 @@ static const struct saga__dialect dialects[] = {
 		.make_meta = "IF OBJECT_ID(N'saga_meta', N'U') IS NULL CREATE TABLE saga_meta",
 		.fetches = true,
 		.keyed = "",
+		.low_byte = "CAST(SUBSTRING(saga, 16, 1) AS INTEGER)",
 		.alone = "DECLARE @saga INT EXEC @saga = sp_getapplock @Resource = N'saga',"
 			 " @LockMode = N'Exclusive', @LockOwner = N'Transaction'"
 			 " IF @saga < 0 RAISERROR(N'another makes the tables', 16, 1)",

@@ -375,34 +375,68 @@ int saga__journal_positions(struct saga__journal *j,
 
 /* ---- the rest ---- */
 
-static int count_one(
-	struct saga__journal *j, const char *sql, int64_t *ret_count, saga_error *error)
-{
-	struct saga__one one;
-	int code = saga__journal_one(j, sql, NULL, 0, &one, error);
+/* What is counted of a slot in a state, or of a parked row. */
+struct counting {
+	const struct saga__journal *journal;
+	const struct saga__shard *shards;
+	size_t shard_count;
+	struct saga__counts counts;
+};
 
-	if (code == SAGA_OK)
-		*ret_count = one.number;
-	return code;
+static bool is_counted(const struct counting *counting, int64_t low_byte)
+{
+	for (size_t i = 0; i < counting->shard_count; i++)
+		if (counting->shards[i].shard ==
+			((uint64_t)low_byte & (counting->journal->shards - 1)))
+			return true;
+	return false;
 }
 
-int saga__journal_count(struct saga__journal *j, struct saga__counts *ret_counts, saga_error *error)
+static bool is_named(const saga_value *value, const char *name)
 {
-	const struct {
-		const char *sql;
-		int64_t *count;
-	} counts[] = {
-		{ "SELECT COUNT(*) AS n FROM saga_slot WHERE state = 'waiting'"
-		  " AND step NOT LIKE '%>%'",
-			&ret_counts->waiting },
-		{ "SELECT COUNT(*) AS n FROM saga_slot WHERE state = 'dead'", &ret_counts->dead },
-		{ "SELECT COUNT(*) AS n FROM saga_slot WHERE state = 'stuck'", &ret_counts->stuck },
-		{ "SELECT COUNT(*) AS n FROM saga_parked WHERE kind NOT IN ('held', 'letter')",
-			&ret_counts->parked },
-	};
-	int code = SAGA_OK;
+	return value->kind == SAGA_VALUE_TEXT && value->as.bytes.size == strlen(name) &&
+		memcmp(value->as.bytes.at, name, strlen(name)) == 0;
+}
 
-	for (size_t i = 0; code == SAGA_OK && i < sizeof counts / sizeof counts[0]; i++)
-		code = count_one(j, counts[i].sql, counts[i].count, error);
+static int take_counts(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
+{
+	struct counting *counting = context;
+	struct saga__counts *counts = &counting->counts;
+
+	(void)i, (void)names, (void)column_count;
+	if (!is_counted(counting, c[1].as.int64))
+		return SAGA_OK;
+	if (is_named(&c[0], "waiting"))
+		counts->waiting += c[2].as.int64;
+	else if (is_named(&c[0], "dead"))
+		counts->dead += c[2].as.int64;
+	else if (is_named(&c[0], "stuck"))
+		counts->stuck += c[2].as.int64;
+	else
+		counts->parked += c[2].as.int64;
+	return SAGA_OK;
+}
+
+int saga__journal_count(struct saga__journal *j, const struct saga__shard *shards,
+	size_t shard_count, struct saga__counts *ret_counts, saga_error *error)
+{
+	struct counting counting = { .journal = j, .shards = shards, .shard_count = shard_count };
+	saga_sink sink = { take_counts, NULL, &counting };
+	char slots[512];
+	const saga_statement statements[] = { { slots, NULL, 0 },
+		{ "SELECT 'parked' AS state, shard AS low, COUNT(*) AS n FROM saga_parked"
+		  " WHERE kind NOT IN ('held', 'letter') GROUP BY shard",
+			NULL, 0 } };
+	int code;
+
+	(void)snprintf(slots, sizeof slots,
+		"SELECT state, %s AS low, COUNT(*) AS n FROM saga_slot"
+		" WHERE state IN ('dead', 'stuck') OR (state = 'waiting' AND step NOT LIKE '%%>%%')"
+		" GROUP BY state, %s",
+		j->dialect->low_byte, j->dialect->low_byte);
+	code = j->ops->run(j->store, statements, 2, &sink, error);
+	if (code == SAGA_OK)
+		*ret_counts = counting.counts;
 	return code;
 }

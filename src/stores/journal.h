@@ -137,8 +137,9 @@ int saga__journal_positions(struct saga__journal *journal,
 
 /* ---- the rest ---- */
 
-int saga__journal_count(
-	struct saga__journal *journal, struct saga__counts *ret_counts, saga_error *error);
+/* Of these shards. */
+int saga__journal_count(struct saga__journal *journal, const struct saga__shard *shards,
+	size_t shard_count, struct saga__counts *ret_counts, saga_error *error);
 
 struct saga__forgotten {
 	int64_t slots;
