@@ -20,7 +20,7 @@ static int late_open(const saga_store_options *options, void **ret_store, saga_e
 
 	if (!c)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
-	(void)snprintf(url, sizeof url, "sqlite%s", strchr(options->url, ':'));
+	(void)snprintf(url, sizeof url, "%s", strchr(options->url, ':') + 1);
 	inner_options.url = url;
 	c->inner = saga_store_builtin("sqlite");
 	if ((code = c->inner->open(&inner_options, &c->store, error)) == SAGA_OK)
