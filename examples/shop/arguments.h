@@ -10,6 +10,7 @@ struct arguments {
 	const char *data;
 	const char *ref;
 	const char *stores[3]; /* NULL: in the data directory */
+	const char *ledger;    /* the same */
 	bool json;
 };
 

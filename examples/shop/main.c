@@ -35,14 +35,14 @@ static const char run_help[] =
 	"\n"
 	"Exits 0 with no violations, 1 with some or when it could not run out, 2 for wrong use.\n";
 static const char audit_help[] =
-	"usage: shop audit --data DIR [--json] [--store-order URL] [--store-payment URL]\n"
-	"                  [--store-stock URL]\n"
+	"usage: shop audit [--data DIR] [--json] [--store-order URL] [--store-payment URL]\n"
+	"                  [--store-stock URL] [--ledger FILE]\n"
 	"Proves from the databases and the provider's ledger that every order ended well or was "
 	"taken\n"
 	"back whole, and names each breach. Exits 1 if there is one, 2 for wrong use.\n";
 static const char trace_help[] =
-	"usage: shop trace --data DIR [--store-order URL] [--store-payment URL]\n"
-	"                  [--store-stock URL] REF\n"
+	"usage: shop trace [--data DIR] [--store-order URL] [--store-payment URL]\n"
+	"                  [--store-stock URL] [--ledger FILE] REF\n"
 	"One order's story, event by event, with times. Exits 1 if there is no such order.\n";
 static const char help[] =
 	"usage: shop run|audit|trace [OPTION]...   (shop run --help says more)\n";
@@ -68,7 +68,7 @@ static int set_stores(struct arguments *a)
 		set_path(stores->payment, a->stores[1], "sqlite:%s/payment.db", a->data) != 0 ||
 		set_path(stores->stock, a->stores[2], "sqlite:%s/stock.db", a->data) != 0)
 		return -1;
-	return set_path(stores->ledger, NULL, "%s/provider.db", a->data);
+	return set_path(stores->ledger, a->ledger, "%s/provider.db", a->data);
 }
 
 static int make_data(struct arguments *a, char made[64])
@@ -90,8 +90,10 @@ static int make_data(struct arguments *a, char made[64])
 /* A shop that never ran would be an empty file made by looking at it. */
 static int find_data(struct arguments *a)
 {
-	if (!a->data) {
-		fprintf(stderr, "shop: --data is missing\n");
+	bool is_all_named = a->stores[0] && a->stores[1] && a->stores[2] && a->ledger;
+
+	if (!a->data && !is_all_named) {
+		fprintf(stderr, "shop: --data is missing (or all stores and --ledger)\n");
 		return -1;
 	}
 	if (set_stores(a) != 0)
