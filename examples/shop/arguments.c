@@ -22,7 +22,11 @@ enum option_code {
 	OPTION_STORE_ORDER,
 	OPTION_STORE_PAYMENT,
 	OPTION_STORE_STOCK,
-	OPTION_LEDGER
+	OPTION_LEDGER,
+	OPTION_URL,
+	OPTION_STOCK_URL,
+	OPTION_TOKEN_FILE,
+	OPTION_IN_FLIGHT
 };
 
 /* Those that all commands know come first. */
@@ -53,6 +57,19 @@ const struct option look_options[] = {
 	{ "store-payment", required_argument, NULL, OPTION_STORE_PAYMENT },
 	{ "store-stock", required_argument, NULL, OPTION_STORE_STOCK },
 	{ "ledger", required_argument, NULL, OPTION_LEDGER },
+	{ NULL, 0, NULL, 0 },
+};
+
+const struct option drive_options[] = {
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "orders", required_argument, NULL, OPTION_ORDERS },
+	{ "products", required_argument, NULL, OPTION_PRODUCTS },
+	{ "patience-s", required_argument, NULL, OPTION_PATIENCE },
+	{ "url", required_argument, NULL, OPTION_URL },
+	{ "stock-url", required_argument, NULL, OPTION_STOCK_URL },
+	{ "token-file", required_argument, NULL, OPTION_TOKEN_FILE },
+	{ "in-flight", required_argument, NULL, OPTION_IN_FLIGHT },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -102,6 +119,17 @@ static int take_option(int code, const char *value, struct arguments *a)
 	case OPTION_LEDGER:
 		a->ledger = value;
 		return 0;
+	case OPTION_URL:
+		a->drive.order_url = value;
+		return 0;
+	case OPTION_STOCK_URL:
+		a->drive.stock_url = value;
+		return 0;
+	case OPTION_TOKEN_FILE:
+		a->token_file = value;
+		return 0;
+	case OPTION_IN_FLIGHT:
+		return take_number("in-flight", value, 1, 256, &a->drive.in_flight);
 	case OPTION_ORDERS:
 		a->run.orders = value;
 		return 0;
@@ -141,16 +169,19 @@ int take_arguments(
 {
 	int code;
 
-	*a = (struct arguments){ .run = { .restock = 50,
-					 .lanes = 1,
-					 .dispatch_ms = 200,
-					 .deadline_ms = 60000,
-					 .patience_s = 120,
-					 .faults = { .seed = 1,
-						 .slow_percent = 5,
-						 .slow_ms = 20,
-						 .decline_percent = 1,
-						 .late_percent = 3 } } };
+	*a = (struct arguments){ .drive = { .order_url = "http://127.0.0.1:8081",
+					 .stock_url = "http://127.0.0.1:8083",
+					 .in_flight = 16 },
+		.run = { .restock = 50,
+			.lanes = 1,
+			.dispatch_ms = 200,
+			.deadline_ms = 60000,
+			.patience_s = 120,
+			.faults = { .seed = 1,
+				.slow_percent = 5,
+				.slow_ms = 20,
+				.decline_percent = 1,
+				.late_percent = 3 } } };
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (code == OPTION_HELP) {
 			fputs(usage, stdout);

@@ -722,9 +722,9 @@ const char *http_path(const struct http_call *call)
 	return call->path;
 }
 
-const char *http_route_of(const struct http_call *call)
+const struct http_route *http_route_of(const struct http_call *call)
 {
-	return call->route ? call->route->path : "";
+	return call->route;
 }
 
 int http_status(const struct http_call *call)

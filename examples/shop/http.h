@@ -91,7 +91,7 @@ void http_set(struct http_call *call, const char *name, const char *value);
 
 const char *http_method(const struct http_call *call);
 const char *http_path(const struct http_call *call);
-const char *http_route_of(const struct http_call *call); /* "" if there is none */
+const struct http_route *http_route_of(const struct http_call *call); /* NULL: none */
 int http_status(const struct http_call *call);
 uint64_t http_micros(const struct http_call *call); /* from its headers to its reply */
 

@@ -30,6 +30,7 @@ static const char *const schema[] = {
 	"  discount_percent BIGINT NOT NULL, PRIMARY KEY (saga, amendment, sku));"
 	"CREATE TABLE amendment (saga SAGA_ID, name SAGA_TEXT(255), state SAGA_TEXT(8) NOT NULL,"
 	"  why SAGA_TEXT(255), PRIMARY KEY (saga, name));",
+	"ALTER TABLE orders ADD placed_at BIGINT;",
 	NULL,
 };
 
@@ -134,15 +135,28 @@ static saga_verdict place(saga_step *s)
 		return saga_malformed(s, "%s", fault);
 	total = total_of(wish->lines, wish->lines_count);
 	saga_write(s,
-		"INSERT INTO orders (saga, ref, customer, country, total, state)"
-		" VALUES (?, ?, ?, ?, ?, 'placed')",
-		saga_this(s), wish->ref, wish->customer, wish->country, total);
+		"INSERT INTO orders (saga, ref, customer, country, total, state, placed_at)"
+		" VALUES (?, ?, ?, ?, ?, 'placed', ?)",
+		saga_this(s), wish->ref, wish->customer, wish->country, total, saga_now(s));
 	keep_lines(s, "", wish->lines, wish->lines_count);
 	saga_after(s, config->pay_within_ms, order_expired);
 	return saga_emit(s, order_placed, .ref = wish->ref, .customer = wish->customer,
 		.country = wish->country, .total = total,
 		.lines = wanted(s, wish->lines, wish->lines_count),
 		.lines_count = wish->lines_count);
+}
+
+static void tell_end(saga_step *s, bool is_fulfilled)
+{
+	const struct order_config *config = saga_user(s);
+	int64_t placed_at;
+
+	if (!config->ended)
+		return;
+	placed_at =
+		saga_query_int64(s, 0, "SELECT placed_at FROM orders WHERE saga = ?", saga_this(s));
+	if (placed_at)
+		config->ended(config->user, is_fulfilled, saga_now(s) - placed_at);
 }
 
 static saga_verdict unplace(saga_step *s)
@@ -154,6 +168,7 @@ static saga_verdict unplace(saga_step *s)
 		"UPDATE orders SET state = 'cancelled', amending = NULL, why = ?"
 		" WHERE saga = ?",
 		why, saga_this(s));
+	tell_end(s, false);
 	return saga_emit(s, order_cancelled, .why = why);
 }
 
@@ -185,6 +200,7 @@ static saga_verdict fulfil(saga_step *s)
 		"UPDATE orders SET state = 'fulfilled'"
 		" WHERE saga = ? AND state <> 'completed'",
 		saga_this(s));
+	tell_end(s, true);
 	return saga_emit(s, order_fulfilled);
 }
 

@@ -1,4 +1,5 @@
 /* The order service as a process: what customers ask for. */
+#include "numbers.h"
 #include "service.h"
 
 #include <string.h>
@@ -120,6 +121,31 @@ static void list(struct http_call *call)
 		reply_orders);
 }
 
+/* ---- its numbers: how long an order takes, from placed to its end ---- */
+
+struct own {
+	struct times fulfilled, cancelled;
+};
+
+/* A lane's thread. */
+static void ended(void *user, bool is_fulfilled, int64_t ms)
+{
+	struct own *own = user;
+
+	times_add(is_fulfilled ? &own->fulfilled : &own->cancelled, 1000 * ms);
+}
+
+static void count(const struct service *service, saga_metric_fn *each, void *user)
+{
+	static const saga_metric_label fulfilled = { "end", "fulfilled" };
+	static const saga_metric_label cancelled = { "end", "cancelled" };
+	static const char name[] = "shop_order_seconds", help[] = "from placed to its end";
+	const struct own *own = service->own;
+
+	times_tell(&own->fulfilled, name, help, &fulfilled, 1, each, user);
+	times_tell(&own->cancelled, name, help, &cancelled, 1, each, user);
+}
+
 /* ---- the program ---- */
 
 static const struct http_route routes[] = {
@@ -134,7 +160,11 @@ static const struct http_route routes[] = {
 int main(int argc, char **argv)
 {
 	static const char *const followers[] = { "stock", "payment", NULL };
-	struct service service = { .config.order.pay_within_ms = 60000 };
+	struct own own = { .fulfilled.sum = 0 };
+	struct service service = {
+		.config.order = { .pay_within_ms = 60000, .ended = ended, .user = &own },
+		.own = &own
+	};
 	const struct setting settings[] = {
 		{ "deadline-ms", "N", "an order that is not paid by then expires", NULL,
 			&service.config.order.pay_within_ms, 0, 86400000 },
@@ -147,7 +177,8 @@ int main(int argc, char **argv)
 		.participant = &order,
 		.followers = followers,
 		.routes = routes,
-		.settings = settings };
+		.settings = settings,
+		.count = count };
 
 	return service_main(&def, &service, argc, argv);
 }

@@ -1,5 +1,7 @@
 #include "service.h"
 
+#include "service_numbers.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -32,6 +34,7 @@ struct service_state {
 	int handles;
 	saga_participant *participant;
 	struct http *http;
+	struct http_numbers numbers;
 	const struct http_route *routes[3]; /* its own, the shared, NULL */
 
 	size_t next, asked; /* of what it is told at its start */
@@ -69,7 +72,7 @@ static void say(struct service *service, int level, const char *what, const char
 	log_line(service, &log);
 }
 
-static void log_call(void *user, struct http_call *call)
+static void on_replied(void *user, struct http_call *call)
 {
 	struct service *service = user;
 	char text[256];
@@ -92,6 +95,7 @@ static void log_call(void *user, struct http_call *call)
 	log.time = now.tv_sec * 1000 + now.tv_usec / 1000;
 	snprintf(text, sizeof text, "%s %.200s", http_method(call), http_path(call));
 	log_line(service, &log);
+	http_numbers_add(&service->state->numbers, call);
 }
 
 /* ---- settings ---- */
@@ -358,8 +362,16 @@ static void get_health(struct http_call *call)
 			(json_int_t)health.outbox));
 }
 
+static void get_metrics(struct http_call *call)
+{
+	struct service *service = http_user(call);
+
+	http_numbers_reply(&service->state->numbers, service, service->state->participant, call);
+}
+
 static const struct http_route shared_routes[] = {
 	{ "GET", "/healthz", get_health, HTTP_OPEN },
+	{ "GET", "/metrics", get_metrics, 0 },
 	{ .method = NULL },
 };
 
@@ -468,7 +480,7 @@ static int open_http(struct service *service)
 		.token = state->token,
 		.routes = state->routes,
 		.user = service,
-		.replied = log_call,
+		.replied = on_replied,
 		.closed = all_is_closed });
 	if (!state->http)
 		return complain(service, "listen `%s`: %s", state->listen, strerror(errno));

@@ -32,6 +32,9 @@ struct service_def {
 
 	/* Tells it the nth thing of its start, by service_tell; SERVICE_TOLD: that was all. Optional. */
 	int (*tell)(struct service *service, size_t nth);
+
+	/* Its own numbers, for /metrics. Optional. */
+	void (*count)(const struct service *service, saga_metric_fn *each, void *user);
 };
 
 struct service {

@@ -88,21 +88,38 @@ static void reported(void *user, const saga_answer *answer)
 			json_pack("{s:s, s:b}", "tracking", http_argument(user), "repeated",
 				answer->repeated));
 	else
-		service_refuse(user, answer, 404);
+		service_refuse(user, answer, saga_code_http(answer->code));
+}
+
+static void parcel_found(void *user, const saga_answer *answer)
+{
+	const saga_event *event = service_outcome(user, answer);
+	const struct shipment_state *parcel = event ? saga_body(event, shipment_state) : NULL;
+	saga_bytes body = http_body(user);
+
+	if (!parcel)
+		return;
+	if (strcmp(parcel->state, "none") == 0)
+		http_problem(user, 404, NULL, "no parcel has the number `%s`", http_argument(user));
+	else if (!parcel->tracking)
+		http_problem(user, 409, NULL, "the parcel is not on its way");
+	else
+		service_ask(user,
+			(saga_submission){ SAGA_SUBMISSION_JSON(track_parcel, body.at, body.size),
+				.saga = saga_event_saga(event) },
+			reported);
 }
 
 static void report(struct http_call *call)
 {
-	saga_bytes body = http_body(call);
 	saga_id parcel;
 
 	if (saga_id_parse(http_argument(call), &parcel) != SAGA_OK)
 		http_problem(call, 404, NULL, "no parcel has the number `%s`", http_argument(call));
 	else
 		service_ask(call,
-			(saga_submission){ SAGA_SUBMISSION_JSON(track_parcel, body.at, body.size),
-				.saga = parcel },
-			reported);
+			(saga_submission){ SAGA_SUBMISSION(get_shipment), .saga = parcel },
+			parcel_found);
 }
 
 /* ---- the program ---- */

@@ -12,6 +12,7 @@
 #include "../delivery/publish.h"
 #include "driver.h"
 #include "lane.h"
+#include "numbers.h"
 #include "pool.h"
 #include "port.h"
 
@@ -37,6 +38,7 @@ struct saga__following {
 	struct saga__following *next;
 	struct saga__source source;
 	struct saga__follow *follow;
+	int64_t lag; /* events; atomic */
 };
 
 struct saga_participant {
@@ -110,6 +112,7 @@ struct saga_participant {
 
 	/* figures */
 	struct saga__counts counts;
+	struct saga__numbers numbers;
 	uint64_t bad_frames;
 	saga_health health; /* under the lock */
 };

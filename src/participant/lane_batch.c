@@ -451,7 +451,7 @@ static int transact(
 	struct saga__journal *journal = &lane->journal;
 	struct saga__batch *batch = &lane->batch;
 	bool woken = false;
-	int64_t soonest = lane->due;
+	int64_t soonest = lane->due, begun = saga__micros(lane->options.env), at = begun;
 	int code;
 
 	saga__batch_begin(batch);
@@ -475,12 +475,15 @@ static int transact(
 		code = next_due(lane, &soonest, error);
 	if (code == SAGA_OK)
 		code = tell_outgoing(lane, report);
+	at = saga__micros(lane->options.env);
 	if (code == SAGA_OK)
 		code = journal->ops->commit(journal->store, error);
 	if (SAGA__MUTANT(unknown_is_done) && code == SAGA_UNKNOWN)
 		code = SAGA_OK;
 	if (code != SAGA_OK)
 		return code;
+	report->commit_us = saga__micros(lane->options.env) - at;
+	report->batch_us = report->commit_us + at - begun;
 	lane->due = soonest < batch->due ? soonest : batch->due;
 	if (woken)
 		lane->due = batch->now;
@@ -552,6 +555,7 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 {
 	size_t tried = lane->hand_count;
 
+	(void)__atomic_add_fetch(&lane->lost, 1, __ATOMIC_RELAXED);
 	/* If it did commit, nobody makes the calls that it asked for. */
 	if (code == SAGA_UNKNOWN)
 		lane->revive = true;
@@ -612,6 +616,17 @@ static void succeeded(struct saga__lane *lane)
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
 }
 
+/* For what a batch of what is in hand has to tell. */
+static int make_room(struct saga__lane *lane, struct saga__report *report)
+{
+	size_t rows = lane->options.plan->step_count + 1;
+
+	report->moves = calloc(lane->hand_count + 1, sizeof *report->moves);
+	report->tally = calloc(rows * SAGA__TALLIES, sizeof *report->tally);
+	lane->batch.tally = report->tally;
+	return report->moves && report->tally ? SAGA_OK : SAGA_NOMEM;
+}
+
 bool saga__lane_batch(struct saga__lane *lane)
 {
 	struct saga__report *report;
@@ -627,10 +642,9 @@ bool saga__lane_batch(struct saga__lane *lane)
 	if (!(from = sources(lane)))
 		return false;
 	report = saga__report_new(lane, SAGA__REPORT_BATCH);
-	if (report)
-		report->moves = calloc(lane->hand_count + 1, sizeof *report->moves);
-	code = report && report->moves ? SAGA_OK
-				       : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+	code = report ? make_room(lane, report) : SAGA_NOMEM;
+	if (code != SAGA_OK)
+		(void)saga_error_set(&error, code, "out of memory");
 	if (lane->limit == 1)
 		from = saga__lane_be_careful(lane, from);
 	if (code == SAGA_OK && lane->careful)
@@ -638,6 +652,7 @@ bool saga__lane_batch(struct saga__lane *lane)
 	if (code == SAGA_OK)
 		code = transact(lane, from, report, &error);
 	lane->alone = 0;
+	lane->batch.tally = NULL;
 	if (SAGA__MUTANT(sent_before_commit) && code != SAGA_OK && report && report->sent_count) {
 		report->move_count = 0;
 		lane->options.report(lane->options.host, report);

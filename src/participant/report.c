@@ -33,6 +33,7 @@ void saga__report_free(struct saga__report *report)
 	}
 	free(report->sent);
 	free(report->moves);
+	free(report->tally);
 	free(report->stands);
 	free(report);
 }

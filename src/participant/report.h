@@ -56,10 +56,12 @@ struct saga__report {
 	size_t sent_count, sent_room;
 	struct saga__move *moves; /* BATCH: positions that are committed now */
 	size_t move_count;
-	struct saga__items answers; /* BATCH: requests that are answered */
-	struct saga__call *calls;   /* BATCH: to be made */
-	struct saga__counts counts; /* BATCH: what changed; UP: what there is */
-	bool idle;                  /* BATCH: nothing waits at the lane */
+	struct saga__items answers;  /* BATCH: requests that are answered */
+	struct saga__call *calls;    /* BATCH: to be made */
+	struct saga__counts counts;  /* BATCH: what changed; UP: what there is */
+	bool idle;                   /* BATCH: nothing waits at the lane */
+	uint32_t *tally;             /* BATCH: as the batch's */
+	int64_t batch_us, commit_us; /* BATCH: how long it took */
 
 	unsigned shard;           /* READ, TRIMMED */
 	bool complete;            /* READ: it is all that there is */

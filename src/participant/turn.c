@@ -92,6 +92,7 @@ static void batch_was_committed(struct saga_participant *p, struct saga__report 
 {
 	struct saga__item *item;
 
+	saga__numbers_add(&p->numbers, report);
 	p->counts.waiting += report->counts.waiting;
 	p->counts.dead += report->counts.dead;
 	p->counts.stuck += report->counts.stuck;

@@ -85,6 +85,14 @@ struct saga__counts {
 	int64_t waiting, dead, stuck, parked;
 };
 
+/* What a batch counts for each step: to which state its slots moved, and beside those: */
+enum saga__tally {
+	SAGA__TALLY_READ = SAGA__STATES,
+	SAGA__TALLY_RETRY,
+	SAGA__TALLY_LETTER,
+	SAGA__TALLIES
+};
+
 enum {
 	SAGA__POISONS = 32
 };
@@ -110,6 +118,9 @@ struct saga__batch {
 	/* Handlers don't run, but end so: when a batch of one can't be committed otherwise. */
 	int instead; /* enum saga__outcome; 0: they run */
 	const char *instead_text;
+
+	/* Counted into: SAGA__TALLIES for each step, and for what is of no step; NULL: not. */
+	uint32_t *tally;
 
 	/* what comes of it */
 	struct saga__slot *slots;

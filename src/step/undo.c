@@ -65,6 +65,7 @@ static void settle(struct saga__batch *batch, struct saga__work *work, struct sa
 			break;
 		}
 		saga__batch_log(batch, SAGA_INFO, "undo.retried", work, step->text);
+		saga__count(work, SAGA__TALLY_RETRY);
 		saga__park(batch, work, SAGA__PARKED_RETRY, attempts,
 			batch->now + saga__backoff(batch, rule, attempts), "", step->text,
 			(saga_bytes){ NULL, 0 });

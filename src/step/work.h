@@ -134,6 +134,7 @@ void saga__ask(
 
 /* ---- what they share ---- */
 
+void saga__count(const struct saga__work *work, int what); /* a saga__tally of its step */
 void saga__slot_move(
 	struct saga__batch *batch, struct saga__slot *slot, enum saga__state to, const char *why);
 void saga__slot_withdraw_schedules(struct saga__batch *batch, struct saga__work *work);

@@ -45,7 +45,7 @@ struct desk *desk_new(bool in_memory)
 
 	ck_assert_ptr_nonnull(desk);
 	desk->now = 1700000000000;
-	desk->env = (struct saga_env){ desk, desk_time, desk_time, desk_random };
+	desk->env = (struct saga_env){ desk, desk_time, desk_time, desk_random, NULL };
 	if (in_memory) {
 		(void)snprintf(desk->url, sizeof desk->url, "sqlite::memory:");
 		return desk;
