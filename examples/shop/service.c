@@ -1,5 +1,6 @@
 #include "service.h"
 
+#include "secret.h"
 #include "service_numbers.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@ enum {
 	QUEUE = 1024,     /* of the participant: then it has no room */
 	LOOK_MS = 20,     /* whether all was replied to, while it drains */
 	TOKEN_LEAST = 16, /* bytes */
-	TOKEN_MOST = 256
+	TOKEN_MOST = 256,
+	STORE_MOST = 1024
 };
 
 struct service_state {
@@ -25,7 +27,7 @@ struct service_state {
 	const char *store, *bus, *listen, *token, *token_file, *level_name;
 	int64_t lanes, drain_ms;
 	int level;
-	char token_read[TOKEN_MOST + 2];
+	char token_read[TOKEN_MOST + 2], store_read[STORE_MOST];
 	struct sockaddr_storage address;
 
 	uv_loop_t loop;
@@ -164,6 +166,16 @@ static int read_token(struct service *service)
 	return 0;
 }
 
+static int read_store(struct service *service)
+{
+	struct service_state *state = service->state;
+
+	if (secret_read(service->def->program, state->store, state->store_read, STORE_MOST) != 0)
+		return -1;
+	state->store = state->store_read;
+	return 0;
+}
+
 static int read_address(struct service *service)
 {
 	struct service_state *state = service->state;
@@ -184,7 +196,8 @@ static int read_settings(struct service *service, int argc, char **argv)
 	static const struct setting none[] = { { .name = NULL } };
 	struct service_state *state = service->state;
 	const struct setting common[] = {
-		{ "store", "URL", "where it keeps its things", &state->store, NULL, 0, 0 },
+		{ "store", "URL", "where it keeps its things; @FILE: its first line", &state->store,
+			NULL, 0, 0 },
 		{ "bus", "URL", "the in of `saga bus`; none: alone", &state->bus, NULL, 0, 0 },
 		{ "listen", "HOST:PORT",
 			"an address; one that is not loopback needs a token; port 0: any",
@@ -214,7 +227,7 @@ static int read_settings(struct service *service, int argc, char **argv)
 	code = settings_read(service->def->program, service->def->about, tables, argc, argv);
 	if (code != 0)
 		return code;
-	if (read_level(service) != 0 || read_token(service) != 0)
+	if (read_level(service) != 0 || read_store(service) != 0 || read_token(service) != 0)
 		return -1;
 	return read_address(service);
 }
