@@ -1,5 +1,3 @@
-#include "follow.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,67 +5,10 @@
 
 #include "../event/id.h"
 #include "../mutation.h"
+#include "follow_state.h"
 
 enum {
 	WINDOW_MOST = 65536
-};
-
-/* What is known of a seq: of the last `window` delivered the id, of those ahead the event. */
-struct place {
-	uint64_t seq; /* 0: nothing is known */
-	saga_id id;
-	saga_id before;
-	struct saga__blob *event; /* NULL: delivered */
-};
-
-struct shard {
-	struct saga__position at;
-	uint64_t said; /* by SEEN */
-	int64_t said_at;
-	uint64_t moved; /* MOVE was asked up to here, or committed */
-	bool say, move; /* in that line */
-	bool works;     /* here */
-};
-
-/* Shards that wait to be spoken of, each at most once. */
-struct line {
-	uint32_t *shards;
-	uint32_t head, count;
-};
-
-enum stop {
-	RUNNING,
-	FORKED,
-	GONE,
-	IDLE /* no shard is worked here */
-};
-
-struct saga__follow {
-	struct saga__follow_config config;
-	char group[SAGA__PARTICIPANT_MOST + 1];
-	char owner[SAGA__PARTICIPANT_MOST + 1];
-	struct place *places; /* 2 * window of them, by seq */
-	uint64_t delivered;
-	saga_id delivered_id;
-	uint64_t joined; /* all up to here is there */
-	saga_id joined_id;
-	uint64_t known;
-	uint64_t highest; /* position at open: ids are compared with positions up to here */
-	bool fresh, held;
-	int stop;
-	bool alarm; /* is to be said */
-	bool probe; /* a NEED that shows the owner the fork is to be said */
-	char text[160];
-	uint64_t gone_first;
-	int64_t need_due; /* INT64_MAX: nothing is missing */
-	int64_t need_wait;
-	uint64_t asked; /* up to here; 0: not since the last gap */
-	struct shard *shards;
-	struct line says, moves;
-	bool unsaid;          /* some position moved since the last flush */
-	uint64_t least_moved; /* no shard's `moved` is lower */
-	int64_t move_due;
-	struct saga__follow_counts counts;
 };
 
 /* ---- places ---- */
@@ -223,6 +164,8 @@ static void open_positions(
 	say_all(follow);
 	if (contradicts_position(follow, least.seq, least.id))
 		fork_off(follow, least.seq, "our shards disagree");
+	else if (follow->config.forked)
+		fork_off(follow, least.seq, "found before, and not accepted");
 }
 
 int saga__follow_new(const struct saga__follow_config *config, struct saga__follow **ret_follow)
@@ -253,9 +196,10 @@ int saga__follow_new(const struct saga__follow_config *config, struct saga__foll
 	return SAGA_OK;
 }
 
-void saga__follow_restart(
-	struct saga__follow *follow, const struct saga__position *positions, const bool *works)
+void saga__follow_restart(struct saga__follow *follow, const struct saga__position *positions,
+	const bool *works, bool forked)
 {
+	follow->config.forked = forked;
 	clear(follow, UINT64_MAX);
 	follow->says.count = follow->moves.count = 0;
 	follow->alarm = follow->probe = follow->unsaid = false;
@@ -489,11 +433,15 @@ void saga__follow_skip(struct saga__follow *follow, uint64_t seq, saga_id id, in
 	if (seq > SAGA__SEQ_MOST)
 		return;
 	clear(follow, UINT64_MAX);
-	follow->stop = RUNNING;
-	follow->alarm = follow->probe = follow->fresh = false;
+	follow->alarm = follow->probe = false;
+	follow->fresh = !seq;
 	follow->known = follow->highest = follow->least_moved = seq;
 	begin_behind(follow, seq, id);
+	follow->stop = IDLE;
 	for (uint32_t i = 0; i < follow->config.shards; i++) {
+		if (!follow->shards[i].works)
+			continue;
+		follow->stop = RUNNING;
 		follow->shards[i].at = (struct saga__position){ seq, id };
 		follow->shards[i].moved = seq;
 		follow->shards[i].said = 0;
@@ -666,9 +614,21 @@ bool saga__follow_next(
 		next_need(follow, now, ret_effect);
 }
 
+bool saga__follow_next_quiet(
+	struct saga__follow *follow, int64_t now, struct saga__follow_effect *ret_effect)
+{
+	return next_alarm(follow, ret_effect) || next_event(follow, now, ret_effect) ||
+		next_move(follow, now, ret_effect);
+}
+
+int64_t saga__follow_due_quiet(const struct saga__follow *follow)
+{
+	return follow->held ? INT64_MAX : follow->move_due;
+}
+
 int64_t saga__follow_due(const struct saga__follow *follow)
 {
-	int64_t move_due = follow->held ? INT64_MAX : follow->move_due;
+	int64_t move_due = saga__follow_due_quiet(follow);
 
 	return follow->need_due < move_due ? follow->need_due : move_due;
 }
@@ -692,6 +652,16 @@ uint64_t saga__follow_delivered(const struct saga__follow *follow)
 uint64_t saga__follow_known(const struct saga__follow *follow)
 {
 	return follow->known;
+}
+
+uint64_t saga__follow_lag(const struct saga__follow *follow)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = 0; i < follow->config.shards; i++)
+		if (follow->shards[i].works && follow->shards[i].at.seq < least)
+			least = follow->shards[i].at.seq;
+	return follow->known > least ? follow->known - least : 0;
 }
 
 struct saga__follow_counts saga__follow_counted(const struct saga__follow *follow)

@@ -30,6 +30,7 @@
  * - GONE beyond what we need: SAGA__FOLLOW_GONE, stopped and silent, so that it holds back nobody.
  *   A fresh stream (nothing was ever delivered) moves its start there instead.
  * - saga__follow_skip starts a stopped stream again where an operator says.
+ * - A host that can't send asks by the _quiet variants: what came is delivered all the same.
  * - Back pressure: with saga__follow_hold(true) nothing is delivered, and no MOVE given; what comes
  *   beyond `window` is forgotten and asked for later.
  */
@@ -53,6 +54,7 @@ struct saga__follow_config {
 	const struct saga__position *positions; /* one a shard; copied, as is the next */
 	const bool *works; /* one a shard: whether it is worked here; NULL: all are */
 	bool fresh;        /* never followed: GONE and a BEAT's first may move the start */
+	bool forked;       /* it was found to be, and nobody accepted that: it begins as stopped */
 	size_t window;     /* 1 to 65536 */
 	int need_min_ms;
 	int need_max_ms;
@@ -101,10 +103,10 @@ void saga__follow_committed(
 
 /*
  * Other shards are worked here now: all begins anew behind the least position of those, as after
- * saga__follow_new, and what was delivered before may come again.
+ * saga__follow_new, and what was delivered before may come again. `forked` as in the config.
  */
-void saga__follow_restart(
-	struct saga__follow *follow, const struct saga__position *positions, const bool *works);
+void saga__follow_restart(struct saga__follow *follow, const struct saga__position *positions,
+	const bool *works, bool forked);
 
 /* Where a shard stands that is worked here. */
 struct saga__position saga__follow_position(const struct saga__follow *follow, uint32_t shard);
@@ -117,7 +119,8 @@ void saga__follow_hold(struct saga__follow *follow, bool hold, int64_t now);
 
 /*
  * An operator's decision, which the host has committed for all shards: go on behind seq, whose id
- * is `id` (zero: not known). Nothing of this stream is in work at the host.
+ * is `id` (zero: not known); with 0 from the oldest that there is, as if it was never followed.
+ * Nothing of this stream is in work at the host.
  */
 void saga__follow_skip(struct saga__follow *follow, uint64_t seq, saga_id id, int64_t now);
 
@@ -130,6 +133,12 @@ bool saga__follow_next(
 
 /* When it wants to be asked again; INT64_MAX: not by itself. */
 int64_t saga__follow_due(const struct saga__follow *follow);
+
+/* The same two for as long as nothing can be sent: no SEND comes out. */
+bool saga__follow_next_quiet(
+	struct saga__follow *follow, int64_t now, struct saga__follow_effect *ret_effect);
+int64_t saga__follow_due_quiet(const struct saga__follow *follow);
+
 bool saga__follow_stopped(const struct saga__follow *follow);
 
 /* Whether that shard has not committed seq yet: what was delivered holds something for it. */
@@ -138,6 +147,9 @@ bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint6
 /* The last one delivered, and the highest that is known to exist. */
 uint64_t saga__follow_delivered(const struct saga__follow *follow);
 uint64_t saga__follow_known(const struct saga__follow *follow);
+
+/* Events that are known to exist and that the least of our shards has not committed. */
+uint64_t saga__follow_lag(const struct saga__follow *follow);
 
 struct saga__follow_counts {
 	uint64_t delivered, doubled, gaps, needs, forgotten;

@@ -42,6 +42,11 @@ struct saga__following {
 	struct saga__follow *follow;
 	int64_t lag; /* events; atomic */
 	bool reread; /* our positions, since the last event came */
+
+	/* halts.c: an operator's order is being carried out. */
+	bool ordered;
+	struct saga__halt order;
+	unsigned resets; /* shards that have not committed it; until then nothing is delivered */
 };
 
 /* An event that was committed for a shard that another instance works, to be sent. */
@@ -119,6 +124,8 @@ struct saga_participant {
 	size_t guest_count;
 	struct saga__stand *stands;
 	size_t stand_count;
+	struct saga__halt *halts; /* as the store has them */
+	size_t halt_count;
 	char *frame; /* room for one to send */
 	size_t frame_size, frame_room;
 	saga_frame waiting; /* encoded, and not taken by the transport */
@@ -167,11 +174,12 @@ static inline bool saga__shards_are_settled(const struct saga_participant *p)
 bool saga__shards_reread(struct saga_participant *p);
 void saga__shards_kept(struct saga_participant *p, const struct saga__report *kept);
 int saga__shards_held(struct saga_participant *p, const struct saga__report *held);
+void saga__guest_keep(struct saga_participant *p, const struct saga__sent *sent);
+void saga__guest_drop(struct saga_participant *p);
 
 /* streams.c */
 /* Streams begin and end with the shards that are gained and lost. */
 int saga__streams_hold(struct saga_participant *p, const struct saga__report *held, uint64_t lost);
-void saga__guest_drop(struct saga_participant *p);
 void saga__streams_committed(struct saga_participant *p, const struct saga__report *report);
 void saga__streams_read(struct saga_participant *p, struct saga__report *report);
 void saga__streams_turn(struct saga_participant *p);
@@ -186,6 +194,22 @@ void saga__port_init(struct saga_participant *p);
 /* All that came. *ret_refused: and not all was taken. */
 struct saga__frame *saga__inbox_take(struct saga_participant *p, bool *ret_refused);
 void saga__inbox_free(struct saga__frame *frame);
+
+/* The one that we have, or a new one; NULL: out of memory. */
+struct saga__following *saga__following_of(
+	struct saga_participant *p, const struct saga__source *source);
+/* Gives the lane of that shard an item, which is not the caller's any more. */
+void saga__streams_give(struct saga_participant *p, unsigned shard, struct saga__item *item);
+
+/* halts.c */
+/* A stream has stopped: FORK or GONE. */
+void saga__halted(struct saga_participant *p, const struct saga__following *following,
+	const struct saga__follow_effect *effect);
+/* It had forked when the store was last looked at. */
+bool saga__is_forked(const struct saga_participant *p, const struct saga__stream *stream);
+/* What a lane found in the store; and that one of our shards has committed an order. */
+void saga__halts_found(struct saga_participant *p, struct saga__report *report);
+void saga__was_reset(struct saga_participant *p, struct saga__following *following);
 
 /* submit.c */
 /* What no participant with this plan could ever take is refused. */

@@ -68,6 +68,7 @@ struct saga__keeper {
 	int64_t at;       /* monotonic: the next renewal */
 	int64_t count_at; /* monotonic: when to count what is in the store */
 	bool looked;
+	bool halts; /* streams have stopped, or are ordered to go on */
 	/* Others that were there before us, and have not renewed since: they may be gone. */
 	struct saga__instance doubted[SAGA__INSTANCES_MOST];
 	size_t doubted_count;
@@ -109,6 +110,7 @@ struct saga__lane {
 	saga_id cursor;    /* of forgetting */
 	int64_t lost;      /* batches; atomic, for whoever counts */
 	int64_t forget_at; /* monotonic */
+	bool has_halts;    /* streams that have stopped, as was told last */
 
 	/* What must be told needs no memory then; NULL: it was told. */
 	struct saga__report *fatal, *ended;

@@ -168,6 +168,7 @@ static int renew(struct saga__lane *lane, struct saga__report *report, saga_erro
 
 	if (code != SAGA_OK)
 		return code;
+	lane->keeper.halts = leases.halts > 0;
 	standing = stand(lane, &leases);
 	if ((code = take_share(lane, &leases, &standing, &report->kept, error)) != SAGA_OK)
 		return code;
@@ -192,8 +193,12 @@ void saga__lane_renew(struct saga__lane *lane)
 
 	if (code == SAGA_OK) {
 		lane->options.report(lane->options.host, report);
-		return;
+		report = NULL;
+		if (lane->keeper.halts || lane->has_halts)
+			code = saga__lane_tell_halts(lane, NULL, &error);
 	}
+	if (code == SAGA_OK)
+		return;
 	saga__report_free(report);
 	saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
 }

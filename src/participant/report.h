@@ -5,6 +5,7 @@
 
 #include "../step/batch.h"
 #include "../stores/journal.h"
+#include "../stores/journal_halts.h"
 
 enum saga__report_kind {
 	SAGA__REPORT_UP = 1,  /* the store is there: counts; and as HELD */
@@ -12,10 +13,11 @@ enum saga__report_kind {
 	SAGA__REPORT_BATCH,   /* a batch is committed */
 	SAGA__REPORT_READ,    /* outbox rows that were asked for */
 	SAGA__REPORT_TRIMMED, /* the outbox begins at first now */
-	SAGA__REPORT_FATAL,   /* the participant can't go on: error says why */
-	SAGA__REPORT_ENDED,   /* the lane has stopped, and closed its store */
-	SAGA__REPORT_KEPT,    /* the leases were renewed: which shards are to be worked */
-	SAGA__REPORT_HELD,    /* the lane works other shards now: their streams, positions */
+	SAGA__REPORT_HALTS, /* followed streams that have stopped, and orders for them: all of them */
+	SAGA__REPORT_FATAL, /* the participant can't go on: error says why */
+	SAGA__REPORT_ENDED, /* the lane has stopped, and closed its store */
+	SAGA__REPORT_KEPT,  /* the leases were renewed: which shards are to be worked */
+	SAGA__REPORT_HELD,  /* the lane works other shards now: their streams, positions */
 };
 
 struct saga__sent {
@@ -36,6 +38,8 @@ struct saga__stand {
 enum saga__chore_kind {
 	SAGA__CHORE_READ = 1,
 	SAGA__CHORE_TRIM,
+	SAGA__CHORE_HALT,   /* write down that a stream has stopped */
+	SAGA__CHORE_RESUME, /* and that it goes on */
 	SAGA__CHORE_HOLD,   /* these shards are to be worked; the last one counts */
 	SAGA__CHORE_REREAD, /* others may have worked its shards: all of them are as if gained now */
 	SAGA__CHORE_GIVE    /* nobody here works these any more: their leases may go */
@@ -69,6 +73,7 @@ struct saga__chore {
 	int64_t ahead;                     /* HOLD */
 	int64_t due;                       /* HOLD: the soonest there */
 	uint64_t seqs[SAGA__STORE_SHARDS]; /* HOLD: where their streams are */
+	struct saga__halt halt;            /* HALT, RESUME */
 };
 
 struct saga__report {
@@ -96,6 +101,11 @@ struct saga__report {
 
 	struct saga__kept kept; /* KEPT */
 
+	struct saga__halt *halts; /* HALTS */
+	size_t halt_count;
+	bool resumed; /* HALTS: since `stream` was asked to go on */
+	struct saga__stream stream;
+
 	saga_id uuid; /* UP, HELD; as is all below */
 	int64_t birth;
 	unsigned shards;
@@ -111,6 +121,9 @@ struct saga__report {
 };
 
 struct saga__report *saga__report_new(struct saga__lane *lane, int kind);
+
+/* Room in a BATCH for a move an item, and for a tally a step. NOMEM: also if there is no report. */
+int saga__report_room(struct saga__report *report, size_t items, size_t steps);
 
 /* Frees all that it still holds: take what is kept out of it first. NULL is fine. */
 void saga__report_free(struct saga__report *report);

@@ -1,6 +1,12 @@
 /* Which shards this instance works: lane 0 keeps the leases, and each lane is told its part. */
 
+#include <stdlib.h>
+
 #include "inside.h"
+
+enum {
+	GUESTS_MOST = 1024
+};
 
 static void tell_lane(struct saga_participant *p, size_t at, const struct saga__kept *kept)
 {
@@ -80,4 +86,31 @@ int saga__shards_held(struct saga_participant *p, const struct saga__report *hel
 	code = saga__streams_hold(p, held, lost);
 	give_up(p);
 	return code;
+}
+
+/* ---- events of shards that are not worked here ---- */
+
+void saga__guest_drop(struct saga_participant *p)
+{
+	struct saga__guest *guest = p->guests;
+
+	p->guests = guest->next;
+	p->guest_count--;
+	saga__blob_unref(guest->sent.event);
+	free(guest);
+}
+
+/* What there is no room for is in the outbox, and its shard's worker will find it there. */
+void saga__guest_keep(struct saga_participant *p, const struct saga__sent *sent)
+{
+	struct saga__guest *guest, **end = &p->guests;
+
+	if (!p->transport || p->guest_count >= GUESTS_MOST || !(guest = calloc(1, sizeof *guest)))
+		return;
+	guest->sent = *sent;
+	saga__blob_ref(sent->event);
+	while (*end)
+		end = &(*end)->next;
+	*end = guest;
+	p->guest_count++;
 }

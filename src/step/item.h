@@ -39,6 +39,7 @@ struct saga__item {
 	uint64_t seq;
 	saga_id id;
 	unsigned spell; /* of a shard's being worked here; void in another */
+	bool reset;     /* MOVE: set there, back too */
 
 	/* REQUEST */
 	bool unsure; /* a commit of it was sent, and not answered */

@@ -84,6 +84,7 @@ struct saga__move {
 	unsigned shard;
 	uint64_t seq;
 	saga_id id;
+	bool reset; /* an operator's order: it may go back, see journal_halts.h */
 };
 
 /* Writes all that came of a batch. *ret_woken: rows that were parked behind something are due. */
@@ -166,6 +167,7 @@ struct saga__leases {
 	struct saga__lease at[SAGA__STORE_SHARDS];
 	struct saga__instance instances[SAGA__INSTANCES_MOST]; /* that live; us too */
 	size_t instance_count;
+	int64_t halts; /* what journal_halts.h keeps */
 };
 
 /*

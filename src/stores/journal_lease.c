@@ -15,6 +15,7 @@ enum {
 	RENEW,
 	INSTANCES,
 	LEASES,
+	HALTS,
 	CLOCK,
 	STATEMENTS
 };
@@ -40,6 +41,8 @@ static int take_row(
 		leases->at[c[0].as.int64] =
 			(struct saga__lease){ saga__id_in(&c[1]), (uint64_t)c[2].as.int64,
 				c[3].kind == SAGA_VALUE_INT64 ? c[3].as.int64 : SAGA__NEVER };
+	} else if (i == HALTS) {
+		leases->halts = c[0].as.int64;
 	} else if (i == CLOCK) {
 		renewing->clock = c[0].as.int64;
 	}
@@ -62,6 +65,8 @@ static int renew_once(struct saga__journal *j, saga_id me, int64_t lease_ms,
 		[RENEW] = { "UPDATE saga_instance SET until = ? WHERE id = ?", renewal, 2 },
 		[INSTANCES] = { "SELECT id, until FROM saga_instance WHERE until >= ?", living, 1 },
 		[LEASES] = { j->dialect->leases, NULL, 0 },
+		[HALTS] = { "SELECT COUNT(*) AS n FROM saga_meta WHERE name LIKE 'stream%'", NULL,
+			0 },
 		[CLOCK] = { j->dialect->clock, NULL, 0 },
 	};
 	saga_sink sink = { take_row, count_renewed, renewing };
