@@ -8,8 +8,9 @@ and now that is killed by SIGKILL or stands still for longer than its lease; ano
 must have ended, the audit must find nothing, and of each service all shards must have a worker.
 """
 import concurrent.futures
-import random
+import os
 import pathlib
+import random
 import signal
 import sys
 import tempfile
@@ -69,9 +70,9 @@ def twice(shop, service, url):
 
 
 def main(programs, scratch):
-    code, url, said = server("start", scratch / "pg")
+    code, url, why = server("start", scratch / "pg")
     if code != 0:
-        print("SKIP: no PostgreSQL server can be started here:", said.splitlines()[-1:])
+        print(f"SKIP: no PostgreSQL server: {why.splitlines()[-1] if why else code}")
         sys.exit(77)
     try:
         urls = dict(zip(("order", "payment", "stock"), stores(url, scratch / "pg")[1::2]))
@@ -119,5 +120,9 @@ def drive(shop, payments, stocks):
 if __name__ == "__main__":
     if len(sys.argv) != 6:
         sys.exit(__doc__)
+    seed = int(os.environ.get("SAGA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"seed {seed}", flush=True)
+    random.seed(seed)
     with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o711)
         main(sys.argv[1:6], pathlib.Path(name))
