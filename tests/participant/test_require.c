@@ -5,7 +5,7 @@
 enum {
 	MOST = 12,
 	POT = 100,
-	TRUST = 8, /* runs until a step is not waited for */
+	TRUST = 8,     /* runs until a step is not waited for */
 	GATE = -1,     /* holds the lane up, so that what comes next is one batch */
 	LOOK = -2,     /* reads behind a guard that does not hold */
 	DOUBLE = -3,   /* breaks a constraint, and nobody asks */
@@ -109,8 +109,8 @@ static void ask_all(
 	snprintf(key, sizeof key, "key %d", ++keys);
 	if (stage->lanes) {
 		ck_assert_int_eq(ask_later(stage,
-					 &(saga_submission){ SAGA_SUBMISSION(please, .n = GATE),
-						 .key = key },
+					 &(saga_submission){
+						 SAGA_SUBMISSION(please, .n = GATE), .key = key },
 					 &gate),
 			SAGA_OK);
 		AWAIT(stage, trace_count(stage, "-1") == 1);
@@ -283,8 +283,8 @@ START_TEST(a_store_that_waits_replays_nothing)
 	ONLY_ON("sqlite", "the store answers late");
 	stage = start(_i, NULL);
 	ASK_ALL(stage, replies, 60, 1000, LOOK, 30, TWO_TRIES, 20, 9);
-	CK_CODES(replies, SAGA_OK, SAGA_REJECTED, SAGA_OK, SAGA_OK, SAGA_OK, SAGA_REJECTED,
-		SAGA_OK);
+	CK_CODES(
+		replies, SAGA_OK, SAGA_REJECTED, SAGA_OK, SAGA_OK, SAGA_OK, SAGA_REJECTED, SAGA_OK);
 	ck_assert_int_eq(logged(stage, "batch.replayed"), 0);
 	ck_assert_int_eq(left_over(stage), 0);
 	ck_assert_int_eq(taken(stage), 5);
