@@ -40,6 +40,7 @@ void saga__report_free(struct saga__report *report)
 		report->calls = call->next;
 		saga__call_free(call);
 	}
+	free(report->halts);
 	free(report->sent);
 	free(report->moves);
 	free(report->tally);

@@ -17,11 +17,12 @@ struct saga__dialect {
 	const char *text;       /* SAGA_TEXT: of any length */
 	const char *short_text; /* SAGA_TEXT(n): of so many characters at most; it may be a key */
 	const char *exactly;    /* behind that: compared byte by byte */
-	const char *make_meta;
-	bool fetches;            /* FETCH NEXT instead of LIMIT */
-	const char *keyed;       /* behind a table that lives in its primary key */
-	bool locks_by_begin;     /* `begin` takes the only writer's lock */
-	const char *locking;     /* STREAM_ROW, with its row's lock; NULL: an UPDATE takes that */
+	const char
+		*has_table;  /* one integer: 0 if there is no table of the name that is its value */
+	bool fetches;        /* FETCH NEXT instead of LIMIT */
+	const char *keyed;   /* behind a table that lives in its primary key */
+	bool locks_by_begin; /* `begin` takes the only writer's lock */
+	const char *locking; /* STREAM_ROW, with its row's lock; NULL: an UPDATE takes that */
 	const char *locking_all; /* the same of a set, in order; NULL: it has no sets */
 	const char *alone;    /* lets one transaction at a time make tables; NULL: `begin` does */
 	const char *durable;  /* one integer: 0 if commits are not durable; NULL: they are */

@@ -408,23 +408,34 @@ void settle(struct stage *stage)
 
 /* ---- running it ---- */
 
-int run_both_modes(const char *name, const TTest *const *tests, size_t count)
+static int run_from(const char *name, const TTest *const *tests, size_t count, int first, int below)
 {
 	Suite *suite = suite_create(name);
 	TCase *both = tcase_create("both modes");
 	SRunner *runner;
-	int failed, first = ground()->first_mode;
+	int failed;
 
 	if (!ground_is_there())
 		return 77;
 	tcase_set_timeout(both, 100);
 	for (size_t i = 0; i < count; i++)
-		tcase_add_loop_test(
-			both, tests[i], getenv("SAGA_TEST_SOAK") ? 0 : first, ground()->modes);
+		tcase_add_loop_test(both, tests[i], first, below);
 	suite_add_tcase(suite, both);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int run_both_modes(const char *name, const TTest *const *tests, size_t count)
+{
+	int first = getenv("SAGA_TEST_SOAK") ? 0 : ground()->first_mode;
+
+	return run_from(name, tests, count, first, ground()->modes);
+}
+
+int run_each_once(const char *name, const TTest *const *tests, size_t count)
+{
+	return run_from(name, tests, count, 0, 1);
 }

@@ -212,4 +212,7 @@ saga_health health(const struct actor *actor);
  */
 int run_both_modes(const char *name, const TTest *const *tests, size_t count);
 
+/* Each once, with as many lanes as it likes. */
+int run_each_once(const char *name, const TTest *const *tests, size_t count);
+
 #endif

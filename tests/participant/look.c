@@ -207,18 +207,27 @@ static void count_changes(void *context, size_t i, int64_t changed)
 	*(int64_t *)context += changed;
 }
 
-/* Under the locks of all streams, so that no batch that read the row before writes it after. */
+/* Under the locks of all streams, taken in order, so that no batch that read the row before writes it after. */
 static int write_locked(struct stage *stage, const char *sql, int64_t *changed, saga_error *error)
 {
-	static const saga_statement lock = { "UPDATE saga_stream SET seq = seq", NULL, 0 };
+	enum {
+		SHARDS = 8
+	};
+	saga_statement locks[SHARDS];
+	saga_value shards[SHARDS];
 	const saga_store_ops *ops = look_ops(stage);
 	const saga_statement statement = { sql, NULL, 0 };
 	saga_sink sink = { NULL, count_changes, changed };
 	int code = ops->begin(stage->look, error);
 
 	*changed = 0;
+	for (int i = 0; i < SHARDS; i++) {
+		shards[i] = saga_int64(i);
+		locks[i] = (saga_statement){ "UPDATE saga_stream SET seq = seq WHERE shard = ?",
+			&shards[i], 1 };
+	}
 	if (code == SAGA_OK)
-		code = ops->run(stage->look, &lock, 1, NULL, error);
+		code = ops->run(stage->look, locks, SHARDS, NULL, error);
 	if (code == SAGA_OK)
 		code = ops->run(stage->look, &statement, 1, &sink, error);
 	if (code == SAGA_OK)
