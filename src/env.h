@@ -20,6 +20,9 @@ struct saga_env {
 
 	/* Fills the buffer with unpredictable bytes. Any thread. */
 	void (*random)(void *context, void *buffer, size_t size);
+
+	/* As monotonic, in microseconds; NULL: by that. Any thread. */
+	int64_t (*micros)(void *context);
 };
 
 static inline int64_t saga__monotonic(const struct saga_env *env)
@@ -30,6 +33,11 @@ static inline int64_t saga__monotonic(const struct saga_env *env)
 static inline int64_t saga__wall(const struct saga_env *env)
 {
 	return env->wall(env->context);
+}
+
+static inline int64_t saga__micros(const struct saga_env *env)
+{
+	return env->micros ? env->micros(env->context) : 1000 * env->monotonic(env->context);
 }
 
 static inline void saga__random(const struct saga_env *env, void *buffer, size_t size)

@@ -21,7 +21,12 @@ enum option_code {
 	OPTION_FAULTS,
 	OPTION_STORE_ORDER,
 	OPTION_STORE_PAYMENT,
-	OPTION_STORE_STOCK
+	OPTION_STORE_STOCK,
+	OPTION_LEDGER,
+	OPTION_URL,
+	OPTION_STOCK_URL,
+	OPTION_TOKEN_FILE,
+	OPTION_IN_FLIGHT
 };
 
 /* Those that all commands know come first. */
@@ -51,6 +56,20 @@ const struct option look_options[] = {
 	{ "store-order", required_argument, NULL, OPTION_STORE_ORDER },
 	{ "store-payment", required_argument, NULL, OPTION_STORE_PAYMENT },
 	{ "store-stock", required_argument, NULL, OPTION_STORE_STOCK },
+	{ "ledger", required_argument, NULL, OPTION_LEDGER },
+	{ NULL, 0, NULL, 0 },
+};
+
+const struct option drive_options[] = {
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "orders", required_argument, NULL, OPTION_ORDERS },
+	{ "products", required_argument, NULL, OPTION_PRODUCTS },
+	{ "patience-s", required_argument, NULL, OPTION_PATIENCE },
+	{ "url", required_argument, NULL, OPTION_URL },
+	{ "stock-url", required_argument, NULL, OPTION_STOCK_URL },
+	{ "token-file", required_argument, NULL, OPTION_TOKEN_FILE },
+	{ "in-flight", required_argument, NULL, OPTION_IN_FLIGHT },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -68,34 +87,6 @@ static int take_number(
 		return -1;
 	}
 	*ret_number = number;
-	return 0;
-}
-
-/* Five numbers, with a comma between them. */
-static int take_faults(const char *text, struct provider_faults *ret_faults)
-{
-	long long numbers[5];
-	const char *at = text;
-	char *end = NULL;
-
-	for (size_t i = 0; i < 5; i++) {
-		errno = 0;
-		numbers[i] = strtoll(at, &end, 10);
-		if (errno || end == at || *end != (i < 4 ? ',' : '\0') || numbers[i] < 0 ||
-			numbers[i] > 1000000) {
-			fprintf(stderr,
-				"shop: --provider-faults `%s`: not"
-				" SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%\n",
-				text);
-			return -1;
-		}
-		at = end + 1;
-	}
-	*ret_faults = (struct provider_faults){ .seed = (uint64_t)numbers[0],
-		.slow_percent = (int)numbers[1],
-		.slow_ms = (int)numbers[2],
-		.decline_percent = (int)numbers[3],
-		.late_percent = (int)numbers[4] };
 	return 0;
 }
 
@@ -125,6 +116,20 @@ static int take_option(int code, const char *value, struct arguments *a)
 	case OPTION_STORE_STOCK:
 		a->stores[code - OPTION_STORE_ORDER] = value;
 		return 0;
+	case OPTION_LEDGER:
+		a->ledger = value;
+		return 0;
+	case OPTION_URL:
+		a->drive.order_url = value;
+		return 0;
+	case OPTION_STOCK_URL:
+		a->drive.stock_url = value;
+		return 0;
+	case OPTION_TOKEN_FILE:
+		a->token_file = value;
+		return 0;
+	case OPTION_IN_FLIGHT:
+		return take_number("in-flight", value, 1, 256, &a->drive.in_flight);
 	case OPTION_ORDERS:
 		a->run.orders = value;
 		return 0;
@@ -148,7 +153,12 @@ static int take_option(int code, const char *value, struct arguments *a)
 	case OPTION_PATIENCE:
 		return take_number("patience-s", value, 1, 86400, &a->run.patience_s);
 	case OPTION_FAULTS:
-		return take_faults(value, &a->run.faults);
+		if (provider_read_faults(value, &a->run.faults) == 0)
+			return 0;
+		fprintf(stderr,
+			"shop: --provider-faults `%s`: not SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%\n",
+			value);
+		return -1;
 	default:
 		return -1; /* getopt has named it */
 	}
@@ -159,16 +169,19 @@ int take_arguments(
 {
 	int code;
 
-	*a = (struct arguments){ .run = { .restock = 50,
-					 .lanes = 1,
-					 .dispatch_ms = 200,
-					 .deadline_ms = 60000,
-					 .patience_s = 120,
-					 .faults = { .seed = 1,
-						 .slow_percent = 5,
-						 .slow_ms = 20,
-						 .decline_percent = 1,
-						 .late_percent = 3 } } };
+	*a = (struct arguments){ .drive = { .order_url = "http://127.0.0.1:8081",
+					 .stock_url = "http://127.0.0.1:8083",
+					 .in_flight = 16 },
+		.run = { .restock = 50,
+			.lanes = 1,
+			.dispatch_ms = 200,
+			.deadline_ms = 60000,
+			.patience_s = 120,
+			.faults = { .seed = 1,
+				.slow_percent = 5,
+				.slow_ms = 20,
+				.decline_percent = 1,
+				.late_percent = 3 } } };
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (code == OPTION_HELP) {
 			fputs(usage, stdout);

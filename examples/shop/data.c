@@ -233,13 +233,14 @@ int data_read(const char *products_path, const char *credit_path, const char *ca
 
 	*data = (struct data){ .products = json_object(), .kept = json_array() };
 	if (!data->products || !data->kept ||
-		data_lines(products_path, product_line, &reading, &refused) != 0 ||
+		(products_path &&
+			data_lines(products_path, product_line, &reading, &refused) != 0) ||
 		read_rule(credit_path, credit_line, &reading, default_credit, COUNT(default_credit),
 			&data->credit, &data->credit_count) != 0 ||
 		read_rule(carrier_path, country_line, &reading, default_excluded,
 			COUNT(default_excluded), &data->excluded, &data->excluded_count) != 0)
 		return -1;
-	if (data->goods_count == 0) {
+	if (products_path && data->goods_count == 0) {
 		fprintf(stderr, "shop: %s: no product\n", products_path);
 		return -1;
 	}

@@ -12,9 +12,12 @@ SAGA_STRUCT(order_line, text(sku), int64(quantity), int64(unit_price_cents),
 	opt_int64(discount_percent));
 SAGA_STRUCT(stock_line, text(sku), int64(quantity));
 SAGA_STRUCT(amendment_state, text(name), text(state), opt_text(why));
+SAGA_STRUCT(order_summary, text(ref), id(saga), text(customer), text(state), int64(total));
+SAGA_STRUCT(parcel_event, text(what), text(place), int64(at)); /* at: ms since 1970 */
 
 /* Why an order ends as cancelled: what the summary counts by. */
 #define WHY_STOCK "not enough is free"
+#define WHY_UNKNOWN "no such product"
 #define WHY_CREDIT "beyond the credit limit"
 #define WHY_DECLINED "the payment provider declines"
 #define WHY_CARRIER "the carrier does not go there"
@@ -28,10 +31,11 @@ SAGA_REQUEST(place_order, "order.place", 1, text(ref), text(customer), text(coun
 SAGA_REQUEST(cancel_order, "order.cancel", 1, opt_text(note));
 SAGA_REQUEST(amend_order, "order.amend", 1, list(lines, order_line));
 SAGA_REQUEST(get_order, "order.get", 1, opt_text(ref)); /* by its saga, or else by its ref */
+SAGA_REQUEST(list_orders, "order.list", 1, opt_text(status), opt_text(after)); /* after a ref */
 SAGA_BARE_REQUEST(count_orders, "order.count", 1);
 
 SAGA_EVENT(order_placed, "order.placed", 1, text(customer), text(country), int64(total),
-	list(lines, stock_line));
+	list(lines, stock_line), opt_text(ref));
 SAGA_BARE_EVENT(order_expired, "order.expired", 1);
 SAGA_BARE_EVENT(order_cancel_asked, "order.cancel_asked", 1);
 SAGA_EVENT(order_refused, "order.refused", 1, reason(why));
@@ -45,6 +49,7 @@ SAGA_EVENT(order_amended, "order.amended", 1, int64(total));
 SAGA_EVENT(order_state, "order.state", 1, id(saga), text(ref), text(customer), text(country),
 	text(state), int64(total), opt_text(why), opt_text(pending), list(lines, order_line),
 	list(amendments, amendment_state));
+SAGA_EVENT(orders_listed, "orders.listed", 1, list(orders, order_summary), opt_text(next));
 SAGA_EVENT(orders_counted, "orders.counted", 1, int64(placed), int64(ended));
 
 /* ---- stock ---- */
@@ -53,9 +58,9 @@ SAGA_REQUEST(open_stock, "stock.open", 1, text(sku), int64(quantity));
 SAGA_REQUEST(exclude_country, "carrier.exclude", 1, text(country));
 SAGA_REQUEST(track_parcel, "stock.track", 1, text(place), flag(delivered));
 SAGA_REQUEST(get_stock, "stock.get_stock", 1, text(sku));
-SAGA_BARE_REQUEST(get_shipment, "stock.get_shipment", 1);
+SAGA_REQUEST(get_shipment, "stock.get_shipment", 1, opt_text(ref)); /* as get_order */
 
-SAGA_EVENT(stock_reserved, "stock.reserved", 1, text(customer), int64(total));
+SAGA_EVENT(stock_reserved, "stock.reserved", 1, text(customer), int64(total), opt_text(ref));
 SAGA_EVENT(stock_rejected, "stock.rejected", 1, opt_text(sku), reason(why));
 SAGA_EVENT(stock_released, "stock.released", 1, list(lines, stock_line), reason(why));
 SAGA_BARE_EVENT(dispatch_due, "dispatch.due", 1);
@@ -70,12 +75,13 @@ SAGA_BARE_EVENT(stock_settled, "stock.settled", 1);
 
 SAGA_EVENT(stock_level, "stock.level", 1, text(sku), int64(opened), int64(free));
 SAGA_EVENT(shipment_state, "shipment.state", 1, text(state), flag(paid), opt_text(locked_by),
-	list(lines, stock_line));
+	list(lines, stock_line), opt_text(tracking), list(history, parcel_event));
+SAGA_EVENT(stock_unknown, "stock.unknown", 1, reason(why));
 
 /* ---- payment ---- */
 
 SAGA_REQUEST(open_account, "payment.open", 1, text(customer), int64(credit_cents));
-SAGA_BARE_REQUEST(get_payment, "payment.get", 1);
+SAGA_REQUEST(get_payment, "payment.get", 1, opt_text(ref)); /* as get_order */
 
 SAGA_EVENT(payment_charged, "payment.charged", 1, int64(cents), text(receipt));
 SAGA_EVENT(payment_declined, "payment.declined", 1, reason(why));
@@ -84,5 +90,6 @@ SAGA_EVENT(payment_adjusted, "payment.adjusted", 1, int64(cents));
 SAGA_EVENT(payment_unadjusted, "payment.unadjusted", 1, reason(why));
 
 SAGA_EVENT(payment_state, "payment.state", 1, int64(cents), text(receipt), flag(refunded));
+SAGA_EVENT(payment_unknown, "payment.unknown", 1, reason(why));
 
 #endif

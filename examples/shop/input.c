@@ -21,7 +21,7 @@ static const char *read_line(
 
 	if (!sku)
 		return "a line without a product number, `sku`";
-	if (!price) {
+	if (products && !price) {
 		snprintf(why, 160, "unknown product `%.40s`", sku);
 		return why;
 	}

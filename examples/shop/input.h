@@ -58,7 +58,10 @@ struct orders {
 /* "place", "amend", "cancel", "deliver": static text. */
 const char *op_name(enum op_kind kind);
 
-/* -1 with the reason on stderr; orders_free is needed either way. products: sku -> price. */
+/*
+ * -1 with the reason on stderr; orders_free is needed either way. products: sku -> price; NULL: any
+ * product may be ordered.
+ */
 int orders_read(const char *path, const json_t *products, struct orders *ret_orders);
 void orders_free(struct orders *orders);
 

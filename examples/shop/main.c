@@ -35,17 +35,34 @@ static const char run_help[] =
 	"\n"
 	"Exits 0 with no violations, 1 with some or when it could not run out, 2 for wrong use.\n";
 static const char audit_help[] =
-	"usage: shop audit --data DIR [--json] [--store-order URL] [--store-payment URL]\n"
-	"                  [--store-stock URL]\n"
+	"usage: shop audit [--data DIR] [--json] [--store-order URL] [--store-payment URL]\n"
+	"                  [--store-stock URL] [--ledger FILE]\n"
 	"Proves from the databases and the provider's ledger that every order ended well or was "
 	"taken\n"
 	"back whole, and names each breach. Exits 1 if there is one, 2 for wrong use.\n";
 static const char trace_help[] =
-	"usage: shop trace --data DIR [--store-order URL] [--store-payment URL]\n"
-	"                  [--store-stock URL] REF\n"
+	"usage: shop trace [--data DIR] [--store-order URL] [--store-payment URL]\n"
+	"                  [--store-stock URL] [--ledger FILE] REF\n"
 	"One order's story, event by event, with times. Exits 1 if there is no such order.\n";
 static const char help[] =
-	"usage: shop run|audit|trace [OPTION]...   (shop run --help says more)\n";
+	"usage: shop run|audit|trace|drive [OPTION]...   (shop run --help says more)\n";
+static const char drive_help[] =
+	"usage: shop drive --orders FILE [OPTION]...\n"
+	"Sends an orders file to the services by HTTP, asks again until each line is answered, and "
+	"waits\n"
+	"until all orders have ended. Lines that an earlier run has sent are not done again.\n"
+	"\n"
+	"  --orders FILE      as for shop run\n"
+	"  --products FILE    refuses others here, and knows their prices\n"
+	"  --url URL          the order service (default http://127.0.0.1:8081)\n"
+	"  --stock-url URL    the stock service (default http://127.0.0.1:8083)\n"
+	"  --token-file FILE  the bearer token, its first line (default: SHOP_TOKEN, if that is "
+	"set)\n"
+	"  --in-flight N      orders at once (default 16)\n"
+	"  --patience-s N     for an answer, and for orders to end (default 120)\n"
+	"  --json             the counts as JSON too, as the last line\n"
+	"\n"
+	"Exits 0 when all was answered and has ended, 1 when not, 2 for wrong use.\n";
 
 /* ---- where things are ---- */
 
@@ -68,7 +85,7 @@ static int set_stores(struct arguments *a)
 		set_path(stores->payment, a->stores[1], "sqlite:%s/payment.db", a->data) != 0 ||
 		set_path(stores->stock, a->stores[2], "sqlite:%s/stock.db", a->data) != 0)
 		return -1;
-	return set_path(stores->ledger, NULL, "%s/provider.db", a->data);
+	return set_path(stores->ledger, a->ledger, "%s/provider.db", a->data);
 }
 
 static int make_data(struct arguments *a, char made[64])
@@ -90,8 +107,10 @@ static int make_data(struct arguments *a, char made[64])
 /* A shop that never ran would be an empty file made by looking at it. */
 static int find_data(struct arguments *a)
 {
-	if (!a->data) {
-		fprintf(stderr, "shop: --data is missing\n");
+	bool is_all_named = a->stores[0] && a->stores[1] && a->stores[2] && a->ledger;
+
+	if (!a->data && !is_all_named) {
+		fprintf(stderr, "shop: --data is missing (or all stores and --ledger)\n");
 		return -1;
 	}
 	if (set_stores(a) != 0)
@@ -179,6 +198,42 @@ static int command_trace(struct arguments *a)
 	return 1;
 }
 
+static int read_token(struct arguments *a, char token[512])
+{
+	FILE *file;
+
+	a->drive.token = getenv("SHOP_TOKEN");
+	if (!a->token_file)
+		return 0;
+	file = fopen(a->token_file, "r");
+	a->drive.token = file ? fgets(token, 512, file) : NULL;
+	if (file)
+		fclose(file);
+	token[a->drive.token ? strcspn(token, "\r\n") : 0] = '\0';
+	if (a->drive.token)
+		return 0;
+	fprintf(stderr, "shop: --token-file `%s`: can't be read\n", a->token_file);
+	return -1;
+}
+
+static int command_drive(struct arguments *a)
+{
+	char token[512];
+
+	if (a->ref || !a->run.orders) {
+		fprintf(stderr, "shop: %s%s\n", a->ref ? a->ref : "--orders is missing",
+			a->ref ? " is too much" : "");
+		return 2;
+	}
+	if (read_token(a, token) != 0)
+		return 2;
+	a->drive.orders = a->run.orders;
+	a->drive.products = a->run.products;
+	a->drive.patience_s = a->run.patience_s;
+	a->drive.json = a->json;
+	return drive(&a->drive);
+}
+
 struct command {
 	const char *name;
 	const struct option *options;
@@ -190,6 +245,7 @@ static const struct command commands[] = {
 	{ "run", run_options, run_help, command_run },
 	{ "audit", look_options, audit_help, command_audit },
 	{ "trace", look_options, trace_help, command_trace },
+	{ "drive", drive_options, drive_help, command_drive },
 };
 
 int main(int argc, char **argv)

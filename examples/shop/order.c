@@ -14,7 +14,8 @@ enum {
 	ORDER_LINES = 500,
 	ORDER_UNITS = 1000000,   /* of one product */
 	ORDER_PRICE = 100000000, /* cents, of one unit */
-	ORDER_NAME = 40          /* bytes of a ref, a customer, a country, a product */
+	ORDER_NAME = 40,         /* bytes of a ref, a customer, a country, a product */
+	ORDER_PAGE = 100         /* orders in one answer */
 };
 
 SAGA_STRUCT(order_row, id(saga), text(ref), text(customer), text(country), text(state),
@@ -29,6 +30,7 @@ static const char *const schema[] = {
 	"  discount_percent BIGINT NOT NULL, PRIMARY KEY (saga, amendment, sku));"
 	"CREATE TABLE amendment (saga SAGA_ID, name SAGA_TEXT(255), state SAGA_TEXT(8) NOT NULL,"
 	"  why SAGA_TEXT(255), PRIMARY KEY (saga, name));",
+	"ALTER TABLE orders ADD placed_at BIGINT;",
 	NULL,
 };
 
@@ -133,14 +135,28 @@ static saga_verdict place(saga_step *s)
 		return saga_malformed(s, "%s", fault);
 	total = total_of(wish->lines, wish->lines_count);
 	saga_write(s,
-		"INSERT INTO orders (saga, ref, customer, country, total, state)"
-		" VALUES (?, ?, ?, ?, ?, 'placed')",
-		saga_this(s), wish->ref, wish->customer, wish->country, total);
+		"INSERT INTO orders (saga, ref, customer, country, total, state, placed_at)"
+		" VALUES (?, ?, ?, ?, ?, 'placed', ?)",
+		saga_this(s), wish->ref, wish->customer, wish->country, total, saga_now(s));
 	keep_lines(s, "", wish->lines, wish->lines_count);
 	saga_after(s, config->pay_within_ms, order_expired);
-	return saga_emit(s, order_placed, .customer = wish->customer, .country = wish->country,
-		.total = total, .lines = wanted(s, wish->lines, wish->lines_count),
+	return saga_emit(s, order_placed, .ref = wish->ref, .customer = wish->customer,
+		.country = wish->country, .total = total,
+		.lines = wanted(s, wish->lines, wish->lines_count),
 		.lines_count = wish->lines_count);
+}
+
+static void tell_end(saga_step *s, bool is_fulfilled)
+{
+	const struct order_config *config = saga_user(s);
+	int64_t placed_at;
+
+	if (!config->ended)
+		return;
+	placed_at =
+		saga_query_int64(s, 0, "SELECT placed_at FROM orders WHERE saga = ?", saga_this(s));
+	if (placed_at)
+		config->ended(config->user, is_fulfilled, saga_now(s) - placed_at);
 }
 
 static saga_verdict unplace(saga_step *s)
@@ -152,6 +168,7 @@ static saga_verdict unplace(saga_step *s)
 		"UPDATE orders SET state = 'cancelled', amending = NULL, why = ?"
 		" WHERE saga = ?",
 		why, saga_this(s));
+	tell_end(s, false);
 	return saga_emit(s, order_cancelled, .why = why);
 }
 
@@ -183,6 +200,7 @@ static saga_verdict fulfil(saga_step *s)
 		"UPDATE orders SET state = 'fulfilled'"
 		" WHERE saga = ? AND state <> 'completed'",
 		saga_this(s));
+	tell_end(s, true);
 	return saga_emit(s, order_fulfilled);
 }
 
@@ -287,6 +305,38 @@ static saga_verdict get(saga_step *s)
 		.amendments_count = amendments_count);
 }
 
+static bool is_status(const char *text)
+{
+	static const char *const all[] = { "placed", "amending", "cancelling", "fulfilled",
+		"completed", "cancelled" };
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (strcmp(all[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* A page, by ref. */
+static saga_verdict list(saga_step *s)
+{
+	const struct list_orders *asked = saga_on(s, list_orders);
+	const struct order_summary *orders;
+	size_t count;
+
+	if (asked->status && !is_status(asked->status))
+		return saga_malformed(s,
+			"status is placed, amending, cancelling, fulfilled, "
+			"completed or cancelled");
+	orders = saga_query(s, order_summary, &count,
+		"SELECT ref, saga, customer, state, total FROM"
+		" (SELECT ref, saga, customer, state, total,"
+		"  ROW_NUMBER() OVER (ORDER BY ref) AS nth FROM orders"
+		"  WHERE ref > ? AND state LIKE ?) page WHERE nth <= ? ORDER BY ref",
+		asked->after ? asked->after : "", asked->status ? asked->status : "%", ORDER_PAGE);
+	return saga_emit(s, orders_listed, .orders = orders, .orders_count = count,
+		.next = count == ORDER_PAGE ? orders[count - 1].ref : NULL);
+}
+
 static saga_verdict count(saga_step *s)
 {
 	return saga_emit(s, orders_counted,
@@ -324,6 +374,9 @@ static const saga_step_def steps[] = {
 
 	{ .name = "get", .reads_only = true, .on = { &get_order }, .run = get,
 	  .emits = { &order_state }, .rejects = { &order_refused } },
+
+	{ .name = "list", .reads_only = true, .on = { &list_orders }, .run = list,
+	  .emits = { &orders_listed } },
 
 	{ .name = "count", .reads_only = true, .on = { &count_orders }, .run = count,
 	  .emits = { &orders_counted } },

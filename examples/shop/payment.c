@@ -21,6 +21,8 @@ static const char *const schema[] = {
 	"  charge_key SAGA_TEXT(36) NOT NULL, cents BIGINT NOT NULL, receipt SAGA_TEXT(64) NOT "
 	"NULL,"
 	"  refunded BIGINT NOT NULL);",
+	"ALTER TABLE charge ADD ref SAGA_TEXT(40);",
+	"CREATE INDEX charge_ref ON charge (ref);",
 	NULL,
 };
 
@@ -39,6 +41,13 @@ static const struct charge_row *charge_of(saga_step *s)
 		"SELECT customer, charge_key, cents, receipt, refunded"
 		" FROM charge WHERE saga = ?",
 		saga_this(s));
+}
+
+static const struct charge_row *charge_named(saga_step *s, const char *ref)
+{
+	return saga_query_one(s, charge_row,
+		"SELECT customer, charge_key, cents, receipt, refunded FROM charge WHERE ref = ?",
+		ref);
 }
 
 static saga_verdict tell(saga_call *c, const char *charge_key, enum provider_code code,
@@ -89,9 +98,10 @@ static saga_verdict charge(saga_step *s)
 	if (!said->receipt)
 		return saga_reject(s, payment_declined, .why = said->why);
 	saga_write(s,
-		"INSERT INTO charge (saga, customer, charge_key, cents, receipt, refunded)"
-		" VALUES (?, ?, ?, ?, ?, 0)",
-		saga_this(s), reserved->customer, said->charge_key, reserved->total, said->receipt);
+		"INSERT INTO charge (saga, customer, charge_key, cents, receipt, refunded, ref)"
+		" VALUES (?, ?, ?, ?, ?, 0, ?)",
+		saga_this(s), reserved->customer, said->charge_key, reserved->total, said->receipt,
+		reserved->ref);
 	return saga_emit(s, payment_charged, .cents = reserved->total, .receipt = said->receipt);
 }
 
@@ -178,10 +188,11 @@ static saga_verdict open(saga_step *s)
 
 static saga_verdict get(saga_step *s)
 {
-	const struct charge_row *row = charge_of(s);
+	const struct get_payment *asked = saga_on(s, get_payment);
+	const struct charge_row *row = asked->ref ? charge_named(s, asked->ref) : charge_of(s);
 
 	if (!row)
-		return saga_emit(s, payment_state, .receipt = "");
+		return saga_reject(s, payment_unknown, .why = "nothing was charged for this order");
 	return saga_emit(s, payment_state, .cents = row->cents, .receipt = row->receipt,
 		.refunded = row->refunded);
 }
@@ -207,7 +218,7 @@ static const saga_step_def steps[] = {
 	{ .name = "open", .on = { &open_account }, .run = open },
 
 	{ .name = "get", .reads_only = true, .on = { &get_payment }, .run = get,
-	  .emits = { &payment_state } },
+	  .emits = { &payment_state }, .rejects = { &payment_unknown } },
 };
 /* clang-format on */
 

@@ -2,6 +2,7 @@
 
 #include "events.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -67,6 +68,28 @@ static void be_slow(const struct provider *provider, const char *key, int timeou
 	if (ms > 0 && provider->faults.be_slow &&
 		is_struck(provider, "slow", key, provider->faults.slow_percent))
 		provider->faults.be_slow(ms);
+}
+
+int provider_read_faults(const char *text, struct provider_faults *ret_faults)
+{
+	long long numbers[5];
+	const char *at = text;
+	char *end = NULL;
+
+	for (size_t i = 0; i < 5; i++) {
+		errno = 0;
+		numbers[i] = strtoll(at, &end, 10);
+		if (errno || end == at || *end != (i < 4 ? ',' : '\0') || numbers[i] < 0 ||
+			numbers[i] > 1000000)
+			return -1;
+		at = end + 1;
+	}
+	*ret_faults = (struct provider_faults){ .seed = (uint64_t)numbers[0],
+		.slow_percent = (int)numbers[1],
+		.slow_ms = (int)numbers[2],
+		.decline_percent = (int)numbers[3],
+		.late_percent = (int)numbers[4] };
+	return 0;
 }
 
 /* ---- the ledger ---- */

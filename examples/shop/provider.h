@@ -36,6 +36,9 @@ struct provider_faults {
 	void (*be_slow)(int ms); /* how time passes where it runs; NULL: it does not */
 };
 
+/* Five numbers with a comma between them: SEED,SLOW%,SLOW_MS,DECLINE%,LATE%. -1: they are not. */
+int provider_read_faults(const char *text, struct provider_faults *ret_faults);
+
 /*
  * Opens or makes the ledger, a path or ":memory:". 0, or -1 with the reason in reply. Close with
  * provider_close.

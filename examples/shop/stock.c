@@ -12,6 +12,8 @@
 
 SAGA_STRUCT(
 	parcel_row, text(state), flag(paid), flag(due), flag(carrier_serves), opt_text(locked_by));
+SAGA_STRUCT(saga_row, id(saga));
+SAGA_STRUCT(stock_row, text(sku), int64(opened), int64(free));
 
 static const char *const schema[] = {
 	"CREATE TABLE stock (sku SAGA_TEXT(40) PRIMARY KEY, opened BIGINT NOT NULL,"
@@ -22,6 +24,10 @@ static const char *const schema[] = {
 	"  state SAGA_TEXT(9) NOT NULL);"
 	"CREATE TABLE line (saga SAGA_ID, sku SAGA_TEXT(40), held BIGINT NOT NULL,"
 	"  wanted BIGINT NOT NULL, was BIGINT NOT NULL, PRIMARY KEY (saga, sku));",
+	"ALTER TABLE parcel ADD ref SAGA_TEXT(40);",
+	"CREATE INDEX parcel_ref ON parcel (ref);"
+	"CREATE TABLE parcel_event (saga SAGA_ID, name SAGA_TEXT(255), what SAGA_TEXT(9) NOT NULL,"
+	"  place SAGA_TEXT(255) NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (saga, name));",
 	NULL,
 };
 
@@ -29,6 +35,12 @@ static bool take(saga_step *s, const char *sku, int64_t quantity)
 {
 	return saga_exec(s, "UPDATE stock SET free = free - ? WHERE sku = ? AND free >= ?",
 		       quantity, sku, quantity) > 0;
+}
+
+static const char *why_short(saga_step *s, const char *sku)
+{
+	return saga_query_int64(s, 0, "SELECT 1 FROM stock WHERE sku = ?", sku) ? WHY_STOCK
+										: WHY_UNKNOWN;
 }
 
 static void add_line(saga_step *s, const struct stock_line *line)
@@ -78,21 +90,31 @@ static bool is_live(saga_step *s)
 		       saga_this(s)) == 1;
 }
 
-static const struct stock_line *held_lines(saga_step *s, size_t *ret_count)
+static const struct stock_line *held_in(saga_step *s, saga_id saga, size_t *ret_count)
 {
 	return saga_query(s, stock_line, ret_count,
 		"SELECT sku, held AS quantity FROM line"
 		" WHERE saga = ? AND held > 0 ORDER BY sku",
-		saga_this(s));
+		saga);
 }
 
-static const struct parcel_row *parcel_of(saga_step *s)
+static const struct stock_line *held_lines(saga_step *s, size_t *ret_count)
+{
+	return held_in(s, saga_this(s), ret_count);
+}
+
+static const struct parcel_row *parcel_in(saga_step *s, saga_id saga)
 {
 	return saga_query_one(s, parcel_row,
 		"SELECT state, paid, due, locked_by,"
 		" CASE WHEN country IN (SELECT country FROM excluded) THEN 0 ELSE 1 END"
 		" AS carrier_serves FROM parcel WHERE saga = ?",
-		saga_this(s));
+		saga);
+}
+
+static const struct parcel_row *parcel_of(saga_step *s)
+{
+	return parcel_in(s, saga_this(s));
 }
 
 /* ---- reserve, and release ---- */
@@ -102,16 +124,17 @@ static saga_verdict reserve(saga_step *s)
 	const struct order_placed *placed = saga_on(s, order_placed);
 
 	saga_write(s,
-		"INSERT INTO parcel (saga, country, paid, due, state)"
-		" VALUES (?, ?, 0, 0, 'reserved')",
-		saga_this(s), placed->country);
+		"INSERT INTO parcel (saga, country, paid, due, state, ref)"
+		" VALUES (?, ?, 0, 0, 'reserved', ?)",
+		saga_this(s), placed->country, placed->ref);
 	for (size_t i = 0; i < placed->lines_count; i++) {
 		if (!take(s, placed->lines[i].sku, placed->lines[i].quantity))
-			return saga_reject(
-				s, stock_rejected, .sku = placed->lines[i].sku, .why = WHY_STOCK);
+			return saga_reject(s, stock_rejected, .sku = placed->lines[i].sku,
+				.why = why_short(s, placed->lines[i].sku));
 		add_line(s, &placed->lines[i]);
 	}
-	return saga_emit(s, stock_reserved, .customer = placed->customer, .total = placed->total);
+	return saga_emit(s, stock_reserved, .ref = placed->ref, .customer = placed->customer,
+		.total = placed->total);
 }
 
 /* Why the payment does not stand. */
@@ -157,6 +180,14 @@ static void note_trigger(saga_step *s)
 		saga_write(s, "UPDATE parcel SET due = 1 WHERE saga = ?", saga_this(s));
 }
 
+/* What the parcel's history is made of: one row a report, which its subject names. */
+static void note_event(saga_step *s, const char *what, const char *place)
+{
+	saga_write(s,
+		"INSERT INTO parcel_event (saga, name, what, place, at) VALUES (?, ?, ?, ?, ?)",
+		saga_this(s), saga_subject(s), what, place, saga_now(s));
+}
+
 static saga_verdict ship(saga_step *s)
 {
 	const struct parcel_row *parcel;
@@ -176,6 +207,7 @@ static saga_verdict ship(saga_step *s)
 		return saga_reject(s, shipment_refused, .why = WHY_CARRIER);
 	lines = held_lines(s, &count);
 	saga_write(s, "UPDATE parcel SET state = 'shipped' WHERE saga = ?", saga_this(s));
+	note_event(s, "created", "the warehouse");
 	return saga_emit(s, shipment_created, .parcel = saga_id_text(saga_this(s), number),
 		.lines = lines, .lines_count = count);
 }
@@ -195,6 +227,9 @@ static saga_verdict track(saga_step *s)
 	if (!parcel ||
 		(strcmp(parcel->state, "shipped") != 0 && strcmp(parcel->state, "delivered") != 0))
 		return saga_malformed(s, "no such parcel is on its way");
+	if (strlen(seen->place) > 255)
+		return saga_malformed(s, "a place takes 255 bytes at most");
+	note_event(s, seen->delivered ? "delivered" : "moved", seen->place);
 	if (!seen->delivered)
 		return saga_emit(s, shipment_moved, .place = seen->place);
 	saga_write(s, "UPDATE parcel SET state = 'delivered' WHERE saga = ?", saga_this(s));
@@ -215,7 +250,8 @@ static saga_verdict adjust(saga_step *s)
 	saga_write(s, "UPDATE line SET was = wanted, wanted = 0 WHERE saga = ?", saga_this(s));
 	for (size_t i = 0; i < amend->lines_count; i++)
 		if (!raise(s, &amend->lines[i]))
-			return saga_reject(s, amend_refused, .why = WHY_STOCK);
+			return saga_reject(
+				s, amend_refused, .why = why_short(s, amend->lines[i].sku));
 	return saga_emit(s, stock_adjusted, .total = amend->total);
 }
 
@@ -257,23 +293,40 @@ static saga_verdict exclude(saga_step *s)
 
 static saga_verdict level(saga_step *s)
 {
-	const char *sku = saga_on(s, get_stock)->sku;
+	const struct stock_row *row = saga_query_one(s, stock_row,
+		"SELECT sku, opened, free FROM stock WHERE sku = ?", saga_on(s, get_stock)->sku);
 
-	return saga_emit(s, stock_level, .sku = sku,
-		.opened = saga_query_int64(s, 0, "SELECT opened FROM stock WHERE sku = ?", sku),
-		.free = saga_query_int64(s, 0, "SELECT free FROM stock WHERE sku = ?", sku));
+	if (!row)
+		return saga_reject(s, stock_unknown, .why = WHY_UNKNOWN);
+	return saga_emit(s, stock_level, .sku = row->sku, .opened = row->opened, .free = row->free);
+}
+
+static saga_id asked_for(saga_step *s)
+{
+	const struct get_shipment *asked = saga_on(s, get_shipment);
+	const struct saga_row *row = asked->ref
+		? saga_query_one(s, saga_row, "SELECT saga FROM parcel WHERE ref = ?", asked->ref)
+		: NULL;
+
+	return row ? row->saga : asked->ref ? (saga_id){ { 0 } } : saga_this(s);
 }
 
 static saga_verdict shipment(saga_step *s)
 {
-	const struct parcel_row *parcel = parcel_of(s);
-	size_t count;
-	const struct stock_line *lines = held_lines(s, &count);
+	saga_id saga = asked_for(s);
+	const struct parcel_row *parcel = parcel_in(s, saga);
+	size_t count, history_count;
+	const struct stock_line *lines = held_in(s, saga, &count);
+	const struct parcel_event *history = saga_query(s, parcel_event, &history_count,
+		"SELECT what, place, at FROM parcel_event WHERE saga = ? ORDER BY at, name", saga);
+	char number[SAGA_ID_TEXT];
 
 	if (!parcel)
 		return saga_emit(s, shipment_state, .state = "none");
 	return saga_emit(s, shipment_state, .state = parcel->state, .paid = parcel->paid,
-		.locked_by = parcel->locked_by, .lines = lines, .lines_count = count);
+		.locked_by = parcel->locked_by, .lines = lines, .lines_count = count,
+		.tracking = history_count ? saga_id_text(saga, number) : NULL, .history = history,
+		.history_count = history_count);
 }
 
 /* ---- the contract ---- */
@@ -306,7 +359,7 @@ static const saga_step_def steps[] = {
 	{ .name = "exclude", .on = { &exclude_country }, .run = exclude },
 
 	{ .name = "get_stock", .reads_only = true, .on = { &get_stock }, .run = level,
-	  .emits = { &stock_level } },
+	  .emits = { &stock_level }, .rejects = { &stock_unknown } },
 
 	{ .name = "get_shipment", .reads_only = true, .on = { &get_shipment }, .run = shipment,
 	  .emits = { &shipment_state } },

@@ -142,6 +142,14 @@ typedef enum saga_dialect {
 	SAGA_TSQL = 3
 } saga_dialect;
 
+enum saga_store_traits {
+	/*
+	 * A `?` may stand for a SAGA_VALUE_SET, which its dialect's statement reads as rows:
+	 * PostgreSQL's `unnest(?::bigint[])`. Without it, each row is a statement.
+	 */
+	SAGA_STORE_SETS = 1
+};
+
 typedef struct saga_store_options {
 	const char *url;
 	int timeout_ms;  /* of one slot */
@@ -230,6 +238,8 @@ typedef struct saga_store_ops {
 
 	/* Closes, also after AWAY and UNKNOWN. */
 	void (*close)(void *store);
+
+	unsigned traits; /* of enum saga_store_traits */
 } saga_store_ops;
 
 /* The built-in store of a scheme ("sqlite"), to wrap; NULL if this build lacks it. Any thread. */

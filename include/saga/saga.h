@@ -8,6 +8,7 @@
  *	event.h         types and events
  *	step.h          steps, and what a handler may call
  *	participant.h   open, run, submit, stop, close
+ *	metrics.h       its numbers
  *	inproc.h        the hub of participants in one process
  *
  * Authors of transports and stores include <saga/plugin.h>.
@@ -20,6 +21,7 @@
 #include <saga/error.h>
 #include <saga/event.h>
 #include <saga/inproc.h>
+#include <saga/metrics.h>
 #include <saga/participant.h>
 #include <saga/step.h>
 

@@ -195,8 +195,16 @@ typedef enum saga_value_kind {
 	SAGA_VALUE_BOOL,
 	SAGA_VALUE_TEXT,
 	SAGA_VALUE_BYTES,
-	SAGA_VALUE_ID
+	SAGA_VALUE_ID,
+	SAGA_VALUE_SET /* between the library and a store, see plugin.h; no handler's */
 } saga_value_kind;
+
+/* Values of one kind, and NULLs: a column of rows that stand one behind the other. */
+typedef struct saga_set {
+	const struct saga_value *first;
+	uint32_t count;
+	uint32_t stride; /* values in a row */
+} saga_set;
 
 /* One SQL value. Text and bytes are borrowed until the call returns. */
 typedef struct saga_value {
@@ -206,6 +214,7 @@ typedef struct saga_value {
 		bool boolean;
 		saga_bytes bytes; /* text too, without its NUL */
 		saga_id id;
+		saga_set set;
 	} as;
 } saga_value;
 

@@ -12,6 +12,7 @@
 #include "../delivery/publish.h"
 #include "driver.h"
 #include "lane.h"
+#include "numbers.h"
 #include "pool.h"
 #include "port.h"
 
@@ -37,6 +38,7 @@ struct saga__following {
 	struct saga__following *next;
 	struct saga__source source;
 	struct saga__follow *follow;
+	int64_t lag; /* events; atomic */
 
 	/* halts.c: an operator's order is being carried out. */
 	bool ordered;
@@ -116,7 +118,9 @@ struct saga_participant {
 	struct saga__arena arena;
 
 	/* figures */
-	struct saga__counts counts;
+	struct saga__counts lane_counts[SAGA__LANES_MOST]; /* each of its own shards */
+	struct saga__counts counts;                        /* all of them */
+	struct saga__numbers numbers;
 	uint64_t bad_frames;
 	saga_health health; /* under the lock */
 };

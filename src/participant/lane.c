@@ -277,7 +277,8 @@ static int open_shards(struct saga__lane *lane, struct saga__report *report, sag
 		shard += lane->options.count)
 		code = open_shard(lane, shard, report, error);
 	if (code == SAGA_OK)
-		code = saga__journal_count(&lane->journal, &report->counts, error);
+		code = saga__journal_count(
+			&lane->journal, lane->locked, lane->shard_count, &report->counts, error);
 	if (code == SAGA_OK)
 		code = saga__journal_positions(&lane->journal, add_stand, report, error);
 	if (code == SAGA_OK &&

@@ -78,6 +78,7 @@ struct saga__lane {
 	size_t hand_count;
 	saga_id uuid;      /* of the store that it began with */
 	saga_id cursor;    /* of forgetting */
+	int64_t lost;      /* batches; atomic, for whoever counts */
 	int64_t forget_at; /* monotonic */
 	int64_t look_at;   /* monotonic: when to look for what others left in the store */
 	bool has_halts;    /* streams that have stopped, as was told last */

@@ -453,8 +453,16 @@ static int fill(
 	struct saga__lane *lane, unsigned from, struct saga__report *report, saga_error *error)
 {
 	struct saga__batch *batch = &lane->batch;
-	int code = saga__journal_lock(&lane->journal, lane->locked, lane->shard_count, error);
+	/* What is in hand alone says which slots it wants: they come with the lock. */
+	bool early = from == FROM_HAND;
+	int code = SAGA_OK;
 
+	batch->now = saga__wall(lane->options.env);
+	if (early)
+		code = add_hand(lane, error);
+	if (code == SAGA_OK)
+		code = saga__journal_lock(
+			&lane->journal, lane->locked, lane->shard_count, batch, error);
 	batch->now = saga__wall(lane->options.env);
 	if (code == SAGA_OK)
 		code = tell_missed(lane, report, error);
@@ -462,8 +470,10 @@ static int fill(
 		code = catch_up(lane, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = take_due(lane, error);
-	if (code == SAGA_OK)
+	if (code == SAGA_OK && !early)
 		code = add_hand(lane, error);
+	if (code == SAGA_OK && !early)
+		code = saga__journal_load(&lane->journal, batch, error);
 	return code;
 }
 
@@ -473,7 +483,7 @@ static int transact(
 	struct saga__journal *journal = &lane->journal;
 	struct saga__batch *batch = &lane->batch;
 	bool woken = false;
-	int64_t soonest = lane->due;
+	int64_t soonest = lane->due, begun = saga__micros(lane->options.env), at;
 	int code;
 
 	saga__batch_begin(batch);
@@ -481,8 +491,6 @@ static int transact(
 	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
 		return code;
 	if ((code = fill(lane, from, report, error)) != SAGA_OK)
-		return code;
-	if ((code = saga__journal_load(journal, batch, error)) != SAGA_OK)
 		return code;
 	saga__batch_run(batch);
 	if (batch->lost.code != SAGA_OK && !SAGA__MUTANT(lost_batch_committed)) {
@@ -499,12 +507,15 @@ static int transact(
 		code = next_due(lane, &soonest, error);
 	if (code == SAGA_OK)
 		code = tell_outgoing(lane, report);
+	at = saga__micros(lane->options.env);
 	if (code == SAGA_OK)
 		code = journal->ops->commit(journal->store, error);
 	if (SAGA__MUTANT(unknown_is_done) && code == SAGA_UNKNOWN)
 		code = SAGA_OK;
 	if (code != SAGA_OK)
 		return code;
+	report->commit_us = saga__micros(lane->options.env) - at;
+	report->batch_us = report->commit_us + at - begun;
 	lane->due = soonest < batch->due ? soonest : batch->due;
 	if (woken)
 		lane->due = batch->now;
@@ -576,6 +587,7 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 {
 	size_t tried = lane->hand_count;
 
+	(void)__atomic_add_fetch(&lane->lost, 1, __ATOMIC_RELAXED);
 	/* If it did commit, nobody makes the calls that it asked for. */
 	if (code == SAGA_UNKNOWN)
 		lane->revive = true;
@@ -651,10 +663,11 @@ bool saga__lane_batch(struct saga__lane *lane)
 	if (!(from = sources(lane)))
 		return false;
 	report = saga__report_new(lane, SAGA__REPORT_BATCH);
-	if (report)
-		report->moves = calloc(lane->hand_count + 1, sizeof *report->moves);
-	code = report && report->moves ? SAGA_OK
-				       : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+	code = saga__report_room(report, lane->hand_count, lane->options.plan->step_count);
+	if (code == SAGA_OK)
+		lane->batch.tally = report->tally;
+	else
+		(void)saga_error_set(&error, code, "out of memory");
 	if (lane->limit == 1)
 		from = saga__lane_be_careful(lane, from);
 	if (code == SAGA_OK && lane->careful)
@@ -662,6 +675,7 @@ bool saga__lane_batch(struct saga__lane *lane)
 	if (code == SAGA_OK)
 		code = transact(lane, from, report, &error);
 	lane->alone = 0;
+	lane->batch.tally = NULL;
 	if (SAGA__MUTANT(sent_before_commit) && code != SAGA_OK && report && report->sent_count) {
 		report->move_count = 0;
 		lane->options.report(lane->options.host, report);

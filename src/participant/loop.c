@@ -18,6 +18,12 @@ static int64_t monotonic(void *context)
 	return (int64_t)(uv_hrtime() / 1000000);
 }
 
+static int64_t micros(void *context)
+{
+	(void)context;
+	return (int64_t)(uv_hrtime() / 1000);
+}
+
 static int64_t wall(void *context)
 {
 	uv_timeval64_t now;
@@ -183,7 +189,7 @@ static int open_driver(struct saga_participant *p, saga_error *error)
 {
 	int code;
 
-	p->env = (struct saga_env){ p, monotonic, wall, random_bytes };
+	p->env = (struct saga_env){ p, monotonic, wall, random_bytes, micros };
 	if ((code = open_handles(p, error)) != SAGA_OK)
 		return code;
 	code = saga__pool_init(&p->pool, p->limits.outside_calls, call_made, call_ended, p);

@@ -332,6 +332,7 @@ static void free_all(struct saga_participant *p)
 	}
 	for (size_t i = 0; i < p->lane_count; i++)
 		saga__lane_free(&p->lanes[i]);
+	saga__numbers_free(&p->numbers);
 	uv_mutex_destroy(&p->lock);
 	for (size_t i = 0; p->followers && p->followers[i]; i++)
 		free(p->followers[i]);
@@ -364,6 +365,10 @@ int saga__open_driven(const saga_participant_def *def, const saga_options *optio
 	p->shards = 1;
 	if ((code = saga__plan_new(def, &p->plan, error)) != SAGA_OK)
 		goto failed;
+	if ((code = saga__numbers_init(&p->numbers, p->plan->step_count)) != SAGA_OK) {
+		(void)saga_error_set(error, code, "out of memory");
+		goto failed;
+	}
 	if ((code = copy_options(p, options, error)) != SAGA_OK)
 		goto failed;
 	p->log = drive->log ? drive->log : p->options.log;

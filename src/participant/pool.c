@@ -68,14 +68,21 @@ static struct saga__call *next_call(struct saga__pool *pool, size_t thread)
 	return call;
 }
 
-/* This thread's call is made. The next one, if one waits. */
+/* Before its host has it: what that commits may ask for the same call again, at once. */
+static void call_is_made(struct saga__pool *pool, size_t thread)
+{
+	uv_mutex_lock(&pool->lock);
+	pool->making[thread] = (saga_id){ { 0 } };
+	uv_mutex_unlock(&pool->lock);
+}
+
+/* This thread's call was handed over. The next one, if one waits. */
 static struct saga__call *end_call(struct saga__pool *pool, size_t thread)
 {
 	struct saga__call *call;
 
 	uv_mutex_lock(&pool->lock);
 	pool->load--;
-	pool->making[thread] = (saga_id){ { 0 } };
 	call = take_call(pool, thread);
 	uv_mutex_unlock(&pool->lock);
 	pool->ended(pool->host);
@@ -101,6 +108,7 @@ static void work(void *context)
 	while ((call = next_call(pool, thread)))
 		do {
 			saga__call_make(call);
+			call_is_made(pool, thread);
 			pool->made(pool->host, call);
 		} while ((call = end_call(pool, thread)));
 }

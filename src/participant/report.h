@@ -61,10 +61,12 @@ struct saga__report {
 	size_t sent_count, sent_room;
 	struct saga__move *moves; /* BATCH: positions that are committed now */
 	size_t move_count;
-	struct saga__items answers; /* BATCH: requests that are answered */
-	struct saga__call *calls;   /* BATCH: to be made */
-	struct saga__counts counts; /* BATCH: what changed; UP: what there is */
-	bool idle;                  /* BATCH: nothing waits at the lane */
+	struct saga__items answers;  /* BATCH: requests that are answered */
+	struct saga__call *calls;    /* BATCH: to be made */
+	struct saga__counts counts;  /* BATCH: what changed; UP: what there is */
+	bool idle;                   /* BATCH: nothing waits at the lane */
+	uint32_t *tally;             /* BATCH: as the batch's */
+	int64_t batch_us, commit_us; /* BATCH: how long it took */
 
 	unsigned shard;           /* READ, TRIMMED */
 	bool complete;            /* READ: it is all that there is */
@@ -88,6 +90,9 @@ struct saga__report {
 };
 
 struct saga__report *saga__report_new(struct saga__lane *lane, int kind);
+
+/* Room in a BATCH for a move an item, and for a tally a step. NOMEM: also if there is no report. */
+int saga__report_room(struct saga__report *report, size_t items, size_t steps);
 
 /* Frees all that it still holds: take what is kept out of it first. NULL is fine. */
 void saga__report_free(struct saga__report *report);

@@ -116,7 +116,7 @@ static void turn(saga_sim *sim, struct saga__happening *happening)
 static int open_driver(struct saga_participant *p, saga_error *error)
 {
 	(void)error;
-	p->env = (struct saga_env){ p->driven, monotonic, wall, random_bytes };
+	p->env = (struct saga_env){ p->driven, monotonic, wall, random_bytes, NULL };
 	return SAGA_OK;
 }
 

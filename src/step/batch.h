@@ -25,8 +25,10 @@ struct saga__slot {
 	saga_id saga;
 	size_t row; /* of the plan */
 	const char *subject;
+	bool loaded;
 	bool stored; /* it has a row in the store */
 	bool dirty;
+	bool leads_none; /* nothing is parked behind it */
 
 	enum saga__state state;
 	enum saga__state was; /* before it got dead or stuck */
@@ -85,6 +87,14 @@ struct saga__counts {
 	int64_t waiting, dead, stuck, parked;
 };
 
+/* What a batch counts for each step: to which state its slots moved, and beside those: */
+enum saga__tally {
+	SAGA__TALLY_READ = SAGA__STATES,
+	SAGA__TALLY_RETRY,
+	SAGA__TALLY_LETTER,
+	SAGA__TALLIES
+};
+
 enum {
 	SAGA__POISONS = 32
 };
@@ -110,6 +120,9 @@ struct saga__batch {
 	/* Handlers don't run, but end so: when a batch of one can't be committed otherwise. */
 	int instead; /* enum saga__outcome; 0: they run */
 	const char *instead_text;
+
+	/* Counted into: SAGA__TALLIES for each step, and for what is of no step; NULL: not. */
+	uint32_t *tally;
 
 	/* what comes of it */
 	struct saga__slot *slots;

@@ -41,6 +41,20 @@ static void recount(struct saga__batch *batch, const struct saga__slot *slot, en
 		++*count;
 }
 
+static void count(struct saga__batch *batch, size_t step, int what)
+{
+	if (batch->tally)
+		batch->tally[step * SAGA__TALLIES + (size_t)what]++;
+}
+
+void saga__count(const struct saga__work *work, int what)
+{
+	const struct saga__plan *plan = work->batch->plan;
+
+	count(work->batch, work->step ? (size_t)(work->step - plan->steps) : plan->step_count,
+		what);
+}
+
 static void wake_behind(struct saga__batch *batch, const struct saga__slot *slot)
 {
 	struct saga__wake *wake = saga__arena_calloc(&batch->arena, 1, sizeof *wake);
@@ -66,6 +80,8 @@ void saga__slot_move(
 
 	assert(batch->plan->rows[slot->row].schedule || saga__slot_may_move(from, slot->was, to));
 	recount(batch, slot, to);
+	if (!batch->plan->rows[slot->row].schedule)
+		count(batch, slot->row, (int)to);
 	if (to == SAGA__DEAD || to == SAGA__STUCK)
 		slot->was = from;
 	slot->state = to;
@@ -73,7 +89,9 @@ void saga__slot_move(
 	slot->dirty = true;
 	if (SAGA__MUTANT(behind_forgotten))
 		return;
-	if ((saga__slot_holds_back(from) && !saga__slot_holds_back(to)) || to == SAGA__UNDONE)
+	if (!slot->leads_none &&
+		((saga__slot_holds_back(from) && !saga__slot_holds_back(to)) ||
+			to == SAGA__UNDONE))
 		wake_behind(batch, slot);
 }
 
@@ -217,7 +235,7 @@ const struct saga__parked *saga__last_parked(const struct saga__batch *batch)
 }
 
 void saga__park_behind(
-	struct saga__batch *batch, struct saga__work *work, const struct saga__slot *slot)
+	struct saga__batch *batch, struct saga__work *work, struct saga__slot *slot)
 {
 	size_t size = SAGA__ROW_NAME_MOST + SAGA__SUBJECT_MOST + 2;
 	char *behind = saga__arena_calloc(&batch->arena, size, 1);
@@ -227,6 +245,7 @@ void saga__park_behind(
 		return;
 	}
 	(void)snprintf(behind, size, "%s/%s", batch->plan->rows[slot->row].name, slot->subject);
+	slot->leads_none = false;
 	saga__park(batch, work, SAGA__PARKED_BEHIND, work->attempts, SAGA__NEVER, behind,
 		saga__state_name(slot->state), (saga_bytes){ NULL, 0 });
 }
@@ -261,6 +280,7 @@ void saga__dead_letter(struct saga__batch *batch, struct saga__work *work, const
 {
 	if (work->item->kind != SAGA__ITEM_REQUEST) {
 		saga__batch_log(batch, SAGA_WARNING, "event.dead", work, why);
+		saga__count(work, SAGA__TALLY_LETTER);
 		saga__park(batch, work, SAGA__PARKED_LETTER, work->attempts, SAGA__NEVER, "", why,
 			(saga_bytes){ NULL, 0 });
 	}

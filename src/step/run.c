@@ -258,6 +258,7 @@ static void try_later(struct saga__batch *batch, struct saga__work *work, const 
 		return;
 	}
 	saga__batch_log(batch, SAGA_INFO, "step.retried", work, why);
+	saga__count(work, SAGA__TALLY_RETRY);
 	if (work->item->kind == SAGA__ITEM_REQUEST) {
 		ask_again(batch, work, attempts);
 		return;
@@ -508,7 +509,11 @@ void saga__do_read(struct saga__batch *batch, struct saga__work *work)
 	struct saga_step step;
 
 	if (saga__step_run(&step, work, SAGA__PHASE_READ, "", (saga_bytes){ NULL, 0 }) == SAGA_OK) {
-		if (step.outcome == SAGA__RETRIES && !saga__is_spent(&work->step->retry, attempts))
+		bool again = step.outcome == SAGA__RETRIES &&
+			!saga__is_spent(&work->step->retry, attempts);
+
+		saga__count(work, again ? SAGA__TALLY_RETRY : SAGA__TALLY_READ);
+		if (again)
 			ask_again(batch, work, attempts);
 		else
 			answer_read(work, &step);
@@ -598,6 +603,7 @@ static void unanswered(
 
 	if (!now && !saga__is_spent(rule, attempts)) {
 		saga__batch_log(batch, SAGA_INFO, "call.retried", work, why);
+		saga__count(work, SAGA__TALLY_RETRY);
 		saga__park(batch, work, SAGA__PARKED_CALL, attempts,
 			batch->now + saga__backoff(batch, rule, attempts), "", why,
 			work->parked->question);

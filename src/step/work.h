@@ -134,6 +134,7 @@ void saga__ask(
 
 /* ---- what they share ---- */
 
+void saga__count(const struct saga__work *work, int what); /* a saga__tally of its step */
 void saga__slot_move(
 	struct saga__batch *batch, struct saga__slot *slot, enum saga__state to, const char *why);
 void saga__slot_withdraw_schedules(struct saga__batch *batch, struct saga__work *work);
@@ -145,7 +146,7 @@ bool saga__is_spent(const saga_retry_rule *rule, int attempts);
 void saga__park(struct saga__batch *batch, struct saga__work *work, int kind, int attempts,
 	int64_t due, const char *behind, const char *why, saga_bytes question);
 void saga__park_behind(
-	struct saga__batch *batch, struct saga__work *work, const struct saga__slot *slot);
+	struct saga__batch *batch, struct saga__work *work, struct saga__slot *slot);
 
 /* The row that saga__park made or changed last. */
 const struct saga__parked *saga__last_parked(const struct saga__batch *batch);

@@ -329,4 +329,5 @@ const saga_store_ops saga__postgres_store = {
 	.native = native,
 	.interrupt = interrupt,
 	.close = close_store,
+	.traits = SAGA_STORE_SETS,
 };

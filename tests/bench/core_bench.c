@@ -151,7 +151,7 @@ static void open_core(struct core *core)
 	const struct saga__batch_limits limits = { 64 * 1024, 1024 * 1024, BATCH };
 	saga_error error;
 
-	core->env = (struct saga_env){ &core->state, monotonic, wall, random_bytes };
+	core->env = (struct saga_env){ &core->state, monotonic, wall, random_bytes, NULL };
 	must(saga__plan_new(&participant, &core->plan, &error), &error);
 	if (saga__batch_init(&core->batch, &limits) != SAGA_OK ||
 		saga__decoder_new(&core->decoder) != SAGA_OK)

@@ -144,6 +144,7 @@ static const saga_store_ops counting_sqlite = { .size = sizeof(saga_store_ops),
 static const saga_store_ops counting_postgres = { .size = sizeof(saga_store_ops),
 	.schemes = "postgres postgresql",
 	.dialect = SAGA_POSTGRESQL,
+	.traits = SAGA_STORE_SETS,
 	SLOTS };
 
 const saga_store_ops *counting_ops(const char *url)

@@ -79,7 +79,7 @@ static void no_chance(void *context, void *buffer, size_t size)
 	memset(buffer, 7, size);
 }
 
-static const struct saga_env env = { NULL, no_time, no_time, no_chance };
+static const struct saga_env env = { NULL, no_time, no_time, no_chance, NULL };
 
 struct bare {
 	struct stage *stage;

@@ -5,6 +5,7 @@
 
 #include "event/id.h"
 #include "event/sha256.h"
+#include "rounds.h"
 
 struct clock {
 	int64_t wall;
@@ -60,7 +61,7 @@ START_TEST(new_grows_whatever_the_clock_does)
 	struct saga__id_maker maker = { 0 };
 	saga_id last = saga__id_new(&maker, &env);
 
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < rounds_of(100000); i++) {
 		if (random_below(&random, 1000) == 0)
 			clock.wall += (int64_t)random_below(&random, 20) - 10;
 		clock.fill = (unsigned char)random_next(&random);

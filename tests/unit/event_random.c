@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "event/json.h"
+#include "rounds.h"
 #include "saga_config.h"
 
 struct bench {
@@ -71,7 +72,7 @@ START_TEST(bodies_come_back)
 	struct bench bench;
 
 	set_up(&bench, "bodies_come_back");
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < rounds_of(1000); i++) {
 		const void *body = random_body(&bench.random, &bench.bodies, &rich.body);
 		saga_bytes wire = wire_of(&shop_event, &rich, body);
 		struct saga_event event;
@@ -192,7 +193,7 @@ START_TEST(no_garbage_does_harm)
 	unsigned char bytes[200];
 
 	set_up(&bench, "no_garbage_does_harm");
-	for (int i = 0; i < 30000; i++) {
+	for (int i = 0; i < rounds_of(30000); i++) {
 		size_t size = random_below(&bench.random, sizeof bytes);
 
 		for (size_t j = 0; j < size; j++)
@@ -214,7 +215,7 @@ START_TEST(several_changed_bytes_do_no_harm)
 	saga_bytes wire = middling_wire(&bench);
 	unsigned char *bytes = malloc(wire.size);
 
-	for (int i = 0; i < 10000; i++) {
+	for (int i = 0; i < rounds_of(10000); i++) {
 		memcpy(bytes, wire.at, wire.size);
 		for (size_t j = random_below(&bench.random, 6) + 1; j > 0; j--)
 			bytes[random_below(&bench.random, wire.size)] =
@@ -243,7 +244,7 @@ START_TEST(no_changed_json_does_harm)
 	char *json = malloc(size + 1);
 	const void *body;
 
-	for (size_t i = 0; i < 20000; i++) {
+	for (int i = 0; i < rounds_of(20000); i++) {
 		saga__json_body(event.data, json, size + 1);
 		for (size_t j = random_below(&bench.random, 3); j > 0; j--)
 			json[random_below(&bench.random, size)] = (char)random_next(&bench.random);

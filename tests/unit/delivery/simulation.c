@@ -10,6 +10,7 @@
  */
 
 #include "simulation.h"
+#include "../rounds.h"
 
 /* ---- bad days ---- */
 
@@ -292,7 +293,8 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 START_TEST(everything_arrives_everywhere)
 {
-	uint64_t seed = setting("SAGA_TEST_SEED", 1), count = setting("SAGA_TEST_SEEDS", 200);
+	uint64_t seed = setting("SAGA_TEST_SEED", 1),
+		 count = setting("SAGA_TEST_SEEDS", (uint64_t)rounds_of(200));
 	uint64_t frames = 0;
 
 	printf("seeds %llu to %llu (SAGA_TEST_SEED, SAGA_TEST_SEEDS)\n", (unsigned long long)seed,

@@ -45,7 +45,7 @@ struct stage *stage_new(const saga_participant_def *def)
 	ck_assert_ptr_nonnull(stage);
 	stage->now = 1700000000000;
 	stage->random = 88172645463325252u;
-	stage->env = (struct saga_env){ stage, stage_time, stage_time, stage_random };
+	stage->env = (struct saga_env){ stage, stage_time, stage_time, stage_random, NULL };
 	ck_assert_msg(saga__plan_new(def, &stage->plan, &error) == SAGA_OK, "%s", error.text);
 	stage->batch.plan = stage->plan;
 	stage->batch.env = &stage->env;

@@ -1,0 +1,112 @@
+/* The payment service as a process. The payment provider, another company's, lives inside it. */
+#include "data.h"
+#include "provider.h"
+#include "service.h"
+
+#include <stdio.h>
+#include <time.h>
+
+struct own {
+	const char *ledger, *credit, *faults;
+	struct data data;
+};
+
+/* A thread of the outside calls' pool waits: the provider is slow. */
+static void be_slow(int ms)
+{
+	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 },
+		NULL);
+}
+
+static int open_own(struct service *service)
+{
+	struct own *own = service->own;
+	struct provider_faults faults;
+	struct provider_reply reply;
+
+	if (provider_read_faults(own->faults, &faults) != 0) {
+		fprintf(stderr,
+			"payment-service: provider-faults `%s`: not"
+			" SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%\n",
+			own->faults);
+		return 2;
+	}
+	if (data_read(NULL, own->credit, NULL, 0, &own->data) != 0)
+		return 2;
+	faults.be_slow = be_slow;
+	if (provider_open(own->ledger, &faults, &service->config.payment.provider, &reply) == 0)
+		return 0;
+	fprintf(stderr, "payment-service: ledger `%s`: %s\n", own->ledger, reply.text);
+	return 1;
+}
+
+static void close_own(struct service *service)
+{
+	struct own *own = service->own;
+
+	provider_close(service->config.payment.provider);
+	data_free(&own->data);
+}
+
+static int tell(struct service *service, size_t nth)
+{
+	const struct own *own = service->own;
+	const struct datum *d;
+
+	if (nth >= own->data.credit_count)
+		return SERVICE_TOLD;
+	d = &own->data.credit[nth];
+	return service_tell(service,
+		(saga_submission){ SAGA_SUBMISSION(open_account, .customer = d->name,
+					   .credit_cents = d->number),
+			.key = d->name });
+}
+
+static void reply_payment(void *user, const saga_answer *answer)
+{
+	if (answer->code == SAGA_OK)
+		http_json(user, 200, service_body(answer->outcome));
+	else
+		service_refuse(user, answer, 404);
+}
+
+static void show(struct http_call *call)
+{
+	service_ask(call,
+		(saga_submission){ SAGA_SUBMISSION(get_payment, .ref = http_argument(call)) },
+		reply_payment);
+}
+
+static const struct http_route routes[] = {
+	{ "GET", "/payments/{}", show, 0 },
+	{ .method = NULL },
+};
+
+int main(int argc, char **argv)
+{
+	static const char *const followers[] = { "stock", "order", NULL };
+	struct own own = { .ledger = "provider.db", .faults = "1,5,20,1,3" };
+	struct service service = { .own = &own };
+	const struct setting settings[] = {
+		{ "ledger", "FILE", "the payment provider's ledger, an SQLite file", &own.ledger,
+			NULL, 0, 0 },
+		{ "credit", "FILE", "customers' credit limits, NDJSON; else built-in rules",
+			&own.credit, NULL, 0, 0 },
+		{ "provider-faults", "SEED,SLOW%,SLOW_MS,DECLINE%,LATE%",
+			"of the payment provider's answers", &own.faults, NULL, 0, 0 },
+		{ .name = NULL },
+	};
+	const struct service_def def = { .program = "payment-service",
+		.about = "Charges, adjusts and refunds at the payment provider.",
+		.store = "sqlite:payment.db",
+		.listen = "127.0.0.1:8082",
+		.participant = &payment,
+		.followers = followers,
+		.routes = routes,
+		.settings = settings,
+		.open = open_own,
+		.close = close_own,
+		.tell = tell };
+
+	return service_main(&def, &service, argc, argv);
+}

@@ -1,0 +1,163 @@
+/* The stock service as a process: what is free, what is on its way, what the carrier reports. */
+#include "data.h"
+#include "service.h"
+
+#include <string.h>
+
+struct own {
+	const char *products, *carrier;
+	int64_t restock;
+	struct data data;
+};
+
+static int open_own(struct service *service)
+{
+	struct own *own = service->own;
+
+	return data_read(own->products, NULL, own->carrier, own->restock, &own->data) == 0 ? 0 : 2;
+}
+
+static void close_own(struct service *service)
+{
+	data_free(&((struct own *)service->own)->data);
+}
+
+static int tell(struct service *service, size_t nth)
+{
+	const struct data *data = &((struct own *)service->own)->data;
+	const struct datum *d;
+
+	if (nth < data->goods_count) {
+		d = &data->goods[nth];
+		return service_tell(service,
+			(saga_submission){
+				SAGA_SUBMISSION(open_stock, .sku = d->name, .quantity = d->number),
+				.key = d->name });
+	}
+	nth -= data->goods_count;
+	if (nth >= data->excluded_count)
+		return SERVICE_TOLD;
+	d = &data->excluded[nth];
+	return service_tell(service,
+		(saga_submission){
+			SAGA_SUBMISSION(exclude_country, .country = d->name), .key = d->name });
+}
+
+/* ---- looking ---- */
+
+static void reply_level(void *user, const saga_answer *answer)
+{
+	if (answer->code == SAGA_OK)
+		http_json(user, 200, service_body(answer->outcome));
+	else
+		service_refuse(user, answer, 404);
+}
+
+static void show_level(struct http_call *call)
+{
+	service_ask(call,
+		(saga_submission){ SAGA_SUBMISSION(get_stock, .sku = http_argument(call)) },
+		reply_level);
+}
+
+static void reply_shipment(void *user, const saga_answer *answer)
+{
+	const saga_event *event = service_outcome(user, answer);
+
+	if (!event)
+		return;
+	if (strcmp(saga_body(event, shipment_state)->state, "none") == 0)
+		http_problem(user, 404, NULL, "nothing was reserved for this order");
+	else
+		http_json(user, 200, service_body(event));
+}
+
+static void show_shipment(struct http_call *call)
+{
+	service_ask(call,
+		(saga_submission){ SAGA_SUBMISSION(get_shipment, .ref = http_argument(call)) },
+		reply_shipment);
+}
+
+/* ---- the carrier ---- */
+
+static void reported(void *user, const saga_answer *answer)
+{
+	if (answer->code == SAGA_OK)
+		http_json(user, 202,
+			json_pack("{s:s, s:b}", "tracking", http_argument(user), "repeated",
+				answer->repeated));
+	else
+		service_refuse(user, answer, saga_code_http(answer->code));
+}
+
+static void parcel_found(void *user, const saga_answer *answer)
+{
+	const saga_event *event = service_outcome(user, answer);
+	const struct shipment_state *parcel = event ? saga_body(event, shipment_state) : NULL;
+	saga_bytes body = http_body(user);
+
+	if (!parcel)
+		return;
+	if (strcmp(parcel->state, "none") == 0)
+		http_problem(user, 404, NULL, "no parcel has the number `%s`", http_argument(user));
+	else if (!parcel->tracking)
+		http_problem(user, 409, NULL, "the parcel is not on its way");
+	else
+		service_ask(user,
+			(saga_submission){ SAGA_SUBMISSION_JSON(track_parcel, body.at, body.size),
+				.saga = saga_event_saga(event) },
+			reported);
+}
+
+static void report(struct http_call *call)
+{
+	saga_id parcel;
+
+	if (saga_id_parse(http_argument(call), &parcel) != SAGA_OK)
+		http_problem(call, 404, NULL, "no parcel has the number `%s`", http_argument(call));
+	else
+		service_ask(call,
+			(saga_submission){ SAGA_SUBMISSION(get_shipment), .saga = parcel },
+			parcel_found);
+}
+
+/* ---- the program ---- */
+
+static const struct http_route routes[] = {
+	{ "GET", "/stock/{}", show_level, 0 },
+	{ "GET", "/shipments/{}", show_shipment, 0 },
+	{ "POST", "/shipments/{}/events", report, HTTP_BODY | HTTP_KEY },
+	{ .method = NULL },
+};
+
+int main(int argc, char **argv)
+{
+	static const char *const followers[] = { "order", "payment", NULL };
+	struct own own = { .restock = 50 };
+	struct service service = { .config.stock.dispatch_delay_ms = 200, .own = &own };
+	const struct setting settings[] = {
+		{ "products", "FILE", "NDJSON; opens what is not opened yet", &own.products, NULL,
+			0, 0 },
+		{ "restock", "N", "multiplies units_in_stock when a product is opened", NULL,
+			&own.restock, 0, 1000000 },
+		{ "carrier", "FILE", "countries it does not serve, NDJSON; else built-in rules",
+			&own.carrier, NULL, 0, 0 },
+		{ "dispatch-ms", "N", "from paid to shipped: the time to cancel or amend in", NULL,
+			&service.config.stock.dispatch_delay_ms, 0, 86400000 },
+		{ .name = NULL },
+	};
+	const struct service_def def = { .program = "stock-service",
+		.about = "Holds goods, and sends them.",
+		.store = "sqlite:stock.db",
+		.listen = "127.0.0.1:8083",
+		.participant = &stock,
+		.followers = followers,
+		.routes = routes,
+		.settings = settings,
+		.open = open_own,
+		.close = close_own,
+		.tell = tell };
+
+	return service_main(&def, &service, argc, argv);
+}

@@ -1,0 +1,71 @@
+#ifndef SAGA_METRICS_H
+#define SAGA_METRICS_H
+
+/*
+ * A participant's numbers, for whatever collects them (Prometheus, StatsD, a page). They are
+ * counted since it was opened, but for gauges. Names and labels are stable; all have the label
+ * `participant`.
+ *
+ *	saga_steps_total              step, outcome   counter: what committed runs, undos and bars
+ *	                                              came to: done, rejected, failed, waiting,
+ *	                                              trying, barred, undoing, undone, dead, stuck;
+ *	                                              read: of a request that only looks
+ *	saga_step_retries_total       step            counter: set aside to be tried again
+ *	saga_dead_letters_total                       counter: events set aside for good
+ *	saga_slots                    state           gauge: waiting, dead, stuck
+ *	saga_parked_events                            gauge: to be retried, called, woken
+ *	saga_queue_items              lane            gauge: that wait for a lane, or in its batch
+ *	saga_outbox_unseen_events                     gauge: that some follower has not seen
+ *	saga_stream_lag_events        owner, stream   gauge: of another's stream, known to exist and
+ *	                                              not taken in yet
+ *	saga_stream_gaps_total                        counter: in streams that are followed
+ *	saga_events_asked_total                       counter: askings for events that were missing
+ *	saga_events_resent_total                      counter: to those who asked
+ *	saga_frames_total             way             counter: sent, received, refused, lost
+ *	saga_store_up                                 gauge: 1, or 0
+ *	saga_transport_up                             gauge: 1, or 0
+ *	saga_batches_lost_total                       counter: transactions rolled back, or of whose
+ *	                                              commit no answer came
+ *	saga_batch_seconds                            histogram: a batch, from begin to committed
+ *	saga_commit_seconds                           histogram: the commit alone
+ */
+
+#include <saga/participant.h>
+
+SAGA_BEGIN
+
+typedef enum saga_metric_kind {
+	SAGA_COUNTER = 1,
+	SAGA_GAUGE = 2,
+	SAGA_HISTOGRAM = 3 /* of times, in microseconds; its name says seconds, divide by 1e6 */
+} saga_metric_kind;
+
+typedef struct saga_metric_label {
+	const char *name;
+	const char *value;
+} saga_metric_label;
+
+/* One sample. All of it is borrowed until the callback returns. */
+typedef struct saga_metric {
+	const char *name;
+	const char *help;                /* a few words */
+	int kind;                        /* saga_metric_kind */
+	const saga_metric_label *labels;
+	size_t label_count;
+	int64_t value;                   /* of a histogram: the sum of all */
+	const int64_t *bounds;           /* of a histogram: upper ones, rising */
+	const int64_t *counts;           /* of each bound, without those below it; and one more */
+	size_t bound_count;
+} saga_metric;
+
+typedef void saga_metric_fn(void *user, const saga_metric *metric);
+
+/*
+ * Calls `each` for every sample; those of one name follow each other. Never blocks for long, holds
+ * no lock meanwhile. Any thread, until saga_close.
+ */
+SAGA_API void saga_metrics(const saga_participant *participant, saga_metric_fn *each, void *user);
+
+SAGA_END
+
+#endif

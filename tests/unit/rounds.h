@@ -1,0 +1,15 @@
+#ifndef SAGA_TESTS_ROUNDS_H
+#define SAGA_TESTS_ROUNDS_H
+
+#include <stdlib.h>
+
+/* How many rounds of so many, where programs run slowly: SAGA_TEST_SLOWNESS=20 is a twentieth. */
+static inline int rounds_of(int rounds)
+{
+	const char *text = getenv("SAGA_TEST_SLOWNESS");
+	int slowness = text ? atoi(text) : 1;
+
+	return slowness > 1 ? (rounds + slowness - 1) / slowness : rounds;
+}
+
+#endif
