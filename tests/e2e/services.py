@@ -795,4 +795,4 @@ def postgres(programs):
 if __name__ == "__main__":
     if len(sys.argv) != 7 or sys.argv[6] not in ("routes", "drive", "away", "settings", "postgres"):
         sys.exit(__doc__)
-    globals()[sys.argv[6]](sys.argv[1:6])
+    globals()[sys.argv[6]]([os.path.abspath(program) for program in sys.argv[1:6]])
