@@ -130,8 +130,8 @@ SAGA_API struct uv_loop_s *saga_port_loop(saga_port *port);
  * may block, unless they say otherwise, but none longer than timeout_ms: a connection that can't
  * keep to it answers AWAY, or UNKNOWN from commit, and is closed.
  *
- * In a transaction a store need not wait for what nobody reads: `begin`, `mark`, `back`, and a run
- * without a sink may answer SAGA_OK before their statements have. If one of them fails then, those
+ * In a transaction a store need not wait for what nobody reads: `begin`, `mark`, `back`, `require`
+ * and a run without a sink may answer SAGA_OK before their statements have. If one of them fails then, those
  * behind it don't run, and the next slot that waits says so in its place: a run with a sink, or at
  * the latest the commit. So nothing counts before that.
  */
@@ -141,6 +141,14 @@ typedef enum saga_dialect {
 	SAGA_POSTGRESQL = 2,
 	SAGA_TSQL = 3
 } saga_dialect;
+
+enum saga_store_traits {
+	/*
+	 * A `?` may stand for a SAGA_VALUE_SET, which its dialect's statement reads as rows:
+	 * PostgreSQL's `unnest(?::bigint[])`. Without it, each row is a statement.
+	 */
+	SAGA_STORE_SETS = 1
+};
 
 typedef struct saga_store_options {
 	const char *url;
@@ -230,6 +238,16 @@ typedef struct saga_store_ops {
 
 	/* Closes, also after AWAY and UNKNOWN. */
 	void (*close)(void *store);
+
+	unsigned traits; /* of enum saga_store_traits */
+
+	/*
+	 * In a transaction: runs a statement that must change a row, or find one. Answers before it
+	 * knows: if there was none, whatever waits next answers REJECTED, and the commit at the
+	 * latest, which does not take place then. What is behind the statement may have run; only
+	 * `rollback` follows. For a store that would have to wait; NULL: the library looks itself.
+	 */
+	int (*require)(void *store, const saga_statement *statement, saga_error *error);
 } saga_store_ops;
 
 /* The built-in store of a scheme ("sqlite"), to wrap; NULL if this build lacks it. Any thread. */

@@ -52,12 +52,31 @@ static bool all_up(const struct saga_participant *p)
 	return true;
 }
 
+/* A lane's own: no other lane counts what it changes meanwhile. */
+static void count_lane(struct saga_participant *p, const struct saga__report *report, bool anew)
+{
+	struct saga__counts *own = &p->lane_counts[report->lane - p->lanes], all = { 0 };
+
+	if (anew)
+		*own = (struct saga__counts){ 0 };
+	own->waiting += report->counts.waiting;
+	own->dead += report->counts.dead;
+	own->stuck += report->counts.stuck;
+	own->parked += report->counts.parked;
+	for (size_t i = 0; i < p->lane_count; i++) {
+		all.waiting += p->lane_counts[i].waiting;
+		all.dead += p->lane_counts[i].dead;
+		all.stuck += p->lane_counts[i].stuck;
+		all.parked += p->lane_counts[i].parked;
+	}
+	p->counts = all;
+}
+
 static void lane_came_up(struct saga_participant *p, const struct saga__report *report)
 {
 	saga_error error;
 
-	if (report->lane == &p->lanes[0])
-		p->counts = report->counts;
+	count_lane(p, report, true);
 	if (!p->known && report->lowered && report->lane == &p->lanes[0])
 		saga__log(p, SAGA_WARNING, "store.not_durable",
 			"the store's URL lowers its durability: what is promised holds only until "
@@ -92,11 +111,8 @@ static void batch_was_committed(struct saga_participant *p, struct saga__report 
 {
 	struct saga__item *item;
 
+	count_lane(p, report, false);
 	saga__numbers_add(&p->numbers, report);
-	p->counts.waiting += report->counts.waiting;
-	p->counts.dead += report->counts.dead;
-	p->counts.stuck += report->counts.stuck;
-	p->counts.parked += report->counts.parked;
 	saga__streams_committed(p, report);
 	make_calls(p, report);
 	while ((item = saga__items_pop(&report->answers)))
@@ -131,6 +147,9 @@ static void handle_report(struct saga_participant *p, struct saga__report *repor
 		break;
 	case SAGA__REPORT_TRIMMED:
 		outbox_was_trimmed(p, report);
+		break;
+	case SAGA__REPORT_HALTS:
+		saga__halts_found(p, report);
 		break;
 	case SAGA__REPORT_FATAL:
 		saga__fatal(p, &report->error);

@@ -89,7 +89,9 @@ void saga__slot_move(
 	slot->dirty = true;
 	if (SAGA__MUTANT(behind_forgotten))
 		return;
-	if ((saga__slot_holds_back(from) && !saga__slot_holds_back(to)) || to == SAGA__UNDONE)
+	if (!slot->leads_none &&
+		((saga__slot_holds_back(from) && !saga__slot_holds_back(to)) ||
+			to == SAGA__UNDONE))
 		wake_behind(batch, slot);
 }
 
@@ -233,7 +235,7 @@ const struct saga__parked *saga__last_parked(const struct saga__batch *batch)
 }
 
 void saga__park_behind(
-	struct saga__batch *batch, struct saga__work *work, const struct saga__slot *slot)
+	struct saga__batch *batch, struct saga__work *work, struct saga__slot *slot)
 {
 	size_t size = SAGA__ROW_NAME_MOST + SAGA__SUBJECT_MOST + 2;
 	char *behind = saga__arena_calloc(&batch->arena, size, 1);
@@ -243,6 +245,7 @@ void saga__park_behind(
 		return;
 	}
 	(void)snprintf(behind, size, "%s/%s", batch->plan->rows[slot->row].name, slot->subject);
+	slot->leads_none = false;
 	saga__park(batch, work, SAGA__PARKED_BEHIND, work->attempts, SAGA__NEVER, behind,
 		saga__state_name(slot->state), (saga_bytes){ NULL, 0 });
 }

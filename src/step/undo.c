@@ -26,14 +26,14 @@ static void stuck(struct saga__batch *batch, struct saga__work *work, const char
  * Undos of one event run in reverse order of declaration: a later-declared step that this event
  * undoes too, and that is not through with it, goes first. NULL: none is left.
  */
-static const struct saga__slot *goes_first(struct saga__batch *batch, const struct saga__work *work)
+static struct saga__slot *goes_first(struct saga__batch *batch, const struct saga__work *work)
 {
 	const struct saga__plan *plan = batch->plan;
 	const struct saga_event *event = work->event;
 
 	for (size_t at = (size_t)(work->step - plan->steps) + 1; at < plan->step_count; at++) {
 		const saga_step_def *step = &plan->steps[at];
-		const struct saga__slot *slot;
+		struct saga__slot *slot;
 
 		if (!saga__types_have(step->undo_on, event->of) ||
 			(step->per_subject && !*event->subject))
@@ -79,7 +79,7 @@ static void settle(struct saga__batch *batch, struct saga__work *work, struct sa
 static void undo(struct saga__batch *batch, struct saga__work *work)
 {
 	const saga_step_def *def = work->step;
-	const struct saga__slot *first = goes_first(batch, work);
+	struct saga__slot *first = goes_first(batch, work);
 	struct saga_step step;
 
 	if (first) {

@@ -71,6 +71,8 @@ struct saga_step {
 	const char *text; /* the reason, for operators */
 	saga_bytes question;
 
+	bool trusted; /* its answers are not waited for, and it gets no mark */
+	bool touched; /* it has run a statement */
 	bool marked;
 	bool native;
 	bool noted;
@@ -146,7 +148,7 @@ bool saga__is_spent(const saga_retry_rule *rule, int attempts);
 void saga__park(struct saga__batch *batch, struct saga__work *work, int kind, int attempts,
 	int64_t due, const char *behind, const char *why, saga_bytes question);
 void saga__park_behind(
-	struct saga__batch *batch, struct saga__work *work, const struct saga__slot *slot);
+	struct saga__batch *batch, struct saga__work *work, struct saga__slot *slot);
 
 /* The row that saga__park made or changed last. */
 const struct saga__parked *saga__last_parked(const struct saga__batch *batch);

@@ -12,9 +12,12 @@ static const struct saga__dialect dialects[] = {
 		.text = "TEXT",
 		.short_text = "VARCHAR",
 		.exactly = "",
-		.make_meta = "CREATE TABLE IF NOT EXISTS saga_meta",
 		.keyed = "WITHOUT ROWID",
 		.locks_by_begin = true,
+		.has_table = "SELECT COUNT(*) AS n FROM sqlite_master"
+			     " WHERE type = 'table' AND name = ?",
+		.low_byte = "((instr('123456789ABCDEF', substr(hex(saga), 31, 1)) * 16)"
+			    " + instr('123456789ABCDEF', substr(hex(saga), 32, 1)))",
 		/* 2 is FULL, 3 EXTRA; a database in memory has nothing to lose. */
 		.durable = "SELECT CASE WHEN (SELECT synchronous FROM pragma_synchronous) >= 2"
 			   " OR (SELECT journal_mode FROM pragma_journal_mode) = 'memory'"
@@ -27,10 +30,13 @@ static const struct saga__dialect dialects[] = {
 		.text = "TEXT",
 		.short_text = "VARCHAR",
 		.exactly = "",
-		.make_meta = "CREATE TABLE IF NOT EXISTS saga_meta",
 		.keyed = "",
 		.locking = STREAM_ROW " FOR UPDATE",
-		/* "saga"; IF NOT EXISTS alone does not keep two from making the same. */
+		.has_table = "SELECT CASE WHEN to_regclass(?) IS NULL THEN 0 ELSE 1 END AS n",
+		.low_byte = "get_byte(uuid_send(saga), 15)",
+		.locking_all =
+			STREAM_FIELDS " WHERE shard = ANY (?::bigint[]) ORDER BY shard FOR UPDATE",
+		/* "saga": two may not make the same at once. */
 		.alone = "SELECT pg_advisory_xact_lock(1935763297)",
 		.durable = "SELECT CASE WHEN current_setting('fsync') = 'on'"
 			   " AND current_setting('full_page_writes') = 'on'"
@@ -45,9 +51,10 @@ static const struct saga__dialect dialects[] = {
 		.short_text = "NVARCHAR",
 		/* A database's own collation does not tell `a` from `A`, as a rule. */
 		.exactly = " COLLATE Latin1_General_BIN2",
-		.make_meta = "IF OBJECT_ID(N'saga_meta', N'U') IS NULL CREATE TABLE saga_meta",
 		.fetches = true,
 		.keyed = "",
+		.has_table = "SELECT CASE WHEN OBJECT_ID(?, N'U') IS NULL THEN 0 ELSE 1 END AS n",
+		.low_byte = "CAST(SUBSTRING(saga, 16, 1) AS INTEGER)",
 		.alone = "DECLARE @saga INT EXEC @saga = sp_getapplock @Resource = N'saga',"
 			 " @LockMode = N'Exclusive', @LockOwner = N'Transaction'"
 			 " IF @saga < 0 RAISERROR(N'another makes the tables', 16, 1)",
@@ -100,8 +107,7 @@ char *saga__dialect_schema(const struct saga__dialect *dialect, const char *sche
 	const struct {
 		const char *word, *with;
 	} words[] = { { "SAGA_ID", dialect->id }, { "SAGA_BYTES", dialect->bytes },
-		{ "SAGA_TEXT", dialect->text }, { "SAGA_KEYED", dialect->keyed },
-		{ "SAGA_MAKE_META", dialect->make_meta } };
+		{ "SAGA_TEXT", dialect->text }, { "SAGA_KEYED", dialect->keyed } };
 	size_t room = 1;
 	char *out, *to;
 

@@ -6,7 +6,8 @@
 #include <saga/plugin.h>
 
 /* What a batch must know of a stream. */
-#define STREAM_ROW "SELECT seq, last, own FROM saga_stream WHERE shard = ?"
+#define STREAM_FIELDS "SELECT shard, seq, last, own FROM saga_stream"
+#define STREAM_ROW STREAM_FIELDS " WHERE shard = ?"
 
 /* Words of a schema, and what stands for them. */
 struct saga__dialect {
@@ -16,14 +17,17 @@ struct saga__dialect {
 	const char *text;       /* SAGA_TEXT: of any length */
 	const char *short_text; /* SAGA_TEXT(n): of so many characters at most; it may be a key */
 	const char *exactly;    /* behind that: compared byte by byte */
-	const char *make_meta;
+	const char
+		*has_table;  /* one integer: 0 if there is no table of the name that is its value */
 	bool fetches;        /* FETCH NEXT instead of LIMIT */
 	const char *keyed;   /* behind a table that lives in its primary key */
 	bool locks_by_begin; /* `begin` takes the only writer's lock */
 	const char *locking; /* STREAM_ROW, with its row's lock; NULL: an UPDATE takes that */
-	const char *alone;   /* lets one transaction at a time make tables; NULL: `begin` does */
-	const char *durable; /* one integer: 0 if commits are not durable; NULL: they are */
-	const char *clock;   /* one integer, ms since 1970; NULL: the process's own clock */
+	const char *locking_all; /* the same of a set, in order; NULL: it has no sets */
+	const char *alone;    /* lets one transaction at a time make tables; NULL: `begin` does */
+	const char *durable;  /* one integer: 0 if commits are not durable; NULL: they are */
+	const char *low_byte; /* of a slot's `saga`, as an integer: its shard is in there */
+	const char *clock;    /* one integer, ms since 1970; NULL: the process's own clock */
 };
 
 /* A query that ends in ORDER BY, of at most as many rows as its last value says. */

@@ -162,42 +162,65 @@ int saga__journal_revive_calls(
 
 struct locking {
 	struct saga__shard *shards;
+	size_t count;
 };
 
 static int take_lock(void *context, size_t i, const char *const *names, const saga_value *columns,
 	size_t column_count)
 {
 	struct locking *locking = context;
+	struct saga__shard *shard = locking->shards;
 
-	(void)names, (void)column_count;
-	locking->shards[i].seq = (uint64_t)columns[0].as.int64;
-	locking->shards[i].last = saga__id_in(&columns[1]);
-	locking->shards[i].stored_seq = locking->shards[i].seq;
-	locking->shards[i].stored_own = (uint64_t)columns[2].as.int64;
+	(void)i, (void)names, (void)column_count;
+	while (shard < locking->shards + locking->count - 1 &&
+		shard->shard != (unsigned)columns[0].as.int64)
+		shard++;
+	shard->seq = (uint64_t)columns[1].as.int64;
+	shard->last = saga__id_in(&columns[2]);
+	shard->stored_seq = shard->seq;
+	shard->stored_own = (uint64_t)columns[3].as.int64;
 	return SAGA_OK;
 }
 
-int saga__journal_lock(
-	struct saga__journal *j, struct saga__shard *shards, size_t count, saga_error *error)
+/* The statements that lock and read; how many. */
+static size_t lock_statements(struct saga__journal *j, const struct saga__shard *shards,
+	size_t count, saga_value *values, saga_statement *statements)
 {
-	struct locking locking = { shards };
-	saga_sink sink = { take_lock, NULL, &locking };
-	saga_statement statements[SAGA__STORE_SHARDS];
-	saga_value values[SAGA__STORE_SHARDS];
-	int code = SAGA_OK;
+	const struct saga__dialect *dialect = j->dialect;
+	bool by_update = !dialect->locks_by_begin && !dialect->locking;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		values[i] = saga_int64(shards[i].shard);
-		statements[i] =
+	if (count > 1 && j->sets) {
+		values[count] = (saga_value){ SAGA_VALUE_SET,
+			{ .set = { values, (uint32_t)count, 1 } } };
+		statements[0] = (saga_statement){ dialect->locking_all, &values[count], 1 };
+		return 1;
+	}
+	for (size_t i = 0; by_update && i < count; i++)
+		*statements++ =
 			(saga_statement){ "UPDATE saga_stream SET seq = seq WHERE shard = ?",
 				&values[i], 1 };
-	}
-	if (count && !j->dialect->locks_by_begin && !j->dialect->locking)
-		code = j->ops->run(j->store, statements, count, NULL, error);
 	for (size_t i = 0; i < count; i++)
-		statements[i].sql = j->dialect->locking ? j->dialect->locking : STREAM_ROW;
-	return code == SAGA_OK && count ? j->ops->run(j->store, statements, count, &sink, error)
-					: code;
+		*statements++ = (saga_statement){
+			dialect->locking ? dialect->locking : STREAM_ROW, &values[i], 1
+		};
+	return by_update ? 2 * count : count;
+}
+
+int saga__journal_lock(struct saga__journal *j, struct saga__shard *shards, size_t count,
+	struct saga__batch *batch, saga_error *error)
+{
+	struct locking locking = { shards, count };
+	saga_sink sink = { take_lock, NULL, &locking };
+	saga_statement statements[2 * SAGA__STORE_SHARDS];
+	saga_value values[SAGA__STORE_SHARDS + 1];
+	size_t statement_count = lock_statements(j, shards, count, values, statements);
+
+	if (batch)
+		return saga__journal_run_and_load(
+			j, batch, statements, statement_count, &sink, error);
+	return count ? j->ops->run(j->store, statements, statement_count, &sink, error) : SAGA_OK;
 }
 
 static int take_stream(void *context, size_t i, const char *const *names, const saga_value *columns,
@@ -352,34 +375,68 @@ int saga__journal_positions(struct saga__journal *j,
 
 /* ---- the rest ---- */
 
-static int count_one(
-	struct saga__journal *j, const char *sql, int64_t *ret_count, saga_error *error)
-{
-	struct saga__one one;
-	int code = saga__journal_one(j, sql, NULL, 0, &one, error);
+/* What is counted of a slot in a state, or of a parked row. */
+struct counting {
+	const struct saga__journal *journal;
+	const struct saga__shard *shards;
+	size_t shard_count;
+	struct saga__counts counts;
+};
 
-	if (code == SAGA_OK)
-		*ret_count = one.number;
-	return code;
+static bool is_counted(const struct counting *counting, int64_t low_byte)
+{
+	for (size_t i = 0; i < counting->shard_count; i++)
+		if (counting->shards[i].shard ==
+			((uint64_t)low_byte & (counting->journal->shards - 1)))
+			return true;
+	return false;
 }
 
-int saga__journal_count(struct saga__journal *j, struct saga__counts *ret_counts, saga_error *error)
+static bool is_named(const saga_value *value, const char *name)
 {
-	const struct {
-		const char *sql;
-		int64_t *count;
-	} counts[] = {
-		{ "SELECT COUNT(*) AS n FROM saga_slot WHERE state = 'waiting'"
-		  " AND step NOT LIKE '%>%'",
-			&ret_counts->waiting },
-		{ "SELECT COUNT(*) AS n FROM saga_slot WHERE state = 'dead'", &ret_counts->dead },
-		{ "SELECT COUNT(*) AS n FROM saga_slot WHERE state = 'stuck'", &ret_counts->stuck },
-		{ "SELECT COUNT(*) AS n FROM saga_parked WHERE kind NOT IN ('held', 'letter')",
-			&ret_counts->parked },
-	};
-	int code = SAGA_OK;
+	return value->kind == SAGA_VALUE_TEXT && value->as.bytes.size == strlen(name) &&
+		memcmp(value->as.bytes.at, name, strlen(name)) == 0;
+}
 
-	for (size_t i = 0; code == SAGA_OK && i < sizeof counts / sizeof counts[0]; i++)
-		code = count_one(j, counts[i].sql, counts[i].count, error);
+static int take_counts(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
+{
+	struct counting *counting = context;
+	struct saga__counts *counts = &counting->counts;
+
+	(void)i, (void)names, (void)column_count;
+	if (!is_counted(counting, c[1].as.int64))
+		return SAGA_OK;
+	if (is_named(&c[0], "waiting"))
+		counts->waiting += c[2].as.int64;
+	else if (is_named(&c[0], "dead"))
+		counts->dead += c[2].as.int64;
+	else if (is_named(&c[0], "stuck"))
+		counts->stuck += c[2].as.int64;
+	else
+		counts->parked += c[2].as.int64;
+	return SAGA_OK;
+}
+
+int saga__journal_count(struct saga__journal *j, const struct saga__shard *shards,
+	size_t shard_count, struct saga__counts *ret_counts, saga_error *error)
+{
+	struct counting counting = { .journal = j, .shards = shards, .shard_count = shard_count };
+	saga_sink sink = { take_counts, NULL, &counting };
+	char slots[512];
+	const saga_statement statements[] = { { slots, NULL, 0 },
+		{ "SELECT 'parked' AS state, shard AS low, COUNT(*) AS n FROM saga_parked"
+		  " WHERE kind NOT IN ('held', 'letter') GROUP BY shard",
+			NULL, 0 } };
+	int code;
+
+	(void)snprintf(slots, sizeof slots,
+		"SELECT state, %s AS low, COUNT(*) AS n FROM saga_slot"
+		" WHERE state IN ('dead', 'stuck') OR (state = 'waiting' AND step NOT LIKE '%%>%%')"
+		" GROUP BY state, %s",
+		j->dialect->low_byte, j->dialect->low_byte);
+	code = j->ops->run(j->store, statements, 2, &sink, error);
+	if (code == SAGA_OK)
+		*ret_counts = counting.counts;
 	return code;
 }

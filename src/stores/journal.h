@@ -33,6 +33,7 @@ struct saga__journal {
 	const saga_store_ops *ops;
 	const struct saga__dialect *dialect;
 	void *store; /* NULL: not connected */
+	bool sets;   /* a statement takes many rows at once */
 	unsigned shards;
 	saga_id uuid;  /* the store's */
 	int64_t birth; /* when its tables were made */
@@ -55,11 +56,14 @@ void saga__journal_close(struct saga__journal *journal);
 
 /* ---- in a batch's transaction ---- */
 
-/* Locks the stream rows of the shards (given by number, sorted) and reads where they stand. */
-int saga__journal_lock(
-	struct saga__journal *journal, struct saga__shard *shards, size_t count, saga_error *error);
+/*
+ * Locks the stream rows of the shards (given by number, sorted) and reads where they stand; then,
+ * in the same round trip, fills the slots that the batch (NULL: none) asks for already.
+ */
+int saga__journal_lock(struct saga__journal *journal, struct saga__shard *shards, size_t count,
+	struct saga__batch *batch, saga_error *error);
 
-/* Fills the slots that the batch asks for. */
+/* Fills the slots that the batch asks for, and that are not filled yet. */
 int saga__journal_load(struct saga__journal *journal, struct saga__batch *batch, saga_error *error);
 
 /* Where a stream of another participant is committed for one of our shards. */
@@ -73,6 +77,7 @@ struct saga__move {
 	unsigned shard;
 	uint64_t seq;
 	saga_id id;
+	bool reset; /* an operator's order: it may go back, see journal_halts.h */
 };
 
 /* Writes all that came of a batch. *ret_woken: rows that were parked behind something are due. */
@@ -133,8 +138,9 @@ int saga__journal_positions(struct saga__journal *journal,
 
 /* ---- the rest ---- */
 
-int saga__journal_count(
-	struct saga__journal *journal, struct saga__counts *ret_counts, saga_error *error);
+/* Of these shards. */
+int saga__journal_count(struct saga__journal *journal, const struct saga__shard *shards,
+	size_t shard_count, struct saga__counts *ret_counts, saga_error *error);
 
 struct saga__forgotten {
 	int64_t slots;

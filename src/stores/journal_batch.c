@@ -1,15 +1,20 @@
 /* What a batch reads and writes: the hot part of the journal. */
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dialect.h"
-#include "journal.h"
+#include "journal_sql.h"
 
 /* ---- reading ---- */
 
 struct loading {
 	struct saga__batch *batch;
 	struct saga__slot **slots;
+	saga_sink *before; /* takes the rows of what runs before */
+	size_t before_count;
+	bool sets; /* one statement brings all slots, numbered from 1 */
 	saga_error *error;
 };
 
@@ -37,14 +42,10 @@ static enum saga__state keep_state(const saga_value *value)
 	return saga__state_of(name);
 }
 
-static int take_slot(
-	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
+static int take_slot(struct loading *loading, struct saga__slot *slot, const saga_value *c)
 {
-	struct loading *loading = context;
 	struct saga__arena *arena = &loading->batch->arena;
-	struct saga__slot *slot = loading->slots[i];
 
-	(void)names, (void)column_count;
 	slot->stored = true;
 	slot->state = keep_state(&c[0]);
 	slot->was = keep_state(&c[1]);
@@ -57,6 +58,7 @@ static int take_slot(
 		!keep_bytes(arena, &c[6], &slot->digest) ||
 		!keep_bytes(arena, &c[7], &slot->note) || !keep_bytes(arena, &c[8], &slot->seen))
 		return saga_error_set(loading->error, SAGA_NOMEM, "out of memory");
+	slot->leads_none = c[9].as.int64 == 0;
 	if (slot->state == SAGA__STATES)
 		return saga_error_set(loading->error, SAGA_REFUSED,
 			"a slot of step %s is in a state that this library does not know",
@@ -64,62 +66,171 @@ static int take_slot(
 	return SAGA_OK;
 }
 
-int saga__journal_load(struct saga__journal *j, struct saga__batch *batch, saga_error *error)
+static int take_row(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
-	struct saga__arena *arena = &batch->arena;
-	struct loading loading = { batch, NULL, error };
-	saga_sink sink = { take_slot, NULL, &loading };
-	saga_statement *statements;
-	saga_value *values;
+	struct loading *loading = context;
+
+	if (i < loading->before_count)
+		return loading->before->row(loading->before->context, i, names, c, column_count);
+	i = loading->sets ? (size_t)c[10].as.int64 - 1 : i - loading->before_count;
+	return take_slot(loading, loading->slots[i], c);
+}
+
+/*
+ * A statement for each row, and one for all of them: its last value is their number. That is a LIMIT
+ * where rows are looked up by key, so that the plan that the server keeps is never a scan.
+ */
+struct texts {
+	const char *each, *all;
+};
+
+#define SLOT_COLUMNS \
+	"state, was, attempts, why, ran_on, answer, digest, note, seen," \
+	" CASE WHEN EXISTS (SELECT 1 FROM saga_parked WHERE saga_parked.saga = saga_slot.saga" \
+	" AND kind = 'behind') THEN 1 ELSE 0 END AS leads"
+
+static const struct texts get_slot = {
+	"SELECT " SLOT_COLUMNS " FROM saga_slot WHERE saga = ? AND step = ? AND subject = ?",
+	"SELECT " SLOT_COLUMNS ", n FROM (SELECT * FROM unnest(?::uuid[], ?::text[], ?::text[])"
+	" WITH ORDINALITY wanted (saga, step, subject, n) LIMIT ?) wanted"
+	" JOIN saga_slot USING (saga, step, subject)",
+};
+
+/* Rows of values become columns, and their number. NULL: out of memory. */
+static const saga_value *turn_over(
+	struct saga__arena *arena, const saga_value *rows, size_t count, size_t width)
+{
+	saga_value *columns = saga__arena_alloc(arena, (width + 1) * sizeof *columns);
+
+	if (!columns)
+		return NULL;
+	for (size_t i = 0; i < width; i++)
+		columns[i] = (saga_value){ SAGA_VALUE_SET,
+			{ .set = { rows + i, (uint32_t)count, (uint32_t)width } } };
+	columns[width] = saga_int64((int64_t)count);
+	return columns;
+}
+
+/* Slots that were asked for since the last time stand before the others. */
+static size_t list_slots(struct saga__batch *batch, struct saga__slot **slots, saga_value *values)
+{
 	size_t count = 0;
 
-	for (struct saga__slot *slot = batch->slots; slot; slot = slot->next)
+	for (struct saga__slot *slot = batch->slots; slot && !slot->loaded; slot = slot->next) {
+		if (slots) {
+			slots[count] = slot;
+			values[3 * count] = saga_uuid(slot->saga);
+			values[3 * count + 1] = saga_text(batch->plan->rows[slot->row].name);
+			values[3 * count + 2] = saga_text(slot->subject);
+		}
 		count++;
-	if (!count)
-		return SAGA_OK;
-	statements = saga__arena_alloc(arena, count * sizeof *statements);
-	values = saga__arena_alloc(arena, 3 * count * sizeof *values);
-	loading.slots = saga__arena_alloc(arena, count * sizeof(struct saga__slot *));
+	}
+	return count;
+}
+
+int saga__journal_run_and_load(struct saga__journal *j, struct saga__batch *batch,
+	const saga_statement *before, size_t before_count, saga_sink *before_sink,
+	saga_error *error)
+{
+	struct saga__arena *arena = &batch->arena;
+	struct loading loading = { .batch = batch,
+		.before = before_sink,
+		.before_count = before_count,
+		.error = error };
+	saga_sink sink = { take_row, NULL, &loading };
+	size_t count = list_slots(batch, NULL, NULL), sent = j->sets && count > 1 ? 1 : count;
+	saga_statement *statements =
+		saga__arena_alloc(arena, (before_count + count + 1) * sizeof *statements);
+	saga_value *values = saga__arena_alloc(arena, (3 * count + 1) * sizeof *values);
+	int code;
+
+	loading.slots = saga__arena_alloc(arena, (count + 1) * sizeof(struct saga__slot *));
 	if (!statements || !values || !loading.slots)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
-	count = 0;
-	for (struct saga__slot *slot = batch->slots; slot; slot = slot->next, count++) {
-		saga_value *v = &values[3 * count];
+	(void)list_slots(batch, loading.slots, values);
+	loading.sets = sent < count;
+	if (before_count)
+		memcpy(statements, before, before_count * sizeof *before);
+	for (size_t i = 0; i < sent; i++)
+		statements[before_count + i] =
+			(saga_statement){ get_slot.each, &values[3 * i], 3 };
+	if (loading.sets) {
+		const saga_value *columns = turn_over(arena, values, count, 3);
 
-		v[0] = saga_uuid(slot->saga);
-		v[1] = saga_text(batch->plan->rows[slot->row].name);
-		v[2] = saga_text(slot->subject);
-		loading.slots[count] = slot;
-		statements[count] = (saga_statement){
-			"SELECT state, was, attempts, why, ran_on, answer, digest, note, seen"
-			" FROM saga_slot WHERE saga = ? AND step = ? AND subject = ?",
-			v, 3
-		};
+		if (!columns)
+			return saga_error_set(error, SAGA_NOMEM, "out of memory");
+		statements[before_count] = (saga_statement){ get_slot.all, columns, 4 };
 	}
-	return j->ops->run(j->store, statements, count, &sink, error);
+	if (!before_count && !count)
+		return SAGA_OK;
+	code = j->ops->run(j->store, statements, before_count + sent, &sink, error);
+	for (size_t i = 0; code == SAGA_OK && i < count; i++)
+		loading.slots[i]->loaded = true;
+	return code;
+}
+
+int saga__journal_load(struct saga__journal *j, struct saga__batch *batch, saga_error *error)
+{
+	return saga__journal_run_and_load(j, batch, NULL, 0, NULL, error);
 }
 
 /* ---- writing ---- */
 
+enum {
+	VALUES_MOST = 14
+};
+
 /* Statements that gather, and go out together. */
 struct writing {
-	struct saga__journal *journal;
 	struct saga__arena *arena;
+	bool sets;
 	saga_statement *statements;
-	size_t count, room;
+	const struct texts **texts;
+	saga_value *values; /* one statement's behind the other's */
+	size_t count, value_count, room;
 	int code;
 };
 
-static saga_value *add(struct writing *w, const char *sql, size_t values)
+static int start(struct writing *w, size_t room)
 {
-	saga_value *at = saga__arena_alloc(w->arena, values * sizeof *at);
+	w->room = room;
+	w->statements = saga__arena_alloc(w->arena, (room + 1) * sizeof *w->statements);
+	w->texts = saga__arena_alloc(w->arena, (room + 1) * sizeof(struct texts *));
+	w->values = saga__arena_alloc(w->arena, (room + 1) * VALUES_MOST * sizeof *w->values);
+	return w->statements && w->texts && w->values ? SAGA_OK : SAGA_NOMEM;
+}
 
-	if (!at || w->count == w->room) {
-		w->code = SAGA_NOMEM;
-		return NULL;
-	}
-	w->statements[w->count++] = (saga_statement){ sql, at, values };
+static saga_value *add(struct writing *w, const struct texts *texts, size_t values)
+{
+	saga_value *at = &w->values[w->value_count];
+
+	assert(w->count < w->room && values <= VALUES_MOST);
+	w->texts[w->count] = texts;
+	w->statements[w->count++] = (saga_statement){ texts->each, at, values };
+	w->value_count += values;
 	return at;
+}
+
+/* Neighbours of one text become one statement. */
+static void fold(struct writing *w)
+{
+	size_t count = 0;
+
+	for (size_t i = 0, next; i < w->count; i = next) {
+		saga_statement one = w->statements[i];
+
+		for (next = i + 1; next < w->count && w->texts[next] == w->texts[i]; next++)
+			;
+		if (next - i > 1) {
+			one.sql = w->texts[i]->all;
+			one.values = turn_over(w->arena, one.values, next - i, one.value_count++);
+			if (!one.values)
+				w->code = SAGA_NOMEM;
+		}
+		w->statements[count++] = one;
+	}
+	w->count = count;
 }
 
 static saga_value text_or_null(const char *text)
@@ -130,6 +241,46 @@ static saga_value text_or_null(const char *text)
 static saga_value bytes_or_null(saga_bytes bytes)
 {
 	return bytes.size ? saga_blob(bytes) : saga_null();
+}
+
+#define SLOT_FIELDS \
+	"(state, was, attempts, moved, why, ran_on, answer, digest, note, seen, saga, step, subject)"
+#define SLOT_TYPES \
+	"(?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::text[], ?::bytea[], ?::bytea[]," \
+	" ?::bytea[], ?::bytea[], ?::bytea[], ?::uuid[], ?::text[], ?::text[])"
+
+/* By what becomes of a slot's row. */
+static const struct texts slot_texts[] = {
+	{ "INSERT INTO saga_slot " SLOT_FIELDS " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"INSERT INTO saga_slot " SLOT_FIELDS " SELECT * FROM unnest" SLOT_TYPES
+		" LIMIT ?" },
+	{ "UPDATE saga_slot SET state = ?, was = ?, attempts = ?, moved = ?, why = ?, ran_on = ?,"
+	  " answer = ?, digest = ?, note = ?, seen = ? WHERE saga = ? AND step = ? AND subject = ?",
+		"UPDATE saga_slot s SET state = k.state, was = k.was, attempts = k.attempts,"
+		" moved = k.moved, why = k.why, ran_on = k.ran_on, answer = k.answer,"
+		" digest = k.digest, note = k.note, seen = k.seen"
+		" FROM (SELECT * FROM unnest" SLOT_TYPES " k " SLOT_FIELDS " LIMIT ?) k"
+		" WHERE s.saga = k.saga AND s.step = k.step AND s.subject = k.subject" },
+	{ "DELETE FROM saga_slot WHERE saga = ? AND step = ? AND subject = ?",
+		"DELETE FROM saga_slot s USING (SELECT *"
+		" FROM unnest(?::uuid[], ?::text[], ?::text[]) k (saga, step, subject) LIMIT ?) k"
+		" WHERE s.saga = k.saga AND s.step = k.step AND s.subject = k.subject" },
+};
+
+enum {
+	SLOT_ADDED,
+	SLOT_CHANGED,
+	SLOT_DROPPED,
+	SLOT_CHANGES,
+};
+
+static int change_of(const struct saga__slot *slot)
+{
+	if (!slot->dirty || (slot->state == SAGA__ABSENT && !slot->stored))
+		return SLOT_CHANGES;
+	if (slot->state == SAGA__ABSENT)
+		return SLOT_DROPPED;
+	return slot->stored ? SLOT_CHANGED : SLOT_ADDED;
 }
 
 static void put_slot(saga_value *v, const struct saga__batch *batch, const struct saga__slot *slot)
@@ -149,55 +300,40 @@ static void put_slot(saga_value *v, const struct saga__batch *batch, const struc
 	v[9] = bytes_or_null(slot->state == SAGA__WAITING || slot->state == SAGA__DEAD
 			? slot->seen
 			: (saga_bytes){ NULL, 0 });
-	v[10] = saga_uuid(slot->saga);
-	v[11] = saga_text(batch->plan->rows[slot->row].name);
-	v[12] = saga_text(slot->subject);
 }
 
 static void write_slots(struct writing *w, const struct saga__batch *batch)
 {
-	for (struct saga__slot *slot = batch->slots; slot; slot = slot->next) {
-		saga_value *v;
+	for (int change = 0; change < SLOT_CHANGES; change++)
+		for (const struct saga__slot *slot = batch->slots; slot; slot = slot->next) {
+			saga_value *v;
 
-		if (!slot->dirty)
-			continue;
-		if (slot->state == SAGA__ABSENT) {
-			if (slot->stored &&
-				(v = add(w,
-					 "DELETE FROM saga_slot WHERE saga = ? AND step = ? AND "
-					 "subject = ?",
-					 3))) {
-				v[0] = saga_uuid(slot->saga);
-				v[1] = saga_text(batch->plan->rows[slot->row].name);
-				v[2] = saga_text(slot->subject);
+			if (change_of(slot) != change)
+				continue;
+			v = add(w, &slot_texts[change], change == SLOT_DROPPED ? 3 : 13);
+			if (change != SLOT_DROPPED) {
+				put_slot(v, batch, slot);
+				v += 10;
 			}
-			continue;
+			v[0] = saga_uuid(slot->saga);
+			v[1] = saga_text(batch->plan->rows[slot->row].name);
+			v[2] = saga_text(slot->subject);
 		}
-		v = add(w,
-			slot->stored ? "UPDATE saga_slot SET state = ?, was = ?, attempts = ?, "
-				       "moved = ?, why = ?,"
-				       " ran_on = ?, answer = ?, digest = ?, note = ?, seen = ?"
-				       " WHERE saga = ? AND step = ? AND subject = ?"
-				     : "INSERT INTO saga_slot (state, was, attempts, moved, why, "
-				       "ran_on, answer, digest,"
-				       " note, seen, saga, step, subject)"
-				       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			13);
-		if (v)
-			put_slot(v, batch, slot);
-	}
 }
 
 static void write_outbox(struct writing *w, const struct saga__batch *batch)
 {
-	for (const struct saga__outgoing *out = batch->outgoing; out; out = out->next) {
-		saga_value *v = add(w,
-			"INSERT INTO saga_outbox (shard, seq, id, saga, event, at)"
-			" VALUES (?, ?, ?, ?, ?, ?)",
-			6);
+	static const struct texts texts = {
+		"INSERT INTO saga_outbox (shard, seq, id, saga, event, at)"
+		" VALUES (?, ?, ?, ?, ?, ?)",
+		"INSERT INTO saga_outbox (shard, seq, id, saga, event, at)"
+		" SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::uuid[], ?::uuid[],"
+		" ?::bytea[], ?::bigint[]) LIMIT ?",
+	};
 
-		if (!v)
-			return;
+	for (const struct saga__outgoing *out = batch->outgoing; out; out = out->next) {
+		saga_value *v = add(w, &texts, 6);
+
 		v[0] = saga_int64(out->shard);
 		v[1] = saga_int64((int64_t)out->seq);
 		v[2] = saga_uuid(out->id);
@@ -207,25 +343,46 @@ static void write_outbox(struct writing *w, const struct saga__batch *batch)
 	}
 }
 
+/* ---- parked rows ---- */
+
+#define PARKED_FIELDS \
+	"(shard, step, subject, role, kind, attempts, due, behind, why, event, question, at, saga, id)"
+#define PARKED_TYPES \
+	"(?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[]," \
+	" ?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bigint[], ?::uuid[], ?::uuid[])"
+
+static const struct texts parked_texts[] = {
+	[SAGA__PARK_ADD] = { "INSERT INTO saga_parked " PARKED_FIELDS
+			     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"INSERT INTO saga_parked " PARKED_FIELDS " SELECT * FROM unnest" PARKED_TYPES
+		" LIMIT ?" },
+	[SAGA__PARK_SET] = { "UPDATE saga_parked SET shard = ?, step = ?, subject = ?, role = ?,"
+			     " kind = ?, attempts = ?, due = ?, behind = ?, why = ?, event = ?,"
+			     " question = ?, at = ?, command = NULL, outcome = NULL, body = NULL"
+			     " WHERE saga = ? AND id = ?",
+		"UPDATE saga_parked p SET shard = k.shard, step = k.step, subject = k.subject,"
+		" role = k.role, kind = k.kind, attempts = k.attempts, due = k.due,"
+		" behind = k.behind, why = k.why, event = k.event, question = k.question,"
+		" at = k.at, command = NULL, outcome = NULL, body = NULL"
+		" FROM (SELECT * FROM unnest" PARKED_TYPES " k " PARKED_FIELDS " LIMIT ?) k"
+		" WHERE p.saga = k.saga AND p.id = k.id" },
+	[SAGA__PARK_DROP] = { "DELETE FROM saga_parked WHERE saga = ? AND id = ?",
+		"DELETE FROM saga_parked p USING"
+		" (SELECT * FROM unnest(?::uuid[], ?::uuid[]) k (saga, id) LIMIT ?) k"
+		" WHERE p.saga = k.saga AND p.id = k.id" },
+	[SAGA__PARK_DROP_KIND] = { "DELETE FROM saga_parked WHERE saga = ? AND step = ?"
+				   " AND subject = ? AND kind = ?",
+		"DELETE FROM saga_parked p USING (SELECT * FROM unnest(?::uuid[], ?::text[],"
+		" ?::text[], ?::text[]) k (saga, step, subject, kind) LIMIT ?) k"
+		" WHERE p.saga = k.saga AND p.step = k.step AND p.subject = k.subject"
+		" AND p.kind = k.kind" },
+};
+
 static void put_parked(
-	struct writing *w, const struct saga__batch *batch, const struct saga__parking *parking)
+	saga_value *v, const struct saga__batch *batch, const struct saga__parking *parking)
 {
 	const struct saga__parked *row = &parking->parked;
-	saga_value *v = add(w,
-		parking->change == SAGA__PARK_ADD
-			? "INSERT INTO saga_parked (shard, step, subject, role, kind, attempts, "
-			  "due, behind, why,"
-			  " event, question, at, saga, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-			  "?, ?, ?, ?)"
-			: "UPDATE saga_parked SET shard = ?, step = ?, subject = ?, role = ?, kind "
-			  "= ?,"
-			  " attempts = ?, due = ?, behind = ?, why = ?, event = ?, question = ?, "
-			  "at = ?,"
-			  " command = NULL, outcome = NULL, body = NULL WHERE saga = ? AND id = ?",
-		14);
 
-	if (!v)
-		return;
 	v[0] = saga_int64(parking->shard);
 	v[1] = saga_text(row->row);
 	v[2] = saga_text(row->subject);
@@ -242,41 +399,100 @@ static void put_parked(
 	v[13] = saga_uuid(row->id);
 }
 
-static void write_parked(struct writing *w, const struct saga__batch *batch)
+static void write_parking(
+	struct writing *w, const struct saga__batch *batch, const struct saga__parking *parking)
 {
-	for (const struct saga__parking *parking = batch->parkings; parking;
-		parking = parking->next) {
-		const struct saga__parked *row = &parking->parked;
-		saga_value *v;
+	const struct saga__parked *row = &parking->parked;
+	const struct texts *texts = &parked_texts[parking->change];
+	saga_value *v;
 
-		switch (parking->change) {
-		case SAGA__PARK_DROP:
-			if ((v = add(w, "DELETE FROM saga_parked WHERE saga = ? AND id = ?", 2))) {
-				v[0] = saga_uuid(row->saga);
-				v[1] = saga_uuid(row->id);
-			}
-			break;
-		case SAGA__PARK_DROP_KIND:
-			if ((v = add(w,
-				     "DELETE FROM saga_parked WHERE saga = ? AND step = ? AND "
-				     "subject = ?"
-				     " AND kind = ?",
-				     4))) {
-				v[0] = saga_uuid(row->saga);
-				v[1] = saga_text(row->row);
-				v[2] = saga_text(row->subject);
-				v[3] = saga_text(saga__parked_kind_name(row->kind));
-			}
-			break;
-		default:
-			put_parked(w, batch, parking);
-			break;
-		}
+	switch (parking->change) {
+	case SAGA__PARK_DROP:
+		v = add(w, texts, 2);
+		v[0] = saga_uuid(row->saga);
+		v[1] = saga_uuid(row->id);
+		break;
+	case SAGA__PARK_DROP_KIND:
+		v = add(w, texts, 4);
+		v[0] = saga_uuid(row->saga);
+		v[1] = saga_text(row->row);
+		v[2] = saga_text(row->subject);
+		v[3] = saga_text(saga__parked_kind_name(row->kind));
+		break;
+	default:
+		put_parked(add(w, texts, 14), batch, parking);
+		break;
 	}
 }
 
+/* What is done to one saga's rows is done in order, so each thing has its turn. */
+struct turn {
+	const struct saga__parking *parking;
+	size_t order, turn;
+};
+
+static int by_saga(const void *a, const void *b)
+{
+	const struct turn *left = a, *right = b;
+	int differ = memcmp(&left->parking->parked.saga, &right->parking->parked.saga,
+		sizeof(saga_id));
+
+	return differ ? differ : (left->order > right->order) - (left->order < right->order);
+}
+
+static int by_turn(const void *a, const void *b)
+{
+	const struct turn *left = a, *right = b;
+
+	if (left->turn != right->turn)
+		return left->turn > right->turn ? 1 : -1;
+	if (left->parking->change != right->parking->change)
+		return left->parking->change > right->parking->change ? 1 : -1;
+	return (left->order > right->order) - (left->order < right->order);
+}
+
+/* Things of one kind stand together then. */
+static void sort_parkings(struct turn *turns, size_t count)
+{
+	qsort(turns, count, sizeof *turns, by_saga);
+	for (size_t i = 1; i < count; i++)
+		if (saga__id_same(
+			    turns[i].parking->parked.saga, turns[i - 1].parking->parked.saga))
+			turns[i].turn = turns[i - 1].turn + 1;
+	qsort(turns, count, sizeof *turns, by_turn);
+}
+
+static void write_parked(struct writing *w, const struct saga__batch *batch)
+{
+	struct turn *turns;
+	size_t count = 0;
+
+	for (const struct saga__parking *p = batch->parkings; p; p = p->next)
+		count++;
+	if (!(turns = saga__arena_calloc(w->arena, count + 1, sizeof *turns))) {
+		w->code = SAGA_NOMEM;
+		return;
+	}
+	count = 0;
+	for (const struct saga__parking *p = batch->parkings; p; p = p->next, count++)
+		turns[count] = (struct turn){ p, count, 0 };
+	if (w->sets)
+		sort_parkings(turns, count);
+	for (size_t i = 0; i < count; i++)
+		write_parking(w, batch, turns[i].parking);
+}
+
+/* ---- streams, wakes and positions ---- */
+
 static void write_streams(struct writing *w, const struct saga__batch *batch, const uint64_t *own)
 {
+	static const struct texts texts = {
+		"UPDATE saga_stream SET seq = ?, last = ?, own = ? WHERE shard = ?",
+		"UPDATE saga_stream s SET seq = k.seq, last = k.last, own = k.own"
+		" FROM (SELECT * FROM unnest(?::bigint[], ?::uuid[], ?::bigint[], ?::bigint[])"
+		" k (seq, last, own, shard) LIMIT ?) k WHERE s.shard = k.shard",
+	};
+
 	for (size_t i = 0; i < batch->locked_count; i++) {
 		const struct saga__shard *shard = &batch->locked[i];
 		/* Another instance may have come further: what it did need not be read again. */
@@ -285,10 +501,7 @@ static void write_streams(struct writing *w, const struct saga__batch *batch, co
 
 		if (shard->seq == shard->stored_seq && upto == shard->stored_own)
 			continue;
-		v = add(w, "UPDATE saga_stream SET seq = ?, last = ?, own = ? WHERE shard = ?", 4);
-
-		if (!v)
-			return;
+		v = add(w, &texts, 4);
 		v[0] = saga_int64((int64_t)batch->locked[i].seq);
 		v[1] = saga_uuid(batch->locked[i].last);
 		v[2] = saga_int64((int64_t)upto);
@@ -298,14 +511,18 @@ static void write_streams(struct writing *w, const struct saga__batch *batch, co
 
 static void write_wakes(struct writing *w, const struct saga__batch *batch)
 {
-	for (const struct saga__wake *wake = batch->wakes; wake; wake = wake->next) {
-		saga_value *v = add(w,
-			"UPDATE saga_parked SET due = ?, kind = 'retry', behind = ''"
-			" WHERE saga = ? AND behind = ? AND kind = 'behind'",
-			3);
+	static const struct texts texts = {
+		"UPDATE saga_parked SET due = ?, kind = 'retry', behind = ''"
+		" WHERE saga = ? AND behind = ? AND kind = 'behind'",
+		"UPDATE saga_parked p SET due = k.due, kind = 'retry', behind = ''"
+		" FROM (SELECT * FROM unnest(?::bigint[], ?::uuid[], ?::text[])"
+		" k (due, saga, behind) LIMIT ?) k"
+		" WHERE p.saga = k.saga AND p.behind = k.behind AND p.kind = 'behind'",
+	};
 
-		if (!v)
-			return;
+	for (const struct saga__wake *wake = batch->wakes; wake; wake = wake->next) {
+		saga_value *v = add(w, &texts, 3);
+
 		v[0] = saga_int64(batch->now);
 		v[1] = saga_uuid(wake->saga);
 		v[2] = saga_text(wake->behind);
@@ -320,27 +537,50 @@ static void put_source(saga_value *v, const struct saga__move *move)
 }
 
 /* Never back: a batch that did commit, unanswered, may come again by halves. */
-static void write_moves(struct writing *w, const struct saga__move *moves, size_t count)
+static void update_moves(struct writing *w, const struct saga__move *moves, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		saga_value *v = add(w,
-			"UPDATE saga_position SET id = CASE WHEN seq < ? THEN ? ELSE id END,"
-			" seq = CASE WHEN seq < ? THEN ? ELSE seq END"
-			" WHERE stream = ? AND stream_shard = ? AND shard = ?",
-			7);
+	static const struct texts texts = { "UPDATE saga_position"
+					    " SET id = CASE WHEN seq < ? THEN ? ELSE id END,"
+					    " seq = CASE WHEN seq < ? THEN ? ELSE seq END"
+					    " WHERE stream = ? AND stream_shard = ? AND shard = ?",
+		NULL };
 
-		if (!v)
-			return;
+	for (size_t i = 0; i < count; i++) {
+		saga_value *v = add(w, &texts, 7);
+
 		v[0] = v[2] = v[3] = saga_int64((int64_t)moves[i].seq);
 		v[1] = saga_uuid(moves[i].id);
 		put_source(v + 4, &moves[i]);
 	}
 }
 
-/* Of what was written, the statements that somebody asks whether they changed a row. */
+#define POSITION_FIELDS "saga_position (stream, stream_shard, shard, seq, id, owner)"
+#define POSITION_ONWARD \
+	" ON CONFLICT (stream, stream_shard, shard) DO UPDATE" \
+	" SET seq = excluded.seq, id = excluded.id WHERE saga_position.seq < excluded.seq"
+
+/* The same at once, also of what has no row yet. */
+static void put_moves(struct writing *w, const struct saga__move *moves, size_t count)
+{
+	static const struct texts texts = {
+		"INSERT INTO " POSITION_FIELDS " VALUES (?, ?, ?, ?, ?, ?)" POSITION_ONWARD,
+		"INSERT INTO " POSITION_FIELDS " SELECT * FROM unnest(?::uuid[], ?::bigint[],"
+		" ?::bigint[], ?::bigint[], ?::uuid[], ?::text[]) LIMIT ?" POSITION_ONWARD,
+	};
+
+	for (size_t i = 0; i < count; i++) {
+		saga_value *v = add(w, &texts, 6);
+
+		put_source(v, &moves[i]);
+		v[3] = saga_int64((int64_t)moves[i].seq);
+		v[4] = saga_uuid(moves[i].id);
+		v[5] = saga_text(moves[i].source->owner);
+	}
+}
+
+/* Of what was written, where the statements begin that somebody asks whether they changed a row. */
 struct asking {
-	size_t wakes, moves, end; /* where each begins */
-	bool woken;
+	size_t moves;
 	bool *moved;
 };
 
@@ -348,9 +588,7 @@ static void count_changed(void *context, size_t i, int64_t changed)
 {
 	struct asking *asking = context;
 
-	if (i >= asking->wakes && i < asking->moves && changed)
-		asking->woken = true;
-	if (i >= asking->moves && i < asking->end)
+	if (i >= asking->moves)
 		asking->moved[i - asking->moves] = changed > 0;
 }
 
@@ -394,39 +632,43 @@ static size_t count_all(const struct saga__batch *batch)
 	return count;
 }
 
+static int write_and_ask(struct saga__journal *j, struct writing *w,
+	const struct saga__move *moves, size_t count, saga_error *error)
+{
+	struct asking asking = { w->count,
+		saga__arena_calloc(w->arena, count + 1, sizeof *asking.moved) };
+	saga_sink sink = { NULL, count_changed, &asking };
+	int code;
+
+	if (!asking.moved)
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	update_moves(w, moves, count);
+	if (!w->count)
+		return SAGA_OK;
+	code = j->ops->run(j->store, w->statements, w->count, count ? &sink : NULL, error);
+	return code == SAGA_OK ? add_positions(j, moves, count, asking.moved, error) : code;
+}
+
 int saga__journal_write(struct saga__journal *j, struct saga__batch *batch, const uint64_t *own,
 	const struct saga__move *moves, size_t move_count, bool *ret_woken, saga_error *error)
 {
-	struct writing w = {
-		.journal = j, .arena = &batch->arena, .room = count_all(batch) + move_count
-	};
-	struct asking asking = { .woken = false };
-	saga_sink sink = { NULL, count_changed, &asking };
-	bool asks;
-	int code;
+	struct writing w = { .arena = &batch->arena, .sets = j->sets };
 
-	*ret_woken = false;
-	w.statements = saga__arena_alloc(w.arena, (w.room + 1) * sizeof *w.statements);
-	asking.moved = saga__arena_calloc(w.arena, move_count + 1, sizeof *asking.moved);
-	if (!w.statements || !asking.moved)
+	*ret_woken = batch->wakes != NULL;
+	if (start(&w, count_all(batch) + move_count) != SAGA_OK)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	write_slots(&w, batch);
 	write_outbox(&w, batch);
 	write_parked(&w, batch);
 	write_streams(&w, batch, own);
-	asking.wakes = w.count;
 	write_wakes(&w, batch);
-	asking.moves = w.count;
-	write_moves(&w, moves, move_count);
-	asking.end = w.count;
 	if (w.code != SAGA_OK)
 		return saga_error_set(error, w.code, "out of memory");
-	if (!w.count)
-		return SAGA_OK;
-	asks = asking.end > asking.wakes;
-	code = j->ops->run(j->store, w.statements, w.count, asks ? &sink : NULL, error);
-	if (code != SAGA_OK)
-		return code;
-	*ret_woken = asking.woken;
-	return add_positions(j, moves, move_count, asking.moved, error);
+	if (!j->sets)
+		return write_and_ask(j, &w, moves, move_count, error);
+	put_moves(&w, moves, move_count);
+	fold(&w);
+	if (w.code != SAGA_OK)
+		return saga_error_set(error, w.code, "out of memory");
+	return w.count ? j->ops->run(j->store, w.statements, w.count, NULL, error) : SAGA_OK;
 }

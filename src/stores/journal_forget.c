@@ -141,7 +141,7 @@ static int drop_letter(struct saga__journal *j, const struct forgetting *f,
 static int drop_all(struct saga__journal *j, struct forgetting *f, struct saga__shard *shards,
 	struct saga__forgotten *dropped, saga_error *error)
 {
-	int code = saga__journal_lock(j, shards, f->shard_count, error);
+	int code = saga__journal_lock(j, shards, f->shard_count, NULL, error);
 
 	for (size_t i = 0; code == SAGA_OK && i < f->letter_count; i++)
 		code = drop_letter(j, f, &f->letters[i], &dropped->letters, error);

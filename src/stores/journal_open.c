@@ -9,11 +9,8 @@
 
 #define LAYOUT "1"
 
-#define META \
-	"SAGA_MAKE_META (name SAGA_TEXT(63) PRIMARY KEY," \
-	" value SAGA_TEXT(255) NOT NULL);"
-
 static const char layout[] =
+	"CREATE TABLE saga_meta (name SAGA_TEXT(63) PRIMARY KEY, value SAGA_TEXT(255) NOT NULL);"
 	"CREATE TABLE saga_stream (shard BIGINT PRIMARY KEY, seq BIGINT NOT NULL, last SAGA_ID NOT "
 	"NULL,"
 	" own BIGINT NOT NULL, unclean BIGINT NOT NULL, suspect SAGA_ID, suspicions BIGINT NOT "
@@ -129,24 +126,55 @@ static int run_script(struct saga__journal *j, const char *schema, saga_error *e
 
 char *saga__journal_layout(const struct saga__dialect *dialect)
 {
-	char *meta = saga__dialect_schema(dialect, META);
-	char *rest = saga__dialect_schema(dialect, layout);
-	char *all = meta && rest ? malloc(strlen(meta) + strlen(rest) + 1) : NULL;
-
-	if (all)
-		(void)stpcpy(stpcpy(all, meta), rest);
-	free(meta);
-	free(rest);
-	return all;
+	return saga__dialect_schema(dialect, layout);
 }
 
-static int make_tables(
+/* The name of the next table of the layout, from *at on; false: there is none. */
+static bool next_table(const char **at, char *name, size_t size)
+{
+	static const char make[] = "CREATE TABLE ";
+	const char *found = strstr(*at, make);
+
+	if (!found)
+		return false;
+	*at = found + sizeof make - 1;
+	(void)snprintf(name, size, "%.*s", (int)strcspn(*at, " "), *at);
+	return true;
+}
+
+/* Whether the tables are there: all of them, or none. Somebody may have made them by hand. */
+static int find_tables(struct saga__journal *j, bool *ret_found, saga_error *error)
+{
+	char name[32], missing[32] = "";
+	size_t found = 0;
+
+	for (const char *at = layout; next_table(&at, name, sizeof name);) {
+		const saga_value values[] = { saga_text(name) };
+		struct saga__one one;
+		int code = saga__journal_one(j, j->dialect->has_table, values, 1, &one, error);
+
+		if (code != SAGA_OK)
+			return code;
+		if (one.number)
+			found++;
+		else
+			memcpy(missing, name, sizeof name);
+	}
+	if (found && *missing)
+		return saga_error_set(error, SAGA_UNSUPPORTED,
+			"the store has some of the library's tables, but no %s", missing);
+	*ret_found = found > 0;
+	return SAGA_OK;
+}
+
+/* What stands in the tables from the beginning. */
+static int fill_tables(
 	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
 {
 	char uuid[SAGA_ID_TEXT], number[32];
 	struct saga__id_maker maker = { 0 };
 	saga_id zero = { { 0 } };
-	int code = run_script(j, layout, error);
+	int code = SAGA_OK;
 
 	for (unsigned shard = 0; code == SAGA_OK && shard < j->shards; shard++)
 		code = SAGA__RUN(j,
@@ -325,16 +353,17 @@ static int prepare(
 	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
 {
 	struct saga__one one;
+	bool found = true;
 	int code = j->dialect->alone ? run_script(j, j->dialect->alone, error) : SAGA_OK;
 
-	if (code != SAGA_OK)
-		return code;
-	code = run_script(j, META, error);
-
+	if (code == SAGA_OK)
+		code = find_tables(j, &found, error);
+	if (code == SAGA_OK && !found)
+		code = run_script(j, layout, error);
 	if (code == SAGA_OK)
 		code = get_meta(j, "layout", &one, error);
 	if (code == SAGA_OK && !one.found)
-		code = make_tables(j, options, error);
+		code = fill_tables(j, options, error);
 	if (code == SAGA_OK)
 		code = check_meta(j, options, error);
 	if (code == SAGA_OK)
@@ -353,6 +382,32 @@ static int is_lowered(struct saga__journal *j, saga_error *error)
 
 	j->lowered = code == SAGA_OK && j->dialect->durable && one.found && !one.number;
 	return code;
+}
+
+static int try_tables(
+	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
+{
+	int code = j->ops->begin(j->store, error);
+
+	if (code != SAGA_OK)
+		return code;
+	if ((code = prepare(j, options, error)) == SAGA_OK)
+		code = j->ops->commit(j->store, error);
+	if (code != SAGA_OK && j->ops->in_transaction(j->store))
+		j->ops->rollback(j->store);
+	return code;
+}
+
+/*
+ * Who waited while another made them may not see them before his next transaction, where the URL
+ * wants more than READ COMMITTED.
+ */
+static int open_tables(
+	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
+{
+	int code = try_tables(j, options, error);
+
+	return code == SAGA_REFUSED ? try_tables(j, options, error) : code;
 }
 
 void saga__journal_close(struct saga__journal *j)
@@ -375,19 +430,15 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 	if (!j->dialect)
 		return saga_error_set(error, SAGA_UNSUPPORTED,
 			"this build does not know dialect %d", (int)ops->dialect);
+	j->sets = (ops->traits & SAGA_STORE_SETS) && j->dialect->locking_all;
 	if ((code = ops->open(&store, &j->store, error)) != SAGA_OK) {
 		j->store = NULL;
 		return code;
 	}
 	code = is_lowered(j, error);
 	if (code == SAGA_OK)
-		code = ops->begin(j->store, error);
-	if (code == SAGA_OK && (code = prepare(j, options, error)) == SAGA_OK)
-		code = ops->commit(j->store, error);
-	if (code != SAGA_OK) {
-		if (ops->in_transaction(j->store))
-			ops->rollback(j->store);
+		code = open_tables(j, options, error);
+	if (code != SAGA_OK)
 		saga__journal_close(j);
-	}
 	return code;
 }

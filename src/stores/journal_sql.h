@@ -34,6 +34,10 @@ static inline saga_id saga__id_in(const saga_value *value)
 	return id;
 }
 
+/* Runs statements (and gives their rows to that sink), and then what fills the batch's slots. */
+int saga__journal_run_and_load(struct saga__journal *journal, struct saga__batch *batch,
+	const saga_statement *statements, size_t count, saga_sink *sink, saga_error *error);
+
 /* SAGA__RUN(journal, sql, error, value, ...) */
 #define SAGA__RUN(j, sql, error, ...) \
 	saga__journal_change(j, sql, (const saga_value[]){ __VA_ARGS__ }, \

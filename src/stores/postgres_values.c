@@ -30,9 +30,154 @@ enum {
 	NUMERIC_NEGATIVE = 0x4000
 };
 
+enum {
+	ARRAY_HEAD = 20, /* dimensions, whether NULLs are in it, type; of the one: size, first */
+	ARRAY_NULL = 6   /* "NULL," and an end */
+};
+
 Oid saga__pg_type_of(const saga_value *value)
 {
 	return value->kind == SAGA_VALUE_INT64 ? INT8 : 0;
+}
+
+/* ---- sets ---- */
+
+static Oid element_of(const saga_value *value)
+{
+	switch (value->kind) {
+	case SAGA_VALUE_INT64:
+		return INT8;
+	case SAGA_VALUE_BOOL:
+		return BOOL;
+	case SAGA_VALUE_TEXT:
+		return TEXT;
+	case SAGA_VALUE_BYTES:
+		return BYTEA;
+	case SAGA_VALUE_ID:
+		return UUID;
+	default:
+		return 0;
+	}
+}
+
+static size_t size_of(const saga_value *value)
+{
+	switch (value->kind) {
+	case SAGA_VALUE_INT64:
+		return 8;
+	case SAGA_VALUE_BOOL:
+		return 1;
+	case SAGA_VALUE_TEXT:
+	case SAGA_VALUE_BYTES:
+		return value->as.bytes.size;
+	case SAGA_VALUE_ID:
+		return sizeof value->as.id;
+	default:
+		return 0;
+	}
+}
+
+static size_t room_for_set(const saga_set *set)
+{
+	size_t room = ARRAY_HEAD + ARRAY_NULL;
+
+	for (size_t i = 0; i < set->count; i++)
+		room += ARRAY_NULL + size_of(&set->first[i * set->stride]);
+	return room;
+}
+
+static char *put_number32(char *to, uint32_t number)
+{
+	for (int i = 3; i >= 0; i--, number >>= 8)
+		to[i] = (char)(number & 0xff);
+	return to + 4;
+}
+
+static void put_number(unsigned char to[8], int64_t number)
+{
+	uint64_t bits = (uint64_t)number;
+
+	for (int i = 7; i >= 0; i--, bits >>= 8)
+		to[i] = (unsigned char)bits;
+}
+
+static char *put_element(char *to, const saga_value *value)
+{
+	size_t size = size_of(value);
+
+	if (value->kind == SAGA_VALUE_NULL)
+		return put_number32(to, UINT32_MAX);
+	to = put_number32(to, (uint32_t)size);
+	if (value->kind == SAGA_VALUE_INT64)
+		put_number((unsigned char *)to, value->as.int64);
+	else if (value->kind == SAGA_VALUE_BOOL)
+		*to = value->as.boolean;
+	else if (value->kind == SAGA_VALUE_ID)
+		memcpy(to, &value->as.id, size);
+	else if (size)
+		memcpy(to, value->as.bytes.at, size);
+	return to + size;
+}
+
+/* Of what no element is, the server finds the type, if it is told in text. */
+static char *put_nulls(char *to, size_t count)
+{
+	*to++ = '{';
+	while (count--)
+		to = stpcpy(to, count ? "NULL," : "NULL");
+	return stpcpy(to, "}");
+}
+
+/* Which type its elements have (0: they are all NULL); what is wrong with it, or NULL. */
+static const char *look_at_set(const saga_set *set, Oid *ret_element, bool *ret_has_null)
+{
+	*ret_element = 0;
+	*ret_has_null = false;
+	for (size_t i = 0; i < set->count; i++) {
+		const saga_value *value = &set->first[i * set->stride];
+		Oid element = element_of(value);
+
+		if (value->kind == SAGA_VALUE_NULL) {
+			*ret_has_null = true;
+			continue;
+		}
+		if (!element || (*ret_element && element != *ret_element))
+			return "is a set of what does not go together";
+		if (element == TEXT && value->as.bytes.size &&
+			memchr(value->as.bytes.at, 0, value->as.bytes.size))
+			return "is a text with a NUL in it";
+		*ret_element = element;
+	}
+	return NULL;
+}
+
+static const char *put_set(struct saga__pg_values *to, size_t i, const saga_set *set, char **at)
+{
+	char *end = *at;
+	bool has_null;
+	Oid element;
+	const char *why = look_at_set(set, &element, &has_null);
+
+	if (why)
+		return why;
+	if (!element) {
+		end = put_nulls(end, set->count) + 1;
+		to->formats[i] = 0;
+	} else {
+		end = put_number32(end, 1);
+		end = put_number32(end, has_null);
+		end = put_number32(end, element);
+		end = put_number32(end, set->count);
+		end = put_number32(end, 1);
+		for (size_t k = 0; k < set->count; k++)
+			end = put_element(end, &set->first[k * set->stride]);
+	}
+	if (end - *at > INT_MAX / 2)
+		return "is too big";
+	to->at[i] = *at;
+	to->sizes[i] = (int)(end - *at);
+	*at = end;
+	return NULL;
 }
 
 /* ---- values ---- */
@@ -44,6 +189,8 @@ static bool make_room(struct saga__pg_values *to, const saga_value *values, size
 	for (size_t i = 0; i < count; i++)
 		if (values[i].kind == SAGA_VALUE_TEXT)
 			texts += values[i].as.bytes.size + 1;
+		else if (values[i].kind == SAGA_VALUE_SET)
+			texts += room_for_set(&values[i].as.set);
 	if (texts > to->texts_room) {
 		free(to->texts);
 		to->texts_room = 0;
@@ -68,14 +215,6 @@ static bool make_room(struct saga__pg_values *to, const saga_value *values, size
 		to->room = room;
 	}
 	return true;
-}
-
-static void put_number(unsigned char to[8], int64_t number)
-{
-	uint64_t bits = (uint64_t)number;
-
-	for (int i = 7; i >= 0; i--, bits >>= 8)
-		to[i] = (unsigned char)bits;
 }
 
 /* What is wrong with it; NULL: nothing. A text is copied: libpq wants its end marked. */
@@ -119,6 +258,8 @@ static const char *set_one(
 		to->at[i] = (const char *)value->as.id.bytes;
 		to->sizes[i] = sizeof value->as.id;
 		return NULL;
+	case SAGA_VALUE_SET:
+		return put_set(to, i, &value->as.set, texts);
 	default:
 		return "has no kind that there is";
 	}

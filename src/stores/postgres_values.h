@@ -6,6 +6,7 @@
  *
  * An integer is sent as a bigint. Of all others the server finds the type by where they stand: an
  * id suits uuid and bytea, a truth boolean and integers, a text whatever can be read from text.
+ * A set is sent as an array, of which the text says the type: `?::uuid[]`.
  * Rows come in binary: integers, numeric without a fraction, boolean, text what is sent as text,
  * bytea, uuid. A column of another type is refused, and wants a CAST.
  */
@@ -21,7 +22,7 @@ struct saga__pg_values {
 	int *sizes;
 	int *formats;
 	unsigned char (*numbers)[8];
-	char *texts;
+	char *texts; /* and sets */
 	size_t texts_room;
 };
 

@@ -58,6 +58,6 @@ struct stage *stage_with(int lanes, struct faults *faults)
 	struct stage *stage = stage_new(lanes);
 
 	stage_open(stage, &fault_saga,
-		SAGA_OPTIONS(.store_ops = &fault_store, .store_context = faults));
+		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = faults));
 	return stage;
 }

@@ -105,22 +105,34 @@ static int fail(struct connection *c, enum fault_kind kind, saga_error *error)
 	return fault_code(kind, error);
 }
 
+/* fault:URL, or fault:PATH for a file of SQLite's. */
+static bool inner_url(const char *url, char *inner, size_t size)
+{
+	const char *rest = strchr(url, ':');
+
+	if (!rest)
+		return false;
+	return snprintf(inner, size, "%s%s", strchr(rest + 1, ':') ? "" : "sqlite:", rest + 1) <
+		(int)size;
+}
+
 static int fault_open(const saga_store_options *options, void **ret_store, saga_error *error)
 {
-	const saga_store_ops *inner = saga_store_builtin("sqlite");
-	const char *path = strchr(options->url, ':');
 	saga_store_options inner_options = *options;
 	enum fault_kind kind = next_fault(options->context, FAULT_OPEN);
-	char url[1024];
+	const saga_store_ops *inner;
+	char url[1024], scheme[32];
 	struct connection *c;
 	int code;
 
 	if (kind)
 		return fault_code(kind, error);
-	if (!inner)
-		return saga_error_set(error, SAGA_UNSUPPORTED, "fault: this build has no SQLite");
-	if (!path || snprintf(url, sizeof url, "sqlite%s", path) >= (int)sizeof url)
+	if (!inner_url(options->url, url, sizeof url))
 		return saga_error_set(error, SAGA_MALFORMED, "fault: a bad url");
+	snprintf(scheme, sizeof scheme, "%.*s", (int)strcspn(url, ":"), url);
+	if (!(inner = saga_store_builtin(scheme)))
+		return saga_error_set(
+			error, SAGA_UNSUPPORTED, "fault: this build has no %s", scheme);
 	if (!(c = calloc(1, sizeof *c)))
 		return saga_error_set(error, SAGA_NOMEM, "fault: out of memory");
 	inner_options.url = url;
@@ -212,21 +224,22 @@ static void fault_close(void *store)
 	free(c);
 }
 
-const saga_store_ops fault_store = {
-	.size = sizeof(saga_store_ops),
-	.schemes = "fault",
-	.dialect = SAGA_SQLITE,
-	.writers = 1,
-	.open = fault_open,
-	.run = fault_run,
-	.begin = fault_begin,
-	.commit = fault_commit,
-	.rollback = fault_rollback,
-	.mark = fault_mark,
-	.back = fault_back,
-	.release = fault_release,
-	.in_transaction = fault_in_transaction,
-	.native = fault_native,
-	.interrupt = fault_interrupt,
-	.close = fault_close,
-};
+#define FAULT_STORE(dialect_, writers_, release_) \
+	{ \
+		.size = sizeof(saga_store_ops), .schemes = "fault", .dialect = dialect_, \
+		.writers = writers_, .open = fault_open, .run = fault_run, .begin = fault_begin, \
+		.commit = fault_commit, .rollback = fault_rollback, .mark = fault_mark, \
+		.back = fault_back, .release = release_, .in_transaction = fault_in_transaction, \
+		.native = fault_native, .interrupt = fault_interrupt, .close = fault_close, \
+	}
+
+const saga_store_ops fault_store = FAULT_STORE(SAGA_SQLITE, 1, fault_release);
+static const saga_store_ops fault_postgres = FAULT_STORE(SAGA_POSTGRESQL, 0, NULL);
+static const saga_store_ops fault_mssql = FAULT_STORE(SAGA_TSQL, 0, NULL);
+
+const saga_store_ops *fault_store_on(const char *url)
+{
+	return strncmp(url, "postgres", 8) == 0 ? &fault_postgres
+		: strncmp(url, "mssql", 5) == 0 ? &fault_mssql
+						: &fault_store;
+}

@@ -2,7 +2,7 @@
 #define TESTS_FAULT_STORE_H
 
 /*
- * A store that wraps SQLite and fails by plan: the nth call from now of a slot, and some more after
+ * A store that wraps another and fails by plan: the nth call from now of a slot, and some more after
  * it, answer what is wanted. Counts all calls, over all connections. Any thread.
  *
  *	struct faults faults;
@@ -58,6 +58,9 @@ void faults_clear(struct faults *faults);
 unsigned long faults_fired(struct faults *faults);
 unsigned long faults_calls(struct faults *faults, enum fault_slot slot);
 
-extern const saga_store_ops fault_store;
+extern const saga_store_ops fault_store; /* on SQLite */
+
+/* The one that wraps the store of that URL. */
+const saga_store_ops *fault_store_on(const char *url);
 
 #endif

@@ -145,6 +145,8 @@ struct stage *stage_new(int lanes)
 	stage->lanes = lanes;
 	strcpy(stage->dir, "/tmp/saga-suite-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(stage->dir));
+	ground()->fresh(stage->url, sizeof stage->url, stage->dir);
+	memcpy(stage->look_url, stage->url, sizeof stage->url);
 	ck_assert_int_eq(pthread_mutex_init(&stage->lock, NULL), 0);
 	ck_assert_int_eq(pthread_cond_init(&stage->opened, NULL), 0);
 	ck_assert_int_eq(uv_loop_init(&stage->loop), 0);
@@ -154,17 +156,26 @@ struct stage *stage_new(int lanes)
 	return stage;
 }
 
+static void url_of(const struct stage *stage, const char *file, bool fails, char *url, size_t size)
+{
+	const char *before = fails ? "fault:" : "";
+
+	if (!strcmp(file, "target.db"))
+		snprintf(url, size, "%s%s", before, stage->url);
+	else
+		snprintf(url, size, "%ssqlite:%s/%s", before, stage->dir, file);
+}
+
 void actor_open(struct stage *stage, struct actor *actor, const saga_participant_def *def,
 	const saga_options *change, const char *file)
 {
 	saga_options options = { .size = sizeof options };
-	char url[128];
+	char url[600];
 	saga_error error = { 0 };
 
 	if (change)
 		options = *change;
-	snprintf(url, sizeof url, "%s:%s/%s", options.store_ops ? "fault" : "sqlite", stage->dir,
-		file);
+	url_of(stage, file, options.store_ops != NULL, url, sizeof url);
 	if (!options.store)
 		options.store = url;
 	if (!options.transport) {
@@ -253,6 +264,8 @@ void stage_end(struct stage *stage)
 	saga_hub_free(stage->hub);
 	pthread_cond_destroy(&stage->opened);
 	pthread_mutex_destroy(&stage->lock);
+	if (ground()->drop)
+		ground()->drop(stage->look_url);
 	remove_all(stage->dir);
 	free(stage);
 }
@@ -272,7 +285,8 @@ static void take_answer(void *user, const saga_answer *answer)
 	saga_answer_json(answer, reply->json, sizeof reply->json);
 	reply->repeated = answer->repeated;
 	if (reply->stage)
-		reply->effects = sql_int(reply->stage, "SELECT COUNT(*) FROM effect", NULL, NULL);
+		reply->effects =
+			sql_int(reply->stage, "SELECT COUNT(*) AS n FROM effect", NULL, NULL);
 }
 
 static int submit_to(
@@ -379,28 +393,49 @@ void inject_bare_first(struct stage *stage, saga_id saga)
 
 void settle(struct stage *stage)
 {
-	saga_id saga = stage_saga(stage);
+	enum {
+		LANES_MOST = 8
+	};
+	saga_id sagas[LANES_MOST];
+	int lanes = stage->lanes < 1 ? 1 : stage->lanes;
 
-	inject(stage, saga, &marker);
-	AWAIT(stage, slot_count(stage, saga, "marker", "done") == 1);
+	/* Sagas one after the other are of all lanes in turn. */
+	for (int i = 0; i < lanes; i++)
+		inject(stage, sagas[i] = stage_saga(stage), &marker);
+	for (int i = 0; i < lanes; i++)
+		AWAIT(stage, slot_count(stage, sagas[i], "marker", "done") == 1);
 }
 
 /* ---- running it ---- */
 
-int run_both_modes(const char *name, const TTest *const *tests, size_t count)
+static int run_from(const char *name, const TTest *const *tests, size_t count, int first, int below)
 {
 	Suite *suite = suite_create(name);
 	TCase *both = tcase_create("both modes");
 	SRunner *runner;
 	int failed;
 
+	if (!ground_is_there())
+		return 77;
 	tcase_set_timeout(both, 100);
 	for (size_t i = 0; i < count; i++)
-		tcase_add_loop_test(both, tests[i], 0, 2);
+		tcase_add_loop_test(both, tests[i], first, below);
 	suite_add_tcase(suite, both);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int run_both_modes(const char *name, const TTest *const *tests, size_t count)
+{
+	int first = getenv("SAGA_TEST_SOAK") ? 0 : ground()->first_mode;
+
+	return run_from(name, tests, count, first, ground()->modes);
+}
+
+int run_each_once(const char *name, const TTest *const *tests, size_t count)
+{
+	return run_from(name, tests, count, 0, 1);
 }

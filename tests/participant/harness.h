@@ -9,6 +9,7 @@
  */
 
 #include "events.h"
+#include "ground.h"
 #include "lossy.h"
 
 #include <saga/plugin.h>
@@ -72,8 +73,9 @@ struct stage {
 	char seen_key[2][SAGA_ID_TEXT];
 	uint32_t sagas;
 	uint32_t subjects;
-	char look_path[96]; /* of the target's file; "": in the directory */
-	void *db;
+	char url[512];      /* of the target's store */
+	char look_url[512]; /* the same, for whoever looks into it */
+	void *look;
 };
 
 /* ---- its life ---- */
@@ -84,7 +86,10 @@ struct stage *stage_new(int lanes);
 void stage_open(struct stage *stage, const saga_participant_def *def, const saga_options *change);
 void stage_open_outside(struct stage *stage);
 
-/* Opens one more participant on the stage's loop and transport, its file named `file`. */
+/*
+ * Opens one more participant on the stage's loop and transport, its file named `file`; "target.db"
+ * is the stage's ground, whatever that is.
+ */
 void actor_open(struct stage *stage, struct actor *actor, const saga_participant_def *def,
 	const saga_options *change, const char *file);
 
@@ -185,6 +190,8 @@ int64_t dead_letters(struct stage *stage);
 
 /* As an operator's tool would; it must change something. */
 void sql_write(struct stage *stage, const char *sql);
+/* Whatever it is. */
+void sql_do(struct stage *stage, const char *sql);
 
 /* How many events of this type the target has published in this saga; with: in their JSON. */
 int said(struct stage *stage, saga_id saga, const char *type);
@@ -199,7 +206,13 @@ saga_health health(const struct actor *actor);
 
 /* ---- running it ---- */
 
-/* Runs each test twice: inline on the loop (_i is 0 lanes), and with a lane's thread (1). */
+/*
+ * Runs each test twice: inline on the loop (_i is 0 lanes), and with a lane's thread (1); on a
+ * server with one thread and with two, and inline if SAGA_TEST_SOAK is set.
+ */
 int run_both_modes(const char *name, const TTest *const *tests, size_t count);
+
+/* Each once, with as many lanes as it likes. */
+int run_each_once(const char *name, const TTest *const *tests, size_t count);
 
 #endif

@@ -1,7 +1,6 @@
 #include "harness.h"
 
 #include <errno.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -113,118 +112,215 @@ void gate_pass(struct stage *stage)
 
 /* ---- the target's store ---- */
 
-static sqlite3 *look(struct stage *stage)
-{
-	char path[96];
-	sqlite3 *db;
+/* A query, and what takes its rows. */
+struct looking {
+	void (*take)(struct looking *looking, const saga_value *columns);
+	const char *type, *with; /* an event that is looked for */
+	const char *subject;
+	const char *state;
+	int64_t number;
+};
 
-	if (stage->db)
-		return stage->db;
-	if (stage->look_path[0])
-		memcpy(path, stage->look_path, sizeof path);
-	else
-		snprintf(path, sizeof path, "%s/target.db", stage->dir);
-	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
-		sqlite3_close(db);
-		return NULL;
-	}
-	sqlite3_busy_timeout(db, DEADLINE_MS);
-	stage->db = db;
-	return db;
+static const saga_store_ops *look_ops(const struct stage *stage)
+{
+	char scheme[16];
+
+	snprintf(
+		scheme, sizeof scheme, "%.*s", (int)strcspn(stage->look_url, ":"), stage->look_url);
+	return saga_store_builtin(scheme);
 }
 
 void look_close(struct stage *stage)
 {
-	sqlite3_close(stage->db);
-	stage->db = NULL;
+	if (stage->look)
+		look_ops(stage)->close(stage->look);
+	stage->look = NULL;
 }
 
-/* NULL while the library has not made its tables yet. */
-static sqlite3_stmt *look_for(
-	struct stage *stage, const char *sql, const saga_id *saga, const char *text)
+static int look_once(
+	struct stage *stage, const saga_statement *statement, saga_sink *sink, saga_error *error)
 {
-	sqlite3 *db = look(stage);
-	sqlite3_stmt *statement = NULL;
-	int at = 1;
+	const saga_store_ops *ops = look_ops(stage);
+	const saga_store_options options = { .url = stage->look_url, .timeout_ms = DEADLINE_MS };
+	int code = stage->look ? SAGA_OK : ops->open(&options, &stage->look, error);
 
-	if (!db)
-		return NULL;
-	if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK) {
-		ck_assert_msg(strstr(sqlite3_errmsg(db), "no such table"), "%s: %s", sql,
-			sqlite3_errmsg(db));
-		return NULL;
+	if (code == SAGA_OK)
+		code = ops->run(stage->look, statement, 1, sink, error);
+	if (code == SAGA_AWAY)
+		look_close(stage);
+	return code;
+}
+
+static bool is_not_made_yet(const saga_error *error)
+{
+	return strstr(error->text, "no such table") || strstr(error->text, "does not exist") ||
+		strstr(error->text, "Invalid object name");
+}
+
+/* A server that is away, or a row that is contended, is asked again. */
+static int look(struct stage *stage, const saga_statement *statement, saga_sink *sink)
+{
+	int64_t until = stage_deadline();
+	saga_error error = { 0 };
+	int code;
+
+	while ((code = look_once(stage, statement, sink, &error)) == SAGA_AWAY ||
+		code == SAGA_CONTENDED) {
+		ck_assert_msg((int64_t)(uv_hrtime() / 1000000) < until, "%s: %s", statement->sql,
+			error.text);
+		uv_sleep(10);
 	}
+	ck_assert_msg(
+		code == SAGA_OK || is_not_made_yet(&error), "%s: %s", statement->sql, error.text);
+	return code;
+}
+
+static int take_row(void *context, size_t i, const char *const *names, const saga_value *columns,
+	size_t column_count)
+{
+	struct looking *looking = context;
+
+	(void)i, (void)names;
+	ck_assert_uint_gt(column_count, 0);
+	looking->take(looking, columns);
+	return SAGA_OK;
+}
+
+/* Nothing, while the library has not made its tables yet. */
+static void look_for(struct stage *stage, const char *sql, const saga_id *saga, const char *text,
+	struct looking *looking)
+{
+	saga_value values[2];
+	saga_statement statement = { sql, values, 0 };
+	saga_sink sink = { take_row, NULL, looking };
+
 	if (saga)
-		sqlite3_bind_blob(statement, at++, saga->bytes, sizeof saga->bytes, SQLITE_STATIC);
+		values[statement.value_count++] = saga_uuid(*saga);
 	if (text)
-		sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
-	return statement;
+		values[statement.value_count++] = saga_text(text);
+	(void)look(stage, &statement, &sink);
+}
+
+static void count_changes(void *context, size_t i, int64_t changed)
+{
+	(void)i;
+	*(int64_t *)context += changed;
+}
+
+/* Under the locks of all streams, taken in order, so that no batch that read the row before writes it after. */
+static int write_locked(struct stage *stage, const char *sql, int64_t *changed, saga_error *error)
+{
+	enum {
+		SHARDS = 8
+	};
+	saga_statement locks[SHARDS];
+	saga_value shards[SHARDS];
+	const saga_store_ops *ops = look_ops(stage);
+	const saga_statement statement = { sql, NULL, 0 };
+	saga_sink sink = { NULL, count_changes, changed };
+	int code = ops->begin(stage->look, error);
+
+	*changed = 0;
+	for (int i = 0; i < SHARDS; i++) {
+		shards[i] = saga_int64(i);
+		locks[i] = (saga_statement){ "UPDATE saga_stream SET seq = seq WHERE shard = ?",
+			&shards[i], 1 };
+	}
+	if (code == SAGA_OK)
+		code = ops->run(stage->look, locks, SHARDS, NULL, error);
+	if (code == SAGA_OK)
+		code = ops->run(stage->look, &statement, 1, &sink, error);
+	if (code == SAGA_OK)
+		code = ops->commit(stage->look, error);
+	else if (ops->in_transaction(stage->look))
+		ops->rollback(stage->look);
+	return code;
 }
 
 void sql_write(struct stage *stage, const char *sql)
 {
-	char *error = NULL;
-	char path[96];
-	sqlite3 *db;
+	int64_t changed = 0, until = stage_deadline();
+	saga_error error = { 0 };
+	int code;
 
-	snprintf(path, sizeof path, "%s/target.db", stage->dir);
-	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-	sqlite3_busy_timeout(db, DEADLINE_MS);
-	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &error) == SQLITE_OK, "%s: %s", sql, error);
-	ck_assert_msg(sqlite3_changes(db) > 0, "%s: changed nothing", sql);
-	sqlite3_close(db);
+	(void)sql_int(stage, "SELECT 1 AS n", NULL, NULL);
+	while ((code = write_locked(stage, sql, &changed, &error)) == SAGA_CONTENDED)
+		ck_assert_int_lt((int64_t)(uv_hrtime() / 1000000), until);
+	ck_assert_msg(code == SAGA_OK, "%s: %s", sql, error.text);
+	ck_assert_msg(changed > 0, "%s: changed nothing", sql);
+}
+
+void sql_do(struct stage *stage, const char *sql)
+{
+	const saga_statement statement = { sql, NULL, 0 };
+
+	ck_assert_int_eq(look(stage, &statement, NULL), SAGA_OK);
+}
+
+static void take_number(struct looking *looking, const saga_value *columns)
+{
+	if (columns[0].kind == SAGA_VALUE_INT64)
+		looking->number = columns[0].as.int64;
+	else
+		ck_assert_int_eq(columns[0].kind, SAGA_VALUE_NULL);
 }
 
 int64_t sql_int(struct stage *stage, const char *sql, const saga_id *saga, const char *text)
 {
-	sqlite3_stmt *statement = look_for(stage, sql, saga, text);
-	int64_t value = 0;
+	struct looking looking = { .take = take_number };
 
-	if (statement && sqlite3_step(statement) == SQLITE_ROW)
-		value = sqlite3_column_int64(statement, 0);
-	sqlite3_finalize(statement);
-	return value;
+	look_for(stage, sql, saga, text, &looking);
+	return looking.number;
 }
 
 int64_t effects(struct stage *stage, saga_id saga, const char *what)
 {
 	return sql_int(
-		stage, "SELECT COUNT(*) FROM effect WHERE saga = ?1 AND what = ?2", &saga, what);
+		stage, "SELECT COUNT(*) AS n FROM effect WHERE saga = ? AND what = ?", &saga, what);
 }
 
 int64_t parked(struct stage *stage)
 {
 	return sql_int(stage,
-		"SELECT COUNT(*) FROM saga_parked WHERE kind IN ('retry', 'call', 'behind')", NULL,
-		NULL);
+		"SELECT COUNT(*) AS n FROM saga_parked WHERE kind IN ('retry', 'call', 'behind')",
+		NULL, NULL);
+}
+
+static bool is_text(const saga_value *value, const char *text)
+{
+	ck_assert_int_eq(value->kind, SAGA_VALUE_TEXT);
+	return value->as.bytes.size == strlen(text) &&
+		(!*text || memcmp(value->as.bytes.at, text, strlen(text)) == 0);
 }
 
 /* The states are few: they are answered as constants. */
-static const char *state_constant(const unsigned char *text)
+static const char *state_constant(const saga_value *value)
 {
 	static const char *const states[] = { "waiting", "trying", "done", "undoing", "rejected",
 		"failed", "barred", "undone", "dead", "stuck" };
 
 	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
-		if (!strcmp((const char *)text, states[i]))
+		if (is_text(value, states[i]))
 			return states[i];
-	ck_abort_msg("no such state: %s", (const char *)text);
+	ck_abort_msg(
+		"no such state: %.*s", (int)value->as.bytes.size, (const char *)value->as.bytes.at);
 	return NULL;
+}
+
+static const char state_sql[] = "SELECT state, subject FROM saga_slot WHERE saga = ? AND step = ?";
+
+static void take_state(struct looking *looking, const saga_value *columns)
+{
+	if (!looking->subject || is_text(&columns[1], looking->subject))
+		looking->state = state_constant(&columns[0]);
 }
 
 const char *slot_state_of(struct stage *stage, saga_id saga, const char *step, const char *subject)
 {
-	sqlite3_stmt *statement = look_for(stage,
-		"SELECT state, subject FROM saga_slot"
-		" WHERE saga = ?1 AND step = ?2",
-		&saga, step);
-	const char *state = "absent";
+	struct looking looking = { .take = take_state, .subject = subject, .state = "absent" };
 
-	while (statement && sqlite3_step(statement) == SQLITE_ROW)
-		if (!subject || !strcmp((const char *)sqlite3_column_text(statement, 1), subject))
-			state = state_constant(sqlite3_column_text(statement, 0));
-	sqlite3_finalize(statement);
-	return state;
+	look_for(stage, state_sql, &saga, step, &looking);
+	return looking.state;
 }
 
 const char *slot_state(struct stage *stage, saga_id saga, const char *step)
@@ -237,47 +333,40 @@ bool slot_is(struct stage *stage, saga_id saga, const char *step, const char *st
 	return !strcmp(slot_state(stage, saga, step), state);
 }
 
-int slot_count(struct stage *stage, saga_id saga, const char *step, const char *state)
+static void count_state(struct looking *looking, const saga_value *columns)
 {
-	sqlite3_stmt *statement = look_for(stage,
-		"SELECT state FROM saga_slot"
-		" WHERE saga = ?1 AND step = ?2",
-		&saga, step);
-	int count = 0;
-
-	while (statement && sqlite3_step(statement) == SQLITE_ROW)
-		if (!strcmp(state_constant(sqlite3_column_text(statement, 0)), state))
-			count++;
-	sqlite3_finalize(statement);
-	return count;
+	looking->number += !strcmp(state_constant(&columns[0]), looking->state);
 }
 
-static bool is_said(sqlite3_stmt *row, const char *type, const char *with)
+int slot_count(struct stage *stage, saga_id saga, const char *step, const char *state)
 {
-	saga_bytes wire = { sqlite3_column_blob(row, 0), (size_t)sqlite3_column_bytes(row, 0) };
+	struct looking looking = { .take = count_state, .state = state };
+
+	look_for(stage, state_sql, &saga, step, &looking);
+	return (int)looking.number;
+}
+
+static void count_said(struct looking *looking, const saga_value *columns)
+{
 	saga_error error = { 0 };
 	saga_event *event;
 	char json[2048];
-	bool same;
 
-	ck_assert_msg(
-		saga_event_read(wire, &event, &error) == SAGA_OK, "the outbox: %s", error.text);
+	ck_assert_int_eq(columns[0].kind, SAGA_VALUE_BYTES);
+	ck_assert_msg(saga_event_read(columns[0].as.bytes, &event, &error) == SAGA_OK,
+		"the outbox: %s", error.text);
 	saga_event_json(event, json, sizeof json);
-	same = !strcmp(saga_event_type(event), type) && (!with || strstr(json, with));
+	looking->number += !strcmp(saga_event_type(event), looking->type) &&
+		(!looking->with || strstr(json, looking->with));
 	saga_event_free(event);
-	return same;
 }
 
 int said_with(struct stage *stage, saga_id saga, const char *type, const char *with)
 {
-	sqlite3_stmt *statement =
-		look_for(stage, "SELECT event FROM saga_outbox WHERE saga = ?1", &saga, NULL);
-	int count = 0;
+	struct looking looking = { .take = count_said, .type = type, .with = with };
 
-	while (statement && sqlite3_step(statement) == SQLITE_ROW)
-		count += is_said(statement, type, with);
-	sqlite3_finalize(statement);
-	return count;
+	look_for(stage, "SELECT event FROM saga_outbox WHERE saga = ?", &saga, NULL, &looking);
+	return (int)looking.number;
 }
 
 int said(struct stage *stage, saga_id saga, const char *type)
@@ -311,7 +400,8 @@ int logged_at(struct stage *stage, int level)
 
 int64_t dead_letters(struct stage *stage)
 {
-	return sql_int(stage, "SELECT COUNT(*) FROM saga_parked WHERE kind = 'letter'", NULL, NULL);
+	return sql_int(
+		stage, "SELECT COUNT(*) AS n FROM saga_parked WHERE kind = 'letter'", NULL, NULL);
 }
 
 saga_health health(const struct actor *actor)

@@ -137,12 +137,10 @@ static void note_code(void *user, const saga_answer *answer)
 static int run_it(const saga_participant_def *def, const struct stage *stage, struct diary *diary)
 {
 	saga_participant *p;
-	char url[96];
 	int code = 1;
 
-	snprintf(url, sizeof url, "sqlite:%s/target.db", stage->dir);
 	if (saga_open(def,
-		    SAGA_OPTIONS(.store = url, .lanes = stage->lanes, .user = diary,
+		    SAGA_OPTIONS(.store = stage->url, .lanes = stage->lanes, .user = diary,
 			    .log = getenv("SAGA_TEST_LOG") ? saga_log_stderr : NULL,
 			    .stop_when_idle = true),
 		    &p, NULL) != SAGA_OK)
@@ -189,12 +187,12 @@ static struct stage *begin(int lanes, struct diary *diary)
 
 static int64_t slots(struct stage *stage, const char *state)
 {
-	return sql_int(stage, "SELECT COUNT(*) FROM saga_slot WHERE state = ?1", NULL, state);
+	return sql_int(stage, "SELECT COUNT(*) FROM saga_slot WHERE state = ?", NULL, state);
 }
 
 static int64_t all_effects(struct stage *stage, const char *what)
 {
-	return sql_int(stage, "SELECT COUNT(*) FROM effect WHERE what = ?1", NULL, what);
+	return sql_int(stage, "SELECT COUNT(*) FROM effect WHERE what = ?", NULL, what);
 }
 
 START_TEST(killed_in_its_call_it_asks_again_with_the_same_key)

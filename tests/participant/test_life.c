@@ -43,7 +43,7 @@ static const saga_participant_def def = SAGA_PARTICIPANT("target", steps, .schem
 
 static int64_t all_effects(struct stage *stage, const char *what)
 {
-	return sql_int(stage, "SELECT COUNT(*) FROM effect WHERE what = ?1", NULL, what);
+	return sql_int(stage, "SELECT COUNT(*) FROM effect WHERE what = ?", NULL, what);
 }
 
 /* ---- the queue ---- */
@@ -171,7 +171,8 @@ START_TEST(a_stop_answers_all_that_is_pending)
 
 	faults_init(&faults);
 	faults_plan(&faults, FAULT_OPEN, 1, FAULT_FOREVER, FAULT_AWAY);
-	stage_open(stage, &def, SAGA_OPTIONS(.store_ops = &fault_store, .store_context = &faults));
+	stage_open(stage, &def,
+		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = &faults));
 	for (int i = 0; i < 5; i++)
 		ck_assert_int_eq(submit_numbered(stage, i, &replies[i]), SAGA_OK);
 	AWAIT(stage, faults_fired(&faults) >= 2);
@@ -257,12 +258,10 @@ static void submit_alone(saga_participant *p, const char *key, int *code)
 START_TEST(it_stops_when_idle_and_not_before)
 {
 	struct stage *stage = stage_new(_i);
-	char url[96];
 	saga_participant *p;
 	int code;
 
-	snprintf(url, sizeof url, "sqlite:%s/target.db", stage->dir);
-	p = open_alone(url, _i, true);
+	p = open_alone(stage->url, _i, true);
 	submit_alone(p, "k", &code);
 	ck_assert_int_eq(saga_run(p), SAGA_OK);
 	saga_close(p);

@@ -11,8 +11,9 @@ SAGA_STRUCT(misspelt, int64(nomber));
 
 static const char *const schema[] = {
 	"CREATE TABLE effect (saga SAGA_ID NOT NULL, what VARCHAR(40) NOT NULL);"
-	"CREATE TABLE kinds (name VARCHAR(20), number BIGINT, yes INTEGER, raw BLOB, who SAGA_ID,"
-	"  note VARCHAR(20), maybe BIGINT, perhaps INTEGER, more BLOB, other SAGA_ID)",
+	"CREATE TABLE kinds (name VARCHAR(20), number BIGINT, yes INTEGER, raw SAGA_BYTES, who "
+	"SAGA_ID,"
+	"  note VARCHAR(20), maybe BIGINT, perhaps INTEGER, more SAGA_BYTES, other SAGA_ID)",
 	NULL,
 };
 
@@ -179,8 +180,13 @@ static saga_verdict do_wrong(saga_step *s, enum wrong wrong)
 		got = saga_alloc(s, HANDLER_BYTES + 1, 1);
 		break;
 	case TOO_MANY_BYTES_OF_ROWS:
-		got = saga_query_one(
-			s, one_text, "SELECT printf('%.*c', ?, 'x') AS name", HANDLER_BYTES + 1);
+		if (is_on("sqlite"))
+			got = saga_query_one(s, one_text, "SELECT printf('%.*c', ?, 'x') AS name",
+				HANDLER_BYTES + 1);
+		else
+			got = saga_query_one(s, one_text,
+				"SELECT repeat('x', CAST(? AS INTEGER)) AS name",
+				HANDLER_BYTES + 1);
 		break;
 	case OVERFLOWING_ALLOC:
 		got = saga_alloc(s, SIZE_MAX / 2, 3);

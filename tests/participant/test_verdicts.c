@@ -189,7 +189,7 @@ START_TEST(a_failure_without_rejects_is_dead)
 
 	ck_assert_str_eq(trace(stage), "run 1");
 	ck_assert_int_eq(
-		sql_int(stage, "SELECT COUNT(*) FROM saga_outbox WHERE saga = ?1", &saga, NULL), 0);
+		sql_int(stage, "SELECT COUNT(*) FROM saga_outbox WHERE saga = ?", &saga, NULL), 0);
 	stage_end(stage);
 }
 END_TEST
@@ -307,7 +307,7 @@ START_TEST(undeclared_outcomes_roll_back)
 		ck_assert_msg(effects(stage, saga, "a") == 0, "crime %d has an effect", crime);
 		ck_assert_msg(said(stage, saga, "a.done") == 0, "crime %d emits", crime);
 		ck_assert_msg(said(stage, saga, "a.rejected") == 1, "crime %d is silent", crime);
-		ck_assert_int_eq(sql_int(stage, "SELECT COUNT(*) FROM saga_outbox WHERE saga = ?1",
+		ck_assert_int_eq(sql_int(stage, "SELECT COUNT(*) FROM saga_outbox WHERE saga = ?",
 					 &saga, NULL),
 			1);
 	}
@@ -337,7 +337,10 @@ static const saga_participant_def native =
 
 START_TEST(a_handler_that_ends_the_transaction_is_caught)
 {
-	struct stage *stage = stage_start(_i, &native);
+	struct stage *stage;
+
+	ONLY_ON("sqlite", "the handle that it ends it by is SQLite's");
+	stage = stage_start(_i, &native);
 
 	for (int how = 0; how < 2; how++) {
 		saga_id saga = go(stage, how, "dead");

@@ -1,4 +1,5 @@
 #include "mssql_server.h"
+#include "postgres_server.h"
 #include "store_tests.h"
 
 #include <stdio.h>
@@ -28,36 +29,12 @@ static void fresh_memory(char *url, size_t size, const char *directory)
 	.floating = "SELECT 0.5 AS half", \
 	.malformed_url = "sqlite:", .away_url = "sqlite:/nowhere/at/all/x.db"
 
-/* A schema of its own in the server's database. */
-static void fresh_postgres(char *url, size_t size, const char *directory)
-{
-	static int number_of_schema;
-	const char *server = getenv("SAGA_TEST_POSTGRES");
-	const saga_store_ops *ops = saga_store_builtin("postgres");
-	const saga_store_options options = { .url = server, .timeout_ms = TIMEOUT_MS };
-	saga_error error;
-	char sql[128];
-	saga_statement statement = { .sql = sql };
-	void *handle;
-
-	(void)directory;
-	ck_assert_msg(ops->open(&options, &handle, &error) == SAGA_OK, "%s", error.text);
-	/* Another process had this number, perhaps, earlier. */
-	(void)snprintf(sql, sizeof sql,
-		"DROP SCHEMA IF EXISTS t%ld_%d CASCADE; CREATE SCHEMA t%ld_%d;", (long)getpid(),
-		number_of_schema, (long)getpid(), number_of_schema);
-	ck_assert_msg(ops->run(handle, &statement, 1, NULL, &error) == SAGA_OK, "%s", error.text);
-	ops->close(handle);
-	(void)snprintf(url, size, "%s%coptions=-csearch_path%%3Dt%ld_%d", server,
-		strchr(server, '?') ? '&' : '?', (long)getpid(), number_of_schema++);
-}
-
 const struct store_under_test stores_under_test[] = {
 	{ .name = "sqlite file", .fresh_url = fresh_sqlite, .many = true, SQLITE_SAYS },
 	{ .name = "sqlite memory", .fresh_url = fresh_memory, .many = false, SQLITE_SAYS },
 	{ .name = "postgres",
 		.scheme = "postgres",
-		.fresh_url = fresh_postgres,
+		.fresh_url = postgres_fresh,
 		.server = "SAGA_TEST_POSTGRES",
 		.many = true,
 		.runs_ahead = true,
@@ -115,6 +92,7 @@ int main(int argc, char **argv)
 		add_value_tests(suite, row);
 		add_statement_tests(suite, row);
 		add_transaction_tests(suite, row);
+		add_require_tests(suite, row);
 		srunner_add_suite(runner, suite);
 		if (!store->many)
 			printf("skip: tests of several connections, for %s\n", store->name);

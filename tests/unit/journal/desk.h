@@ -1,7 +1,9 @@
 #ifndef TESTS_JOURNAL_DESK_H
 #define TESTS_JOURNAL_DESK_H
 
-/* A journal over SQLite and a batch to write into it by hand, on virtual time. */
+/* A journal and a batch to write into it by hand, on virtual time; SAGA_TEST_STORE says on what. */
+
+#include "participant/ground.h"
 
 #include "step/work.h"
 #include "stores/journal.h"
@@ -27,7 +29,7 @@ enum {
 
 struct desk {
 	char dir[32];
-	char url[96];
+	char url[600];
 	int64_t now;
 	uint64_t random;
 	struct saga_env env;
@@ -41,6 +43,7 @@ struct desk {
 	struct saga__item item;
 };
 
+/* In memory, or in a file; on a server that is the same. */
 struct desk *desk_new(bool in_memory);
 void desk_free(struct desk *desk);
 

@@ -158,8 +158,8 @@ START_TEST(positions_move_with_their_batch)
 	saga_error error;
 
 	for (unsigned seq = 1; seq <= 3; seq++) {
-		const struct saga__move moves[] = { { &source, 0, seq, saga_no(seq) },
-			{ &other, 0, seq + 10, saga_no(seq + 10) } };
+		const struct saga__move moves[] = { { &source, 0, seq, saga_no(seq), false },
+			{ &other, 0, seq + 10, saga_no(seq + 10), false } };
 
 		desk_begin(desk);
 		desk_commit(desk, moves, 2);
@@ -184,7 +184,8 @@ START_TEST(positions_never_go_back)
 		const unsigned seq = (const unsigned[]){ 4, 7, 6 }[i];
 
 		desk_begin(desk);
-		desk_commit(desk, &(const struct saga__move){ &source, 0, seq, saga_no(seq) }, 1);
+		desk_commit(desk,
+			&(const struct saga__move){ &source, 0, seq, saga_no(seq), false }, 1);
 	}
 	OK(saga__journal_positions(&desk->journal, take_position, &positions, &error), error);
 	ck_assert_uint_eq(positions.sum, 7);
@@ -197,6 +198,7 @@ END_TEST
 
 START_TEST(counts_are_of_steps_and_of_rows_that_go_on)
 {
+	const struct saga__shard shards[] = { { .shard = 0 }, { .shard = 1 } };
 	struct desk *desk = desk_opened(true);
 	struct saga__counts counts;
 	saga_error error;
@@ -212,11 +214,14 @@ START_TEST(counts_are_of_steps_and_of_rows_that_go_on)
 		(void)desk_park(desk, 1, B, kind, 5, "");
 	ck_assert_int_eq(desk->batch.delta.parked, SAGA__PARKED_KINDS - 1 - 2);
 	desk_commit(desk, NULL, 0);
-	OK(saga__journal_count(&desk->journal, &counts, &error), error);
+	OK(saga__journal_count(&desk->journal, shards, 1, &counts, &error), error);
 	ck_assert_int_eq(counts.waiting, 2);
 	ck_assert_int_eq(counts.dead, 1);
 	ck_assert_int_eq(counts.stuck, 1);
 	ck_assert_int_eq(counts.parked, SAGA__PARKED_KINDS - 1 - 2);
+	/* And of these shards: all of them are of the first. */
+	OK(saga__journal_count(&desk->journal, shards + 1, 1, &counts, &error), error);
+	ck_assert_int_eq(counts.waiting + counts.dead + counts.stuck + counts.parked, 0);
 	desk_free(desk);
 }
 END_TEST

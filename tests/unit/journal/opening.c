@@ -1,8 +1,10 @@
 /* A journal is opened: made, found again, refused, brought up to date. */
 
 #include "desk.h"
+#include "stores/dialect.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 START_TEST(it_is_made_once_and_found_again)
 {
@@ -14,8 +16,7 @@ START_TEST(it_is_made_once_and_found_again)
 
 	ck_assert(!saga__id_is_zero(uuid));
 	ck_assert_int_eq(desk->journal.birth, birth);
-	ck_assert_uint_eq(desk->journal.shards, 1);
-	ck_assert(!desk->journal.lowered);
+	ck_assert_uint_eq(desk->journal.shards, is_on("sqlite") ? 1 : 8);
 	desk_put(desk, 1, A, SAGA__DONE);
 	desk_close(desk);
 	desk->now += 1000;
@@ -44,11 +45,15 @@ START_TEST(two_stores_have_two_uuids)
 }
 END_TEST
 
+#define MEND_SHARDS \
+	"UPDATE saga_meta SET value = (SELECT CAST(COUNT(*) AS VARCHAR(9)) FROM saga_stream)" \
+	" WHERE name = 'shards'"
+
 /* By a connection that knows no journal. */
-static void desk_mend(struct desk *desk, const char *sql)
+static void desk_mend(const struct desk *desk, const char *sql)
 {
-	const saga_store_ops *ops = saga_store_builtin("sqlite");
-	const saga_store_options options = { desk->url, 1000, NULL };
+	const saga_store_ops *ops = saga_store_builtin(ground()->name);
+	const saga_store_options options = { desk->url, 10000, NULL };
 	const saga_statement statement = { sql, NULL, 0 };
 	saga_error error;
 	void *store;
@@ -72,9 +77,9 @@ START_TEST(a_store_that_is_not_ours_is_refused_and_left_alone)
 			"the store is other's, not test's",
 			"UPDATE saga_meta SET value = 'test' WHERE name = 'participant'" },
 		{ "UPDATE saga_meta SET value = '3' WHERE name = 'shards'", SAGA_UNSUPPORTED,
-			"3 shards", "UPDATE saga_meta SET value = '1' WHERE name = 'shards'" },
+			"3 shards", MEND_SHARDS },
 		{ "UPDATE saga_meta SET value = '128' WHERE name = 'shards'", SAGA_UNSUPPORTED,
-			"128 shards", "UPDATE saga_meta SET value = '1' WHERE name = 'shards'" },
+			"128 shards", MEND_SHARDS },
 		{ "UPDATE saga_meta SET value = '?' WHERE name = 'uuid'", SAGA_UNSUPPORTED, "uuid",
 			"UPDATE saga_meta SET value = '0190f3c2-0000-7000-8000-000000000001'"
 			" WHERE name = 'uuid'" },
@@ -96,8 +101,7 @@ START_TEST(a_store_that_is_not_ours_is_refused_and_left_alone)
 	desk_mend(desk, wrong[_i].mend);
 	OK(desk_open(desk, &plain, &error), error);
 	ck_assert_int_eq(desk_number(desk, "SELECT COUNT(*) FROM saga_meta"), metas);
-	ck_assert_int_eq(
-		desk_number(desk, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'mine'"), 0);
+	desk_sql(desk, "CREATE TABLE mine (n BIGINT)");
 	desk_free(desk);
 }
 END_TEST
@@ -105,10 +109,10 @@ END_TEST
 /* ---- the user's schema ---- */
 
 static const char *const scripts[] = {
-	"CREATE TABLE mine (saga SAGA_ID PRIMARY KEY, n BIGINT NOT NULL);"
-	"INSERT INTO mine VALUES (x'00', 1);",
-	"INSERT INTO mine VALUES (x'01', 2);",
-	"INSERT INTO mine VALUES (x'02', 3);",
+	"CREATE TABLE mine (saga SAGA_ID, n BIGINT NOT NULL);"
+	"INSERT INTO mine (n) VALUES (1);",
+	"INSERT INTO mine (n) VALUES (2);",
+	"INSERT INTO mine (n) VALUES (3);",
 	NULL,
 };
 
@@ -170,6 +174,119 @@ START_TEST(a_script_that_fails_leaves_nothing)
 	ck_assert_int_eq(desk_open(desk, &def, &error), SAGA_REFUSED);
 	OK(desk_open(desk, &good, &error), error);
 	ck_assert_int_eq(desk_number(desk, "SELECT COUNT(*) FROM mine"), 3);
+	desk_free(desk);
+}
+END_TEST
+
+/* ---- tables that somebody made by hand ---- */
+
+/* As `saga schema` prints them. */
+static char *layout_here(void)
+{
+	const struct saga__dialect *dialect =
+		saga__dialect_of(saga_store_builtin(ground()->name)->dialect);
+	char *layout = saga__journal_layout(dialect);
+
+	ck_assert_ptr_nonnull(layout);
+	return layout;
+}
+
+static struct desk *desk_by_hand(void)
+{
+	struct desk *desk = desk_new(false);
+	char *layout = layout_here();
+
+	desk_mend(desk, layout);
+	free(layout);
+	return desk;
+}
+
+START_TEST(tables_made_by_hand_are_filled)
+{
+	struct desk *desk = desk_by_hand();
+	saga_error error;
+
+	for (int again = 0; again < 2; again++) {
+		OK(desk_open(desk, &plain, &error), error);
+		ck_assert_int_eq(desk_number(desk, "SELECT COUNT(*) AS n FROM saga_stream"),
+			desk->journal.shards);
+		desk_put(desk, (unsigned)again, A, SAGA__DONE);
+		ck_assert_int_eq(desk_state(desk, 0, A), SAGA__DONE);
+		desk_close(desk);
+	}
+	desk_free(desk);
+}
+END_TEST
+
+START_TEST(a_table_that_is_missing_is_named)
+{
+	static const char *const tables[] = { "saga_meta", "saga_stream", "saga_slot",
+		"saga_parked", "saga_outbox", "saga_position" };
+	struct desk *desk = desk_by_hand();
+	saga_error error;
+	char sql[64];
+
+	(void)snprintf(sql, sizeof sql, "DROP TABLE %s", tables[_i]);
+	desk_mend(desk, sql);
+	ck_assert_int_eq(desk_open(desk, &plain, &error), SAGA_UNSUPPORTED);
+	ck_assert_msg(strstr(error.text, tables[_i]), "%s", error.text);
+	desk_free(desk);
+}
+END_TEST
+
+/* Who may read and write, and make nothing; the desk is his then. */
+static void make_role(struct desk *desk, const char *role)
+{
+	size_t length = strlen(desk->url);
+	char sql[1024];
+
+	(void)snprintf(sql, sizeof sql,
+		"CREATE ROLE %s; DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %%I TO %s',"
+		" current_schema()); EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE"
+		" ON ALL TABLES IN SCHEMA %%I TO %s', current_schema()); END $$;",
+		role, role, role);
+	desk_mend(desk, sql);
+	(void)snprintf(desk->url + length, sizeof desk->url - length, "%%20-crole%%3D%s", role);
+}
+
+static void drop_role(const struct desk *desk, const char *role)
+{
+	char sql[128];
+
+	(void)snprintf(sql, sizeof sql, "DROP OWNED BY %s; DROP ROLE %s;", role, role);
+	desk_mend(desk, sql);
+}
+
+START_TEST(a_role_that_may_make_nothing_opens_what_is_there)
+{
+	static const char *const tables[] = { "CREATE TABLE mine (n BIGINT);", NULL };
+	saga_participant_def def = with_scripts(tables);
+	struct desk *desk;
+	char role[32];
+	saga_error error;
+	size_t own;
+
+	ONLY_ON("postgres", "it is by PostgreSQL's roles");
+	desk = desk_by_hand();
+	(void)snprintf(role, sizeof role, "saga_plain_%ld", (long)getpid());
+	desk_mend(desk, "CREATE TABLE mine (n BIGINT)");
+	own = strlen(desk->url);
+	make_role(desk, role);
+	/* The script is his who made the tables; that it ran is his to say. */
+	ck_assert_int_eq(desk_open(desk, &def, &error), SAGA_REFUSED);
+	ck_assert_msg(
+		strstr(error.text, "CREATE TABLE mine") && strstr(error.text, "permission denied"),
+		"%s", error.text);
+	desk_mend(desk, "INSERT INTO saga_meta (name, value) VALUES ('schema', '1')");
+	for (int again = 0; again < 2; again++) {
+		OK(desk_open(desk, &def, &error), error);
+		desk_sql(desk, "INSERT INTO mine (n) VALUES (1)");
+		desk_put(desk, 1, A, SAGA__DONE);
+		ck_assert_int_eq(desk_state(desk, 1, A), SAGA__DONE);
+		desk_close(desk);
+	}
+	desk->url[own] = '\0';
+	drop_role(desk, role);
 	desk_free(desk);
 }
 END_TEST
@@ -293,10 +410,13 @@ START_TEST(lowered_durability_is_seen)
 		bool lowered;
 	} settings[] = { { "", false }, { "?synchronous=full", false },
 		{ "?synchronous=normal", true }, { "?synchronous=off", true } };
-	struct desk *desk = desk_new(false);
-	size_t length = strlen(desk->url);
+	struct desk *desk;
+	size_t length;
 	saga_error error;
 
+	ONLY_ON("sqlite", "a server's settings are not the URL's");
+	desk = desk_new(false);
+	length = strlen(desk->url);
 	(void)snprintf(desk->url + length, sizeof desk->url - length, "%s", settings[_i].setting);
 	OK(desk_open(desk, &plain, &error), error);
 	ck_assert_int_eq(desk->journal.lowered, settings[_i].lowered);
@@ -306,8 +426,10 @@ END_TEST
 
 START_TEST(a_store_in_memory_has_nothing_to_lose)
 {
-	struct desk *desk = desk_opened(true);
+	struct desk *desk;
 
+	ONLY_ON("sqlite", "no server is in memory");
+	desk = desk_opened(true);
 	ck_assert(!desk->journal.lowered);
 	desk_free(desk);
 }
@@ -322,6 +444,9 @@ int main(void)
 		{ each_script_runs_once_in_order, 0 },
 		{ fewer_scripts_than_ran_are_refused, 0 },
 		{ a_script_that_fails_leaves_nothing, 0 },
+		{ tables_made_by_hand_are_filled, 0 },
+		{ a_table_that_is_missing_is_named, 6 },
+		{ a_role_that_may_make_nothing_opens_what_is_there, 0 },
 		{ a_renamed_step_keeps_its_slots_rows_and_schedules, 0 },
 		{ what_waits_behind_a_renamed_step_is_not_forgotten, 0 },
 		{ a_first_name_is_kept_for_good, 5 },
