@@ -108,12 +108,12 @@ typedef struct saga_limits {
 } saga_limits;
 
 /*
- * Several instances of one participant, processes or not, may run on one store at once, with the same
- * name, steps and options. They share its shards (SQLite has 1, servers 8) by leases in the store,
- * renewed each third of lease_ms, and each runs requests of all sagas. One more takes its share
- * within two thirds of that; what one leaves that stops is taken within a third; what one leaves
- * that was killed, or stands still, when its lease ends. Two that work one shard meanwhile do
- * nothing twice: that is only wasteful. More instances than shards stand by.
+ * Several instances of one participant, processes or not, may run on one store at once, with the
+ * same name, steps and options. They share its shards (SQLite has 1, servers 8) by leases in the
+ * store, renewed each third of lease_ms, and each runs requests of all sagas. One more takes its
+ * share within two thirds of that; what one leaves that stops is taken within a third; what one
+ * leaves that was killed, or stands still, when its lease ends. Two that work one shard meanwhile
+ * do nothing twice: that is only wasteful. More instances than shards stand by.
  *
  * While nothing happens, the renewal is the one statement that is sent, one that writes: choose a
  * longer lease where a disk should rest. No session's lock outlives half a lease, if its server

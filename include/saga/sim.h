@@ -117,8 +117,8 @@ SAGA_API uint64_t saga_sim_random(saga_sim *sim, uint64_t below);
  * grows, without a hole, and with slots that moved; that positions never go back nor ahead of what
  * there is. With each frame: that it says nothing that is not committed. After each turn: that no
  * queue is beyond its limit. At the end: that each event has left its mark in each consumer's
- * slots, that each shard is worked by one instance, and nothing is open. A dead letter, a dead or a stuck slot is a breach, unless a handler
- * asked for it.
+ * slots, that each shard is worked by one instance, and nothing is open. A dead letter, a dead or
+ * a stuck slot is a breach, unless a handler asked for it.
  */
 SAGA_API int saga_sim_run(saga_sim *sim, saga_error *error) SAGA_MUST_USE;
 

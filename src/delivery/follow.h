@@ -3,8 +3,8 @@
 
 /*
  * Following one stream of another participant, for those of our shards that this instance works.
- * Pure, as publish.h. Memory is taken by saga__follow_new, and one blob for each event that is kept.
- * Of a shard that another instance works nothing is said, and nothing holds anything up.
+ * Pure, as publish.h. Memory is taken by saga__follow_new, and one blob for each event kept. Of a
+ * shard that another instance works nothing is said, and nothing holds anything up.
  *
  * A position (one a shard of ours) is what that shard has committed: a sequence number and that
  * event's id. Receiving starts behind the least of them.

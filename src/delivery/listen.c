@@ -68,7 +68,7 @@ static void heard(struct saga__publish *publish, struct saga__follower *follower
 	bool was_behind = publish->audience.behind;
 	bool moved = saga__follower_heard(follower, shard, of, seq, verified, now);
 
-	/* One that was ahead of us, by another instance's sending, does not move when we get there. */
+	/* One that was ahead of us, by another's sending, does not move when we get there. */
 	if (moved || (was_behind && seq >= publish->last)) {
 		saga__publish_reckon(publish, now);
 		if (!publish->audience.behind && was_behind)

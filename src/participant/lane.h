@@ -153,7 +153,8 @@ size_t saga__lane_load(struct saga__lane *lane);
  */
 void saga__lane_stop(struct saga__lane *lane);
 
-/* If it was told to stop and still works, its statement fails soon. Again, if need be. Any thread. */
+/* If it was told to stop and still works, its statement fails soon. Again, if need be. Any
+ * thread. */
 void saga__lane_interrupt(struct saga__lane *lane);
 
 /* After it has stopped: an item that was never done; NULL: none. */

@@ -13,11 +13,11 @@ enum saga__report_kind {
 	SAGA__REPORT_BATCH,   /* a batch is committed */
 	SAGA__REPORT_READ,    /* outbox rows that were asked for */
 	SAGA__REPORT_TRIMMED, /* the outbox begins at first now */
-	SAGA__REPORT_HALTS, /* followed streams that have stopped, and orders for them: all of them */
-	SAGA__REPORT_FATAL, /* the participant can't go on: error says why */
-	SAGA__REPORT_ENDED, /* the lane has stopped, and closed its store */
-	SAGA__REPORT_KEPT,  /* the leases were renewed: which shards are to be worked */
-	SAGA__REPORT_HELD,  /* the lane works other shards now: their streams, positions */
+	SAGA__REPORT_HALTS,   /* all followed streams that have stopped, and orders for them */
+	SAGA__REPORT_FATAL,   /* the participant can't go on: error says why */
+	SAGA__REPORT_ENDED,   /* the lane has stopped, and closed its store */
+	SAGA__REPORT_KEPT,    /* the leases were renewed: which shards are to be worked */
+	SAGA__REPORT_HELD,    /* the lane works other shards now: their streams, positions */
 };
 
 struct saga__sent {
@@ -41,7 +41,7 @@ enum saga__chore_kind {
 	SAGA__CHORE_HALT,   /* write down that a stream has stopped */
 	SAGA__CHORE_RESUME, /* and that it goes on */
 	SAGA__CHORE_HOLD,   /* these shards are to be worked; the last one counts */
-	SAGA__CHORE_REREAD, /* others may have worked its shards: all of them are as if gained now */
+	SAGA__CHORE_REREAD, /* others may have worked its shards: they are as if gained now */
 	SAGA__CHORE_GIVE    /* nobody here works these any more: their leases may go */
 };
 

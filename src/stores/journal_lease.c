@@ -1,7 +1,7 @@
 /*
  * Who works which shard. A lease is advice: what makes two on one shard harmless is the stream
- * row's lock and the slots. It counts for as long as its holder's row says that the holder lives, so
- * a renewal writes one row, however many shards are held, and whoever leaves drops one.
+ * row's lock and the slots. It counts for as long as its holder's row says that the holder lives:
+ * so a renewal writes one row, however many shards are held, and whoever leaves drops one.
  */
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Seeds by hand: seeds FROM TO [FAULTS [ORDERS [INSTANCES]]]; SAGA_SIM_TRACE=1 shows what happens. */
+/* Seeds by hand: seeds FROM TO [FAULTS [ORDERS [INSTANCES]]]; SAGA_SIM_TRACE=1 shows them. */
 
 #include "small.h"
 
