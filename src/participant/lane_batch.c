@@ -11,9 +11,7 @@
 #include "../step/work.h"
 
 enum {
-	CONTENTIONS_MOST = 8,
-	CALM_FIRST = 64,
-	CALM_MOST = 8192
+	CONTENTIONS_MOST = 8
 };
 
 /* ---- gathering ---- */
@@ -525,42 +523,6 @@ static int transact(
 /* ---- when it fails ---- */
 
 /*
- * Smaller batches hold fewer rows that others want. A loss may cost a second (a server looks for
- * deadlocks no sooner), so larger ones are tried again only after many that lost to nobody.
- */
-static void slow_down(struct saga__pace *pace, size_t ceiling)
-{
-	size_t wanted = __atomic_load_n(&pace->calm_wanted, __ATOMIC_RELAXED);
-
-	wanted = wanted < CALM_FIRST ? CALM_FIRST : wanted < CALM_MOST ? 2 * wanted : wanted;
-	__atomic_store_n(&pace->calm, 0, __ATOMIC_RELAXED);
-	if (ceiling < __atomic_load_n(&pace->ceiling, __ATOMIC_RELAXED)) {
-		__atomic_store_n(&pace->calm_wanted, wanted, __ATOMIC_RELAXED);
-		__atomic_store_n(&pace->ceiling, ceiling, __ATOMIC_RELAXED);
-	}
-}
-
-/* Two lanes that raise it at once raise it by less than one could: that is fine. */
-static size_t speed_up(struct saga__pace *pace, size_t most)
-{
-	size_t ceiling = __atomic_load_n(&pace->ceiling, __ATOMIC_RELAXED);
-
-	if (ceiling >= most)
-		return most;
-	if (__atomic_add_fetch(&pace->calm, 1, __ATOMIC_RELAXED) <
-		__atomic_load_n(&pace->calm_wanted, __ATOMIC_RELAXED))
-		return ceiling;
-	__atomic_store_n(&pace->calm, 0, __ATOMIC_RELAXED);
-	ceiling += ceiling / 4 + 1;
-	if (ceiling >= most) {
-		ceiling = most;
-		__atomic_store_n(&pace->calm_wanted, 0, __ATOMIC_RELAXED);
-	}
-	__atomic_store_n(&pace->ceiling, ceiling, __ATOMIC_RELAXED);
-	return ceiling;
-}
-
-/*
  * One event alone that keeps losing, or can never be committed, is parked: no handler runs,
  * their triggers come again, each in a transaction of its own. No commit says which step it lost
  * for: saga__attempts_with.
@@ -570,7 +532,7 @@ static void fewer(struct saga__lane *lane, int code, const saga_error *error, si
 	struct saga__batch *batch = &lane->batch;
 
 	lane->limit = tried > 3 ? tried / 4 : 1;
-	slow_down(lane->options.pace, lane->limit);
+	saga__pace_slow_down(lane->options.pace, lane->limit);
 	if (tried > 1)
 		return;
 	if ((lane->failures >= CONTENTIONS_MOST || code == SAGA_REFUSED) && !batch->instead) {
@@ -651,7 +613,7 @@ static void succeeded(struct saga__lane *lane)
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.wary = false;
 	lane->batch.poison_count = 0;
-	most = speed_up(lane->options.pace, most);
+	most = saga__pace_speed_up(lane->options.pace, most);
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
 }
 
