@@ -81,6 +81,10 @@ int saga__lane_tell_halts(
 	struct saga__lane *lane, const struct saga__stream *resumed, saga_error *error);
 void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore);
 
+/* In lane_pace.c: a batch was lost; it was not, and so many events may be in the next one. */
+void saga__pace_slow_down(struct saga__pace *pace, size_t ceiling);
+size_t saga__pace_speed_up(struct saga__pace *pace, size_t most);
+
 /* In lane_careful.c: one source alone, since what runs must be what is suspected ... */
 unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from);
 
