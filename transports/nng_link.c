@@ -164,15 +164,17 @@ static bool take_message(struct saga__nng_link *link, const char *bytes, size_t 
 static bool shake_hands(struct saga__nng_link *link)
 {
 	char wanted[GREETING];
+	bool up;
 
 	greet(wanted, link->config.side == SAGA__NNG_PUB ? SAGA__NNG_SUB : SAGA__NNG_PUB);
 	if (memcmp(link->in.at, wanted, GREETING) != 0)
 		return false;
 	link->greeted = true;
 	uv_mutex_lock(&link->lock);
-	link->up = !link->is_down;
+	up = link->up = !link->is_down && !link->closing;
 	uv_mutex_unlock(&link->lock);
-	link->config.up(link->config.context, link);
+	if (up)
+		link->config.up(link->config.context, link);
 	return true;
 }
 

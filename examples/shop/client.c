@@ -144,7 +144,10 @@ static int read_reply(struct client *client, struct reply *reply, json_t **ret_j
 	head = (size_t)(body - reply->text) + 4;
 	length = header(reply->text, "Content-Length");
 	size = length ? strtoul(length, NULL, 10) : 0;
-	if (sscanf(reply->text, "HTTP/1.%*d %d", &status) != 1 || size > CLIENT_REPLY_MOST)
+	status = strncmp(reply->text, "HTTP/1.", 7) == 0 && reply->text[8] == ' '
+		? (int)strtol(reply->text + 9, NULL, 10)
+		: -1;
+	if (status < 200 || size > CLIENT_REPLY_MOST)
 		return -1;
 	while (reply->size < head + size)
 		if (read_more(client, reply) != 0)

@@ -48,8 +48,9 @@ struct data {
 };
 
 /*
- * Reads the products, with each one's stock multiplied by restock, and the rules: all
- * paths may be NULL: no products, the rules of data.c. -1 with the reason on stderr; data_free is needed either way.
+ * Reads the products, with each one's stock multiplied by restock, and the rules. All paths may be
+ * NULL: no products, the rules of data.c. -1 with the reason on stderr; data_free is needed either
+ * way.
  */
 int data_read(const char *products_path, const char *credit_path, const char *carrier_path,
 	int64_t restock, struct data *ret_data);

@@ -1,7 +1,7 @@
 #ifndef SHOP_DRIVE_H
 #define SHOP_DRIVE_H
 
-/* Sends an orders file to the services by HTTP, until each line is answered and each order ended. */
+/* Sends an orders file to the services by HTTP, until all is answered and has ended. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
 #define SHOP_HTTP_H
 
 /*
- * HTTP on a libuv loop: routes as a table, JSON in, JSON or problem details (RFC 9457) out. A handler
- * replies at once, or later from the loop. All of it: the loop's thread.
+ * HTTP on a libuv loop: routes as a table, JSON in, JSON or problem details (RFC 9457) out. A
+ * handler replies at once, or later from the loop. All of it: the loop's thread.
  */
 
 #include <saga/event.h>

@@ -30,6 +30,6 @@ struct page {
 };
 
 /* A saga_metric_fn: its user is a page. */
-void page_add(void *page, const saga_metric *metric);
+void page_add(void *user, const saga_metric *metric);
 
 #endif

@@ -1,6 +1,7 @@
 #include "service.h"
 
 #include "service_numbers.h"
+#include "service_settings.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,24 +15,15 @@
 enum {
 	TOLD_AT_ONCE = 64,
 	TELL_AGAIN_MS = 20,
-	QUEUE = 1024,     /* of the participant: then it has no room */
-	LOOK_MS = 20,     /* whether all was replied to, while it drains */
-	TOKEN_LEAST = 16, /* bytes */
-	TOKEN_MOST = 256
+	QUEUE = 1024, /* of the participant: then it has no room */
+	LOOK_MS = 20  /* whether all was replied to, while it drains */
 };
 
 struct service_state {
-	/* settings */
-	const char *store, *bus, *listen, *token, *token_file, *level_name;
-	int64_t lanes, drain_ms;
-	int level;
-	char token_read[TOKEN_MOST + 2];
-	struct sockaddr_storage address;
-
+	struct service_settings settings;
 	uv_loop_t loop;
 	uv_signal_t signals[2];
 	uv_timer_t tell, drain;
-	int handles;
 	saga_participant *participant;
 	struct http *http;
 	struct http_numbers numbers;
@@ -40,7 +32,7 @@ struct service_state {
 	size_t next, asked; /* of what it is told at its start */
 	bool is_told;
 	uint64_t drain_began;
-	bool is_draining, is_stopping, is_stopped, has_failed;
+	bool is_draining, is_stopping, has_failed;
 };
 
 /* ---- the log: a line of logfmt ---- */
@@ -50,7 +42,7 @@ static void log_line(void *user, const saga_log *log)
 {
 	const struct service *service = user;
 
-	if (log->level >= service->state->level)
+	if (log->level >= service->state->settings.level)
 		saga_log_stderr(NULL, log);
 }
 
@@ -96,127 +88,6 @@ static void on_replied(void *user, struct http_call *call)
 	snprintf(text, sizeof text, "%s %.200s", http_method(call), http_path(call));
 	log_line(service, &log);
 	http_numbers_add(&service->state->numbers, call);
-}
-
-/* ---- settings ---- */
-
-static int complain(const struct service *service, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int complain(const struct service *service, const char *format, ...)
-{
-	va_list list;
-
-	fprintf(stderr, "%s: ", service->def->program);
-	va_start(list, format);
-	vfprintf(stderr, format, list);
-	va_end(list);
-	fputc('\n', stderr);
-	return -1;
-}
-
-static int read_level(struct service *service)
-{
-	static const char *const names[] = { "debug", "info", "warning", "alarm" };
-	struct service_state *state = service->state;
-
-	for (int i = 0; i < 4; i++)
-		if (strcmp(names[i], state->level_name) == 0) {
-			state->level = i;
-			return 0;
-		}
-	return complain(
-		service, "log-level `%s`: not debug, info, warning or alarm", state->level_name);
-}
-
-static int read_token_file(struct service *service)
-{
-	struct service_state *state = service->state;
-	FILE *file = fopen(state->token_file, "r");
-
-	if (!file || !fgets(state->token_read, sizeof state->token_read, file)) {
-		complain(service, "token-file `%s`: %s", state->token_file,
-			file ? "it is empty" : strerror(errno));
-		if (file)
-			fclose(file);
-		return -1;
-	}
-	fclose(file);
-	state->token_read[strcspn(state->token_read, "\r\n")] = '\0';
-	state->token = state->token_read;
-	return 0;
-}
-
-static int read_token(struct service *service)
-{
-	struct service_state *state = service->state;
-
-	if (state->token && state->token_file)
-		return complain(service, "token, token-file: one of them is enough");
-	if (state->token_file && read_token_file(service) != 0)
-		return -1;
-	if (state->token &&
-		(strlen(state->token) < TOKEN_LEAST || strlen(state->token) > TOKEN_MOST))
-		return complain(service, "token: it takes %d to %d bytes", TOKEN_LEAST, TOKEN_MOST);
-	for (const char *at = state->token; at && *at; at++)
-		if (*at <= ' ' || *at > '~')
-			return complain(service, "token: it takes printable ASCII, no blanks");
-	return 0;
-}
-
-static int read_address(struct service *service)
-{
-	struct service_state *state = service->state;
-
-	if (http_address(state->listen, &state->address) != 0)
-		return complain(service,
-			"listen `%s`: not HOST:PORT, as 127.0.0.1:8081 or [::1]:8081",
-			state->listen);
-	if (!http_is_loopback(&state->address) && !state->token)
-		return complain(service,
-			"listen `%s`: others can reach this: it needs a token (--token-file)",
-			state->listen);
-	return 0;
-}
-
-static int read_settings(struct service *service, int argc, char **argv)
-{
-	static const struct setting none[] = { { .name = NULL } };
-	struct service_state *state = service->state;
-	const struct setting common[] = {
-		{ "store", "URL", "where it keeps its things", &state->store, NULL, 0, 0 },
-		{ "bus", "URL", "the in of `saga bus`; none: alone", &state->bus, NULL, 0, 0 },
-		{ "listen", "HOST:PORT",
-			"an address; one that is not loopback needs a token; port 0: any",
-			&state->listen, NULL, 0, 0 },
-		{ "token", "TEXT", "bearer token, asked for by all but /healthz", &state->token,
-			NULL, 0, 0 },
-		{ "token-file", "FILE", "the same, the file's first line", &state->token_file, NULL,
-			0, 0 },
-		{ "lanes", "N", "threads with a store connection; 0: on the loop", NULL,
-			&state->lanes, 0, 8 },
-		{ "log-level", "LEVEL", "debug, info, warning or alarm", &state->level_name, NULL,
-			0, 0 },
-		{ "drain-ms", "N", "after SIGTERM it ends within that", NULL, &state->drain_ms, 0,
-			600000 },
-		{ .name = NULL },
-	};
-	const struct setting *const tables[] = { common,
-		service->def->settings ? service->def->settings : none, NULL };
-	int code;
-
-	state->store = service->def->store;
-	state->bus = "nng+tcp://127.0.0.1:7700";
-	state->listen = service->def->listen;
-	state->level_name = "info";
-	state->lanes = 1;
-	state->drain_ms = 10000;
-	code = settings_read(service->def->program, service->def->about, tables, argc, argv);
-	if (code != 0)
-		return code;
-	if (read_level(service) != 0 || read_token(service) != 0)
-		return -1;
-	return read_address(service);
 }
 
 /* ---- asking ---- */
@@ -396,7 +267,7 @@ static void all_is_closed(void *user)
 static void give_up(struct service *service)
 {
 	say(service, SAGA_ALARM, "service.not_drained", "it did not drain within %" PRId64 " ms",
-		service->state->drain_ms);
+		service->state->settings.drain_ms);
 	_exit(1);
 }
 
@@ -407,10 +278,10 @@ static void look_at_drain(uv_timer_t *timer)
 	struct service_state *state = service->state;
 	int64_t waited = (int64_t)(uv_now(&state->loop) - state->drain_began);
 
-	if (waited > state->drain_ms)
+	if (waited > state->settings.drain_ms)
 		give_up(service);
 	if (state->is_stopping ||
-		(state->http && http_calls(state->http) && waited < state->drain_ms / 2))
+		(state->http && http_calls(state->http) && waited < state->settings.drain_ms / 2))
 		return;
 	state->is_stopping = true;
 	saga_stop(state->participant);
@@ -442,9 +313,9 @@ static void stopped(void *user, saga_participant *participant, const saga_error 
 	struct service *service = user;
 
 	(void)participant;
-	service->state->is_stopped = service->state->is_stopping = true;
+	service->state->is_stopping = true;
 	if (why->code != SAGA_OK) {
-		complain(service, "%s", why->text);
+		service_complain(service->def, "%s", why->text);
 		service->state->has_failed = true;
 	}
 	begin_drain(service);
@@ -456,17 +327,18 @@ static void stopped(void *user, saga_participant *participant, const saga_error 
 static int open_participant(struct service *service)
 {
 	struct service_state *state = service->state;
-	bool is_alone = strcmp(state->bus, "none") == 0;
+	bool is_alone = strcmp(state->settings.bus, "none") == 0;
 	saga_error error;
 
 	if (saga_open(service->def->participant,
-		    SAGA_OPTIONS(.store = state->store, .transport = is_alone ? NULL : state->bus,
+		    SAGA_OPTIONS(.store = state->settings.store,
+			    .transport = is_alone ? NULL : state->settings.bus,
 			    .followers = is_alone ? NULL : service->def->followers,
-			    .lanes = (int)state->lanes, .loop = &state->loop, .user = service,
-			    .log = log_line, .stopped = stopped),
+			    .lanes = (int)state->settings.lanes, .loop = &state->loop,
+			    .user = service, .log = log_line, .stopped = stopped),
 		    &state->participant, &error) == SAGA_OK)
 		return 0;
-	return complain(service, "%s", error.text);
+	return service_complain(service->def, "%s", error.text);
 }
 
 static int open_http(struct service *service)
@@ -476,14 +348,15 @@ static int open_http(struct service *service)
 	state->routes[0] = service->def->routes;
 	state->routes[1] = shared_routes;
 	state->http = http_open(&(struct http_settings){ .loop = &state->loop,
-		.address = state->address,
-		.token = state->token,
+		.address = state->settings.address,
+		.token = state->settings.token,
 		.routes = state->routes,
 		.user = service,
 		.replied = on_replied,
 		.closed = all_is_closed });
 	if (!state->http)
-		return complain(service, "listen `%s`: %s", state->listen, strerror(errno));
+		return service_complain(
+			service->def, "listen `%s`: %s", state->settings.listen, strerror(errno));
 	fprintf(stderr, "%s: listens at port %d\n", service->def->program, http_port(state->http));
 	return 0;
 }
@@ -524,16 +397,16 @@ static int run(struct service *service)
 
 int service_main(const struct service_def *def, struct service *service, int argc, char **argv)
 {
-	struct service_state state = { .level = SAGA_INFO };
+	struct service_state state = { .is_told = false };
 	int code;
 
 	service->def = def;
 	service->state = &state;
-	code = read_settings(service, argc, argv);
+	code = service_settings_read(def, &state.settings, argc, argv);
 	if (code != 0)
 		return code < 0 ? 2 : 0;
 	if (uv_loop_init(&state.loop) != 0) {
-		complain(service, "no loop");
+		service_complain(service->def, "no loop");
 		return 1;
 	}
 	code = run(service);

@@ -30,7 +30,7 @@ struct service_def {
 	int (*open)(struct service *service);
 	void (*close)(struct service *service);
 
-	/* Tells it the nth thing of its start, by service_tell; SERVICE_TOLD: that was all. Optional. */
+	/* Tells it the nth thing of its start by service_tell; SERVICE_TOLD: no more. Optional. */
 	int (*tell)(struct service *service, size_t nth);
 
 	/* Its own numbers, for /metrics. Optional. */

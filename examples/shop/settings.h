@@ -2,8 +2,8 @@
 #define SHOP_SETTINGS_H
 
 /*
- * A program's settings, as one table: each is a flag (--drain-ms) and an environment variable of the
- * same name (SHOP_DRAIN_MS); the flag wins.
+ * A program's settings, as one table: each is a flag (--drain-ms) and an environment variable of
+ * the same name (SHOP_DRAIN_MS); the flag wins.
  */
 
 #include <stdint.h>
@@ -18,8 +18,8 @@ struct setting {
 };
 
 /*
- * Reads the tables, each ended by a setting without a name; all are one. 0; 1: help was asked for and
- * is printed to stdout; -1: what is wrong was said on stderr, by name.
+ * Reads the tables, each ended by a setting without a name; all are one. 0; 1: help was asked for
+ * and is printed to stdout; -1: what is wrong was said on stderr, by name.
  */
 int settings_read(const char *program, const char *about, const struct setting *const tables[],
 	int argc, char **argv);

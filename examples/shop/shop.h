@@ -14,7 +14,7 @@ extern const saga_participant_def stock;
 struct order_config {
 	int64_t pay_within_ms; /* then an order that is not charged expires */
 
-	/* Told how long an order took, from placed to its end; a replay tells it again. Optional. */
+	/* Told how long an order took to its end; by a replay again. A lane's thread. Optional. */
 	void (*ended)(void *user, bool is_fulfilled, int64_t ms);
 	void *user;
 };

@@ -1,4 +1,4 @@
-/* The stock service as a process: what is free, what is on its way, and what the carrier reports. */
+/* The stock service as a process: what is free, what is on its way, what the carrier reports. */
 #include "data.h"
 #include "service.h"
 

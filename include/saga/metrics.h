@@ -14,7 +14,7 @@
  *	saga_dead_letters_total                       counter: events set aside for good
  *	saga_slots                    state           gauge: waiting, dead, stuck
  *	saga_parked_events                            gauge: to be retried, called, woken
- *	saga_queue_items              lane            gauge: that wait for a lane, or are in its batch
+ *	saga_queue_items              lane            gauge: that wait for a lane, or in its batch
  *	saga_outbox_unseen_events                     gauge: that some follower has not seen
  *	saga_stream_lag_events        owner, stream   gauge: of another's stream, known to exist and
  *	                                              not taken in yet
@@ -24,8 +24,8 @@
  *	saga_frames_total             way             counter: sent, received, refused, lost
  *	saga_store_up                                 gauge: 1, or 0
  *	saga_transport_up                             gauge: 1, or 0
- *	saga_batches_lost_total                       counter: transactions that were rolled back, or
- *	                                              of whose commit no answer came
+ *	saga_batches_lost_total                       counter: transactions rolled back, or of whose
+ *	                                              commit no answer came
  *	saga_batch_seconds                            histogram: a batch, from begin to committed
  *	saga_commit_seconds                           histogram: the commit alone
  */

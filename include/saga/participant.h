@@ -272,6 +272,9 @@ typedef struct saga_health {
 	int64_t gaps;             /* in streams that are followed; each was, or is being, closed */
 	int64_t asked;            /* for events that were missing */
 	int64_t resent;           /* events, to those who asked */
+	int64_t dropped;          /* frames that were none, or beyond the window; asked for again */
+	int64_t lag;              /* events of followed streams, known of and not committed here */
+	int64_t stopped;          /* followed streams that wait for an operator: `saga stream` */
 } saga_health;
 
 /* Fills *health with the last known figures. Never blocks. Any thread. */

@@ -213,6 +213,8 @@ static void open_positions(struct saga__follow *follow)
 	say_all(follow);
 	if (contradicts_position(follow, least.seq, least.id))
 		fork_off(follow, least.seq, "our shards disagree");
+	else if (follow->config.forked)
+		fork_off(follow, least.seq, "found before, and not accepted");
 }
 
 int saga__follow_new(const struct saga__follow_config *config, struct saga__follow **ret_follow)
@@ -459,7 +461,8 @@ void saga__follow_skip(struct saga__follow *follow, uint64_t seq, saga_id id, in
 		return;
 	clear(follow, UINT64_MAX);
 	follow->stop = RUNNING;
-	follow->alarm = follow->probe = follow->fresh = false;
+	follow->alarm = follow->probe = false;
+	follow->fresh = !seq;
 	follow->known = follow->highest = follow->least_moved = seq;
 	begin_behind(follow, seq, id);
 	for (uint32_t i = 0; i < follow->config.shards; i++) {
@@ -635,9 +638,21 @@ bool saga__follow_next(
 		next_need(follow, now, ret_effect);
 }
 
+bool saga__follow_next_quiet(
+	struct saga__follow *follow, int64_t now, struct saga__follow_effect *ret_effect)
+{
+	return next_alarm(follow, ret_effect) || next_event(follow, now, ret_effect) ||
+		next_move(follow, now, ret_effect);
+}
+
+int64_t saga__follow_due_quiet(const struct saga__follow *follow)
+{
+	return follow->held ? INT64_MAX : follow->move_due;
+}
+
 int64_t saga__follow_due(const struct saga__follow *follow)
 {
-	int64_t move_due = follow->held ? INT64_MAX : follow->move_due;
+	int64_t move_due = saga__follow_due_quiet(follow);
 
 	return follow->need_due < move_due ? follow->need_due : move_due;
 }
@@ -660,6 +675,16 @@ uint64_t saga__follow_delivered(const struct saga__follow *follow)
 uint64_t saga__follow_known(const struct saga__follow *follow)
 {
 	return follow->known;
+}
+
+uint64_t saga__follow_lag(const struct saga__follow *follow)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = 0; i < follow->config.shards; i++)
+		if (follow->shards[i].at.seq < least)
+			least = follow->shards[i].at.seq;
+	return follow->known > least ? follow->known - least : 0;
 }
 
 struct saga__follow_counts saga__follow_counted(const struct saga__follow *follow)

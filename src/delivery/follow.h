@@ -29,6 +29,7 @@
  * - GONE beyond what we need: SAGA__FOLLOW_GONE, stopped and silent, so that it holds back nobody.
  *   A fresh stream (nothing was ever delivered) moves its start there instead.
  * - saga__follow_skip starts a stopped stream again where an operator says.
+ * - A host that can't send asks by the _quiet variants: what came is delivered all the same.
  * - Back pressure: with saga__follow_hold(true) nothing is delivered, and no MOVE given; what comes
  *   beyond `window` is forgotten and asked for later.
  */
@@ -51,6 +52,7 @@ struct saga__follow_config {
 	uint32_t shards;                        /* of ours; 1 to 4096 */
 	const struct saga__position *positions; /* one a shard; copied */
 	bool fresh;    /* never followed: GONE and a BEAT's first may move the start */
+	bool forked;   /* it was found to be, and nobody accepted that: it begins as stopped */
 	size_t window; /* 1 to 65536 */
 	int need_min_ms;
 	int need_max_ms;
@@ -105,7 +107,8 @@ void saga__follow_hold(struct saga__follow *follow, bool hold, int64_t now);
 
 /*
  * An operator's decision, which the host has committed for all shards: go on behind seq, whose id
- * is `id` (zero: not known). Nothing of this stream is in work at the host.
+ * is `id` (zero: not known); with 0 from the oldest that there is, as if it was never followed.
+ * Nothing of this stream is in work at the host.
  */
 void saga__follow_skip(struct saga__follow *follow, uint64_t seq, saga_id id, int64_t now);
 
@@ -118,6 +121,12 @@ bool saga__follow_next(
 
 /* When it wants to be asked again; INT64_MAX: not by itself. */
 int64_t saga__follow_due(const struct saga__follow *follow);
+
+/* The same two for as long as nothing can be sent: no SEND comes out. */
+bool saga__follow_next_quiet(
+	struct saga__follow *follow, int64_t now, struct saga__follow_effect *ret_effect);
+int64_t saga__follow_due_quiet(const struct saga__follow *follow);
+
 bool saga__follow_stopped(const struct saga__follow *follow);
 
 /* Whether that shard has not committed seq yet: what was delivered holds something for it. */
@@ -126,6 +135,9 @@ bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint6
 /* The last one delivered, and the highest that is known to exist. */
 uint64_t saga__follow_delivered(const struct saga__follow *follow);
 uint64_t saga__follow_known(const struct saga__follow *follow);
+
+/* Events that are known to exist and that the least of our shards has not committed. */
+uint64_t saga__follow_lag(const struct saga__follow *follow);
 
 struct saga__follow_counts {
 	uint64_t delivered, doubled, gaps, needs, forgotten;

@@ -39,6 +39,11 @@ struct saga__following {
 	struct saga__source source;
 	struct saga__follow *follow;
 	int64_t lag; /* events; atomic */
+
+	/* halts.c: an operator's order is being carried out. */
+	bool ordered;
+	struct saga__halt order;
+	unsigned resets; /* shards that have not committed it; until then nothing is delivered */
 };
 
 struct saga_participant {
@@ -101,6 +106,8 @@ struct saga_participant {
 	struct saga__following *followings;
 	struct saga__stand *stands;
 	size_t stand_count;
+	struct saga__halt *halts; /* as the store has them */
+	size_t halt_count;
 	char *frame; /* room for one to send */
 	size_t frame_size, frame_room;
 	saga_frame waiting; /* encoded, and not taken by the transport */
@@ -144,6 +151,22 @@ void saga__streams_count(struct saga_participant *p, saga_health *health);
 void saga__streams_close(struct saga_participant *p);
 int saga__transport_open(struct saga_participant *p, saga_error *error);
 void saga__port_init(struct saga_participant *p);
+
+/* The one that we have, or a new one; NULL: out of memory. */
+struct saga__following *saga__following_of(
+	struct saga_participant *p, const struct saga__source *source);
+/* Gives the lane of that shard an item, which is not the caller's any more. */
+void saga__streams_give(struct saga_participant *p, unsigned shard, struct saga__item *item);
+
+/* halts.c */
+/* A stream has stopped: FORK or GONE. */
+void saga__halted(struct saga_participant *p, const struct saga__following *following,
+	const struct saga__follow_effect *effect);
+/* It had forked when the store was last looked at. */
+bool saga__is_forked(const struct saga_participant *p, const struct saga__stream *stream);
+/* What a lane found in the store; and that one of our shards has committed an order. */
+void saga__halts_found(struct saga_participant *p, struct saga__report *report);
+void saga__was_reset(struct saga_participant *p, struct saga__following *following);
 
 /* submit.c */
 /* What no participant with this plan could ever take is refused. */

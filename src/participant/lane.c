@@ -354,6 +354,8 @@ static void connect_store(struct saga__lane *lane)
 		show_connection(lane, lane->journal.store);
 		code = open_shards(lane, report, &error);
 	}
+	if (code == SAGA_OK)
+		code = saga__lane_tell_halts(lane, NULL, &error);
 	if (code != SAGA_OK) {
 		saga__report_free(report);
 		if (is_fatal(code) && !lane->batch_ready) {
@@ -450,17 +452,13 @@ static int trim_outbox(struct saga__lane *lane, const struct saga__chore *chore,
 	return code;
 }
 
-/* A READ must be answered: without memory for the answer it waits. */
-static void put_off(struct saga__lane *lane, struct saga__chore *chore)
+void saga__lane_put_off(struct saga__lane *lane, struct saga__chore *chore, const saga_error *error)
 {
-	saga_error error;
-
 	uv_mutex_lock(&lane->lock);
 	chore->next = lane->chores;
 	lane->chores = chore;
 	uv_mutex_unlock(&lane->lock);
-	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
-	saga__lane_failed(lane, &error, false);
+	saga__lane_failed(lane, error, error->code == SAGA_AWAY || error->code == SAGA_UNKNOWN);
 }
 
 static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
@@ -471,8 +469,10 @@ static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
 	saga_error error = { .code = SAGA_OK };
 	int code;
 
+	/* A READ must be answered: without memory for the answer it waits. */
 	if (!report) {
-		put_off(lane, chore);
+		(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
+		saga__lane_put_off(lane, chore, &error);
 		return;
 	}
 	code = (read ? read_outbox : trim_outbox)(lane, chore, report, &error);
@@ -573,7 +573,10 @@ int64_t saga__lane_turn(struct saga__lane *lane)
 		return 0;
 	}
 	if ((chore = next_chore(lane, &stopping))) {
-		do_chore(lane, chore);
+		if (chore->kind == SAGA__CHORE_HALT || chore->kind == SAGA__CHORE_RESUME)
+			saga__lane_do_halt(lane, chore);
+		else
+			do_chore(lane, chore);
 		return 0;
 	}
 	if (now >= lane->look_at) {

@@ -81,6 +81,7 @@ struct saga__lane {
 	int64_t lost;      /* batches; atomic, for whoever counts */
 	int64_t forget_at; /* monotonic */
 	int64_t look_at;   /* monotonic: when to look for what others left in the store */
+	bool has_halts;    /* streams that have stopped, as was told last */
 
 	/* What must be told needs no memory then; NULL: it was told. */
 	struct saga__report *fatal, *ended;

@@ -221,20 +221,42 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 		const struct saga__item *item = lane->hand[i];
 		size_t k = 0;
 
-		if (!item->source)
+		if (!item->source || item->reset)
 			continue;
 		while (k < count &&
 			(moves[k].source != item->source || moves[k].shard != item->shard))
 			k++;
 		if (k == count)
 			moves[count++] =
-				(struct saga__move){ item->source, item->shard, 0, { { 0 } } };
+				(struct saga__move){ .source = item->source, .shard = item->shard };
 		if (item->seq > moves[k].seq) {
 			moves[k].seq = item->seq + SAGA__MUTANT(position_too_early);
 			moves[k].id = item->id;
 		}
 	}
 	return count;
+}
+
+/* What an operator ordered comes behind all else of that stream, and goes back too. */
+static int reset_positions(struct saga__lane *lane, struct saga__report *report, saga_error *error)
+{
+	int code = SAGA_OK;
+
+	for (size_t i = 0; code == SAGA_OK && i < lane->hand_count; i++) {
+		const struct saga__item *item = lane->hand[i];
+		struct saga__move *move = &report->moves[report->move_count];
+
+		if (!item->reset)
+			continue;
+		*move = (struct saga__move){ .source = item->source,
+			.shard = item->shard,
+			.seq = item->seq,
+			.id = item->id,
+			.reset = true };
+		report->move_count++;
+		code = saga__journal_reset(&lane->journal, move, error);
+	}
+	return code;
 }
 
 /* How many of a shard's own events this batch takes out of the queue, and puts in. */
@@ -461,7 +483,7 @@ static int transact(
 	struct saga__journal *journal = &lane->journal;
 	struct saga__batch *batch = &lane->batch;
 	bool woken = false;
-	int64_t soonest = lane->due, begun = saga__micros(lane->options.env), at = begun;
+	int64_t soonest = lane->due, begun = saga__micros(lane->options.env), at;
 	int code;
 
 	saga__batch_begin(batch);
@@ -479,6 +501,8 @@ static int transact(
 	report->move_count = gather_moves(lane, report->moves);
 	code = saga__journal_write(journal, batch, lane->own, report->moves,
 		SAGA__MUTANT(position_not_stored) ? 0 : report->move_count, &woken, error);
+	if (code == SAGA_OK)
+		code = reset_positions(lane, report, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = next_due(lane, &soonest, error);
 	if (code == SAGA_OK)
@@ -572,6 +596,12 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 	if (code != SAGA_UNKNOWN && lane->journal.ops->in_transaction(lane->journal.store))
 		lane->journal.ops->rollback(lane->journal.store);
 	saga__lane_put_back(lane);
+	/* Of all that was not waited for, something was not so. */
+	if (code == SAGA_REJECTED || (code == SAGA_REFUSED && lane->batch.trusted)) {
+		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);
+		lane->batch.wary = true;
+		return;
+	}
 	switch (code) {
 	case SAGA_MISUSE: /* the handler is known now, and is not run again */
 		lane->limit = 1;
@@ -619,20 +649,10 @@ static void succeeded(struct saga__lane *lane)
 	lane->failures = 0;
 	lane->survived = true;
 	lane->batch.instead = SAGA__NO_OUTCOME;
+	lane->batch.wary = false;
 	lane->batch.poison_count = 0;
 	most = speed_up(lane->options.pace, most);
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
-}
-
-/* For what a batch of what is in hand has to tell. */
-static int make_room(struct saga__lane *lane, struct saga__report *report)
-{
-	size_t rows = lane->options.plan->step_count + 1;
-
-	report->moves = calloc(lane->hand_count + 1, sizeof *report->moves);
-	report->tally = calloc(rows * SAGA__TALLIES, sizeof *report->tally);
-	lane->batch.tally = report->tally;
-	return report->moves && report->tally ? SAGA_OK : SAGA_NOMEM;
 }
 
 bool saga__lane_batch(struct saga__lane *lane)
@@ -650,8 +670,10 @@ bool saga__lane_batch(struct saga__lane *lane)
 	if (!(from = sources(lane)))
 		return false;
 	report = saga__report_new(lane, SAGA__REPORT_BATCH);
-	code = report ? make_room(lane, report) : SAGA_NOMEM;
-	if (code != SAGA_OK)
+	code = saga__report_room(report, lane->hand_count, lane->options.plan->step_count);
+	if (code == SAGA_OK)
+		lane->batch.tally = report->tally;
+	else
 		(void)saga_error_set(&error, code, "out of memory");
 	if (lane->limit == 1)
 		from = saga__lane_be_careful(lane, from);
@@ -684,7 +706,9 @@ void saga__lane_look(struct saga__lane *lane)
 
 	if (code == SAGA_OK)
 		lane->due = due;
-	else
+	if (code == SAGA_OK)
+		code = saga__lane_tell_halts(lane, NULL, &error);
+	if (code != SAGA_OK)
 		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
 }
 

@@ -31,6 +31,15 @@ void saga__lane_log(struct saga__lane *lane, int level, const char *what, const 
 struct saga__lane_shard *saga__lane_shard_of(struct saga__lane *lane, unsigned number);
 void saga__lane_put_back(struct saga__lane *lane);
 
+/* A chore is to be tried again: what it failed for is as saga__lane_failed takes it. */
+void saga__lane_put_off(
+	struct saga__lane *lane, struct saga__chore *chore, const saga_error *error);
+
+/* In lane_halts.c: tells which streams have stopped, and what is ordered; the first lane does. */
+int saga__lane_tell_halts(
+	struct saga__lane *lane, const struct saga__stream *resumed, saga_error *error);
+void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore);
+
 /* In lane_careful.c: one source alone, since what runs must be what is suspected ... */
 unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from);
 

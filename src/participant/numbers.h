@@ -2,8 +2,8 @@
 #define SAGA_PARTICIPANT_NUMBERS_H
 
 /*
- * What committed batches add up to. The loop's thread adds, any thread reads: each number is written
- * and read atomically, and there is no lock.
+ * What committed batches add up to. The loop's thread adds, any thread reads: each number is
+ * written and read atomically, and there is no lock.
  */
 
 #include <stddef.h>

@@ -16,6 +16,15 @@ struct saga__report *saga__report_new(struct saga__lane *lane, int kind)
 	return report;
 }
 
+int saga__report_room(struct saga__report *report, size_t items, size_t steps)
+{
+	if (!report)
+		return SAGA_NOMEM;
+	report->moves = calloc(items + 1, sizeof *report->moves);
+	report->tally = calloc((steps + 1) * SAGA__TALLIES, sizeof *report->tally);
+	return report->moves && report->tally ? SAGA_OK : SAGA_NOMEM;
+}
+
 void saga__report_free(struct saga__report *report)
 {
 	struct saga__item *item;
@@ -31,6 +40,7 @@ void saga__report_free(struct saga__report *report)
 		report->calls = call->next;
 		saga__call_free(call);
 	}
+	free(report->halts);
 	free(report->sent);
 	free(report->moves);
 	free(report->tally);

@@ -5,6 +5,7 @@
 
 #include "../step/batch.h"
 #include "../stores/journal.h"
+#include "../stores/journal_halts.h"
 
 enum saga__report_kind {
 	SAGA__REPORT_UP = 1,  /* the store is there: streams, positions, counts */
@@ -12,8 +13,9 @@ enum saga__report_kind {
 	SAGA__REPORT_BATCH,   /* a batch is committed */
 	SAGA__REPORT_READ,    /* outbox rows that were asked for */
 	SAGA__REPORT_TRIMMED, /* the outbox begins at first now */
-	SAGA__REPORT_FATAL,   /* the participant can't go on: error says why */
-	SAGA__REPORT_ENDED,   /* the lane has stopped, and closed its store */
+	SAGA__REPORT_HALTS, /* followed streams that have stopped, and orders for them: all of them */
+	SAGA__REPORT_FATAL, /* the participant can't go on: error says why */
+	SAGA__REPORT_ENDED, /* the lane has stopped, and closed its store */
 };
 
 struct saga__sent {
@@ -33,7 +35,9 @@ struct saga__stand {
 /* What the loop asks of a lane: a job between batches. */
 enum saga__chore_kind {
 	SAGA__CHORE_READ = 1,
-	SAGA__CHORE_TRIM
+	SAGA__CHORE_TRIM,
+	SAGA__CHORE_HALT,  /* write down that a stream has stopped */
+	SAGA__CHORE_RESUME /* and that it goes on */
 };
 
 struct saga__chore {
@@ -43,7 +47,8 @@ struct saga__chore {
 	uint64_t first, last; /* READ; TRIM: up to last */
 	int64_t before;       /* TRIM: older than that */
 	size_t most;
-	bool loud; /* TRIM: say so if anything goes */
+	bool loud;              /* TRIM: say so if anything goes */
+	struct saga__halt halt; /* HALT, RESUME */
 };
 
 struct saga__report {
@@ -68,6 +73,11 @@ struct saga__report {
 	uint64_t first;           /* TRIMMED */
 	struct saga__chore again; /* TRIMMED: if it has a kind, there may be more to trim */
 
+	struct saga__halt *halts; /* HALTS */
+	size_t halt_count;
+	bool resumed; /* HALTS: since `stream` was asked to go on */
+	struct saga__stream stream;
+
 	saga_id uuid; /* UP */
 	int64_t birth;
 	unsigned shards;
@@ -80,6 +90,9 @@ struct saga__report {
 };
 
 struct saga__report *saga__report_new(struct saga__lane *lane, int kind);
+
+/* Room in a BATCH for a move an item, and for a tally a step. NOMEM: also if there is no report. */
+int saga__report_room(struct saga__report *report, size_t items, size_t steps);
 
 /* Frees all that it still holds: take what is kept out of it first. NULL is fine. */
 void saga__report_free(struct saga__report *report);

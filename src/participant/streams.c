@@ -180,16 +180,17 @@ int saga__streams_open(struct saga_participant *p, const struct saga__report *up
 }
 
 static struct saga__following *new_following(
-	struct saga_participant *p, const struct saga__message *message)
+	struct saga_participant *p, const struct saga__source *source)
 {
 	struct saga__position positions[SAGA__STORE_SHARDS] = { { 0 } };
 	struct saga__follow_config config = {
 		.group = p->plan->name,
-		.owner = message->from,
-		.stream = message->stream,
+		.owner = source->owner,
+		.stream = source->stream,
 		.shards = p->shards,
 		.positions = positions,
 		.fresh = true,
+		.forked = saga__is_forked(p, &source->stream),
 		.window = p->limits.window,
 		.need_min_ms = NEED_MIN_MS,
 		.need_max_ms = NEED_MAX_MS,
@@ -201,13 +202,12 @@ static struct saga__following *new_following(
 	if (!following)
 		return NULL;
 	for (size_t i = 0; i < p->stand_count; i++)
-		if (saga__stream_same(&p->stands[i].source.stream, &message->stream) &&
+		if (saga__stream_same(&p->stands[i].source.stream, &source->stream) &&
 			p->stands[i].shard < p->shards) {
 			positions[p->stands[i].shard] = p->stands[i].position;
 			config.fresh = false;
 		}
-	following->source.stream = message->stream;
-	memcpy(following->source.owner, message->from, sizeof following->source.owner);
+	following->source = *source;
 	if (saga__follow_new(&config, &following->follow) != SAGA_OK) {
 		free(following);
 		return NULL;
@@ -219,14 +219,14 @@ static struct saga__following *new_following(
 	return following;
 }
 
-static struct saga__following *following_of(
-	struct saga_participant *p, const struct saga__message *message)
+struct saga__following *saga__following_of(
+	struct saga_participant *p, const struct saga__source *source)
 {
 	struct saga__following *following = p->followings;
 
-	while (following && !saga__stream_same(&following->source.stream, &message->stream))
+	while (following && !saga__stream_same(&following->source.stream, &source->stream))
 		following = following->next;
-	return following ? following : new_following(p, message);
+	return following ? following : new_following(p, source);
 }
 
 /* ---- frames that came ---- */
@@ -285,6 +285,7 @@ static bool is_twin(struct saga_participant *p, const struct saga__message *mess
 
 static void take_stream_frame(struct saga_participant *p, const struct saga__message *message)
 {
+	struct saga__source source = { .stream = message->stream };
 	struct saga__following *following;
 	struct saga__peek seen = { .version = 0 };
 
@@ -294,7 +295,8 @@ static void take_stream_frame(struct saga_participant *p, const struct saga__mes
 		bad_frame(p, "an event that can't be read");
 		return;
 	}
-	if ((following = following_of(p, message)))
+	memcpy(source.owner, message->from, sizeof source.owner);
+	if ((following = saga__following_of(p, &source)))
 		saga__follow_message(following->follow, message, seen.id, saga__monotonic(&p->env));
 }
 
@@ -440,6 +442,16 @@ static bool concerns_us(struct saga_participant *p, saga_bytes event, saga_id *r
 	return saga__plan_concerns(p->plan, seen.type, seen.version) && !is_too_young(p, event);
 }
 
+void saga__streams_give(struct saga_participant *p, unsigned shard, struct saga__item *item)
+{
+	struct saga__lane *lane = saga__lane_of(p, shard);
+
+	if (saga__lane_push(lane, item, true, 0) != SAGA_OK)
+		saga__item_free(item);
+	else if (!p->has_thread[lane - p->lanes])
+		saga__wake(p); /* this turn has done its batch already */
+}
+
 /* Without memory for it: it stays undelivered for that shard, and comes again after a restart. */
 static void push(struct saga_participant *p, struct saga__following *following, int kind,
 	unsigned shard, const struct saga__follow_effect *effect)
@@ -460,10 +472,7 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 	item->event = kind == SAGA__ITEM_EVENT ? saga__blob_ref(effect->event) : NULL;
 	if (SAGA__MUTANT(seen_of_received))
 		saga__follow_committed(following->follow, shard, item->seq, item->id, 0);
-	if (saga__lane_push(saga__lane_of(p, shard), item, true, 0) != SAGA_OK)
-		saga__item_free(item);
-	else if (!p->has_thread[saga__lane_of(p, shard) - p->lanes])
-		saga__wake(p); /* this turn has done its batch already */
+	saga__streams_give(p, shard, item);
 }
 
 static void deliver(struct saga_participant *p, struct saga__following *following,
@@ -495,14 +504,8 @@ static void do_follow_effect(struct saga_participant *p, struct saga__following 
 		push(p, following, SAGA__ITEM_MOVE, effect->shard, effect);
 		break;
 	case SAGA__FOLLOW_FORK:
-		saga__log(p, SAGA_ALARM, "stream.forked", "%s has another history: %s",
-			following->source.owner, effect->text);
-		break;
 	case SAGA__FOLLOW_GONE:
-		saga__log(p, SAGA_ALARM, "stream.gone",
-			"events %llu to %llu of %s are gone; an operator must skip them",
-			(unsigned long long)effect->wanted, (unsigned long long)effect->first - 1,
-			following->source.owner);
+		saga__halted(p, following, effect);
 		break;
 	default:
 		break;
@@ -529,13 +532,21 @@ static void set_hold(struct saga_participant *p)
 		saga__follow_hold(f->follow, hold, saga__monotonic(&p->env));
 }
 
+/* With the transport away, what came before is delivered all the same. */
+static bool next_effect(struct saga_participant *p, struct saga__follow *follow, int64_t now,
+	struct saga__follow_effect *ret_effect)
+{
+	return flush_waiting(p) ? saga__follow_next(follow, now, ret_effect)
+				: saga__follow_next_quiet(follow, now, ret_effect);
+}
+
 static void follow_all(struct saga_participant *p)
 {
 	struct saga__follow_effect effect;
 	int64_t now = saga__monotonic(&p->env);
 
 	for (struct saga__following *f = p->followings; f; f = f->next)
-		while (flush_waiting(p) && saga__follow_next(f->follow, now, &effect)) {
+		while (!f->resets && next_effect(p, f->follow, now, &effect)) {
 			do_follow_effect(p, f, &effect);
 			if (effect.kind == SAGA__FOLLOW_DELIVER || effect.kind == SAGA__FOLLOW_MOVE)
 				set_hold(p);
@@ -543,6 +554,15 @@ static void follow_all(struct saga_participant *p)
 }
 
 /* ---- what the lanes committed ---- */
+
+static void was_moved(struct saga_participant *p, struct saga__following *following,
+	const struct saga__move *move, int64_t now)
+{
+	if (move->reset)
+		saga__was_reset(p, following);
+	else
+		saga__follow_committed(following->follow, move->shard, move->seq, move->id, now);
+}
 
 void saga__streams_committed(struct saga_participant *p, const struct saga__report *report)
 {
@@ -558,8 +578,7 @@ void saga__streams_committed(struct saga_participant *p, const struct saga__repo
 	for (size_t i = 0; i < report->move_count; i++)
 		for (struct saga__following *f = p->followings; f; f = f->next)
 			if (&f->source == report->moves[i].source)
-				saga__follow_committed(f->follow, report->moves[i].shard,
-					report->moves[i].seq, report->moves[i].id, now);
+				was_moved(p, f, &report->moves[i], now);
 	for (struct saga__following *f = p->followings; f && report->idle; f = f->next)
 		saga__follow_flush(f->follow, now);
 }
@@ -589,18 +608,22 @@ void saga__streams_turn(struct saga_participant *p)
 int64_t saga__streams_due(struct saga_participant *p)
 {
 	int64_t due = INT64_MAX, one;
+	bool quiet;
 
 	if (!p->transport || p->life != SAGA__RUNS)
 		return due;
-	/* Until there is room to send, nothing of this is to be done. */
-	if (p->waiting.topic && !__atomic_load_n(&p->writable, __ATOMIC_ACQUIRE))
-		return due;
-	for (unsigned shard = 0; shard < p->shards; shard++)
+	/* Until there is room to send, nothing is to be done that would. */
+	quiet = p->waiting.topic && !__atomic_load_n(&p->writable, __ATOMIC_ACQUIRE);
+	for (unsigned shard = 0; !quiet && shard < p->shards; shard++)
 		if (p->publishes[shard] && (one = saga__publish_due(p->publishes[shard])) < due)
 			due = one;
-	for (struct saga__following *f = p->followings; f; f = f->next)
-		if ((one = saga__follow_due(f->follow)) < due)
+	for (struct saga__following *f = p->followings; f; f = f->next) {
+		if (f->resets)
+			continue;
+		one = quiet ? saga__follow_due_quiet(f->follow) : saga__follow_due(f->follow);
+		if (one < due)
 			due = one;
+	}
 	return due;
 }
 
@@ -632,6 +655,7 @@ static void count_frames(struct saga_participant *p, saga_health *health)
 void saga__streams_count(struct saga_participant *p, saga_health *health)
 {
 	count_frames(p, health);
+	health->dropped = (int64_t)p->bad_frames;
 	for (unsigned shard = 0; shard < p->shards; shard++)
 		if (p->publishes[shard])
 			health->resent +=
@@ -645,6 +669,9 @@ void saga__streams_count(struct saga_participant *p, saga_health *health)
 			__ATOMIC_RELAXED);
 		health->gaps += (int64_t)counts.gaps;
 		health->asked += (int64_t)counts.needs;
+		health->dropped += (int64_t)counts.forgotten;
+		health->lag += (int64_t)saga__follow_lag(f->follow);
+		health->stopped += saga__follow_stopped(f->follow);
 	}
 }
 
@@ -664,6 +691,7 @@ void saga__streams_close(struct saga_participant *p)
 		p->inbox = frame->next;
 		free_frame(frame);
 	}
+	free(p->halts);
 	free(p->stands);
 	free(p->frame);
 	saga__decoder_free(p->decoder);

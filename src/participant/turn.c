@@ -149,6 +149,9 @@ static void handle_report(struct saga_participant *p, struct saga__report *repor
 	case SAGA__REPORT_TRIMMED:
 		outbox_was_trimmed(p, report);
 		break;
+	case SAGA__REPORT_HALTS:
+		saga__halts_found(p, report);
+		break;
 	case SAGA__REPORT_FATAL:
 		saga__fatal(p, &report->error);
 		break;

@@ -38,6 +38,7 @@ struct saga__item {
 	const struct saga__source *source; /* NULL: our own stream */
 	uint64_t seq;
 	saga_id id;
+	bool reset; /* MOVE: set there, back too */
 
 	/* REQUEST */
 	bool unsure; /* a commit of it was sent, and not answered */

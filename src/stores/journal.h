@@ -77,6 +77,7 @@ struct saga__move {
 	unsigned shard;
 	uint64_t seq;
 	saga_id id;
+	bool reset; /* an operator's order: it may go back, see journal_halts.h */
 };
 
 /* Writes all that came of a batch. *ret_woken: rows that were parked behind something are due. */

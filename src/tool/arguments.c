@@ -156,6 +156,11 @@ static bool take_ids(const struct command *command, int argc, char **argv, struc
 		return complain("%s is missing", command->operand), false;
 	if (count && a->all)
 		return complain("option --all: takes no `%s` beside it", argv[optind]), false;
+	if (command->options & OPERANDS_ARE_WORDS) {
+		a->words = argv + optind;
+		a->word_count = count;
+		return true;
+	}
 	for (int i = 0; i < count; i++) {
 		const char *text = argv[optind + i];
 

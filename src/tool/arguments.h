@@ -23,7 +23,8 @@ enum option_flag {
 	OPTION_HELP = 128,
 	OPTION_IN = 256,
 	OPTION_OUT = 512,
-	OPTION_DIALECT = 1024
+	OPTION_DIALECT = 1024,
+	OPERANDS_ARE_WORDS = 2048 /* no option: the command reads them itself */
 };
 
 struct arguments {
@@ -39,14 +40,16 @@ struct arguments {
 	const char *out;
 	struct id_range *ids; /* the operands */
 	int id_count;
+	char **words; /* the operands, if they are no ids */
+	int word_count;
 };
 
 struct command {
-	const char *group; /* "dead"; NULL: none */
+	const char *group; /* "dead", "stream"; NULL: none */
 	const char *name;
 	const char *help;
 	unsigned options;                              /* of enum option_flag */
-	int least, most;                               /* operands, which are ids */
+	int least, most;                               /* operands, ids if not words */
 	const char *operand;                           /* what one is called: "ID" */
 	int (*run)(const struct arguments *arguments); /* answers an exit_code */
 };

@@ -30,6 +30,9 @@ int dead_show(const struct arguments *arguments);
 int dead_requeue(const struct arguments *arguments);
 int dead_discard(const struct arguments *arguments);
 int dead_assert(const struct arguments *arguments);
+int stream_list(const struct arguments *arguments);
+int stream_skip(const struct arguments *arguments);
+int stream_accept(const struct arguments *arguments);
 int show(const struct arguments *arguments);
 int schema(const struct arguments *arguments);
 

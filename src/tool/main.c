@@ -16,6 +16,9 @@ static const char help[] =
 	"       saga dead requeue --store URL ID...|--all\n"
 	"       saga dead discard --store URL ID...\n"
 	"       saga dead assert  --store URL ID [--outcome TYPE [--body JSON]] --note TEXT\n"
+	"       saga stream list  --store URL [--json]\n"
+	"       saga stream skip  --store URL STREAM...|--all\n"
+	"       saga stream accept --store URL STREAM...|--all\n"
 	"       saga show         --store URL [--json] SAGA-ID\n"
 	"       saga schema       --dialect DIALECT\n"
 	"       saga bus          --in URL [--out URL]\n"
@@ -64,6 +67,27 @@ static const char assert_help[] =
 	"  --body JSON      its body, an object (default {})\n"
 	"  --note TEXT      why it is known, kept with the slot\n";
 
+static const char stream_list_help[] =
+	"usage: saga stream list --store URL [--json]\n"
+	"Streams of others that have stopped, and what is ordered. STATE is gone (their owner has "
+	"no\n"
+	"more what comes next) or forked (it has another history than what was committed here: a\n"
+	"restored backup).\n"
+	"\n"
+	"  --json        one JSON object a line\n";
+
+static const char stream_skip_help[] =
+	"usage: saga stream skip --store URL STREAM...|--all\n"
+	"Goes on behind events that are gone; what they said is lost here. The participant does "
+        "it\n"
+	"within 2 s if it runs, else when it starts. --all: all streams that are gone.\n";
+
+static const char stream_accept_help[] =
+	"usage: saga stream accept --store URL STREAM...|--all\n"
+	"Takes another history for what it is: the stream is read again from the oldest event that "
+	"its\n"
+	"owner has; what was done before is not done twice. --all: all streams that have forked.\n";
+
 static const char show_help[] =
 	"usage: saga show --store URL [--json] SAGA-ID\n"
 	"One saga as this participant knows it: its slots and why they wait, its schedules, what "
@@ -83,6 +107,11 @@ static const struct command commands[] = {
 	{ "dead", "discard", discard_help, OPTION_STORE, 1, INT_MAX, "ID", dead_discard },
 	{ "dead", "assert", assert_help, OPTION_STORE | OPTION_OUTCOME | OPTION_BODY | OPTION_NOTE,
 		1, 1, "ID", dead_assert },
+	{ "stream", "list", stream_list_help, OPTION_STORE | OPTION_JSON, 0, 0, "", stream_list },
+	{ "stream", "skip", stream_skip_help, OPTION_STORE | OPTION_ALL | OPERANDS_ARE_WORDS, 1,
+		INT_MAX, "STREAM", stream_skip },
+	{ "stream", "accept", stream_accept_help, OPTION_STORE | OPTION_ALL | OPERANDS_ARE_WORDS, 1,
+		INT_MAX, "STREAM", stream_accept },
 	{ NULL, "show", show_help, OPTION_STORE | OPTION_JSON, 1, 1, "SAGA-ID", show },
 	{ NULL, "schema", schema_help, OPTION_DIALECT, 0, 0, "", schema },
 #ifdef SAGA_HAVE_NNG
@@ -120,7 +149,7 @@ static bool is(const char *a, const char *b)
 static int wrong_command(const char *group, const char *name)
 {
 	if (!name)
-		(void)complain("%swhich command?", group ? "dead: " : "");
+		(void)complain("%s%swhich command?", group ? group : "", group ? ": " : "");
 	else
 		(void)complain(
 			"no such command: %s%s%s", group ? group : "", group ? " " : "", name);
@@ -128,14 +157,23 @@ static int wrong_command(const char *group, const char *name)
 	return EXIT_WRONG_USE;
 }
 
+static const char *group_of(const char *word)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (commands[i].group && is(word, commands[i].group))
+			return commands[i].group;
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
-	const char *group = argc > 1 && is(argv[1], "dead") ? "dead" : NULL;
+	const char *group = argc > 1 ? group_of(argv[1]) : NULL;
 	int at = group ? 2 : 1;
 	const char *name = at < argc ? argv[at] : NULL;
 
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-		if (!commands[i].group == !group && is(name, commands[i].name))
+		if ((group ? is(commands[i].group, group) : !commands[i].group) &&
+			is(name, commands[i].name))
 			return run(&commands[i], argc - at, argv + at);
 	if (is(name, "--help")) {
 		fputs(help, stdout);

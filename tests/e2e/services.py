@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """The shop as three processes, by HTTP.
 
-usage: services.py ORDER PAYMENT STOCK SHOP SAGA routes|drive|away|settings
+usage: services.py ORDER PAYMENT STOCK SHOP SAGA routes|drive|away|settings|postgres
 
 ORDER, PAYMENT and STOCK are the services' programs, SHOP and SAGA the commands. Each test has a
 folder, a bus and ports of its own. What is asked, and each status that comes back, must stand in
-examples/shop/openapi.yaml.
+examples/shop/openapi.yaml. `postgres` is routes and drive on a server of its own; SAGA_TEST_POSTGRES_DATA
+names one that runs.
 """
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
@@ -87,6 +89,7 @@ class Service:
         self.log_path = shop.folder / f"{name}.log"
         self.log_path.touch()
         self.port, self.process, self.token = 0, None, None
+        self.store = None
 
     def start(self, *more, **environment):
         """Starts it, at the port that it had before; waits until it listens."""
@@ -105,7 +108,7 @@ class Service:
         self.port = until(port, f"{self.name} listens")
 
     def store_url(self):
-        return f"sqlite:{self.shop.folder}/{self.name}.db"
+        return self.store or f"sqlite:{self.shop.folder}/{self.name}.db"
 
     def log(self):
         return self.log_path.read_text(errors="replace")
@@ -163,7 +166,7 @@ class Service:
 class Shop:
     """A folder with a bus and three services that are not started yet."""
 
-    def __init__(self, programs, *, dispatch_ms=300, faults="1,0,0,0,0", restock=1):
+    def __init__(self, programs, *, dispatch_ms=300, faults="1,0,0,0,0", restock=1, stores=None):
         order, payment, stock, self.shop, self.saga = programs
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="shop-"))
         self.bus_url = f"nng+ipc://{self.folder}/bus"
@@ -176,6 +179,8 @@ class Shop:
                              "--carrier", SAMPLE / "carrier.ndjson", "--restock", restock,
                              "--dispatch-ms", dispatch_ms)
         self.services = [self.order, self.payment, self.stock]
+        for service in self.services if stores else []:
+            service.store = stores(service.name)
 
     def __enter__(self):
         return self
@@ -293,6 +298,50 @@ def check_refusals(shop):
     code, taken, _ = shop.place("a/b c%ü?", key="odd")
     want(code == 202 and taken["ref"] == "a/b c%ü?", "an odd ref", taken)
     want(order.ask("GET", "/orders/a%2Fb%20c%25%C3%BC%3F")[1]["ref"] == "a/b c%ü?", "its order")
+
+
+def raw(service, *pieces, pause_s=0.05):
+    """What comes back for these bytes, sent piece by piece, until the service closes."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(pause_s)
+        connection.shutdown(socket.SHUT_WR)
+        said = b""
+        while part := connection.recv(65536):
+            said += part
+    return said
+
+
+def check_wire(shop):
+    """Requests as no library sends them."""
+    order = shop.order
+    body = json.dumps({"ref": "W1", "customer": "X", "country": "Denmark", "lines": [LINE]}).encode()
+    head = (b"POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Idempotency-Key: W1\r\nContent-Length: %d\r\n" % len(body))
+    # Byte by byte; two in one piece; the client gone before its answer: it was placed all the same.
+    want(b" 202 " in raw(order, head[:20], head[20:] + b"\r\n" + body[:9], body[9:]), "in pieces")
+    two = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    want(raw(order, two + two).count(b"HTTP/1.1 200 OK") == 2, "two in one piece")
+    want(b" 100 Continue" in raw(order, head + b"Expect: 100-continue\r\n\r\n", body, pause_s=0.3),
+         "100-continue")
+    gone = head.replace(b"W1", b"W2") + b"Connection: close\r\n\r\n" + body.replace(b"W1", b"W2")
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", order.port)) as connection:
+            connection.sendall(gone)
+    until(lambda: order.ask("GET", "/orders/W2")[0] == 200, "W2 is placed")
+    head_only = raw(order, b"HEAD /orders/W2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    want(b" 200 " in head_only and head_only.endswith(b"\r\n\r\n"), "HEAD", head_only)
+    for bad in (b"GET\r\n\r\n", b"\x00\x01\x02\r\n\r\n", b"GET /orders HTTP/9.9\r\n\r\n",
+                b"POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+                b"GET /orders HTTP/1.1\r\n\r\n", head + b"\r\n" + body[:5]):
+        want(b" 200 " not in raw(order, bad) and b" 202 " not in raw(order, bad), "a bad request", bad)
+    # More connections than it takes: those that it took go on.
+    many = [socket.create_connection(("127.0.0.1", order.port)) for _ in range(600)]
+    for connection in many:
+        connection.close()
+    until(order.is_well, "well after many connections")
+    want(order.log().count("what=http.replied") > 20, "its log")
 
 
 def check_keys(shop):
@@ -488,10 +537,11 @@ def check_metrics(shop):
     want(numbers["shop_http_requests_total", 'method="POST",route="/orders",status="422"'] == 1, "one 422")
 
 
-def routes(programs):
-    with Shop(programs, dispatch_ms=1500) as shop:
+def routes(programs, stores=None):
+    with Shop(programs, dispatch_ms=1500, stores=stores) as shop:
         shop.start()
         check_refusals(shop)
+        check_wire(shop)
         saga = check_keys(shop)
         check_trace(shop, saga)
         check_ends(shop)
@@ -526,8 +576,8 @@ def many_orders(path):
     return path
 
 
-def drive(programs):
-    with Shop(programs, dispatch_ms=700, faults="1,5,20,1,3", restock=DRIVEN) as shop:
+def drive(programs, stores=None):
+    with Shop(programs, dispatch_ms=700, faults="1,5,20,1,3", restock=DRIVEN, stores=stores) as shop:
         shop.start()
         orders = many_orders(shop.folder / "orders.ndjson")
         ended = threading.Event()
@@ -536,7 +586,7 @@ def drive(programs):
         def restart():
             """Each in turn ends while it is asked, now by SIGTERM, now by SIGKILL."""
             for number, service in enumerate(shop.services * 2):
-                if ended.wait(0.7):
+                if ended.wait(0.7) and number >= len(shop.services):
                     return
                 code = service.stop(signal.SIGKILL if number % 2 else signal.SIGTERM)
                 want(number % 2 or code == 0, f"{service.name} did not drain", service.log())
@@ -619,8 +669,9 @@ def start_wrong(program, folder, says, *flags, **environment):
 
 def settings(programs):
     order, payment, stock = programs[:3]
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
+    with tempfile.TemporaryDirectory() as name, tempfile.NamedTemporaryFile() as blank:
+        folder, empty = pathlib.Path(name), blank.name
+        pathlib.Path(empty).write_text("\nsqlite:order.db\n")
         for program in (order, payment, stock):
             for flag, value in (("--lanes", "9"), ("--lanes", "x"), ("--drain-ms", "-1"),
                                 ("--log-level", "loud"), ("--listen", "8081"),
@@ -634,6 +685,9 @@ def settings(programs):
                 start_wrong(program, folder, wrong, **{variable: value})
             start_wrong(program, folder, "needs a token", "--listen", "0.0.0.0:0")
             start_wrong(program, folder, "needs a token", "--listen", "[::]:0")
+            start_wrong(program, folder, "@/nonexistent", "--store", "@/nonexistent")
+            start_wrong(program, folder, "its first line is empty", "--store", f"@{empty}")
+            start_wrong(program, folder, "more than 1023 bytes", SHOP_STORE="sqlite:" + 1024 * "x")
             start_wrong(program, folder, "no-such", "--no-such", "1")
             start_wrong(program, folder, "too much", "word")
             helped = subprocess.run([program, "--help"], capture_output=True, text=True)
@@ -660,7 +714,9 @@ def check_token(programs):
         token.write_text("0123456789abcdef0123\nmore\n")
         shop.start_bus()
         order = shop.order
-        order.start("--listen", "0.0.0.0:0", "--token-file", token)
+        store = shop.folder / "store"
+        store.write_text(f"{order.store_url()}\n")
+        order.start("--listen", "0.0.0.0:0", "--token-file", token, "--store", f"@{store}")
         until(order.is_well, "order is well without a token")
         for given in (None, "Bearer wrong", "Bearer 0123456789abcdef012", "Basic 0123456789abcdef0123",
                       "Bearer 0123456789abcdef01234"):
@@ -673,9 +729,47 @@ def check_token(programs):
         want(order.ask("GET", "/orders")[0] == 200, "with the token")
         want(order.ask("GET", "/metrics")[0] == 200, "with the token")
         want("0123456789abcdef" not in order.log(), "the token is in the log", order.log())
+        want((shop.folder / "order.db").exists(), "the store that the file names")
+
+
+# ---- postgres: the same on a server ----
+
+@contextlib.contextmanager
+def postgres_server():
+    """Its URL without a database, and how it is told something in SQL."""
+    server, folder = ROOT / "tests" / "postgres", os.environ.get("SAGA_TEST_POSTGRES_DATA")
+
+    def tell(*words):
+        done = subprocess.run([server, *words], capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if folder:
+        yield os.environ["SAGA_TEST_POSTGRES"].rsplit("/", 1)[0], lambda sql: tell("sql", folder, sql)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o711)
+        url = tell("start", folder)
+        if url is None:
+            print("SKIP: no PostgreSQL server can be started here")
+            sys.exit(77)
+        try:
+            yield url.rsplit("/", 1)[0], lambda sql: tell("sql", folder, sql)
+        finally:
+            tell("stop", folder)
+
+
+def postgres(programs):
+    with postgres_server() as (url, sql):
+        def new_store(name):
+            want(sql(f"DROP DATABASE IF EXISTS services_{name} WITH (FORCE)") is not None, "drop")
+            want(sql(f"CREATE DATABASE services_{name}") is not None, "create")
+            return f"{url}/services_{name}"
+
+        routes(programs, new_store)
+        drive(programs, new_store)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 7 or sys.argv[6] not in ("routes", "drive", "away", "settings"):
+    if len(sys.argv) != 7 or sys.argv[6] not in ("routes", "drive", "away", "settings", "postgres"):
         sys.exit(__doc__)
     globals()[sys.argv[6]](sys.argv[1:6])

@@ -6,6 +6,7 @@
 struct lossy_member {
 	struct lossy *lossy;
 	saga_port *port;
+	const char *name;
 	const char *const *topics;
 };
 
@@ -20,7 +21,10 @@ static int lossy_open(saga_port *port, const saga_transport_options *options, vo
 		at++;
 	if (at == LOSSY_MEMBERS || !(member = calloc(1, sizeof *member)))
 		return saga_error_set(error, SAGA_NOMEM, "lossy: no room");
-	*member = (struct lossy_member){ .lossy = lossy, .port = port, .topics = options->topics };
+	*member = (struct lossy_member){ .lossy = lossy,
+		.port = port,
+		.name = options->participant,
+		.topics = options->topics };
 	lossy->members[at] = member;
 	*ret_transport = member;
 	saga_port_state(port, true, "");
@@ -68,11 +72,25 @@ static void carry(struct lossy *lossy, const struct lossy_member *from, const sa
 static int lossy_send(void *transport, const saga_frame *frames, size_t count, size_t *ret_sent)
 {
 	struct lossy_member *member = transport;
+	struct lossy *lossy = member->lossy;
 
+	if (lossy->deaf_to && strcmp(lossy->deaf_to, member->name) == 0) {
+		lossy->has_refused = true;
+		*ret_sent = 0;
+		return SAGA_OK;
+	}
 	for (size_t i = 0; i < count; i++)
-		carry(member->lossy, member, &frames[i]);
+		carry(lossy, member, &frames[i]);
 	*ret_sent = count;
 	return SAGA_OK;
+}
+
+void lossy_hear(struct lossy *lossy)
+{
+	lossy->deaf_to = NULL;
+	for (size_t i = 0; i < LOSSY_MEMBERS; i++)
+		if (lossy->members[i])
+			saga_port_writable(lossy->members[i]->port);
 }
 
 static void lossy_close(void *transport)

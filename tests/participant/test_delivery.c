@@ -181,6 +181,30 @@ START_TEST(a_line_cut_for_a_while_is_caught_up)
 }
 END_TEST
 
+/* What had come is delivered and committed, though nothing can be said meanwhile. */
+START_TEST(who_can_not_speak_still_hears)
+{
+	struct stage *stage = stage_new(_i);
+	saga_id sagas[MANY];
+
+	stage->use_lossy = true;
+	stage_open(stage, &def, NULL);
+	settle(stage);
+	new_sagas(stage, sagas);
+	stage->lossy.deaf_to = "target";
+	for (int i = 0; i < MANY; i++) {
+		inject(stage, sagas[i], &go_first);
+		AWAIT(stage, slot_is(stage, sagas[i], "a", "done"));
+	}
+	ck_assert(stage->lossy.has_refused);
+	ck_assert_int_ge(health(&stage->outside).outbox, MANY); /* of which it has not heard */
+	lossy_hear(&stage->lossy);
+	AWAIT(stage, health(&stage->outside).outbox == 0);
+	check_all(stage, sagas, "done");
+	stage_end(stage);
+}
+END_TEST
+
 /* ---- bad days of another kind ---- */
 
 static void twin_stopped(void *user, saga_participant *participant, const saga_error *why)
@@ -327,6 +351,7 @@ int main(void)
 		doubled_frames_are_harmless,
 		lost_and_doubled_frames_are_healed,
 		a_line_cut_for_a_while_is_caught_up,
+		who_can_not_speak_still_hears,
 		two_stores_under_one_name_stop_both,
 		an_event_older_than_history_is_a_dead_letter,
 		the_log_names_saga_and_step,

@@ -428,6 +428,101 @@ START_TEST(gone_is_an_alarm)
 }
 END_TEST
 
+/* To a host that can't send: what came, and no more; the rest waits. */
+START_TEST(a_quiet_host_is_delivered_to)
+{
+	events(1, 4, 0);
+	events(6, 6, 0);
+	for (uint64_t seq = 1; seq <= 4; seq++) {
+		ck_assert(saga__follow_next_quiet(follow, 0, &effect));
+		ck_assert_int_eq(effect.kind, SAGA__FOLLOW_DELIVER);
+		ck_assert_uint_eq(effect.seq, seq);
+		saga__blob_unref(effect.event);
+	}
+	ck_assert(saga__follow_next_quiet(follow, 0, &effect)); /* half a window */
+	ck_assert_int_eq(effect.kind, SAGA__FOLLOW_MOVE);
+	commit(0, 4, 1);
+	saga__follow_flush(follow, 1);
+	ck_assert(!saga__follow_next_quiet(follow, 1000, &effect));
+	saga__follow_hold(follow, true, 1000);
+	ck_assert_int_eq(saga__follow_due_quiet(follow), INT64_MAX);
+	saga__follow_hold(follow, false, 1000);
+	says_seen(0, 4, 1000);
+	ck_assert(!next(1000)); /* the wait for what is missing begins with the word */
+	asks(5, 5, saga__follow_due(follow));
+}
+END_TEST
+
+START_TEST(a_quiet_host_hears_alarms_and_its_clock)
+{
+	events(1, 1, 0);
+	delivers(1, 1, 0);
+	ck_assert(!saga__follow_next_quiet(follow, 0, &effect));
+	ck_assert_int_eq(saga__follow_due_quiet(follow), MOVE);
+	gone(30, 1);
+	ck_assert(saga__follow_next_quiet(follow, 1, &effect));
+	ck_assert_int_eq(effect.kind, SAGA__FOLLOW_GONE);
+	ck_assert_int_eq(saga__follow_due_quiet(follow), INT64_MAX);
+}
+END_TEST
+
+/* An operator accepts a fork: from the oldest that there is, as if never followed. */
+START_TEST(accepted_forks_are_read_again)
+{
+	events(1, 3, 0);
+	delivers(1, 3, 0);
+	commit(0, 3, 0);
+	event_in(2, 2, 1);
+	cries_fork(1);
+	saga__follow_skip(follow, 0, no_id, 2);
+	ck_assert(!saga__follow_stopped(follow));
+	says_seen(0, 0, 2);
+	gone(2, 3); /* what there was before is trimmed: no alarm */
+	events(2, 3, 3);
+	ck_assert(next(3));
+	ck_assert_int_eq(effect.kind, SAGA__FOLLOW_DELIVER);
+	ck_assert_uint_eq(effect.seq, 2);
+	saga__blob_unref(effect.event);
+	delivers(3, 3, 3);
+}
+END_TEST
+
+START_TEST(a_fork_that_is_known_stays_one)
+{
+	struct saga__follow_config config = usual;
+	struct saga__position position = { 5, id_of(5) };
+
+	config.positions = &position;
+	config.shards = 1;
+	config.forked = true;
+	saga__follow_free(follow);
+	ck_assert_int_eq(saga__follow_new(&config, &follow), SAGA_OK);
+	cries_fork(0);
+	shows_fork(5, 1, 0);
+	events(6, 7, 1);
+	ck_assert(!next(1000));
+	saga__follow_skip(follow, 5, no_id, 2000);
+	says_seen(0, 5, 2000);
+	events(6, 7, 2001);
+	delivers(6, 7, 2001);
+}
+END_TEST
+
+START_TEST(lag_is_what_is_known_and_not_committed)
+{
+	struct saga__position positions[2] = { { 5, id_of(5) }, { 2, id_of(2) } };
+
+	ck_assert_uint_eq(saga__follow_lag(follow), 0);
+	beat(1, 6, 0);
+	ck_assert_uint_eq(saga__follow_lag(follow), 6);
+	events(1, 2, 0);
+	commit(0, 2, 0);
+	ck_assert_uint_eq(saga__follow_lag(follow), 4);
+	open_at(positions, 2, false);
+	ck_assert_uint_eq(saga__follow_lag(follow), 3);
+}
+END_TEST
+
 START_TEST(restarts_behind_the_least)
 {
 	struct saga__position positions[2] = { { 5, id_of(5) }, { 2, id_of(2) } };
@@ -692,6 +787,11 @@ int main(void)
 	tcase_add_test(tests, a_fresh_start_moves_with_the_beat);
 	tcase_add_test(tests, a_fresh_start_with_nothing_left);
 	tcase_add_test(tests, gone_is_an_alarm);
+	tcase_add_test(tests, a_quiet_host_is_delivered_to);
+	tcase_add_test(tests, a_quiet_host_hears_alarms_and_its_clock);
+	tcase_add_test(tests, accepted_forks_are_read_again);
+	tcase_add_test(tests, a_fork_that_is_known_stays_one);
+	tcase_add_test(tests, lag_is_what_is_known_and_not_committed);
 	tcase_add_test(tests, restarts_behind_the_least);
 	tcase_add_test(tests, seen_is_what_is_committed);
 	tcase_add_test(tests, what_holds_nothing_for_us_is_moved_over);

@@ -1,0 +1,133 @@
+#include "service_settings.h"
+
+#include "secret.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	TOKEN_LEAST = 16 /* bytes */
+};
+
+int service_complain(const struct service_def *def, const char *format, ...)
+{
+	va_list list;
+
+	fprintf(stderr, "%s: ", def->program);
+	va_start(list, format);
+	vfprintf(stderr, format, list);
+	va_end(list);
+	fputc('\n', stderr);
+	return -1;
+}
+
+static int read_level(const struct service_def *def, struct service_settings *settings)
+{
+	static const char *const names[] = { "info", "warning", "alarm" };
+
+	for (int i = 0; i < 3; i++)
+		if (strcmp(names[i], settings->level_name) == 0) {
+			settings->level = SAGA_INFO + i;
+			return 0;
+		}
+	return service_complain(
+		def, "log-level `%s`: not info, warning or alarm", settings->level_name);
+}
+
+static int read_token_file(const struct service_def *def, struct service_settings *settings)
+{
+	FILE *file = fopen(settings->token_file, "r");
+
+	if (!file || !fgets(settings->token_read, sizeof settings->token_read, file)) {
+		service_complain(def, "token-file `%s`: %s", settings->token_file,
+			file ? "it is empty" : strerror(errno));
+		if (file)
+			fclose(file);
+		return -1;
+	}
+	fclose(file);
+	settings->token_read[strcspn(settings->token_read, "\r\n")] = '\0';
+	settings->token = settings->token_read;
+	return 0;
+}
+
+static int read_token(const struct service_def *def, struct service_settings *settings)
+{
+	if (settings->token && settings->token_file)
+		return service_complain(def, "token, token-file: one of them is enough");
+	if (settings->token_file && read_token_file(def, settings) != 0)
+		return -1;
+	if (settings->token &&
+		(strlen(settings->token) < TOKEN_LEAST || strlen(settings->token) > TOKEN_MOST))
+		return service_complain(
+			def, "token: it takes %d to %d bytes", TOKEN_LEAST, TOKEN_MOST);
+	for (const char *at = settings->token; at && *at; at++)
+		if (*at <= ' ' || *at > '~')
+			return service_complain(def, "token: it takes printable ASCII, no blanks");
+	return 0;
+}
+
+static int read_store(const struct service_def *def, struct service_settings *settings)
+{
+	if (secret_read(def->program, settings->store, settings->store_read, STORE_MOST) != 0)
+		return -1;
+	settings->store = settings->store_read;
+	return 0;
+}
+
+static int read_address(const struct service_def *def, struct service_settings *settings)
+{
+	if (http_address(settings->listen, &settings->address) != 0)
+		return service_complain(def,
+			"listen `%s`: not HOST:PORT, as 127.0.0.1:8081 or [::1]:8081",
+			settings->listen);
+	if (!http_is_loopback(&settings->address) && !settings->token)
+		return service_complain(def,
+			"listen `%s`: others can reach this: it needs a token (--token-file)",
+			settings->listen);
+	return 0;
+}
+
+int service_settings_read(
+	const struct service_def *def, struct service_settings *settings, int argc, char **argv)
+{
+	static const struct setting none[] = { { .name = NULL } };
+	const struct setting common[] = {
+		{ "store", "URL", "where it keeps its things; @FILE: its first line",
+			&settings->store, NULL, 0, 0 },
+		{ "bus", "URL", "the in of `saga bus`; none: alone", &settings->bus, NULL, 0, 0 },
+		{ "listen", "HOST:PORT",
+			"an address; one that is not loopback needs a token; port 0: any",
+			&settings->listen, NULL, 0, 0 },
+		{ "token", "TEXT", "bearer token, asked for by all but /healthz", &settings->token,
+			NULL, 0, 0 },
+		{ "token-file", "FILE", "the same, the file's first line", &settings->token_file,
+			NULL, 0, 0 },
+		{ "lanes", "N", "threads with a store connection; 0: on the loop", NULL,
+			&settings->lanes, 0, 8 },
+		{ "log-level", "LEVEL", "info, warning or alarm", &settings->level_name, NULL, 0,
+			0 },
+		{ "drain-ms", "N", "after SIGTERM it ends within that", NULL, &settings->drain_ms,
+			0, 600000 },
+		{ .name = NULL },
+	};
+	const struct setting *const tables[] = { common, def->settings ? def->settings : none,
+		NULL };
+	int code;
+
+	settings->store = def->store;
+	settings->bus = "nng+tcp://127.0.0.1:7700";
+	settings->listen = def->listen;
+	settings->level_name = "info";
+	settings->lanes = 1;
+	settings->drain_ms = 10000;
+	code = settings_read(def->program, def->about, tables, argc, argv);
+	if (code != 0)
+		return code;
+	if (read_level(def, settings) != 0 || read_store(def, settings) != 0 ||
+		read_token(def, settings) != 0)
+		return -1;
+	return read_address(def, settings);
+}

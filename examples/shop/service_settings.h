@@ -1,0 +1,29 @@
+#ifndef SHOP_SERVICE_SETTINGS_H
+#define SHOP_SERVICE_SETTINGS_H
+
+/* The settings that all services have. */
+
+#include "service.h"
+
+enum {
+	TOKEN_MOST = 256, /* bytes */
+	STORE_MOST = 1024
+};
+
+struct service_settings {
+	const char *store, *bus, *listen, *token, *token_file, *level_name;
+	int64_t lanes, drain_ms;
+	int level; /* saga_level */
+	char token_read[TOKEN_MOST + 2], store_read[STORE_MOST];
+	struct sockaddr_storage address;
+};
+
+/* Reads and checks them, and the service's own. As settings_read. */
+int service_settings_read(
+	const struct service_def *def, struct service_settings *settings, int argc, char **argv);
+
+/* A line on stderr, behind the program's name. -1. */
+int service_complain(const struct service_def *def, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * Streams of others that have stopped, and what an operator wants done with them. An order goes
+ * through the lanes as a position that each shard commits, behind all that it has of that stream;
+ * meanwhile nothing of the stream is delivered. When all have committed it, the stream goes on from
+ * there. A crash in between leaves the order in the store: it is carried out again.
+ */
+
+#include <stdlib.h>
+
+#include "inside.h"
+
+static void ask_lane(struct saga_participant *p, int kind, const struct saga__halt *halt)
+{
+	const struct saga__chore chore = { .kind = kind, .halt = *halt };
+	saga_error error;
+
+	if (saga__lane_chore(&p->lanes[0], &chore) == SAGA_OK) {
+		if (!p->has_thread[0])
+			saga__wake(p);
+		return;
+	}
+	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory for a stream that has stopped");
+	saga__fatal(p, &error);
+}
+
+static const struct saga__halt *known_halt(
+	const struct saga_participant *p, const struct saga__stream *stream)
+{
+	for (size_t i = 0; i < p->halt_count; i++)
+		if (saga__stream_same(&p->halts[i].source.stream, stream))
+			return &p->halts[i];
+	return NULL;
+}
+
+bool saga__is_forked(const struct saga_participant *p, const struct saga__stream *stream)
+{
+	const struct saga__halt *halt = known_halt(p, stream);
+
+	return halt && halt->why == SAGA__HALT_FORKED;
+}
+
+void saga__halted(struct saga_participant *p, const struct saga__following *following,
+	const struct saga__follow_effect *effect)
+{
+	const char *owner = following->source.owner;
+	struct saga__halt halt = {
+		.source = following->source, .upto = effect->wanted - 1, .at = saga__wall(&p->env)
+	};
+
+	if (effect->kind == SAGA__FOLLOW_FORK) {
+		halt.why = SAGA__HALT_FORKED;
+		saga__log(p, SAGA_ALARM, "stream.forked",
+			"%s has another history: %s; an operator must accept that: saga stream",
+			owner, effect->text);
+	} else {
+		halt.why = SAGA__HALT_GONE;
+		halt.first = effect->first;
+		saga__log(p, SAGA_ALARM, "stream.gone",
+			"events %llu to %llu of %s are gone; an operator must skip them: saga "
+			"stream",
+			(unsigned long long)effect->wanted, (unsigned long long)effect->first - 1,
+			owner);
+	}
+	/* A fork that is known keeps the time at which it was found. */
+	if (halt.why != SAGA__HALT_FORKED || !saga__is_forked(p, &halt.source.stream))
+		ask_lane(p, SAGA__CHORE_HALT, &halt);
+}
+
+/* ---- orders ---- */
+
+/* Whose stream it is: an order alone does not say. */
+static bool find_owner(const struct saga_participant *p, struct saga__source *source)
+{
+	if (source->owner[0])
+		return true;
+	for (const struct saga__following *f = p->followings; f; f = f->next)
+		if (saga__stream_same(&f->source.stream, &source->stream)) {
+			*source = f->source;
+			return true;
+		}
+	for (size_t i = 0; i < p->stand_count; i++)
+		if (saga__stream_same(&p->stands[i].source.stream, &source->stream)) {
+			*source = p->stands[i].source;
+			return true;
+		}
+	return false;
+}
+
+static void push_reset(
+	struct saga_participant *p, const struct saga__following *following, unsigned shard)
+{
+	struct saga__item *item = calloc(1, sizeof *item);
+	saga_error error;
+
+	if (!item) {
+		(void)saga_error_set(&error, SAGA_NOMEM, "out of memory for an operator's order");
+		saga__fatal(p, &error);
+		return;
+	}
+	item->kind = SAGA__ITEM_MOVE;
+	item->shard = shard;
+	item->source = &following->source;
+	item->seq = following->order.to;
+	item->reset = true;
+	saga__streams_give(p, shard, item);
+}
+
+static void carry_out(struct saga_participant *p, struct saga__halt halt)
+{
+	struct saga__following *following;
+
+	if (!find_owner(p, &halt.source)) {
+		saga__log(p, SAGA_WARNING, "stream.unknown",
+			"an operator's order is for a stream that is not followed here");
+		ask_lane(p, SAGA__CHORE_RESUME, &halt);
+		return;
+	}
+	following = saga__following_of(p, &halt.source);
+	if (!following || following->ordered) /* without memory: at the next look */
+		return;
+	following->ordered = true;
+	following->order = halt;
+	following->order.to = halt.order == SAGA__ORDER_SKIP ? halt.to : 0;
+	following->resets = p->shards;
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		push_reset(p, following, shard);
+}
+
+void saga__was_reset(struct saga_participant *p, struct saga__following *following)
+{
+	const struct saga__halt *order = &following->order;
+
+	if (!following->resets || --following->resets)
+		return;
+	saga__follow_skip(
+		following->follow, order->to, (saga_id){ { 0 } }, saga__monotonic(&p->env));
+	if (order->order == SAGA__ORDER_SKIP)
+		saga__log(p, SAGA_WARNING, "stream.skipped",
+			"an operator's order: %s's stream goes on behind number %llu",
+			order->source.owner, (unsigned long long)order->to);
+	else
+		saga__log(p, SAGA_WARNING, "stream.accepted",
+			"an operator's order: %s's stream is read again from its oldest event",
+			order->source.owner);
+	ask_lane(p, SAGA__CHORE_RESUME, order);
+}
+
+void saga__halts_found(struct saga_participant *p, struct saga__report *report)
+{
+	free(p->halts);
+	p->halts = report->halts;
+	p->halt_count = report->halt_count;
+	report->halts = NULL;
+	for (struct saga__following *f = p->followings; f && report->resumed; f = f->next)
+		if (saga__stream_same(&f->source.stream, &report->stream))
+			f->ordered = false;
+	for (size_t i = 0; p->known && p->life == SAGA__RUNS && i < p->halt_count; i++)
+		if (p->halts[i].order)
+			carry_out(p, p->halts[i]);
+}

@@ -1,0 +1,236 @@
+/* Streams that have stopped, and orders for them. */
+
+#include "journal_halts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "journal_sql.h"
+
+static const char halted[] = "stream ";
+static const char ordered[] = "stream! ";
+
+/* ---- texts ---- */
+
+const char *saga__halt_name(
+	const struct saga__stream *stream, bool order, char name[SAGA__HALT_NAME])
+{
+	char id[SAGA_ID_TEXT];
+
+	(void)snprintf(name, SAGA__HALT_NAME, "%s%s/%" PRIu32, order ? ordered : halted,
+		saga_id_text(stream->store, id), stream->shard);
+	return name;
+}
+
+const char *saga__halt_text(const struct saga__halt *halt, char text[SAGA__HALT_TEXT])
+{
+	(void)snprintf(text, SAGA__HALT_TEXT,
+		"%s %s upto=%" PRIu64 " first=%" PRIu64 " at=%" PRId64,
+		halt->why == SAGA__HALT_FORKED ? "forked" : "gone", halt->source.owner, halt->upto,
+		halt->first, halt->at);
+	return text;
+}
+
+const char *saga__order_text(const struct saga__halt *halt, char text[SAGA__HALT_TEXT])
+{
+	if (halt->order == SAGA__ORDER_SKIP)
+		(void)snprintf(text, SAGA__HALT_TEXT, "skip to=%" PRIu64, halt->to);
+	else
+		(void)snprintf(text, SAGA__HALT_TEXT, "accept");
+	return text;
+}
+
+/* Takes `word` off the beginning. */
+static bool take(const char **at, const char *word)
+{
+	size_t size = strlen(word);
+
+	if (strncmp(*at, word, size) != 0)
+		return false;
+	*at += size;
+	return true;
+}
+
+static bool take_number(const char **at, const char *word, uint64_t *ret_number)
+{
+	unsigned long long number;
+	char *end;
+
+	if (!take(at, word) || **at < '0' || **at > '9')
+		return false;
+	number = strtoull(*at, &end, 10);
+	if (number > SAGA__SEQ_MOST)
+		return false;
+	*ret_number = number;
+	*at = end;
+	return true;
+}
+
+static bool take_owner(const char **at, struct saga__source *source)
+{
+	size_t size = strcspn(*at, " ");
+
+	if (!size || size >= sizeof source->owner)
+		return false;
+	memcpy(source->owner, *at, size);
+	source->owner[size] = '\0';
+	*at += size;
+	return true;
+}
+
+static bool read_stream(const char *at, struct saga__stream *ret_stream)
+{
+	char id[SAGA_ID_TEXT] = "";
+	uint64_t shard;
+
+	if (strlen(at) < sizeof id)
+		return false;
+	memcpy(id, at, sizeof id - 1);
+	at += sizeof id - 1;
+	if (saga_id_parse(id, &ret_stream->store) != SAGA_OK || !take_number(&at, "/", &shard) ||
+		*at || shard >= SAGA__SHARDS_MOST)
+		return false;
+	ret_stream->shard = (uint32_t)shard;
+	return true;
+}
+
+static bool read_halt(const char *at, struct saga__halt *halt)
+{
+	uint64_t when;
+
+	if (take(&at, "forked "))
+		halt->why = SAGA__HALT_FORKED;
+	else if (take(&at, "gone "))
+		halt->why = SAGA__HALT_GONE;
+	else
+		return false;
+	if (!take_owner(&at, &halt->source) || !take_number(&at, " upto=", &halt->upto) ||
+		!take_number(&at, " first=", &halt->first) || !take_number(&at, " at=", &when))
+		return false;
+	halt->at = (int64_t)when;
+	return !*at;
+}
+
+static bool read_order(const char *at, struct saga__halt *halt)
+{
+	if (strcmp(at, "accept") == 0)
+		halt->order = SAGA__ORDER_ACCEPT;
+	else if (take_number(&at, "skip to=", &halt->to) && halt->to && !*at)
+		halt->order = SAGA__ORDER_SKIP;
+	else
+		return false;
+	return true;
+}
+
+bool saga__halt_read(const char *name, const char *text, struct saga__halt *halt)
+{
+	struct saga__halt read = *halt;
+	bool is_order = take(&name, ordered);
+
+	if ((!is_order && !take(&name, halted)) || !read_stream(name, &read.source.stream))
+		return false;
+	if (!(is_order ? read_order : read_halt)(text, &read))
+		return false;
+	*halt = read;
+	return true;
+}
+
+/* ---- the store ---- */
+
+int saga__journal_resume(
+	struct saga__journal *j, const struct saga__stream *stream, saga_error *error)
+{
+	char halt[SAGA__HALT_NAME], order[SAGA__HALT_NAME];
+
+	return SAGA__RUN(j, "DELETE FROM saga_meta WHERE name = ? OR name = ?", error,
+		saga_text(saga__halt_name(stream, false, halt)),
+		saga_text(saga__halt_name(stream, true, order)));
+}
+
+int saga__journal_halt(struct saga__journal *j, const struct saga__halt *halt, saga_error *error)
+{
+	char name[SAGA__HALT_NAME], text[SAGA__HALT_TEXT];
+	int64_t changed = 0;
+	int code;
+
+	(void)saga__halt_name(&halt->source.stream, false, name);
+	(void)saga__halt_text(halt, text);
+	code = saga__journal_change(j, "UPDATE saga_meta SET value = ? WHERE name = ?",
+		(const saga_value[]){ saga_text(text), saga_text(name) }, 2, &changed, error);
+	if (code != SAGA_OK || changed)
+		return code;
+	return SAGA__RUN(j, "INSERT INTO saga_meta (name, value) VALUES (?, ?)", error,
+		saga_text(name), saga_text(text));
+}
+
+struct taking {
+	struct saga__halt *halts;
+	size_t count, most;
+};
+
+static struct saga__halt *halt_of(struct taking *taking, const struct saga__stream *stream)
+{
+	size_t i = 0;
+
+	while (i < taking->count && !saga__stream_same(&taking->halts[i].source.stream, stream))
+		i++;
+	if (i == taking->most)
+		return NULL;
+	if (i == taking->count)
+		taking->halts[taking->count++] = (struct saga__halt){ .why = SAGA__HALT_NONE };
+	return &taking->halts[i];
+}
+
+static int take_row(void *context, size_t i, const char *const *names, const saga_value *columns,
+	size_t column_count)
+{
+	char name[SAGA__HALT_NAME], text[SAGA__HALT_TEXT];
+	struct taking *taking = context;
+	struct saga__halt read = { .why = SAGA__HALT_NONE }, *halt;
+
+	(void)i, (void)names, (void)column_count;
+	if (columns[0].kind != SAGA_VALUE_TEXT || columns[1].kind != SAGA_VALUE_TEXT)
+		return SAGA_OK;
+	(void)snprintf(name, sizeof name, "%.*s", (int)columns[0].as.bytes.size,
+		(const char *)columns[0].as.bytes.at);
+	(void)snprintf(text, sizeof text, "%.*s", (int)columns[1].as.bytes.size,
+		(const char *)columns[1].as.bytes.at);
+	/* What can't be read is no row of ours; what finds no room is found when others went. */
+	if (saga__halt_read(name, text, &read) && (halt = halt_of(taking, &read.source.stream)))
+		(void)saga__halt_read(name, text, halt);
+	return SAGA_OK;
+}
+
+int saga__journal_halts(struct saga__journal *j, struct saga__halt *halts, size_t most,
+	size_t *ret_count, saga_error *error)
+{
+	const saga_statement statement = {
+		"SELECT name, value FROM saga_meta WHERE name LIKE 'stream%'", NULL, 0
+	};
+	struct taking taking = { halts, 0, most };
+	saga_sink sink = { take_row, NULL, &taking };
+	int code = j->ops->run(j->store, &statement, 1, &sink, error);
+
+	if (code == SAGA_OK)
+		*ret_count = taking.count;
+	return code;
+}
+
+int saga__journal_reset(struct saga__journal *j, const struct saga__move *move, saga_error *error)
+{
+	const struct saga__source *source = move->source;
+	const saga_value key[] = { saga_uuid(source->stream.store),
+		saga_int64(source->stream.shard), saga_int64(move->shard) };
+	int code = SAGA__RUN(j,
+		"DELETE FROM saga_position WHERE stream = ? AND stream_shard = ? AND shard = ?",
+		error, key[0], key[1], key[2]);
+
+	if (code != SAGA_OK || !move->seq)
+		return code;
+	return SAGA__RUN(j,
+		"INSERT INTO saga_position (stream, stream_shard, shard, seq, id, owner)"
+		" VALUES (?, ?, ?, ?, ?, ?)",
+		error, key[0], key[1], key[2], saga_int64((int64_t)move->seq), saga_uuid(move->id),
+		saga_text(source->owner));
+}

@@ -1,0 +1,69 @@
+#ifndef SAGA_STORES_JOURNAL_HALTS_H
+#define SAGA_STORES_JOURNAL_HALTS_H
+
+/*
+ * Streams of others that have stopped here, and what an operator wants done: rows of saga_meta.
+ *
+ *	stream UUID/SHARD     what happened; written by the participant
+ *	stream! UUID/SHARD    the order; written by an operator's tool, carried out by the
+ *	                      participant, and then both rows go
+ */
+
+#include "journal.h"
+
+enum saga__halt_why {
+	SAGA__HALT_NONE = 0, /* it goes on: there is only an order */
+	SAGA__HALT_GONE,     /* its owner has no more what comes next */
+	SAGA__HALT_FORKED    /* it has another history than what was committed here */
+};
+
+enum saga__halt_order {
+	SAGA__ORDER_NONE = 0,
+	SAGA__ORDER_SKIP,  /* go on behind `to` */
+	SAGA__ORDER_ACCEPT /* read it again, from the oldest that its owner has */
+};
+
+struct saga__halt {
+	struct saga__source source;
+	int why;
+	uint64_t upto;  /* what was delivered */
+	uint64_t first; /* GONE: the first that its owner still has */
+	int64_t at;     /* ms since 1970 */
+	int order;
+	uint64_t to; /* SKIP */
+};
+
+enum {
+	SAGA__HALT_NAME = 64,
+	SAGA__HALT_TEXT = 160
+};
+
+/* ---- the rows' texts ---- */
+
+const char *saga__halt_name(
+	const struct saga__stream *stream, bool order, char name[SAGA__HALT_NAME]);
+const char *saga__halt_text(const struct saga__halt *halt, char text[SAGA__HALT_TEXT]);
+const char *saga__order_text(const struct saga__halt *halt, char text[SAGA__HALT_TEXT]);
+
+/* Fills in what a row says. False: it is no such row. */
+bool saga__halt_read(const char *name, const char *text, struct saga__halt *halt);
+
+/* ---- in a store ---- */
+
+/* Writes down what happened, instead of what was written before. */
+int saga__journal_halt(
+	struct saga__journal *journal, const struct saga__halt *halt, saga_error *error);
+
+/* It goes on: both rows go. */
+int saga__journal_resume(
+	struct saga__journal *journal, const struct saga__stream *stream, saga_error *error);
+
+/* One a stream, at most `most`, in no order. */
+int saga__journal_halts(struct saga__journal *journal, struct saga__halt *halts, size_t most,
+	size_t *ret_count, saga_error *error);
+
+/* In a batch's transaction: where a stream stands for a shard, back too; seq 0: it is forgotten. */
+int saga__journal_reset(
+	struct saga__journal *journal, const struct saga__move *move, saga_error *error);
+
+#endif
