@@ -159,15 +159,14 @@ def refuse(directory):
 
 def crowd(directory):
     """All connections are others', whenever one gets free."""
-    until = time.monotonic() + rng.uniform(1, 3)
-    others, refused = [], False
+    others, refused, until = [], False, time.monotonic() + 30
     sql(directory, "SELECT " + CUT_ALL)
-    while time.monotonic() < until:
+    while not refused and time.monotonic() < until:
         others = [other for other in others if other.poll() is None]
         while len(others) < 24:
-            others.append(subprocess.Popen([SERVER, "sql", directory, "SELECT pg_sleep(1.5)"],
+            others.append(subprocess.Popen([SERVER, "sql", directory, "SELECT pg_sleep(5)"],
                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        refused = refused or sql(directory, "SELECT 1") is None
+        refused = sql(directory, "SELECT 1") is None
     for other in others:
         other.wait()
     want(refused, "there was room for one more", "")
@@ -210,7 +209,8 @@ def small_disk(directory):
         yield None
         return
     try:
-        os.chmod(small, 0o777)
+        owner = os.stat(pathlib.Path(directory) / "server")
+        os.chown(small, owner.st_uid, owner.st_gid)
         want(sql(directory, f"CREATE TABLESPACE small LOCATION '{small}'") is not None, "tablespace", "")
         yield small
     finally:
