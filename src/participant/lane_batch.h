@@ -49,7 +49,7 @@ int saga__lane_tell_missed(struct saga__lane *lane, struct saga__report *report,
 int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__report *report);
 void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *report);
 
-/* ---- lane_pace.c: how large a batch may be ---- */
+/* ---- lane_pace.c: a batch was lost; it was not, and so many events may be in the next ---- */
 
 void saga__pace_slow_down(struct saga__pace *pace, size_t ceiling);
 size_t saga__pace_speed_up(struct saga__pace *pace, size_t most);
@@ -80,10 +80,6 @@ void saga__lane_put_off(
 int saga__lane_tell_halts(
 	struct saga__lane *lane, const struct saga__stream *resumed, saga_error *error);
 void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore);
-
-/* In lane_pace.c: a batch was lost; it was not, and so many events may be in the next one. */
-void saga__pace_slow_down(struct saga__pace *pace, size_t ceiling);
-size_t saga__pace_speed_up(struct saga__pace *pace, size_t most);
 
 /* In lane_careful.c: one source alone, since what runs must be what is suspected ... */
 unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from);

@@ -42,6 +42,9 @@ struct saga__slot {
 	enum saga__state before; /* as loaded; for counting */
 };
 
+/* Whether `seen` is a list of triggers to its end. */
+bool saga__seen_is_whole(saga_bytes seen);
+
 struct saga__outgoing {
 	struct saga__outgoing *next;
 	struct saga__blob *event;

@@ -257,6 +257,14 @@ void sql_do(struct stage *stage, const char *sql)
 	ck_assert_int_eq(look(stage, &statement, NULL), SAGA_OK);
 }
 
+void sql_try(struct stage *stage, const char *sql)
+{
+	const saga_statement statement = { sql, NULL, 0 };
+	saga_error error;
+
+	(void)look_once(stage, &statement, NULL, &error);
+}
+
 static void take_number(struct looking *looking, const saga_value *columns)
 {
 	if (columns[0].kind == SAGA_VALUE_INT64)
