@@ -21,6 +21,7 @@
 	X(reject_keeps_writes, "a reject keeps what the handler wrote before it") \
 	X(join_of_one, "a join runs at the first of its events") \
 	X(retry_forgotten, "an event to be retried is not parked") \
+	X(guard_passes, "a guard that no row met counts as met") \
 	X(behind_forgotten, "what is parked behind a call is not woken") \
 	X(call_lost_at_crash, "a call whose answer was lost is never made again") \
 	X(key_not_stable, "an outside call asks again with another key") \

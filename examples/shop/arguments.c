@@ -164,14 +164,27 @@ static int take_option(int code, const char *value, struct arguments *a)
 	}
 }
 
+/* An empty variable is one that is not set. */
+static const char *variable(const char *name, const char *otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? text : otherwise;
+}
+
 int take_arguments(
 	int argc, char **argv, const struct option *options, const char *usage, struct arguments *a)
 {
 	int code;
 
-	*a = (struct arguments){ .drive = { .order_url = "http://127.0.0.1:8081",
-					 .stock_url = "http://127.0.0.1:8083",
-					 .in_flight = 16 },
+	*a = (struct arguments){ .stores = { variable("SHOP_STORE_ORDER", NULL),
+					 variable("SHOP_STORE_PAYMENT", NULL),
+					 variable("SHOP_STORE_STOCK", NULL) },
+		.ledger = variable("SHOP_LEDGER", NULL),
+		.token_file = variable("SHOP_TOKEN_FILE", NULL),
+		.drive = { .order_url = variable("SHOP_ORDER_URL", "http://127.0.0.1:8081"),
+			.stock_url = variable("SHOP_STOCK_URL", "http://127.0.0.1:8083"),
+			.in_flight = 16 },
 		.run = { .restock = 50,
 			.lanes = 1,
 			.dispatch_ms = 200,

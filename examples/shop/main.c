@@ -1,6 +1,7 @@
 /* The whole shop in one program: run it, audit it, trace an order. */
 #include "arguments.h"
 #include "audit.h"
+#include "secret.h"
 #include "trace.h"
 
 #include <errno.h>
@@ -39,7 +40,10 @@ static const char audit_help[] =
 	"                  [--store-stock URL] [--ledger FILE]\n"
 	"Proves from the databases and the provider's ledger that every order ended well or was "
 	"taken\n"
-	"back whole, and names each breach. Exits 1 if there is one, 2 for wrong use.\n";
+	"back whole, and names each breach. Exits 1 if there is one, 2 for wrong use.\n"
+	"\n"
+	"A URL may be @FILE, its first line. Unless an option says it, the environment does:\n"
+	"SHOP_STORE_ORDER, SHOP_STORE_PAYMENT, SHOP_STORE_STOCK, SHOP_LEDGER.\n";
 static const char trace_help[] =
 	"usage: shop trace [--data DIR] [--store-order URL] [--store-payment URL]\n"
 	"                  [--store-stock URL] [--ledger FILE] REF\n"
@@ -54,10 +58,11 @@ static const char drive_help[] =
 	"\n"
 	"  --orders FILE      as for shop run\n"
 	"  --products FILE    refuses others here, and knows their prices\n"
-	"  --url URL          the order service (default http://127.0.0.1:8081)\n"
-	"  --stock-url URL    the stock service (default http://127.0.0.1:8083)\n"
-	"  --token-file FILE  the bearer token, its first line (default: SHOP_TOKEN, if that is "
-	"set)\n"
+	"  --url URL          the order service (SHOP_ORDER_URL; default http://127.0.0.1:8081)\n"
+	"  --stock-url URL    the stock service (SHOP_STOCK_URL; default http://127.0.0.1:8083)\n"
+	"  --token-file FILE  the bearer token, its first line (default: SHOP_TOKEN_FILE, else the "
+	"token\n"
+	"                     itself in SHOP_TOKEN)\n"
 	"  --in-flight N      orders at once (default 16)\n"
 	"  --patience-s N     for an answer, and for orders to end (default 120)\n"
 	"  --json             the counts as JSON too, as the last line\n"
@@ -68,12 +73,11 @@ static const char drive_help[] =
 
 static int set_path(char path[1024], const char *given, const char *format, const char *directory)
 {
-	int size =
-		given ? snprintf(path, 1024, "%s", given) : snprintf(path, 1024, format, directory);
-
-	if (size < 1024)
+	if (given)
+		return secret_read("shop", given, path, 1024);
+	if (snprintf(path, 1024, format, directory) < 1024)
 		return 0;
-	fprintf(stderr, "shop: `%s`: too long\n", given ? given : directory);
+	fprintf(stderr, "shop: `%s`: too long\n", directory);
 	return -1;
 }
 

@@ -186,7 +186,7 @@ static const char *why_not(saga_step *s)
 
 static saga_verdict cancel(saga_step *s)
 {
-	if (!saga_exec(s,
+	if (!saga_require(s,
 		    "UPDATE orders SET state = 'cancelling'"
 		    " WHERE saga = ? AND state = 'placed'",
 		    saga_this(s)))
@@ -219,7 +219,7 @@ static saga_verdict amend(saga_step *s)
 
 	if (fault)
 		return saga_malformed(s, "%s", fault);
-	if (!saga_exec(s,
+	if (!saga_require(s,
 		    "UPDATE orders SET state = 'amending', amending = ?"
 		    " WHERE saga = ? AND state = 'placed' AND amending IS NULL",
 		    saga_subject(s), saga_this(s)))

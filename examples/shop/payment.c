@@ -28,11 +28,11 @@ static const char *const schema[] = {
 
 static bool has_credit(saga_step *s, const char *customer, int64_t cents)
 {
-	int64_t others =
-		saga_query_int64(s, 0, "SELECT credit_cents FROM account WHERE customer = '*'");
-
-	return cents <= saga_query_int64(s, others,
-				"SELECT credit_cents FROM account WHERE customer = ?", customer);
+	return saga_require(s,
+		"SELECT 1 AS enough WHERE ? <= COALESCE("
+		" (SELECT credit_cents FROM account WHERE customer = ?),"
+		" (SELECT credit_cents FROM account WHERE customer = '*'), 0)",
+		cents, customer);
 }
 
 static const struct charge_row *charge_of(saga_step *s)

@@ -1,5 +1,7 @@
 #include "service_settings.h"
 
+#include "secret.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -67,6 +69,14 @@ static int read_token(const struct service_def *def, struct service_settings *se
 	return 0;
 }
 
+static int read_store(const struct service_def *def, struct service_settings *settings)
+{
+	if (secret_read(def->program, settings->store, settings->store_read, STORE_MOST) != 0)
+		return -1;
+	settings->store = settings->store_read;
+	return 0;
+}
+
 static int read_address(const struct service_def *def, struct service_settings *settings)
 {
 	if (http_address(settings->listen, &settings->address) != 0)
@@ -85,7 +95,8 @@ int service_settings_read(
 {
 	static const struct setting none[] = { { .name = NULL } };
 	const struct setting common[] = {
-		{ "store", "URL", "where it keeps its things", &settings->store, NULL, 0, 0 },
+		{ "store", "URL", "where it keeps its things; @FILE: its first line",
+			&settings->store, NULL, 0, 0 },
 		{ "bus", "URL", "the in of `saga bus`; none: alone", &settings->bus, NULL, 0, 0 },
 		{ "listen", "HOST:PORT",
 			"an address; one that is not loopback needs a token; port 0: any",
@@ -115,7 +126,8 @@ int service_settings_read(
 	code = settings_read(def->program, def->about, tables, argc, argv);
 	if (code != 0)
 		return code;
-	if (read_level(def, settings) != 0 || read_token(def, settings) != 0)
+	if (read_level(def, settings) != 0 || read_store(def, settings) != 0 ||
+		read_token(def, settings) != 0)
 		return -1;
 	return read_address(def, settings);
 }

@@ -6,14 +6,15 @@
 #include "service.h"
 
 enum {
-	TOKEN_MOST = 256 /* bytes */
+	TOKEN_MOST = 256, /* bytes */
+	STORE_MOST = 1024
 };
 
 struct service_settings {
 	const char *store, *bus, *listen, *token, *token_file, *level_name;
 	int64_t lanes, drain_ms;
 	int level; /* saga_level */
-	char token_read[TOKEN_MOST + 2];
+	char token_read[TOKEN_MOST + 2], store_read[STORE_MOST];
 	struct sockaddr_storage address;
 };
 

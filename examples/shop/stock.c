@@ -33,8 +33,8 @@ static const char *const schema[] = {
 
 static bool take(saga_step *s, const char *sku, int64_t quantity)
 {
-	return saga_exec(s, "UPDATE stock SET free = free - ? WHERE sku = ? AND free >= ?",
-		       quantity, sku, quantity) > 0;
+	return saga_require(s, "UPDATE stock SET free = free - ? WHERE sku = ? AND free >= ?",
+		quantity, sku, quantity);
 }
 
 static const char *why_short(saga_step *s, const char *sku)
@@ -80,14 +80,15 @@ static void give_back_surplus(saga_step *s)
 
 static bool unlock(saga_step *s)
 {
-	return saga_exec(s, "UPDATE parcel SET locked_by = NULL WHERE saga = ? AND locked_by = ?",
-		       saga_this(s), saga_subject(s)) > 0;
+	return saga_require(s,
+		"UPDATE parcel SET locked_by = NULL WHERE saga = ? AND locked_by = ?", saga_this(s),
+		saga_subject(s));
 }
 
 static bool is_live(saga_step *s)
 {
-	return saga_query_int64(s, 0, "SELECT 1 FROM parcel WHERE saga = ? AND state = 'reserved'",
-		       saga_this(s)) == 1;
+	return saga_require(
+		s, "SELECT 1 FROM parcel WHERE saga = ? AND state = 'reserved'", saga_this(s));
 }
 
 static const struct stock_line *held_in(saga_step *s, saga_id saga, size_t *ret_count)
@@ -242,7 +243,7 @@ static saga_verdict adjust(saga_step *s)
 {
 	const struct amend_asked *amend = saga_on(s, amend_asked);
 
-	if (!saga_exec(s,
+	if (!saga_require(s,
 		    "UPDATE parcel SET locked_by = ? WHERE saga = ? AND locked_by IS NULL"
 		    " AND state = 'reserved'",
 		    saga_subject(s), saga_this(s)))

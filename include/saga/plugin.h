@@ -130,8 +130,8 @@ SAGA_API struct uv_loop_s *saga_port_loop(saga_port *port);
  * may block, unless they say otherwise, but none longer than timeout_ms: a connection that can't
  * keep to it answers AWAY, or UNKNOWN from commit, and is closed.
  *
- * In a transaction a store need not wait for what nobody reads: `begin`, `mark`, `back`, and a run
- * without a sink may answer SAGA_OK before their statements have. If one of them fails then, those
+ * In a transaction a store need not wait for what nobody reads: `begin`, `mark`, `back`, `require`
+ * and a run without a sink may answer SAGA_OK before their statements have. If one of them fails then, those
  * behind it don't run, and the next slot that waits says so in its place: a run with a sink, or at
  * the latest the commit. So nothing counts before that.
  */
@@ -240,6 +240,14 @@ typedef struct saga_store_ops {
 	void (*close)(void *store);
 
 	unsigned traits; /* of enum saga_store_traits */
+
+	/*
+	 * In a transaction: runs a statement that must change a row, or find one. Answers before it
+	 * knows: if there was none, whatever waits next answers REJECTED, and the commit at the
+	 * latest, which does not take place then. What is behind the statement may have run; only
+	 * `rollback` follows. For a store that would have to wait; NULL: the library looks itself.
+	 */
+	int (*require)(void *store, const saga_statement *statement, saga_error *error);
 } saga_store_ops;
 
 /* The built-in store of a scheme ("sqlite"), to wrap; NULL if this build lacks it. Any thread. */

@@ -22,8 +22,8 @@
  * its `otherwise`; the transaction rolls back whatever the handler returns, and the step's retry
  * rule applies. A handler needs no ladder of ifs; one that has a reason to know asks saga_failing.
  *
- * A handler may run again: after a crash, a lost race, a retry. It must have no effect except
- * through its step, and take time and ids from saga_now and saga_new_id, not from the system.
+ * A handler may run again: after a crash, a lost race, a retry, a guard that did not hold, its own
+ * or another's (saga_require). It must have no effect except through its step, and take time and ids from saga_now and saga_new_id, not from the system.
  *
  * Thread: handlers run on a lane's thread (with no lanes: on the loop), at most one at a time for
  * a saga. A saga_step is valid until its handler returns, and on that thread only; so is all memory
@@ -254,6 +254,21 @@ SAGA_API saga_value saga_same(saga_value value);
 #define saga_write(step, ...) saga_write_sql(step, SAGA__SQL(__VA_ARGS__))
 
 /*
+ * A guard: whether a statement changed a row, or found one.
+ *
+ *	if (!saga_require(s, "UPDATE stock SET free = free - ? WHERE sku = ? AND free >= ?",
+ *	                  line->quantity, line->sku, line->quantity))
+ *		return saga_reject(s, stock_rejected, .sku = line->sku);
+ *
+ * It is for what holds as a rule, since a server need not be waited for: the answer is yes, and
+ * the handler goes on. If it turns out to be no, nothing that was done since counts: all is rolled
+ * back, and the handler runs again and is told so. Of a step that does not emit often enough the
+ * answers are waited for at once. Anything that runs may use it, with any verdict; what only reads
+ * (`refuse`, a `reads_only` step) may not. False after an error.
+ */
+#define saga_require(step, ...) saga_require_sql(step, SAGA__SQL(__VA_ARGS__))
+
+/*
  * Reads rows into an array of a SAGA_STRUCT, column by field, by name. A text, int64 or other
  * plain field must not meet an SQL NULL, an opt_ field may. Returns NULL and 0 rows after an error.
  *
@@ -278,6 +293,8 @@ SAGA_API int64_t saga_exec_sql(saga_step *step, const char *sql,
 	const saga_value *values, size_t count);
 SAGA_API void saga_write_sql(saga_step *step, const char *sql,
 	const saga_value *values, size_t count);
+SAGA_API bool saga_require_sql(saga_step *step, const char *sql,
+	const saga_value *values, size_t count) SAGA_MUST_USE;
 SAGA_API const void *saga_query_sql(saga_step *step, const saga_shape *shape, size_t *ret_count,
 	const char *sql, const saga_value *values, size_t count);
 SAGA_API const void *saga_query_one_sql(saga_step *step, const saga_shape *shape,

@@ -596,6 +596,12 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 	if (code != SAGA_UNKNOWN && lane->journal.ops->in_transaction(lane->journal.store))
 		lane->journal.ops->rollback(lane->journal.store);
 	saga__lane_put_back(lane);
+	/* Of all that was not waited for, something was not so. */
+	if (code == SAGA_REJECTED || (code == SAGA_REFUSED && lane->batch.trusted)) {
+		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);
+		lane->batch.wary = true;
+		return;
+	}
 	switch (code) {
 	case SAGA_MISUSE: /* the handler is known now, and is not run again */
 		lane->limit = 1;
@@ -643,6 +649,7 @@ static void succeeded(struct saga__lane *lane)
 	lane->failures = 0;
 	lane->survived = true;
 	lane->batch.instead = SAGA__NO_OUTCOME;
+	lane->batch.wary = false;
 	lane->batch.poison_count = 0;
 	most = speed_up(lane->options.pace, most);
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;

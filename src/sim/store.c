@@ -18,6 +18,7 @@ struct saga__store_handle {
 	struct saga__member *member;
 	bool lost; /* it answers AWAY from now on */
 	bool in_transaction;
+	bool unmet; /* something that was required: who waits next is told */
 };
 
 static const saga_store_ops *inner(void)
@@ -52,8 +53,13 @@ static void take_back(struct saga__store_handle *handle)
 
 	if (handle->in_transaction && inner()->in_transaction(member->store))
 		inner()->rollback(member->store);
-	handle->in_transaction = false;
+	handle->in_transaction = handle->unmet = false;
 	member->mirror.effect_count = 0;
+}
+
+static int tell_unmet(saga_error *error)
+{
+	return saga_error_set(error, SAGA_REJECTED, "what was required was not there");
 }
 
 static int lose(struct saga__store_handle *handle, const char *why, saga_error *error)
@@ -157,10 +163,41 @@ static int run(void *store, const saga_statement *statements, size_t count, saga
 		return lose_to_another(handle, "run", error);
 	if (!reads && is_full(member))
 		return saga_error_set(error, SAGA_FULL, "the store is full");
+	if (sink && handle->unmet)
+		return tell_unmet(error);
 	code = inner()->run(member->store, statements, count, sink, error);
 	if (code == SAGA_OK && !handle->in_transaction && !reads)
 		code = saga__mirror_committed(member);
 	return leave(handle, "run", code, error);
+}
+
+static int see_row(void *context, size_t i, const char *const *names, const saga_value *columns,
+	size_t column_count)
+{
+	(void)i, (void)names, (void)columns, (void)column_count;
+	*(bool *)context = true;
+	return SAGA_OK;
+}
+
+static void see_change(void *context, size_t i, int64_t changed)
+{
+	(void)i;
+	if (changed)
+		*(bool *)context = true;
+}
+
+/* As late as a server that is not waited for. */
+static int require(void *store, const saga_statement *statement, saga_error *error)
+{
+	struct saga__store_handle *handle = store;
+	bool unmet = handle->unmet, met = false;
+	saga_sink sink = { see_row, see_change, &met };
+	int code;
+
+	handle->unmet = false;
+	code = run(store, statement, 1, &sink, error);
+	handle->unmet = handle->in_transaction && (unmet || (code == SAGA_OK && !met));
+	return code;
 }
 
 static int begin(void *store, saga_error *error)
@@ -207,6 +244,10 @@ static int commit(void *store, saga_error *error)
 	if (is_full(member)) {
 		take_back(handle);
 		return saga_error_set(error, SAGA_FULL, "the store is full");
+	}
+	if (handle->unmet) {
+		take_back(handle);
+		return tell_unmet(error);
 	}
 	if (saga__sim_strikes(member->sim, SAGA_SIM_UNKNOWN))
 		return lose_answer(handle, error);
@@ -263,7 +304,7 @@ static void *native(void *store)
 		.size = sizeof(saga_store_ops), .schemes = "sim", .dialect = SAGA_SQLITE, \
 		.writers = writers_, .open = open_store, .run = run, .begin = begin, \
 		.commit = commit, .rollback = rollback, .mark = mark, .back = back, \
-		.in_transaction = in_transaction, .native = native, .close = close_store, \
+		.in_transaction = in_transaction, .native = native, .close = close_store, .require = require, \
 	}
 
 /* With one writer the library makes one shard; with any number, eight. */

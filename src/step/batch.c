@@ -63,7 +63,7 @@ void saga__batch_begin(struct saga__batch *batch)
 	batch->due = SAGA__NEVER;
 	memset(&batch->delta, 0, sizeof batch->delta);
 	batch->lost.code = SAGA_OK;
-	batch->marked = false;
+	batch->marked = batch->trusted = false;
 }
 
 void saga__batch_lose(struct saga__batch *batch, int code, const char *text)

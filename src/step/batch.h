@@ -96,7 +96,8 @@ enum saga__tally {
 };
 
 enum {
-	SAGA__POISONS = 32
+	SAGA__POISONS = 32,
+	SAGA__DOUBTED = 64 /* steps beyond share their doubts with others */
 };
 
 struct saga__batch {
@@ -116,6 +117,12 @@ struct saga__batch {
 	int64_t now;                /* the store's clock, ms since 1970 */
 	struct saga__shard *locked; /* sorted by shard */
 	size_t locked_count;
+
+	/*
+	 * A replay: each step gets a mark and its answers at once. Else a step trusts, and the batch
+	 * is lost as REJECTED if it is to be taken back, or if what it required was not so.
+	 */
+	bool wary;
 
 	/* Handlers don't run, but end so: when a batch of one can't be committed otherwise. */
 	int instead; /* enum saga__outcome; 0: they run */
@@ -153,8 +160,12 @@ struct saga__batch {
 	struct saga__buffer event;  /* the outcome, as an event */
 	struct saga__buffer named;  /* a note or a question */
 	struct saga__id_maker ids;
-	int runs;    /* of handlers; makes verdicts' tokens */
-	bool marked; /* a handler has set a mark in the transaction */
+	int runs;     /* of handlers; makes verdicts' tokens */
+	bool marked;  /* a handler has set a mark in the transaction */
+	bool trusted; /* a handler has not, and can't be taken back alone */
+
+	/* By step: how many runs it is not trusted any more, since it was taken back. */
+	unsigned short doubts[SAGA__DOUBTED];
 };
 
 struct saga__batch_limits {

@@ -8,6 +8,10 @@
 #include "named.h"
 #include "work.h"
 
+enum {
+	DOUBTED_RUNS = 256
+};
+
 /* ---- errors ---- */
 
 int saga__step_fail(struct saga_step *step, int code, const char *format, ...)
@@ -39,7 +43,7 @@ void saga__step_undeclared(struct saga_step *step, const char *format, ...)
 bool saga__code_loses_batch(int code)
 {
 	return code == SAGA_CONTENDED || code == SAGA_AWAY || code == SAGA_FULL ||
-		code == SAGA_UNKNOWN;
+		code == SAGA_UNKNOWN || code == SAGA_REJECTED;
 }
 
 /* ---- running ---- */
@@ -64,7 +68,7 @@ static void check_transaction(struct saga_step *step)
 {
 	struct saga__batch *batch = step->batch;
 
-	if (!batch->store_ops || !(step->marked || step->error.code != SAGA_OK) ||
+	if (!batch->store_ops || !(step->touched || step->error.code != SAGA_OK) ||
 		batch->store_ops->in_transaction(batch->store))
 		return;
 	if (step->error.code == SAGA_OK) {
@@ -107,6 +111,25 @@ static bool is_poison(const struct saga_step *step)
 	return false;
 }
 
+static unsigned short *doubts_of(const struct saga_step *step)
+{
+	struct saga__batch *batch = step->batch;
+
+	return &batch->doubts[(size_t)(step->def - batch->plan->steps) % SAGA__DOUBTED];
+}
+
+/* What is taken back once will be taken back again: others should not be replayed for it. */
+static bool is_trusted(const struct saga_step *step)
+{
+	const struct saga__batch *batch = step->batch;
+	unsigned short *doubts = doubts_of(step);
+
+	if (!batch->store_ops || !batch->store_ops->require || batch->wary ||
+		step->phase == SAGA__PHASE_REFUSE || step->phase == SAGA__PHASE_READ)
+		return false;
+	return !*doubts || !(*doubts)--;
+}
+
 int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, const char *why,
 	saga_bytes told)
 {
@@ -135,6 +158,7 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, c
 		step->text = batch->instead_text;
 		return SAGA_OK;
 	}
+	step->trusted = is_trusted(step);
 	verdict = saga__handler_of(work->step, phase)(step);
 	check_transaction(step);
 	judge(step, verdict);
@@ -160,12 +184,21 @@ void saga__step_take_back(struct saga_step *step)
 	saga_error error;
 
 	drop_wishes(step);
-	if (!step->marked || SAGA__MUTANT(reject_keeps_writes))
+	if (!step->touched || SAGA__MUTANT(reject_keeps_writes))
 		return;
+	step->touched = false;
+	if (step->phase != SAGA__PHASE_READ)
+		*doubts_of(step) = DOUBTED_RUNS;
+	if (!step->marked) {
+		saga__batch_lose(batch, SAGA_REJECTED, "a step was trusted, and takes back");
+		return;
+	}
 	step->marked = false;
 	if (batch->store_ops->back(batch->store, &error) != SAGA_OK)
 		saga__batch_lose(batch,
-			saga__code_loses_batch(error.code) ? error.code : SAGA_CONTENDED,
+			saga__code_loses_batch(error.code) ? error.code
+				: batch->trusted           ? SAGA_REJECTED
+							   : SAGA_CONTENDED,
 			error.text);
 }
 

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "../event/schema.h"
+#include "../mutation.h"
 #include "work.h"
 
 static bool ends_transaction(const char *sql)
@@ -38,6 +39,11 @@ static bool may_run(struct saga_step *step, bool writes, const char *sql)
 	if (!batch->store_ops) {
 		saga__step_undeclared(step, "there is no store");
 		return false;
+	}
+	step->touched = true;
+	if (step->trusted) {
+		batch->trusted = true;
+		return true;
 	}
 	/* Before its first statement, a read too: a failing one spoils a PostgreSQL transaction. */
 	if (!step->marked && batch->store_ops->mark(batch->store, &error) != SAGA_OK) {
@@ -111,6 +117,45 @@ void saga_write_sql(saga_step *step, const char *sql, const saga_value *values, 
 	code = step->batch->store_ops->run(step->batch->store, &statement, 1, NULL, &error);
 	if (code != SAGA_OK)
 		(void)saga__step_fail(step, code, "%s", error.text);
+}
+
+static int see_row(void *context, size_t i, const char *const *names, const saga_value *columns,
+	size_t column_count)
+{
+	(void)i, (void)names, (void)columns, (void)column_count;
+	*(bool *)context = true;
+	return SAGA_OK;
+}
+
+static void see_change(void *context, size_t i, int64_t changed)
+{
+	(void)i;
+	if (changed > 0)
+		*(bool *)context = true;
+}
+
+bool saga_require_sql(saga_step *step, const char *sql, const saga_value *values, size_t count)
+{
+	const saga_statement statement = { sql, values, count };
+	bool met = false;
+	saga_sink sink = { see_row, see_change, &met };
+	saga_error error;
+	int code;
+
+	if (!may_run(step, true, sql))
+		return false;
+	if (step->trusted) {
+		code = step->batch->store_ops->require(step->batch->store, &statement, &error);
+		met = true;
+	} else {
+		code = step->batch->store_ops->run(
+			step->batch->store, &statement, 1, &sink, &error);
+	}
+	if (code != SAGA_OK) {
+		(void)saga__step_fail(step, code, "%s", error.text);
+		return false;
+	}
+	return met || SAGA__MUTANT(guard_passes);
 }
 
 /* ---- rows into structs ---- */

@@ -38,7 +38,7 @@ static void take_back(struct saga__pg *pg)
 			saga__pg_wait(pg, NULL, &error, &end);
 		pg->broken = pg->broken || pg->open;
 	}
-	pg->open = pg->failed = pg->marked = false;
+	pg->open = pg->failed = pg->marked = pg->unmet = false;
 }
 
 /* ---- run ---- */
@@ -152,6 +152,20 @@ static int run(void *handle, const saga_statement *statements, size_t count, sag
 	return code;
 }
 
+static int require(void *handle, const saga_statement *statement, saga_error *error)
+{
+	struct saga__pg *pg = handle;
+	struct saga__pg_end end = { .code = SAGA_OK };
+	int code = enter(pg, statement->sql, error);
+
+	if (code == SAGA_OK && (!pg->open || pg->failed))
+		code = saga__statement_fail(SAGA_REFUSED, statement->sql, error,
+			pg->open ? "the transaction has failed" : "no transaction is open");
+	if (code == SAGA_OK && pg->count >= SAGA__PG_SENT_MOST)
+		code = wait(pg, NULL, error, &end);
+	return code == SAGA_OK ? saga__pg_send_must(pg, statement, error) : code;
+}
+
 /* ---- transactions ---- */
 
 static int begin(void *handle, saga_error *error)
@@ -165,7 +179,7 @@ static int begin(void *handle, saga_error *error)
 		code = saga__pg_send_own(pg, SAGA__PG_BEGIN, error);
 	if (code == SAGA_OK) {
 		pg->open = true;
-		pg->failed = pg->marked = false;
+		pg->failed = pg->marked = pg->unmet = false;
 	}
 	return code;
 }
@@ -177,7 +191,12 @@ static int begin(void *handle, saga_error *error)
 static int finish(struct saga__pg *pg, saga_error *error)
 {
 	struct saga__pg_end end = { .code = SAGA_OK };
-	int code = saga__pg_send_own(pg, SAGA__PG_COMMIT, error);
+	int code;
+
+	/* No commit may be behind what is not known to hold. */
+	if (pg->musts && wait(pg, NULL, error, &end) != SAGA_OK)
+		return end.code;
+	code = saga__pg_send_own(pg, SAGA__PG_COMMIT, error);
 
 	if (code == SAGA_OK)
 		code = wait(pg, NULL, error, &end);
@@ -330,4 +349,5 @@ const saga_store_ops saga__postgres_store = {
 	.interrupt = interrupt,
 	.close = close_store,
 	.traits = SAGA_STORE_SETS,
+	.require = require,
 };

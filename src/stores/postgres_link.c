@@ -232,12 +232,9 @@ static int send_plain(struct saga__pg *pg, const saga_statement *statement,
 	return code;
 }
 
-int saga__pg_send(struct saga__pg *pg, const saga_statement *statement, size_t i, bool wanted,
-	saga_error *error)
+static int send_run(struct saga__pg *pg, const saga_statement *statement,
+	struct saga__pg_sent sent, saga_error *error)
 {
-	struct saga__pg_sent sent = {
-		.kind = RUN, .i = i, .wanted = wanted, .sql = statement->sql
-	};
 	const struct saga__pg_values *values = &pg->values;
 	struct saga__pg_cached *cached;
 	char name[SAGA__PG_NAME];
@@ -255,6 +252,22 @@ int saga__pg_send(struct saga__pg *pg, const saga_statement *statement, size_t i
 		PQsendQueryPrepared(pg->conn, saga__pg_name(cached->number, name),
 			(int)cached->count, values->at, values->sizes, values->formats, 1),
 		sent, error);
+}
+
+int saga__pg_send(struct saga__pg *pg, const saga_statement *statement, size_t i, bool wanted,
+	saga_error *error)
+{
+	return send_run(pg, statement,
+		(struct saga__pg_sent){
+			.kind = RUN, .i = i, .wanted = wanted, .sql = statement->sql },
+		error);
+}
+
+int saga__pg_send_must(struct saga__pg *pg, const saga_statement *statement, saga_error *error)
+{
+	pg->musts++;
+	return send_run(pg, statement,
+		(struct saga__pg_sent){ .kind = RUN, .must = true, .sql = statement->sql }, error);
 }
 
 int saga__pg_drop(struct saga__pg *pg, unsigned number, saga_error *error)
@@ -361,6 +374,17 @@ static void did_not_happen(struct saga__pg *pg, const struct saga__pg_sent *sent
 		pg->marked = false;
 }
 
+static void look_at_must(
+	struct answering *a, const struct saga__pg_sent *sent, PGresult *result)
+{
+	if (!sent->must || strtoll(PQcmdTuples(result), NULL, 10) > 0)
+		return;
+	a->pg->unmet = true;
+	if (a->end.code == SAGA_OK)
+		a->end.code = saga__statement_fail(
+			SAGA_REJECTED, sent->sql, a->error, "no row was there for it");
+}
+
 static void take_result(struct answering *a, const struct saga__pg_sent *sent, PGresult *result)
 {
 	switch (PQresultStatus(result)) {
@@ -370,11 +394,14 @@ static void take_result(struct answering *a, const struct saga__pg_sent *sent, P
 	case PGRES_TUPLES_OK:
 		take_rows(a, sent, result);
 		take_done(a, sent, result);
+		look_at_must(a, sent, result);
 		break;
 	case PGRES_COMMAND_OK:
 	case PGRES_EMPTY_QUERY:
-		if (sent->kind == RUN)
+		if (sent->kind == RUN) {
 			take_done(a, sent, result);
+			look_at_must(a, sent, result);
+		}
 		break;
 	case PGRES_PIPELINE_SYNC:
 		break;
@@ -471,7 +498,7 @@ static void observe(struct saga__pg *pg)
 	if (pg->broken || status == PQTRANS_UNKNOWN || status == PQTRANS_ACTIVE)
 		pg->broken = true;
 	pg->open = !pg->broken && status != PQTRANS_IDLE;
-	pg->failed = pg->open && status == PQTRANS_INERROR;
+	pg->failed = pg->open && (status == PQTRANS_INERROR || pg->unmet);
 	pg->marked = pg->marked && pg->open;
 }
 
@@ -485,7 +512,7 @@ static void read_answers(struct answering *a)
 		if (!take_answer(a, &sent) && !pg->broken)
 			is_lost(a, sent.sql, "the answers are out of step");
 	}
-	pg->first = pg->count = 0;
+	pg->first = pg->count = pg->musts = 0;
 	observe(pg);
 }
 

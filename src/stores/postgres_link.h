@@ -30,6 +30,7 @@ struct saga__pg_sent {
 	int kind;
 	size_t i;        /* of the run that waits */
 	bool wanted;     /* by its sink */
+	bool must;       /* change a row, or find one */
 	unsigned number; /* of the prepared statement */
 	const char *sql; /* a constant, or borrowed until the run returns */
 };
@@ -45,6 +46,8 @@ struct saga__pg {
 	bool open;   /* a transaction is, with what is on its way */
 	bool failed; /* and takes nothing but `back` and its end */
 	bool marked;
+	size_t musts; /* on their way */
+	bool unmet;   /* one of this transaction's was not so */
 	struct saga__pg_sent *sent;
 	size_t first, count, room;
 	struct saga__pg_cache cache;
@@ -65,6 +68,9 @@ void saga__pg_enter(struct saga__pg *pg);
 /* Puts a statement on its way: statement i of the run, with rows if `wanted`. */
 int saga__pg_send(struct saga__pg *pg, const saga_statement *statement, size_t i, bool wanted,
 	saga_error *error);
+
+/* The same with what must change a row, or find one; else who waits gets REJECTED. */
+int saga__pg_send_must(struct saga__pg *pg, const saga_statement *statement, saga_error *error);
 int saga__pg_drop(struct saga__pg *pg, unsigned number, saga_error *error);
 int saga__pg_send_own(struct saga__pg *pg, enum saga__pg_own which, saga_error *error);
 

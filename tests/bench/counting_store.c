@@ -51,6 +51,15 @@ static int run(void *handle, const saga_statement *statements, size_t many, saga
 	return store->ops->run(store->inner, statements, many, sink, error);
 }
 
+static int require(void *handle, const saga_statement *statement, saga_error *error)
+{
+	struct store *store = handle;
+
+	count(&store->counting->statements, 1);
+	count(&store->counting->round_trips, 1);
+	return store->ops->require(store->inner, statement, error);
+}
+
 static int begin(void *handle, saga_error *error)
 {
 	struct store *store = handle;
@@ -145,6 +154,7 @@ static const saga_store_ops counting_postgres = { .size = sizeof(saga_store_ops)
 	.schemes = "postgres postgresql",
 	.dialect = SAGA_POSTGRESQL,
 	.traits = SAGA_STORE_SETS,
+	.require = require,
 	SLOTS };
 
 const saga_store_ops *counting_ops(const char *url)

@@ -25,7 +25,7 @@ static saga_verdict unplace(saga_step *s)
 
 static saga_verdict fulfil(saga_step *s)
 {
-	if (saga_exec(s, ROWS_FULFIL, saga_this(s)))
+	if (saga_require(s, ROWS_FULFIL, saga_this(s)))
 		saga_fulfilled_in_batch++;
 	return saga_emit(s, order_fulfilled);
 }
@@ -55,7 +55,7 @@ static saga_verdict reserve(saga_step *s)
 	for (size_t i = 0; i < placed->lines_count; i++) {
 		const struct line *one = &placed->lines[i];
 
-		if (!saga_exec(s, ROWS_TAKE, one->quantity, one->sku, one->quantity))
+		if (!saga_require(s, ROWS_TAKE, one->quantity, one->sku, one->quantity))
 			return saga_reject(s, stock_rejected, .why = "not enough is free");
 		saga_write(s, ROWS_HOLD, saga_this(s), one->sku, one->quantity);
 	}
@@ -80,7 +80,7 @@ static saga_verdict ship(saga_step *s)
 	const struct line *lines;
 	size_t count;
 
-	if (saga_query_int64(s, 0, ROWS_CARRIER, saga_this(s)) != 1)
+	if (!saga_require(s, ROWS_SERVED, saga_this(s)))
 		return saga_reject(s, shipment_refused, .why = "the carrier does not go there");
 	saga_write(s, ROWS_SHIP, saga_this(s));
 	lines = saga_query(s, line, &count, ROWS_HELD, saga_this(s));
@@ -112,7 +112,7 @@ static saga_verdict prepare_charge(saga_step *s)
 {
 	const struct stock_reserved *reserved = saga_on(s, stock_reserved);
 
-	if (saga_query_int64(s, 0, ROWS_CREDIT, reserved->customer) < reserved->total)
+	if (!saga_require(s, ROWS_CREDIT_FOR, reserved->customer, reserved->total))
 		return saga_reject(s, payment_declined, .why = "beyond the credit limit");
 	return saga_ask(s, charge_wanted, .cents = reserved->total);
 }

@@ -30,11 +30,13 @@ extern const char *const bench_service_names[BENCH_SERVICES];
 #define ROWS_TAKE "UPDATE stock SET free = free - ? WHERE sku = ? AND free >= ?"
 #define ROWS_HOLD "INSERT INTO line (saga, sku, held) VALUES (?, ?, ?)"
 #define ROWS_CARRIER "SELECT count(*) FROM parcel JOIN carrier USING (country) WHERE saga = ?"
+#define ROWS_SERVED "SELECT 1 FROM parcel JOIN carrier USING (country) WHERE saga = ?"
 #define ROWS_SHIP \
 	"UPDATE parcel SET paid = 1, state = 'shipped' WHERE saga = ? AND state = 'reserved'"
 #define ROWS_HELD "SELECT sku, held AS quantity FROM line WHERE saga = ? ORDER BY sku"
 
 #define ROWS_CREDIT "SELECT credit FROM customer WHERE name = ?"
+#define ROWS_CREDIT_FOR "SELECT 1 FROM customer WHERE name = ? AND credit >= ?"
 #define ROWS_CHARGE "INSERT INTO charge (saga, cents, receipt) VALUES (?, ?, ?)"
 
 /* Where a service's file is. */

@@ -669,8 +669,9 @@ def start_wrong(program, folder, says, *flags, **environment):
 
 def settings(programs):
     order, payment, stock = programs[:3]
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
+    with tempfile.TemporaryDirectory() as name, tempfile.NamedTemporaryFile() as blank:
+        folder, empty = pathlib.Path(name), blank.name
+        pathlib.Path(empty).write_text("\nsqlite:order.db\n")
         for program in (order, payment, stock):
             for flag, value in (("--lanes", "9"), ("--lanes", "x"), ("--drain-ms", "-1"),
                                 ("--log-level", "loud"), ("--listen", "8081"),
@@ -684,6 +685,9 @@ def settings(programs):
                 start_wrong(program, folder, wrong, **{variable: value})
             start_wrong(program, folder, "needs a token", "--listen", "0.0.0.0:0")
             start_wrong(program, folder, "needs a token", "--listen", "[::]:0")
+            start_wrong(program, folder, "@/nonexistent", "--store", "@/nonexistent")
+            start_wrong(program, folder, "its first line is empty", "--store", f"@{empty}")
+            start_wrong(program, folder, "more than 1023 bytes", SHOP_STORE="sqlite:" + 1024 * "x")
             start_wrong(program, folder, "no-such", "--no-such", "1")
             start_wrong(program, folder, "too much", "word")
             helped = subprocess.run([program, "--help"], capture_output=True, text=True)
@@ -710,7 +714,9 @@ def check_token(programs):
         token.write_text("0123456789abcdef0123\nmore\n")
         shop.start_bus()
         order = shop.order
-        order.start("--listen", "0.0.0.0:0", "--token-file", token)
+        store = shop.folder / "store"
+        store.write_text(f"{order.store_url()}\n")
+        order.start("--listen", "0.0.0.0:0", "--token-file", token, "--store", f"@{store}")
         until(order.is_well, "order is well without a token")
         for given in (None, "Bearer wrong", "Bearer 0123456789abcdef012", "Basic 0123456789abcdef0123",
                       "Bearer 0123456789abcdef01234"):
@@ -723,6 +729,7 @@ def check_token(programs):
         want(order.ask("GET", "/orders")[0] == 200, "with the token")
         want(order.ask("GET", "/metrics")[0] == 200, "with the token")
         want("0123456789abcdef" not in order.log(), "the token is in the log", order.log())
+        want((shop.folder / "order.db").exists(), "the store that the file names")
 
 
 # ---- postgres: the same on a server ----

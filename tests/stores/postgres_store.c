@@ -509,6 +509,63 @@ START_TEST(a_batch_is_a_round_trip_for_each_answer)
 }
 END_TEST
 
+/* ---- sets ---- */
+
+static saga_value set_of(const saga_value *first, size_t count, size_t stride)
+{
+	return (saga_value){ SAGA_VALUE_SET,
+		{ .set = { first, (uint32_t)count, (uint32_t)stride } } };
+}
+
+START_TEST(a_set_is_a_column_of_rows)
+{
+	static const char sql[] =
+		"SELECT count(*) FROM unnest(?::bigint[], ?::text[], ?::bytea[], ?::uuid[],"
+		" ?::boolean[], ?::text[]) WITH ORDINALITY k (n, t, b, i, f, nothing, at)"
+		" WHERE n IS NOT DISTINCT FROM (ARRAY[7, NULL, -9])[at]"
+		" AND t IS NOT DISTINCT FROM (ARRAY['', 'two, \"and\" more', NULL])[at]"
+		" AND b IS NOT DISTINCT FROM (ARRAY['\\x00ff', NULL, '']::bytea[])[at]"
+		" AND i IS NOT DISTINCT FROM (ARRAY[NULL,"
+		" '01020304-0000-0000-0000-000000000000', NULL]::uuid[])[at]"
+		" AND f IS NOT DISTINCT FROM (ARRAY[true, false, NULL])[at] AND nothing IS NULL";
+	const saga_id id = { { 1, 2, 3, 4 } };
+	const saga_value rows[] = {
+		saga_int64(7), saga_text(""), saga_blob((saga_bytes){ "\0\377", 2 }), saga_null(),
+		saga_bool(true), saga_null(), /* */
+		saga_null(), saga_text("two, \"and\" more"), saga_null(), saga_uuid(id),
+		saga_bool(false), saga_null(), /* */
+		saga_int64(-9), saga_null(), saga_blob((saga_bytes){ "", 0 }), saga_null(),
+		saga_null(), saga_null() };
+	saga_value sets[6];
+	struct answer answer;
+	void *store = open_with("", 5000);
+
+	for (size_t i = 0; i < 6; i++)
+		sets[i] = set_of(rows + i, 3, 6);
+	for (int again = 0; again < 8; again++) {
+		ck_code(run_values(store, sql, sets, 6, &answer), SAGA_OK);
+		ck_assert_int_eq(answer.value.as.int64, 3);
+	}
+	ops->close(store);
+}
+END_TEST
+
+START_TEST(a_set_s_values_go_together)
+{
+	const saga_value mixed[] = { saga_int64(1), saga_text("1") };
+	const saga_value cut[] = { saga_blob((saga_bytes){ "a\0b", 3 }) };
+	saga_value text = cut[0], set = set_of(mixed, 2, 1);
+	void *store = open_with("", 5000);
+
+	ck_code(run_values(store, "SELECT unnest(?::bigint[])", &set, 1, NULL), SAGA_REFUSED);
+	text.kind = SAGA_VALUE_TEXT;
+	set = set_of(&text, 1, 1);
+	ck_code(run_values(store, "SELECT unnest(?::text[])", &set, 1, NULL), SAGA_REFUSED);
+	ck_assert_int_eq(count(store), 0);
+	ops->close(store);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("postgres");
@@ -535,6 +592,8 @@ int main(void)
 	tcase_add_loop_test(here, no_slot_outlasts_a_stall, 0, 4);
 	tcase_add_test(here, a_commit_whose_answer_was_lost_is_unknown);
 	tcase_add_test(here, a_batch_is_a_round_trip_for_each_answer);
+	tcase_add_test(here, a_set_is_a_column_of_rows);
+	tcase_add_test(here, a_set_s_values_go_together);
 	if (server)
 		suite_add_tcase(suite, here);
 	srunner_run_all(runner, CK_ENV);
