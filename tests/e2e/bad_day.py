@@ -28,6 +28,7 @@ import time
 
 from services import DATA, ROOT, SAMPLE, Service, Shop, fail, read_metrics, until, want
 
+SAMPLES = 20  # times the sample, where there is no Northwind
 SOAK = bool(os.environ.get("SAGA_TEST_SOAK"))
 rng = random.Random()
 
@@ -89,7 +90,10 @@ def write_orders(shop, n):
     data = DATA / "northwind-orders.ndjson"
     lines = (data if data.exists() else SAMPLE / "orders.ndjson").read_text().splitlines()
     path = shop.folder / f"orders-{n}.ndjson"
-    path.write_text("".join(re.sub(r'"ref": ?"([^"]+)"', rf'"ref": "\1-{n}"', line) + "\n" for line in lines))
+    with open(path, "w") as out:
+        for again in range(1 if data.exists() else SAMPLES):
+            for line in lines:
+                out.write(re.sub(r'"ref": ?"([^"]+)"', rf'"ref": "\1-{n}-{again}"', line) + "\n")
     return path
 
 
@@ -158,6 +162,9 @@ class Storm:
     def kill(self, one):
         if isinstance(one, Service):
             self.tally.take(one)
+        else:  # it stands still first, so that something is under way when it is killed
+            one.process.send_signal(signal.SIGSTOP)
+            time.sleep(rng.uniform(0.05, 0.3))
         one.stop(signal.SIGKILL)
         time.sleep(rng.uniform(0, 0.7))
         one.start()
@@ -261,6 +268,7 @@ def weather(programs, stores, database):
         print(raging.told(), flush=True)
         want(sum(raging.strikes.values()) >= seconds // 4, "hardly any strikes", raging.strikes)
         want(counts["completed"] + counts["fulfilled"] > 0, "none was fulfilled", counts)
+        want(raging.tally.counts["resent"] > 0, "nothing was lost and sent again: this proves nothing")
         for service in shop.services:
             want(service.stop() == 0, f"{service.name} did not drain", service.log())
         shop.want_sound()
