@@ -104,6 +104,7 @@ typedef struct saga_limits {
 	int batch_ms;         /* that a batch waits for more; 0: not at all */
 	size_t window;        /* events sent and not yet seen by a follower; 64 */
 	int outside_calls;    /* at once; 16 */
+	int stop_ms;          /* that a batch may go on after saga_stop; 5000 */
 } saga_limits;
 
 /*
@@ -175,7 +176,9 @@ SAGA_API void saga_turn(saga_participant *participant);
 
 /*
  * Begins to stop: takes no more, lets running handlers and calls end, answers every submission,
- * closes, and then `stopped` comes. Again is harmless. Any thread, a handler, a signal handler.
+ * closes, and then `stopped` comes. A batch that lasts longer than the limit stop_ms has its
+ * statement interrupted, as if the store were away: what it was about was not done (an inline lane
+ * has nobody who could). Again is harmless. Any thread, a handler, a signal handler.
  */
 SAGA_API void saga_stop(saga_participant *participant);
 

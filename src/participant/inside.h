@@ -63,8 +63,9 @@ struct saga_participant {
 	void *driven; /* the driver's context */
 	enum saga__life life;
 	saga_error why;
-	int stop_asked; /* atomic */
-	bool turning;   /* under the lock */
+	int stop_asked;       /* atomic */
+	int64_t interrupt_at; /* monotonic: batches that still run when it stops; 0: not yet */
+	bool turning;         /* under the lock */
 
 	/* the loop, if that drives it */
 	uv_loop_t *loop;

@@ -58,6 +58,20 @@ free_reports:
 	return SAGA_NOMEM;
 }
 
+/* Who interrupts may do so as long as he holds the lock, so not while it is closed. */
+static void show_connection(struct saga__lane *lane, void *connection)
+{
+	uv_mutex_lock(&lane->lock);
+	lane->connection = connection;
+	uv_mutex_unlock(&lane->lock);
+}
+
+static void disconnect(struct saga__lane *lane)
+{
+	show_connection(lane, NULL);
+	saga__journal_close(&lane->journal);
+}
+
 void saga__lane_free(struct saga__lane *lane)
 {
 	struct saga__item *item;
@@ -69,7 +83,7 @@ void saga__lane_free(struct saga__lane *lane)
 		lane->chores = chore->next;
 		free(chore);
 	}
-	saga__journal_close(&lane->journal);
+	disconnect(lane);
 	saga__batch_free(&lane->batch);
 	saga__report_free(lane->ended);
 	saga__report_free(lane->fatal);
@@ -146,6 +160,14 @@ void saga__lane_stop(struct saga__lane *lane)
 	uv_mutex_unlock(&lane->lock);
 }
 
+void saga__lane_interrupt(struct saga__lane *lane)
+{
+	uv_mutex_lock(&lane->lock);
+	if (lane->stopping && lane->connection && lane->options.store_ops->interrupt)
+		lane->options.store_ops->interrupt(lane->connection);
+	uv_mutex_unlock(&lane->lock);
+}
+
 struct saga__item *saga__lane_leftover(struct saga__lane *lane)
 {
 	struct saga__item *item = saga__items_pop(&lane->queue);
@@ -205,7 +227,7 @@ void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool re
 	lane->not_before = saga__monotonic(lane->options.env) + wait;
 	if (!reconnect)
 		return;
-	saga__journal_close(&lane->journal);
+	disconnect(lane);
 	if (lane->up || lane->failures == 1)
 		saga__lane_log(lane, SAGA_WARNING, "store.away", error->text);
 	lane->up = false;
@@ -302,7 +324,7 @@ static bool is_fatal(int code)
 
 static void give_up(struct saga__lane *lane, const saga_error *error)
 {
-	saga__journal_close(&lane->journal);
+	disconnect(lane);
 	lane->up = false;
 	lane->failures++;
 	lane->not_before = INT64_MAX;
@@ -328,8 +350,10 @@ static void connect_store(struct saga__lane *lane)
 				    &lane->options.journal, &error)
 			  : saga_error_set(&error, SAGA_NOMEM, "out of memory");
 
-	if (code == SAGA_OK)
+	if (code == SAGA_OK) {
+		show_connection(lane, lane->journal.store);
 		code = open_shards(lane, report, &error);
+	}
 	if (code == SAGA_OK)
 		code = saga__lane_tell_halts(lane, NULL, &error);
 	if (code != SAGA_OK) {
@@ -508,7 +532,7 @@ static void end_lane(struct saga__lane *lane)
 				    &error) != SAGA_OK)
 				saga__lane_log(
 					lane, SAGA_WARNING, "store.not_marked_clean", error.text);
-	saga__journal_close(&lane->journal);
+	disconnect(lane);
 	uv_mutex_lock(&lane->lock);
 	lane->stopped = true;
 	uv_mutex_unlock(&lane->lock);

@@ -92,7 +92,8 @@ struct saga__lane {
 	struct saga__items queue;
 	struct saga__items later; /* requests to be tried again */
 	struct saga__chore *chores;
-	size_t busy; /* items in the batch that runs */
+	size_t busy;      /* items in the batch that runs */
+	void *connection; /* to a store, for who interrupts it; NULL: none */
 	bool stopping;
 	bool stopped;
 	bool behind; /* with our own events, from the outbox */
@@ -118,6 +119,9 @@ size_t saga__lane_load(struct saga__lane *lane);
  * thread.
  */
 void saga__lane_stop(struct saga__lane *lane);
+
+/* If it was told to stop and still works, its statement fails soon. Again, if need be. Any thread. */
+void saga__lane_interrupt(struct saga__lane *lane);
 
 /* After it has stopped: an item that was never done; NULL: none. */
 struct saga__item *saga__lane_leftover(struct saga__lane *lane);

@@ -99,7 +99,7 @@ static void tell_streams(struct teller *teller)
 	const struct saga__following *f = __atomic_load_n(&teller->p->followings, __ATOMIC_ACQUIRE);
 
 	begin(teller, SAGA_GAUGE, "saga_stream_lag_events",
-		"of another's stream, known to exist and not taken in yet");
+		"of another's stream, known to exist and not committed here yet");
 	for (; f; f = f->next) {
 		char shard[16];
 
@@ -135,6 +135,9 @@ static void tell_health(struct teller *teller)
 	tell_with(teller, "way", "received", health.frames_received);
 	tell_with(teller, "way", "refused", health.frames_refused);
 	tell_with(teller, "way", "lost", health.frames_lost);
+	tell_with(teller, "way", "dropped", health.dropped);
+	begin(teller, SAGA_GAUGE, "saga_streams_stopped", "that wait for an operator");
+	tell(teller, health.stopped);
 	begin(teller, SAGA_GAUGE, "saga_store_up", "whether the store can be reached");
 	tell(teller, health.store);
 	begin(teller, SAGA_GAUGE, "saga_transport_up", "whether the transport can be reached");

@@ -64,9 +64,11 @@ static int copy_limits(struct saga_participant *p, const saga_limits *given, sag
 			error, SAGA_MALFORMED, "option limits: no size: fill it by SAGA_LIMITS");
 	if (given)
 		memcpy(limits, given, given->size < sizeof *limits ? given->size : sizeof *limits);
-	if (limits->batch_ms < 0 || limits->outside_calls < 0)
+	if (limits->batch_ms < 0 || limits->outside_calls < 0 || limits->stop_ms < 0)
 		return saga_error_set(error, SAGA_MALFORMED, "option limits: %s is negative",
-			limits->batch_ms < 0 ? "batch_ms" : "outside_calls");
+			limits->batch_ms < 0                ? "batch_ms"
+				: limits->outside_calls < 0 ? "outside_calls"
+							    : "stop_ms");
 	limits->size = sizeof *limits;
 	limits->queue = limits->queue ? limits->queue : 1024;
 	limits->event_bytes = limits->event_bytes ? limits->event_bytes : 64 * 1024;
@@ -75,6 +77,7 @@ static int copy_limits(struct saga_participant *p, const saga_limits *given, sag
 	limits->batch_events = limits->batch_events ? limits->batch_events : 64;
 	limits->window = limits->window ? limits->window : 64;
 	limits->outside_calls = limits->outside_calls ? limits->outside_calls : 16;
+	limits->stop_ms = limits->stop_ms ? limits->stop_ms : 5000;
 	if (limits->batch_events > 65536 || limits->event_bytes > 16 * 1024 * 1024 ||
 		limits->event_bytes < 256 || limits->outside_calls > 1024)
 		return saga_error_set(error, SAGA_MALFORMED,

@@ -663,14 +663,11 @@ void saga__streams_count(struct saga_participant *p, saga_health *health)
 	for (struct saga__following *f = p->followings; f; f = f->next) {
 		struct saga__follow_counts counts = saga__follow_counted(f->follow);
 
-		__atomic_store_n(&f->lag,
-			(int64_t)(saga__follow_known(f->follow) -
-				saga__follow_delivered(f->follow)),
-			__ATOMIC_RELAXED);
+		__atomic_store_n(&f->lag, (int64_t)saga__follow_lag(f->follow), __ATOMIC_RELAXED);
 		health->gaps += (int64_t)counts.gaps;
 		health->asked += (int64_t)counts.needs;
 		health->dropped += (int64_t)counts.forgotten;
-		health->lag += (int64_t)saga__follow_lag(f->follow);
+		health->lag += f->lag;
 		health->stopped += saga__follow_stopped(f->follow);
 	}
 }

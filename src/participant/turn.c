@@ -8,7 +8,8 @@
 
 enum {
 	TRIM_MS = 30000,
-	TRIM_MOST = 4096
+	TRIM_MOST = 4096,
+	INTERRUPT_MS = 100 /* from one to the next: what ran may have just ended */
 };
 
 struct saga__lane *saga__lane_of(struct saga_participant *p, unsigned shard)
@@ -222,12 +223,25 @@ void saga__drop_leftovers(struct saga_participant *p)
 	}
 }
 
+static void interrupt_lanes(struct saga_participant *p)
+{
+	int64_t now = saga__monotonic(&p->env);
+
+	if (now < p->interrupt_at)
+		return;
+	p->interrupt_at = now + INTERRUPT_MS;
+	for (size_t i = 0; i < p->lane_count; i++)
+		if (p->has_thread[i])
+			saga__lane_interrupt(&p->lanes[i]);
+}
+
 static void stop(struct saga_participant *p)
 {
 	if (p->life == SAGA__OPENED)
 		begin(p);
 	if (p->life == SAGA__RUNS) {
 		p->life = SAGA__STOPS;
+		p->interrupt_at = saga__monotonic(&p->env) + p->limits.stop_ms;
 		p->driver->drop_calls(p);
 	}
 	if (p->life == SAGA__STOPS && !p->driver->calls(p))
@@ -236,6 +250,8 @@ static void stop(struct saga_participant *p)
 			if (!p->has_thread[i])
 				saga__wake(p);
 		}
+	if (p->life == SAGA__STOPS)
+		interrupt_lanes(p);
 	if (p->life != SAGA__STOPS || p->lanes_ended < p->lane_count)
 		return;
 	p->life = SAGA__CLOSES;
@@ -306,6 +322,8 @@ static void set_alarm(struct saga_participant *p, int64_t wait)
 
 	if (p->life == SAGA__RUNS && p->trim_at < due)
 		due = p->trim_at;
+	if (p->life == SAGA__STOPS && p->options.lanes && p->interrupt_at < due)
+		due = p->interrupt_at;
 	if (due != INT64_MAX && (wait < 0 || due - now < wait))
 		wait = due > now ? due - now : 0;
 	/* At once is by the wake: a timer of 0 would run again within this round of the loop. */

@@ -304,7 +304,8 @@ static void *native(void *store)
 		.size = sizeof(saga_store_ops), .schemes = "sim", .dialect = SAGA_SQLITE, \
 		.writers = writers_, .open = open_store, .run = run, .begin = begin, \
 		.commit = commit, .rollback = rollback, .mark = mark, .back = back, \
-		.in_transaction = in_transaction, .native = native, .close = close_store, .require = require, \
+		.in_transaction = in_transaction, .native = native, .close = close_store, \
+		.require = require, \
 	}
 
 /* With one writer the library makes one shard; with any number, eight. */

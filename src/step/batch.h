@@ -97,7 +97,8 @@ enum saga__tally {
 
 enum {
 	SAGA__POISONS = 32,
-	SAGA__DOUBTED = 64 /* steps beyond share their doubts with others */
+	SAGA__DOUBTED = 64, /* steps beyond share their doubts with others */
+	SAGA__DOUBTS_FIRST = 8
 };
 
 struct saga__batch {
@@ -164,7 +165,7 @@ struct saga__batch {
 	bool marked;  /* a handler has set a mark in the transaction */
 	bool trusted; /* a handler has not, and can't be taken back alone */
 
-	/* By step: how many runs it is not trusted any more, since it was taken back. */
+	/* By step: for how many runs it is not trusted, being new, or since it was taken back. */
 	unsigned short doubts[SAGA__DOUBTED];
 };
 

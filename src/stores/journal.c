@@ -192,8 +192,8 @@ static size_t lock_statements(struct saga__journal *j, const struct saga__shard 
 	for (size_t i = 0; i < count; i++)
 		values[i] = saga_int64(shards[i].shard);
 	if (count > 1 && j->sets) {
-		values[count] = (saga_value){ SAGA_VALUE_SET,
-			{ .set = { values, (uint32_t)count, 1 } } };
+		values[count] =
+			(saga_value){ SAGA_VALUE_SET, { .set = { values, (uint32_t)count, 1 } } };
 		statements[0] = (saga_statement){ dialect->locking_all, &values[count], 1 };
 		return 1;
 	}
@@ -202,9 +202,8 @@ static size_t lock_statements(struct saga__journal *j, const struct saga__shard 
 			(saga_statement){ "UPDATE saga_stream SET seq = seq WHERE shard = ?",
 				&values[i], 1 };
 	for (size_t i = 0; i < count; i++)
-		*statements++ = (saga_statement){
-			dialect->locking ? dialect->locking : STREAM_ROW, &values[i], 1
-		};
+		*statements++ = (saga_statement){ dialect->locking ? dialect->locking : STREAM_ROW,
+			&values[i], 1 };
 	return by_update ? 2 * count : count;
 }
 

@@ -134,10 +134,9 @@ int saga__journal_run_and_load(struct saga__journal *j, struct saga__batch *batc
 	saga_error *error)
 {
 	struct saga__arena *arena = &batch->arena;
-	struct loading loading = { .batch = batch,
-		.before = before_sink,
-		.before_count = before_count,
-		.error = error };
+	struct loading loading = {
+		.batch = batch, .before = before_sink, .before_count = before_count, .error = error
+	};
 	saga_sink sink = { take_row, NULL, &loading };
 	size_t count = list_slots(batch, NULL, NULL), sent = j->sets && count > 1 ? 1 : count;
 	saga_statement *statements =
@@ -153,8 +152,7 @@ int saga__journal_run_and_load(struct saga__journal *j, struct saga__batch *batc
 	if (before_count)
 		memcpy(statements, before, before_count * sizeof *before);
 	for (size_t i = 0; i < sent; i++)
-		statements[before_count + i] =
-			(saga_statement){ get_slot.each, &values[3 * i], 3 };
+		statements[before_count + i] = (saga_statement){ get_slot.each, &values[3 * i], 3 };
 	if (loading.sets) {
 		const saga_value *columns = turn_over(arena, values, count, 3);
 
@@ -244,7 +242,8 @@ static saga_value bytes_or_null(saga_bytes bytes)
 }
 
 #define SLOT_FIELDS \
-	"(state, was, attempts, moved, why, ran_on, answer, digest, note, seen, saga, step, subject)"
+	"(state, was, attempts, moved, why, ran_on, answer, digest, note, seen, saga, step, " \
+	"subject)"
 #define SLOT_TYPES \
 	"(?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::text[], ?::bytea[], ?::bytea[]," \
 	" ?::bytea[], ?::bytea[], ?::bytea[], ?::uuid[], ?::text[], ?::text[])"
@@ -346,7 +345,8 @@ static void write_outbox(struct writing *w, const struct saga__batch *batch)
 /* ---- parked rows ---- */
 
 #define PARKED_FIELDS \
-	"(shard, step, subject, role, kind, attempts, due, behind, why, event, question, at, saga, id)"
+	"(shard, step, subject, role, kind, attempts, due, behind, why, event, question, at, " \
+	"saga, id)"
 #define PARKED_TYPES \
 	"(?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[]," \
 	" ?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bigint[], ?::uuid[], ?::uuid[])"
@@ -434,8 +434,8 @@ struct turn {
 static int by_saga(const void *a, const void *b)
 {
 	const struct turn *left = a, *right = b;
-	int differ = memcmp(&left->parking->parked.saga, &right->parking->parked.saga,
-		sizeof(saga_id));
+	int differ =
+		memcmp(&left->parking->parked.saga, &right->parking->parked.saga, sizeof(saga_id));
 
 	return differ ? differ : (left->order > right->order) - (left->order < right->order);
 }
@@ -456,8 +456,7 @@ static void sort_parkings(struct turn *turns, size_t count)
 {
 	qsort(turns, count, sizeof *turns, by_saga);
 	for (size_t i = 1; i < count; i++)
-		if (saga__id_same(
-			    turns[i].parking->parked.saga, turns[i - 1].parking->parked.saga))
+		if (saga__id_same(turns[i].parking->parked.saga, turns[i - 1].parking->parked.saga))
 			turns[i].turn = turns[i - 1].turn + 1;
 	qsort(turns, count, sizeof *turns, by_turn);
 }
@@ -632,8 +631,8 @@ static size_t count_all(const struct saga__batch *batch)
 	return count;
 }
 
-static int write_and_ask(struct saga__journal *j, struct writing *w,
-	const struct saga__move *moves, size_t count, saga_error *error)
+static int write_and_ask(struct saga__journal *j, struct writing *w, const struct saga__move *moves,
+	size_t count, saga_error *error)
 {
 	struct asking asking = { w->count,
 		saga__arena_calloc(w->arena, count + 1, sizeof *asking.moved) };

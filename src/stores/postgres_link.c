@@ -232,8 +232,8 @@ static int send_plain(struct saga__pg *pg, const saga_statement *statement,
 	return code;
 }
 
-static int send_run(struct saga__pg *pg, const saga_statement *statement,
-	struct saga__pg_sent sent, saga_error *error)
+static int send_run(struct saga__pg *pg, const saga_statement *statement, struct saga__pg_sent sent,
+	saga_error *error)
 {
 	const struct saga__pg_values *values = &pg->values;
 	struct saga__pg_cached *cached;
@@ -374,8 +374,7 @@ static void did_not_happen(struct saga__pg *pg, const struct saga__pg_sent *sent
 		pg->marked = false;
 }
 
-static void look_at_must(
-	struct answering *a, const struct saga__pg_sent *sent, PGresult *result)
+static void look_at_must(struct answering *a, const struct saga__pg_sent *sent, PGresult *result)
 {
 	if (!sent->must || strtoll(PQcmdTuples(result), NULL, 10) > 0)
 		return;

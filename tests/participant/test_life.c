@@ -255,6 +255,65 @@ static void submit_alone(saga_participant *p, const char *key, int *code)
 		SAGA_OK);
 }
 
+/* ---- a statement that does not end ---- */
+
+static saga_verdict run_endless(saga_step *s)
+{
+	struct stage *stage = saga_user(s);
+
+	saga_exec(s, "INSERT INTO effect (saga, what) VALUES (?, ?)", saga_this(s), "endless");
+	atomic_fetch_add(&stage->count, 1);
+	if (stage->knob && is_on("sqlite"))
+		saga_query_int64(s, 0,
+			"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+			" SELECT COUNT(*) AS n FROM n");
+	else if (stage->knob)
+		saga_query_int64(s, 0, "SELECT 1 AS n FROM pg_sleep(60)");
+	return saga_emit(s, a_done);
+}
+
+static const saga_step_def endless_steps[] = {
+	{ .name = "please", .on = { &please }, .run = run_endless, .emits = { &a_done } },
+	MARKER_STEP,
+};
+static const saga_participant_def endless =
+	SAGA_PARTICIPANT("target", endless_steps, .schema = effect_schema);
+
+enum {
+	STOP_MS = 200,
+	STOPPED_MS = 5000 /* no store ends a statement of its own accord so soon */
+};
+
+START_TEST(a_statement_that_does_not_end_is_interrupted_by_a_stop)
+{
+	struct stage *stage;
+	struct reply reply;
+	int64_t before;
+
+	LEAVE_OUT_IF(_i == 0, "an inline lane has nobody who could");
+	stage = stage_new(_i);
+	stage->knob = 1;
+	stage_open(stage, &endless, SAGA_OPTIONS(.limits = SAGA_LIMITS(.stop_ms = STOP_MS)));
+	settle(stage);
+	ck_assert_int_eq(submit_numbered(stage, 1, &reply), SAGA_OK);
+	AWAIT(stage, atomic_load(&stage->count) == 1);
+	before = (int64_t)(uv_hrtime() / 1000000);
+	actor_close(&stage->target);
+	ck_assert_int_ge((int64_t)(uv_hrtime() / 1000000) - before, STOP_MS);
+	ck_assert_int_lt((int64_t)(uv_hrtime() / 1000000) - before, STOPPED_MS);
+	ck_assert_int_eq(reply.times, 1);
+	ck_assert_int_eq(reply.code, SAGA_STOPPED);
+	ck_assert_int_eq(all_effects(stage, "endless"), 0);
+	stage->knob = 0;
+	stage_restart(stage);
+	ck_assert_int_eq(submit_numbered(stage, 1, &reply), SAGA_OK);
+	AWAIT(stage, reply.times == 1);
+	ck_assert_int_eq(reply.code, SAGA_OK);
+	ck_assert_int_eq(all_effects(stage, "endless"), 1);
+	stage_end(stage);
+}
+END_TEST
+
 START_TEST(it_stops_when_idle_and_not_before)
 {
 	struct stage *stage = stage_new(_i);
@@ -385,6 +444,7 @@ int main(void)
 		a_stop_answers_all_that_is_pending,
 		a_stop_answers_done_or_stopped_truthfully,
 		close_without_running_is_fine,
+		a_statement_that_does_not_end_is_interrupted_by_a_stop,
 		it_stops_when_idle_and_not_before,
 		it_stops_when_there_is_nothing_to_do,
 		a_callback_may_stop_it,
