@@ -21,6 +21,8 @@ static const struct {
 	{ "dead list", 2, "option --store is missing" },
 	{ "dead list --store", 2, "store" },
 	{ "dead list --stoer x", 2, "stoer" },
+	{ "dead list --store @/nonexistent", 2, "option --store: /nonexistent: No such file" },
+	{ "dead list --store @/dev/null", 2, "option --store: /dev/null: it is empty" },
 	{ "dead list --all --store sqlite:x", 2, "all" },
 	{ "dead list --store sqlite:x --kind dead", 2, "option --kind: " },
 	{ "dead list --store sqlite:x more", 2, "`more` is too much" },
