@@ -649,8 +649,8 @@ START_TEST(a_call_to_revive)
 	actor_close(&stage->target);
 	faults_plan(&faults, FAULT_COMMIT, 2, 1, FAULT_AWAY);
 	actor_open(stage, &stage->target, &out_def, &stage->options, "target.db");
-	run_for(stage, 5000);
-	fprintf(stderr, "after 5 s: %s, due in %lld s\n", slot_state(stage, saga, "a"),
+	AWAIT(stage, slot_is(stage, saga, "a", "done"));
+	fprintf(stderr, "revived: %s, due in %lld s\n", slot_state(stage, saga, "a"),
 		(long long)(count(stage, "SELECT due FROM saga_parked WHERE kind='call'") / 1000 -
 			time(NULL)));
 	ck_assert_str_eq(slot_state(stage, saga, "a"), "done");
