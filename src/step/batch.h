@@ -123,9 +123,9 @@ struct saga__batch {
 	size_t locked_count;
 
 	/*
-	 * A replay: each step gets a mark, and its answers at once. Else a step may be trusted; the
-	 * batch is lost as REJECTED then if that one is to be taken back, or if what it required was
-	 * not so.
+	 * A replay: each step gets a mark, and its answers at once. Else a step may be trusted;
+	 * the batch is lost as REJECTED then if that one is to be taken back, or if what it
+	 * required was not so.
 	 */
 	bool wary;
 
