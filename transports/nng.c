@@ -143,7 +143,14 @@ static void wake(struct member *self)
 static bool put(struct member *self, const char *topic, const void *bytes, size_t size)
 {
 	return self->pub.up &&
-		saga__nng_link_send(self->pub.link, topic, strlen(topic) + 1, bytes, size);
+		saga__nng_link_put(self->pub.link, topic, strlen(topic) + 1, bytes, size);
+}
+
+/* What was put leaves at one go. The lock is held. */
+static void flush(struct member *self)
+{
+	if (self->pub.up)
+		saga__nng_link_flush(self->pub.link);
 }
 
 /* Whether the frame is done with. The lock is held. */
@@ -168,6 +175,7 @@ static int send_frames(void *transport, const saga_frame *frames, size_t count, 
 	uv_mutex_lock(&self->lock);
 	while (n < count && send_frame(self, &frames[n]))
 		n++;
+	flush(self);
 	self->wanted = self->wanted || n < count;
 	uv_mutex_unlock(&self->lock);
 	*ret_sent = n;
@@ -385,6 +393,7 @@ static void tend_echoes(struct member *self)
 		self->state = AWAY;
 	if (self->pub.up && self->sub.up && (self->state != UP || now - self->pulsed >= PULSE_MS)) {
 		(void)put(self, self->echo_topic, "", 0);
+		flush(self);
 		self->pulsed = now;
 	}
 	if (!self->pub.up || !self->sub.up) {

@@ -225,8 +225,11 @@ static void go_on(struct saga__nng_link *link)
 		progress = shake_hands(link) ? MORE : BROKEN;
 		at = GREETING;
 	}
-	if (link->greeted && progress == MORE)
+	if (link->greeted && progress == MORE) {
 		progress = take_messages(link, &at);
+		if (link->config.pause && at)
+			link->config.pause(link->config.context);
+	}
 	if (progress == BROKEN) {
 		fail(link);
 		return;
@@ -318,19 +321,29 @@ static bool append(struct saga__nng_link *link, const void *head, size_t size_of
 	return true;
 }
 
-bool saga__nng_link_send(struct saga__nng_link *link, const void *head, size_t size_of_head,
+bool saga__nng_link_put(struct saga__nng_link *link, const void *head, size_t size_of_head,
 	const void *bytes, size_t size)
 {
-	bool sent;
+	bool put;
 
 	uv_mutex_lock(&link->lock);
-	sent = link->up && append(link, head, size_of_head, bytes, size);
-	if (!sent)
+	put = link->up && append(link, head, size_of_head, bytes, size);
+	if (!put && link->up && !link->sending && link->waiting.size) {
+		write_waiting(link);
+		put = append(link, head, size_of_head, bytes, size);
+	}
+	if (!put)
 		link->wanted = true;
-	else if (!link->sending)
+	uv_mutex_unlock(&link->lock);
+	return put;
+}
+
+void saga__nng_link_flush(struct saga__nng_link *link)
+{
+	uv_mutex_lock(&link->lock);
+	if (link->up && !link->sending && link->waiting.size)
 		write_waiting(link);
 	uv_mutex_unlock(&link->lock);
-	return sent;
 }
 
 static void on_sent(void *context)

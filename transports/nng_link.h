@@ -35,6 +35,8 @@ struct saga__nng_link_config {
 	void (*up)(void *context, struct saga__nng_link *link);
 	/* sub: false: no room; nothing is read until `resume`, then it comes again. */
 	bool (*message)(void *context, const char *bytes, size_t size);
+	/* sub: after the last message of what was read at once. NULL: nobody asks. */
+	void (*pause)(void *context);
 	/* pub: there is room again, after a send that found none. */
 	void (*writable)(void *context);
 	/* It has ended, once; close it, though not from here. */
@@ -45,9 +47,13 @@ struct saga__nng_link_config {
 int saga__nng_link_open(nng_stream *stream, const struct saga__nng_link_config *config,
 	struct saga__nng_link **ret_link);
 
-/* A message of two parts, copied. false: no room, or it is not up. Any thread. */
-bool saga__nng_link_send(struct saga__nng_link *link, const void *head, size_t head_size,
+/*
+ * A message of two parts, copied. false: no room, or it is not up. It leaves with the next flush,
+ * which comes by itself only while something is under way. Any thread.
+ */
+bool saga__nng_link_put(struct saga__nng_link *link, const void *head, size_t head_size,
 	const void *bytes, size_t size);
+void saga__nng_link_flush(struct saga__nng_link *link);
 
 /* Any thread, one at a time. */
 void saga__nng_link_resume(struct saga__nng_link *link);

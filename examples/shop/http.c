@@ -43,6 +43,7 @@ static void turn(struct http *http)
 {
 	if (!http->daemon)
 		return;
+	http->is_due = false;
 	MHD_run(http->daemon);
 	if (http->is_closing && !http->open)
 		finish(http);
@@ -66,7 +67,7 @@ static void schedule(struct http *http)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 
-	if (http->is_closing && !http->open)
+	if (http->is_due || (http->is_closing && !http->open))
 		uv_timer_start(&http->timer, on_time, 0, 0);
 	else if (MHD_get_timeout(http->daemon, &ms) == MHD_YES)
 		uv_timer_start(&http->timer, on_time, ms, 0);
@@ -85,7 +86,8 @@ void http__replied(struct http_call *call)
 		return;
 	call->is_suspended = false;
 	MHD_resume_connection(call->connection);
-	uv_timer_start(&http->timer, on_time, 0, 0);
+	http->is_due = true;
+	schedule(http);
 }
 
 /* ---- libmicrohttpd's callbacks ---- */

@@ -21,6 +21,7 @@ struct http {
 	int handles;  /* that are open */
 	size_t calls; /* not replied to */
 	size_t open;  /* not sent yet, or not replied to */
+	bool is_due;  /* a turn, at once: libmicrohttpd says nothing of what was resumed */
 	bool is_quiet, is_closing;
 };
 

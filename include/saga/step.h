@@ -23,7 +23,8 @@
  * rule applies. A handler needs no ladder of ifs; one that has a reason to know asks saga_failing.
  *
  * A handler may run again: after a crash, a lost race, a retry, a guard that did not hold, its own
- * or another's (saga_require). It must have no effect except through its step, and take time and ids from saga_now and saga_new_id, not from the system.
+ * or another's (saga_require). It must have no effect except through its step, and take time and
+ * ids from saga_now and saga_new_id, not from the system.
  *
  * Thread: handlers run on a lane's thread (with no lanes: on the loop), at most one at a time for
  * a saga. A saga_step is valid until its handler returns, and on that thread only; so is all memory
@@ -262,9 +263,9 @@ SAGA_API saga_value saga_same(saga_value value);
  *
  * It is for what holds as a rule, since a server need not be waited for: the answer is yes, and
  * the handler goes on. If it turns out to be no, nothing that was done since counts: all is rolled
- * back, and the handler runs again and is told so. Of a step that does not emit often enough the
- * answers are waited for at once. Anything that runs may use it, with any verdict; what only reads
- * (`refuse`, a `reads_only` step) may not. False after an error.
+ * back, and the handler runs again and is told so. The answers of a step that is new, or was taken
+ * back of late, are waited for at once. Anything that runs may use it, with any verdict; what only
+ * reads (`refuse`, a `reads_only` step) may not. False after an error.
  */
 #define saga_require(step, ...) saga_require_sql(step, SAGA__SQL(__VA_ARGS__))
 

@@ -99,7 +99,7 @@ static void tell_streams(struct teller *teller)
 	const struct saga__following *f = __atomic_load_n(&teller->p->followings, __ATOMIC_ACQUIRE);
 
 	begin(teller, SAGA_GAUGE, "saga_stream_lag_events",
-		"of another's stream, known to exist and not taken in yet");
+		"of another's stream, known to exist and not committed here yet");
 	for (; f; f = f->next) {
 		char shard[16];
 
@@ -122,6 +122,10 @@ static void tell_health(struct teller *teller)
 	tell_with(teller, "state", "stuck", health.stuck);
 	begin(teller, SAGA_GAUGE, "saga_parked_events", "to be retried, called or woken");
 	tell(teller, health.parked);
+	begin(teller, SAGA_GAUGE, "saga_shards", "of the store, worked by this instance");
+	tell(teller, health.shards);
+	begin(teller, SAGA_GAUGE, "saga_instances", "of this participant on its store");
+	tell(teller, health.instances);
 	begin(teller, SAGA_GAUGE, "saga_outbox_unseen_events", "that some follower has not seen");
 	tell(teller, health.outbox);
 	begin(teller, SAGA_COUNTER, "saga_stream_gaps_total", "in streams that are followed");
@@ -135,6 +139,9 @@ static void tell_health(struct teller *teller)
 	tell_with(teller, "way", "received", health.frames_received);
 	tell_with(teller, "way", "refused", health.frames_refused);
 	tell_with(teller, "way", "lost", health.frames_lost);
+	tell_with(teller, "way", "dropped", health.dropped);
+	begin(teller, SAGA_GAUGE, "saga_streams_stopped", "that wait for an operator");
+	tell(teller, health.stopped);
 	begin(teller, SAGA_GAUGE, "saga_store_up", "whether the store can be reached");
 	tell(teller, health.store);
 	begin(teller, SAGA_GAUGE, "saga_transport_up", "whether the transport can be reached");

@@ -54,7 +54,7 @@ static void take_back(struct saga__store_handle *handle)
 	if (handle->in_transaction && inner()->in_transaction(member->store))
 		inner()->rollback(member->store);
 	handle->in_transaction = handle->unmet = false;
-	member->mirror.effect_count = 0;
+	member->mirror->effect_count = 0;
 }
 
 static int tell_unmet(saga_error *error)
@@ -209,7 +209,7 @@ static int begin(void *store, saga_error *error)
 		return code;
 	if (saga__sim_strikes(handle->member->sim, SAGA_SIM_CONFLICT))
 		return lose_to_another(handle, "begin", error);
-	handle->member->mirror.effect_count = 0;
+	handle->member->mirror->effect_count = 0;
 	code = inner()->begin(handle->member->store, error);
 	handle->in_transaction = code == SAGA_OK;
 	return leave(handle, "begin", code, error);
@@ -304,7 +304,8 @@ static void *native(void *store)
 		.size = sizeof(saga_store_ops), .schemes = "sim", .dialect = SAGA_SQLITE, \
 		.writers = writers_, .open = open_store, .run = run, .begin = begin, \
 		.commit = commit, .rollback = rollback, .mark = mark, .back = back, \
-		.in_transaction = in_transaction, .native = native, .close = close_store, .require = require, \
+		.in_transaction = in_transaction, .native = native, .close = close_store, \
+		.require = require, \
 	}
 
 /* With one writer the library makes one shard; with any number, eight. */

@@ -16,6 +16,8 @@ int saga__batch_init(struct saga__batch *batch, const struct saga__batch_limits 
 	saga__arena_init(&batch->scratch, limits->handler_bytes);
 	saga__buffer_init(&batch->event, limits->event_bytes);
 	saga__buffer_init(&batch->named, limits->event_bytes);
+	for (size_t i = 0; i < SAGA__DOUBTED; i++)
+		batch->doubts[i] = SAGA__DOUBTS_FIRST;
 	batch->bucket_count = BUCKETS;
 	batch->buckets = calloc(batch->bucket_count, sizeof(struct saga__slot *));
 	if (!batch->buckets)

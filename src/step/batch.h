@@ -100,7 +100,8 @@ enum saga__tally {
 
 enum {
 	SAGA__POISONS = 32,
-	SAGA__DOUBTED = 64 /* steps beyond share their doubts with others */
+	SAGA__DOUBTED = 64, /* steps beyond share their doubts with others */
+	SAGA__DOUBTS_FIRST = 8
 };
 
 struct saga__batch {
@@ -122,8 +123,9 @@ struct saga__batch {
 	size_t locked_count;
 
 	/*
-	 * A replay: each step gets a mark and its answers at once. Else a step trusts, and the batch
-	 * is lost as REJECTED if it is to be taken back, or if what it required was not so.
+	 * A replay: each step gets a mark, and its answers at once. Else a step may be trusted; the
+	 * batch is lost as REJECTED then if that one is to be taken back, or if what it required was
+	 * not so.
 	 */
 	bool wary;
 
@@ -167,7 +169,7 @@ struct saga__batch {
 	bool marked;  /* a handler has set a mark in the transaction */
 	bool trusted; /* a handler has not, and can't be taken back alone */
 
-	/* By step: how many runs it is not trusted any more, since it was taken back. */
+	/* By step: for how many runs it is not trusted, being new, or since it was taken back. */
 	unsigned short doubts[SAGA__DOUBTED];
 };
 

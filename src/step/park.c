@@ -90,8 +90,7 @@ void saga__slot_move(
 	if (SAGA__MUTANT(behind_forgotten))
 		return;
 	if (!slot->leads_none &&
-		((saga__slot_holds_back(from) && !saga__slot_holds_back(to)) ||
-			to == SAGA__UNDONE))
+		((saga__slot_holds_back(from) && !saga__slot_holds_back(to)) || to == SAGA__UNDONE))
 		wake_behind(batch, slot);
 }
 
@@ -234,8 +233,7 @@ const struct saga__parked *saga__last_parked(const struct saga__batch *batch)
 	return &batch->parking_last->parked;
 }
 
-void saga__park_behind(
-	struct saga__batch *batch, struct saga__work *work, struct saga__slot *slot)
+void saga__park_behind(struct saga__batch *batch, struct saga__work *work, struct saga__slot *slot)
 {
 	size_t size = SAGA__ROW_NAME_MOST + SAGA__SUBJECT_MOST + 2;
 	char *behind = saga__arena_calloc(&batch->arena, size, 1);

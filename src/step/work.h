@@ -147,8 +147,7 @@ bool saga__is_spent(const saga_retry_rule *rule, int attempts);
 /* Sets the work's trigger aside: a new row, or its own row changed. */
 void saga__park(struct saga__batch *batch, struct saga__work *work, int kind, int attempts,
 	int64_t due, const char *behind, const char *why, saga_bytes question);
-void saga__park_behind(
-	struct saga__batch *batch, struct saga__work *work, struct saga__slot *slot);
+void saga__park_behind(struct saga__batch *batch, struct saga__work *work, struct saga__slot *slot);
 
 /* The row that saga__park made or changed last. */
 const struct saga__parked *saga__last_parked(const struct saga__batch *batch);

@@ -291,16 +291,22 @@ int saga__journal_stream(struct saga__journal *j, unsigned shard, struct saga__s
 	return code;
 }
 
-int saga__journal_mark(struct saga__journal *j, unsigned shard, bool unclean, saga_error *error)
+int saga__journal_mark_unclean(struct saga__journal *j, unsigned shard, saga_error *error)
 {
-	if (unclean && SAGA__MUTANT(parked_dropped))
+	if (SAGA__MUTANT(parked_dropped))
 		(void)SAGA__RUN(
 			j, "DELETE FROM saga_parked WHERE shard = ?", error, saga_int64(shard));
-	if (unclean)
-		return SAGA__RUN(j, "UPDATE saga_stream SET unclean = 1 WHERE shard = ?", error,
-			saga_int64(shard));
-	return SAGA__RUN(j, "UPDATE saga_stream SET unclean = 0, suspicions = 0 WHERE shard = ?",
-		error, saga_int64(shard));
+	return SAGA__RUN(
+		j, "UPDATE saga_stream SET unclean = 1 WHERE shard = ?", error, saga_int64(shard));
+}
+
+int saga__journal_mark_clean(
+	struct saga__journal *j, unsigned shard, saga_id holder, saga_error *error)
+{
+	return SAGA__RUN(j,
+		"UPDATE saga_stream SET unclean = 0, suspicions = 0 WHERE shard = ? AND EXISTS"
+		" (SELECT 1 FROM saga_lease WHERE saga_lease.shard = ? AND holder = ?)",
+		error, saga_int64(shard), saga_int64(shard), saga_uuid(holder));
 }
 
 int saga__journal_suspect(

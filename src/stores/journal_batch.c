@@ -86,8 +86,8 @@ static int take_row(
 }
 
 /*
- * A statement for each row, and one for all of them: its last value is their number. That is a LIMIT
- * where rows are looked up by key, so that the plan that the server keeps is never a scan.
+ * A statement for each row, and one for all of them: its last value is their number. That is a
+ * LIMIT where rows are looked up by key, so that the plan that the server keeps is never a scan.
  */
 struct texts {
 	const char *each, *all;

@@ -83,10 +83,23 @@ static bool on_message(void *context, const char *bytes, size_t size)
 	forwarder->frames++;
 	for (size_t i = 0; i < out->count; i++)
 		if (out->peers[i]->up &&
-			!saga__nng_link_send(out->peers[i]->link, bytes, size, NULL, 0))
+			!saga__nng_link_put(out->peers[i]->link, bytes, size, NULL, 0))
 			forwarder->lost++;
 	uv_mutex_unlock(&forwarder->lock);
 	return true;
+}
+
+/* What was read at one go leaves at one go. */
+static void on_pause(void *context)
+{
+	struct forwarder *forwarder = ((struct peer *)context)->door->forwarder;
+	struct door *out = &forwarder->out;
+
+	uv_mutex_lock(&forwarder->lock);
+	for (size_t i = 0; i < out->count; i++)
+		if (out->peers[i]->up)
+			saga__nng_link_flush(out->peers[i]->link);
+	uv_mutex_unlock(&forwarder->lock);
 }
 
 static void set_up(void *context, struct saga__nng_link *link)
@@ -132,6 +145,7 @@ static void open_peer(struct door *door, nng_stream *stream)
 		.context = peer,
 		.up = set_up,
 		.message = on_message,
+		.pause = on_pause,
 		.writable = ignore_room,
 		.down = set_down,
 	};

@@ -39,7 +39,7 @@ struct options {
 };
 
 struct figures {
-	double rate, commits, round_trips, wal;
+	double rate, commits, round_trips, statements, wal, p50, p99;
 };
 
 static int fail(const char *what, const char *why)
@@ -162,7 +162,9 @@ static int by_library(
 		urls[i] = run->urls[i];
 	if (saga_run_shop(&saga, &result, text) != 0)
 		return -1;
-	*ret_cost = (struct bench_cost){ result.seconds, result.commits, result.round_trips };
+	*ret_cost = (struct bench_cost){ result.seconds, result.commits, result.round_trips,
+		/* and each transaction's begin and end */
+		result.statements + 2 * result.commits, result.p50, result.p99 };
 	return 0;
 }
 
@@ -188,7 +190,8 @@ static int run_once(const struct options *options, const struct variant *variant
 		check(&run) != 0)
 		return -1;
 	*ret_figures = (struct figures){ sagas / cost.seconds, (double)cost.commits / sagas,
-		(double)cost.round_trips / sagas, (double)(after - before) / sagas };
+		(double)cost.round_trips / sagas, (double)cost.statements / sagas,
+		(double)(after - before) / sagas, 1000 * cost.p50, 1000 * cost.p99 };
 	return 0;
 }
 
@@ -212,8 +215,8 @@ static void say(const struct options *options, struct figures all[VARIANTS][ROUN
 	}
 	printf("%zu orders of %d lines, median of %zu rounds; PostgreSQL, a database a service\n",
 		options->sagas, BENCH_LINES, options->rounds);
-	printf("%-10s %8s %7s %8s %9s %8s %8s %8s\n", "variant", "sagas/s", "/hand-1", "/hand-16",
-		"/hand-4x16", "commits", "trips", "WAL");
+	printf("%-10s %8s %8s %8s %8s %8s %8s %8s %8s %8s %8s\n", "variant", "sagas/s", "/hand-1",
+		"/hand-16", "/4x16", "commits", "trips", "stmts", "WAL", "p50 ms", "p99 ms");
 	for (size_t i = 0; i < VARIANTS; i++) {
 		const struct figures *f = &all[i][options->rounds / 2];
 
@@ -222,10 +225,16 @@ static void say(const struct options *options, struct figures all[VARIANTS][ROUN
 		printf("%-10s %8.0f", variants[i].name, f->rate);
 		for (int k = 0; k < 3; k++)
 			printf(" %8.2f", bases[k] > 0 ? f->rate / bases[k] : 0.0);
-		printf(" %8.2f %8.2f %8.0f  %s\n", f->commits, f->round_trips, f->wal,
-			variants[i].text);
+		printf(" %8.2f %8.2f %8.1f %8.0f", f->commits, f->round_trips, f->statements,
+			f->wal);
+		if (f->p50 > 0)
+			printf(" %8.1f %8.1f", f->p50, f->p99);
+		else
+			printf(" %8s %8s", "", "");
+		printf("  %s\n", variants[i].text);
 	}
-	printf("commits, trips (round trips to the server) and bytes of WAL: for one saga\n");
+	printf("commits, trips (round trips to the server), statements and bytes of WAL: for one"
+	       " saga\np50, p99: from an order's submission to the commit of its last step\n");
 }
 
 static bool read_count(const char *text, size_t most, size_t *ret_count)
@@ -259,6 +268,19 @@ static bool read_options(int argc, char **argv, struct options *options)
 	return argc % 2 == 1;
 }
 
+/* One of those that commas separate. */
+static bool is_wanted(const struct options *options, const char *name)
+{
+	size_t size = strlen(name);
+
+	for (const char *at = options->only; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (strncmp(at, name, size) == 0 && (at[size] == ',' || !at[size]))
+			return true;
+	}
+	return !options->only;
+}
+
 int main(int argc, char **argv)
 {
 	static struct figures all[VARIANTS][ROUNDS];
@@ -271,7 +293,7 @@ int main(int argc, char **argv)
 	if (!read_options(argc, argv, &options)) {
 		fprintf(stderr,
 			"usage: postgres_bench [--server URL] [--sagas N] [--rounds N]"
-			" [--only VARIANT]\nThe server's databases bench_order,"
+			" [--only VARIANT,...]\nThe server's databases bench_order,"
 			" bench_stock and bench_payment are made anew.\n");
 		return 2;
 	}
@@ -283,7 +305,7 @@ int main(int argc, char **argv)
 		return 1;
 	for (size_t round = 0; code == 0 && round < options.rounds; round++)
 		for (size_t i = 0; code == 0 && i < VARIANTS; i++)
-			if (!options.only || strcmp(options.only, variants[i].name) == 0)
+			if (is_wanted(&options, variants[i].name))
 				code = run_once(&options, &variants[i], orders, &all[i][round]);
 	if (code == 0)
 		say(&options, all);

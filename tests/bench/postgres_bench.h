@@ -23,6 +23,8 @@ struct bench_cost {
 	double seconds;
 	uint64_t commits;
 	uint64_t round_trips;
+	uint64_t statements;
+	double p50, p99; /* seconds; of libsaga */
 };
 
 /* 0, or -1: said in ret_text. */

@@ -89,7 +89,7 @@ struct worker {
 	PGconn *conns[BENCH_SERVICES];
 	PGconn *conn; /* of the step's service */
 	size_t sent;
-	uint64_t commits, round_trips;
+	uint64_t commits, round_trips, statements;
 	msgpack_sbuffer buffer;
 	bool failed;
 	char text[BENCH_TEXT];
@@ -137,6 +137,7 @@ static void add(struct worker *w, enum statement which, const char *kinds, ...)
 	if (!w->failed && !PQsendQueryPrepared(w->conn, name, n, values, sizes, formats, 1))
 		fail(w, PQerrorMessage(w->conn));
 	w->sent++;
+	w->statements++;
 }
 
 /* Each statement must have changed or found one row, or (`held`) three. */
@@ -400,6 +401,7 @@ int postgres_hand(
 
 		cost.commits += w->commits;
 		cost.round_trips += w->round_trips;
+		cost.statements += w->statements;
 		if (w->failed && !failed)
 			snprintf(ret_text, BENCH_TEXT, "%s", w->text);
 		failed = failed || w->failed;

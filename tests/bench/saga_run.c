@@ -22,8 +22,17 @@ struct seat {
 	bool stopped;
 };
 
+/* When a saga was submitted, or ended. */
+struct moment {
+	saga_id saga;
+	double at;
+};
+
 struct flow {
 	const struct bench_run *run;
+	struct placing *placings; /* by order */
+	struct moment *starts, *ends;
+	size_t started_count;
 	struct seat seats[BENCH_SERVICES];
 	saga_hub *hub;
 	uv_loop_t loop;
@@ -38,6 +47,11 @@ struct flow {
 	bool stopping;
 	bool failed;
 	char text[BENCH_TEXT];
+};
+
+struct placing {
+	struct flow *flow;
+	double at;
 };
 
 static void fail(struct flow *flow, const char *what, const char *why)
@@ -80,8 +94,10 @@ static void stopped(void *user, saga_participant *participant, const saga_error 
 
 static void answered(void *user, const saga_answer *answer)
 {
-	struct flow *flow = user;
+	struct placing *placing = user;
+	struct flow *flow = placing->flow;
 
+	flow->starts[flow->started_count++] = (struct moment){ answer->saga, placing->at };
 	if (answer->code != SAGA_OK) {
 		fail(flow, "an order's answer", answer->text);
 		stop(flow);
@@ -90,8 +106,10 @@ static void answered(void *user, const saga_answer *answer)
 
 static int submit_order(struct flow *flow, const struct bench_order *order, saga_error *error)
 {
+	struct placing *placing = &flow->placings[order - flow->run->orders];
 	struct line lines[BENCH_LINES];
 
+	*placing = (struct placing){ flow, bench_seconds() };
 	for (size_t i = 0; i < BENCH_LINES; i++)
 		lines[i] = (struct line){ .sku = order->lines[i].sku,
 			.quantity = order->lines[i].quantity };
@@ -100,7 +118,7 @@ static int submit_order(struct flow *flow, const struct bench_order *order, saga
 			SAGA_SUBMISSION(place_order, .ref = order->key, .customer = order->customer,
 				.country = order->country, .total = order->total, .lines = lines,
 				.lines_count = BENCH_LINES),
-			.key = order->key, .answered = answered, .user = flow },
+			.key = order->key, .answered = answered, .user = placing },
 		error);
 }
 
@@ -169,14 +187,17 @@ static void stop_clock(struct flow *flow)
 static void batch_ended(void *user, bool committed)
 {
 	struct flow *flow = user;
-	size_t *fulfilled = &saga_fulfilled_in_batch;
+	struct saga_fulfilled *fulfilled = &saga_fulfilled_in_batch;
+	double now = bench_seconds();
 	size_t before = 0;
 
 	if (committed)
-		before = atomic_fetch_add(&flow->fulfilled, *fulfilled);
-	if (committed && *fulfilled && before + *fulfilled == flow->run->count)
+		before = atomic_fetch_add(&flow->fulfilled, fulfilled->count);
+	for (size_t i = 0; committed && i < fulfilled->count; i++)
+		flow->ends[before + i] = (struct moment){ fulfilled->sagas[i], now };
+	if (committed && fulfilled->count && before + fulfilled->count == flow->run->count)
 		stop_clock(flow);
-	*fulfilled = 0;
+	fulfilled->count = 0;
 	uv_async_send(&flow->moved);
 }
 
@@ -309,6 +330,35 @@ static void check(struct flow *flow, enum bench_service service)
 	hand_store_close(&store);
 }
 
+static int by_saga(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(saga_id));
+}
+
+static int by_length(const void *a, const void *b)
+{
+	const struct moment *left = a, *right = b;
+
+	return (left->at > right->at) - (left->at < right->at);
+}
+
+/* How long the sagas took, each from its submission to the commit of its last step. */
+static void measure(struct flow *flow)
+{
+	size_t count = flow->run->count;
+
+	qsort(flow->starts, count, sizeof *flow->starts, by_saga);
+	qsort(flow->ends, count, sizeof *flow->ends, by_saga);
+	for (size_t i = 0; i < count; i++) {
+		if (by_saga(&flow->starts[i], &flow->ends[i]) != 0)
+			fail(flow, "latency", "a saga began or ended twice");
+		flow->ends[i].at -= flow->starts[i].at;
+	}
+	qsort(flow->ends, count, sizeof *flow->ends, by_length);
+	flow->result.p50 = flow->ends[count / 2].at;
+	flow->result.p99 = flow->ends[count * 99 / 100].at;
+}
+
 static void run_loop(struct flow *flow)
 {
 	uv_loop_init(&flow->loop);
@@ -339,12 +389,25 @@ int saga_run_shop(
 		goto out;
 	}
 	flow->run = run;
+	flow->placings = calloc(run->count, sizeof *flow->placings);
+	flow->starts = calloc(run->count, sizeof *flow->starts);
+	flow->ends = calloc(run->count, sizeof *flow->ends);
+	if (!flow->placings || !flow->starts || !flow->ends) {
+		snprintf(ret_text, BENCH_TEXT, "no memory");
+		goto free_hub;
+	}
 	run_loop(flow);
+	if (!flow->failed)
+		measure(flow);
 	for (size_t i = 0; !flow->failed && i < BENCH_SERVICES && !run->urls; i++)
 		check(flow, (enum bench_service)i);
 	memcpy(ret_text, flow->text, BENCH_TEXT);
 	*ret_result = flow->result;
 	code = flow->failed ? -1 : 0;
+free_hub:
+	free(flow->placings);
+	free(flow->starts);
+	free(flow->ends);
 	saga_hub_free(flow->hub);
 out:
 	free(flow);

@@ -1,6 +1,6 @@
 #include "saga_services.h"
 
-_Thread_local size_t saga_fulfilled_in_batch;
+_Thread_local struct saga_fulfilled saga_fulfilled_in_batch;
 
 /* ---- order ---- */
 
@@ -25,8 +25,10 @@ static saga_verdict unplace(saga_step *s)
 
 static saga_verdict fulfil(saga_step *s)
 {
+	struct saga_fulfilled *fulfilled = &saga_fulfilled_in_batch;
+
 	if (saga_require(s, ROWS_FULFIL, saga_this(s)))
-		saga_fulfilled_in_batch++;
+		fulfilled->sagas[fulfilled->count++] = saga_this(s);
 	return saga_emit(s, order_fulfilled);
 }
 

@@ -34,6 +34,10 @@ extern const saga_participant_def *const saga_services[BENCH_SERVICES];
 extern const char *const *const saga_followers[BENCH_SERVICES];
 
 /* By the order service's batch that runs on this lane's thread. */
-extern _Thread_local size_t saga_fulfilled_in_batch;
+struct saga_fulfilled {
+	size_t count;
+	saga_id sagas[BENCH_BATCH];
+};
+extern _Thread_local struct saga_fulfilled saga_fulfilled_in_batch;
 
 #endif

@@ -73,6 +73,7 @@ struct bench_result {
 	uint64_t commits;
 	uint64_t statements;
 	uint64_t round_trips; /* of libsaga on a server */
+	double p50, p99;      /* seconds from an order's submission to its end; libsaga's */
 };
 
 /*

@@ -5,8 +5,7 @@ usage: services.py ORDER PAYMENT STOCK SHOP SAGA routes|drive|away|settings|post
 
 ORDER, PAYMENT and STOCK are the services' programs, SHOP and SAGA the commands. Each test has a
 folder, a bus and ports of its own. What is asked, and each status that comes back, must stand in
-examples/shop/openapi.yaml. `postgres` is routes and drive on a server of its own; SAGA_TEST_POSTGRES_DATA
-names one that runs.
+examples/shop/openapi.yaml. `postgres` is routes and drive on a server of its own.
 """
 import concurrent.futures
 import contextlib
@@ -70,6 +69,7 @@ def read_openapi():
 
 
 OPENAPI = read_openapi()
+asked = set()  # of it
 
 
 def shape_of(service, method, path):
@@ -146,6 +146,7 @@ class Service:
         kind = reply.headers.get("Content-Type", "")
         shape = shape_of(self, method, path)
         if shape:
+            asked.add(shape)
             want(reply.status in OPENAPI[shape], f"openapi.yaml has no {reply.status} of {shape}",
                  text)
         if reply.status >= 400:
@@ -435,6 +436,8 @@ def check_changes(shop):
          [("created", "the warehouse"), ("moved", "Hamburg"), ("delivered", "Aarhus")],
          "the history", history)
     shop.wait_for("C1", "completed")
+    refused(order, 409, "PATCH", "/orders/C1", "completed", body=more, key="too late")
+    refused(order, 409, "DELETE", "/orders/C1", "completed", key="too late")
 
 
 def check_under_way(shop):
@@ -549,6 +552,7 @@ def routes(programs, stores=None):
         check_under_way(shop)
         check_list(shop)
         check_metrics(shop)
+        want(asked == set(OPENAPI), "openapi.yaml has routes that nobody asked", set(OPENAPI) - asked)
         for service in shop.services:
             want(service.stop() == 0, f"{service.name} did not drain", service.log())
         shop.want_sound()
@@ -619,8 +623,21 @@ def health(service):
     return code, said.get("detail", "")
 
 
+def drain_without_store(shop):
+    """What waits for a store that is not there is answered, and the process ends in its time."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(shop.stock.ask, "GET", "/stock/TEA-1")
+        until(lambda: "saga_queue_items{participant=\"stock\",lane=\"0\"} 0" not in
+              shop.stock.ask("GET", "/metrics")[1], "it waits")
+        begun = time.monotonic()
+        want(shop.stock.stop() == 0, "stock did not drain", shop.stock.log())
+        want(time.monotonic() - begun < 30, "the drain took long")
+        code, problem, headers = waits.result()
+        want(code == 503 and problem["code"] == "STOPPED" and headers["Retry-After"], "503", problem)
+
+
 def away(programs):
-    with Shop(programs) as shop:
+    with Shop(programs, faults="1,0,0,0,100") as shop:  # each first answer of the provider is lost
         # No bus yet, and no folder for a store.
         shop.order.start()
         until(lambda: health(shop.order) == (503, "the bus can't be reached"), "order has no bus")
@@ -630,6 +647,8 @@ def away(programs):
         shop.stock.store_url = lambda: f"sqlite:{folder}/stock.db"
         shop.stock.start()
         until(lambda: health(shop.stock) == (503, "the store can't be reached"), "stock has no store")
+        drain_without_store(shop)
+        shop.stock.start("--drain-ms", 2000)
         folder.mkdir()
         shop.payment.start()
         for service in shop.services:
@@ -637,10 +656,13 @@ def away(programs):
         # What is placed while the bus is away waits, and ends once it is there.
         shop.stop_bus()
         until(lambda: health(shop.order)[0] == 503, "order sees that the bus is away")
-        want(shop.place("A1")[0] == 202, "placed without a bus")
+        want(shop.place("A1", headers={"traceparent": TRACE})[0] == 202, "placed without a bus")
         want(shop.order_of("A1")["state"] == "placed", "it waits")
         shop.start_bus()
         shop.wait_for("A1", "fulfilled")
+        retried = [line for line in shop.payment.log().splitlines() if "what=call.retried" in line]
+        want(retried and f"traceparent={TRACE}" in retried[-1] and "saga=" in retried[-1],
+             "no trace of the retried call", shop.payment.log())
         # A kept connection is told to go; what was asked before is answered.
         kept = http.client.HTTPConnection("127.0.0.1", shop.order.port, timeout=30)
         kept.request("GET", "/healthz")
@@ -737,15 +759,12 @@ def check_token(programs):
 @contextlib.contextmanager
 def postgres_server():
     """Its URL without a database, and how it is told something in SQL."""
-    server, folder = ROOT / "tests" / "postgres", os.environ.get("SAGA_TEST_POSTGRES_DATA")
+    server = ROOT / "tests" / "postgres"
 
     def tell(*words):
         done = subprocess.run([server, *words], capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None
 
-    if folder:
-        yield os.environ["SAGA_TEST_POSTGRES"].rsplit("/", 1)[0], lambda sql: tell("sql", folder, sql)
-        return
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o711)
         url = tell("start", folder)
@@ -772,4 +791,4 @@ def postgres(programs):
 if __name__ == "__main__":
     if len(sys.argv) != 7 or sys.argv[6] not in ("routes", "drive", "away", "settings", "postgres"):
         sys.exit(__doc__)
-    globals()[sys.argv[6]](sys.argv[1:6])
+    globals()[sys.argv[6]]([os.path.abspath(program) for program in sys.argv[1:6]])

@@ -5,6 +5,7 @@
 enum {
 	MOST = 12,
 	POT = 100,
+	TRUST = 8,     /* runs until a step is not waited for */
 	GATE = -1,     /* holds the lane up, so that what comes next is one batch */
 	LOOK = -2,     /* reads behind a guard that does not hold */
 	DOUBLE = -3,   /* breaks a constraint, and nobody asks */
@@ -86,7 +87,12 @@ static struct stage *start(int lanes, const saga_store_ops *ops)
 	struct stage *stage = stage_new(lanes ? 1 : 0); /* else no batch would hold them all */
 
 	stage_open(stage, &guarded, SAGA_OPTIONS(.store_ops = is_on("sqlite") ? ops : NULL));
-	settle(stage); /* and nothing is left of its start */
+	for (int i = 0; i < TRUST; i++) {
+		char key[16];
+
+		snprintf(key, sizeof key, "trust %d", i);
+		ck_assert_int_eq(ask_please(stage, key, 0).code, SAGA_OK);
+	}
 	trace_clear(stage);
 	return stage;
 }
@@ -103,8 +109,8 @@ static void ask_all(
 	snprintf(key, sizeof key, "key %d", ++keys);
 	if (stage->lanes) {
 		ck_assert_int_eq(ask_later(stage,
-					 &(saga_submission){ SAGA_SUBMISSION(please, .n = GATE),
-						 .key = key },
+					 &(saga_submission){
+						 SAGA_SUBMISSION(please, .n = GATE), .key = key },
 					 &gate),
 			SAGA_OK);
 		AWAIT(stage, trace_count(stage, "-1") == 1);
@@ -135,7 +141,7 @@ static int64_t left_over(struct stage *stage)
 
 static int64_t taken(struct stage *stage)
 {
-	return sql_int(stage, "SELECT COUNT(*) FROM taken", NULL, NULL);
+	return sql_int(stage, "SELECT COUNT(*) FROM taken WHERE n <> 0", NULL, NULL);
 }
 
 static void ck_codes(const struct reply *replies, const int *codes, size_t count)
@@ -277,8 +283,8 @@ START_TEST(a_store_that_waits_replays_nothing)
 	ONLY_ON("sqlite", "the store answers late");
 	stage = start(_i, NULL);
 	ASK_ALL(stage, replies, 60, 1000, LOOK, 30, TWO_TRIES, 20, 9);
-	CK_CODES(replies, SAGA_OK, SAGA_REJECTED, SAGA_OK, SAGA_OK, SAGA_OK, SAGA_REJECTED,
-		SAGA_OK);
+	CK_CODES(
+		replies, SAGA_OK, SAGA_REJECTED, SAGA_OK, SAGA_OK, SAGA_OK, SAGA_REJECTED, SAGA_OK);
 	ck_assert_int_eq(logged(stage, "batch.replayed"), 0);
 	ck_assert_int_eq(left_over(stage), 0);
 	ck_assert_int_eq(taken(stage), 5);

@@ -529,9 +529,9 @@ START_TEST(a_set_is_a_column_of_rows)
 		" '01020304-0000-0000-0000-000000000000', NULL]::uuid[])[at]"
 		" AND f IS NOT DISTINCT FROM (ARRAY[true, false, NULL])[at] AND nothing IS NULL";
 	const saga_id id = { { 1, 2, 3, 4 } };
-	const saga_value rows[] = {
-		saga_int64(7), saga_text(""), saga_blob((saga_bytes){ "\0\377", 2 }), saga_null(),
-		saga_bool(true), saga_null(), /* */
+	const saga_value rows[] = { saga_int64(7), saga_text(""),
+		saga_blob((saga_bytes){ "\0\377", 2 }), saga_null(), saga_bool(true),
+		saga_null(), /* */
 		saga_null(), saga_text("two, \"and\" more"), saga_null(), saga_uuid(id),
 		saga_bool(false), saga_null(), /* */
 		saga_int64(-9), saga_null(), saga_blob((saga_bytes){ "", 0 }), saga_null(),

@@ -22,8 +22,8 @@ static void send_thing(struct bench *bench, int64_t id)
 	const saga_value value = saga_int64(id);
 	const saga_statement statement = { insert, &value, 1 };
 
-	ck_assert_code(bench,
-		bench->ops->run(bench->handle, &statement, 1, NULL, &bench->error), SAGA_OK);
+	ck_assert_code(
+		bench, bench->ops->run(bench->handle, &statement, 1, NULL, &bench->error), SAGA_OK);
 }
 
 static int commit(struct bench *bench)
@@ -90,8 +90,7 @@ START_TEST(who_waits_first_tells_it)
 	begin_with_three(&bench, _i);
 	must_require(&bench, "SELECT id FROM things WHERE id = ?", VALUES(number(99)));
 	send_thing(&bench, 7);
-	ck_assert_code(
-		&bench, run(&bench, "SELECT id FROM things", NO_VALUES), SAGA_REJECTED);
+	ck_assert_code(&bench, run(&bench, "SELECT id FROM things", NO_VALUES), SAGA_REJECTED);
 	ck_assert(is_open(&bench));
 	must_be_taken_back(&bench);
 }
@@ -103,8 +102,7 @@ START_TEST(nothing_is_committed_once_it_was_told)
 
 	begin_with_three(&bench, _i);
 	must_require(&bench, "DELETE FROM things WHERE id = ?", VALUES(number(99)));
-	ck_assert_code(
-		&bench, run(&bench, "SELECT id FROM things", NO_VALUES), SAGA_REJECTED);
+	ck_assert_code(&bench, run(&bench, "SELECT id FROM things", NO_VALUES), SAGA_REJECTED);
 	ck_assert_int_ne(run(&bench, "SELECT id FROM things", NO_VALUES), SAGA_OK);
 	ck_assert_int_ne(commit(&bench), SAGA_OK);
 	must_be_taken_back(&bench);
@@ -157,8 +155,7 @@ START_TEST(it_needs_a_transaction)
 	struct bench bench;
 
 	bench_open(&bench, _i);
-	ck_assert_code(
-		&bench, require(&bench, insert, VALUES(number(1))), SAGA_REFUSED);
+	ck_assert_code(&bench, require(&bench, insert, VALUES(number(1))), SAGA_REFUSED);
 	ck_assert_int_eq(count_things(&bench), 0);
 	bench_close(&bench);
 }

@@ -1,7 +1,8 @@
 /*
  * Delivery between processes through a bus that is killed, among participants that are killed, and
  * that lose: all events arrive, and each has its effect once. SAGA_ROLE names the participants'
- * program, the argument is the scheme.
+ * program, the argument is the scheme; with a second one, `many`, very many go through (a million
+ * with SAGA_TEST_SOAK).
  */
 
 #define _GNU_SOURCE /* mkdtemp, prctl */
@@ -312,19 +313,78 @@ START_TEST(a_slow_follower_loses_nothing)
 }
 END_TEST
 
-int main(int argc, char **argv)
-{
-	const char *scheme = argc > 1 ? argv[1] : "nng+ipc";
-	const char *why = buses_prepare(scheme);
-	Suite *suite = suite_create(scheme);
-	TCase *tcase = tcase_create("delivery");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+/* ---- very many ---- */
 
-	if (why) {
-		printf("SKIP: %s\n", why);
-		return 77;
+static int64_t number(const struct stage *stage, const char *sql)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *select = NULL;
+	int64_t value = 0;
+
+	if (sqlite3_open_v2(stage->drain.file, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+		sqlite3_busy_timeout(db, 10000) == SQLITE_OK &&
+		sqlite3_prepare_v2(db, sql, -1, &select, NULL) == SQLITE_OK &&
+		sqlite3_step(select) == SQLITE_ROW)
+		value = sqlite3_column_int64(select, 0);
+	(void)sqlite3_finalize(select);
+	(void)sqlite3_close(db);
+	return value;
+}
+
+/* However long it takes, as long as it goes on. */
+static void all_must_go_on_arriving(const struct stage *stage)
+{
+	uint64_t moved = uv_hrtime();
+	int64_t came = 0;
+
+	while (came < stage->source.count) {
+		int64_t now = number(stage, "SELECT MAX(rowid) FROM taken");
+
+		if (now > came)
+			moved = uv_hrtime();
+		came = now;
+		ck_assert_msg(uv_hrtime() - moved < DEADLINE_S * 1000000000ull,
+			"%lld of %d arrived, and no more come", (long long)came,
+			stage->source.count);
+		uv_sleep(100);
 	}
+}
+
+/* It dozes at random for a millisecond; all come in order, once. */
+START_TEST(very_many_arrive_in_order_once)
+{
+	struct stage stage;
+	uint64_t start;
+
+	stage_open(&stage, soaked(50000), 200, "");
+	stage.drain.sleep_us = 1000;
+	start = uv_hrtime();
+	role_start(&stage.drain);
+	role_start(&stage.source);
+	all_must_go_on_arriving(&stage);
+	start = (uv_hrtime() - start) / 1000000000;
+	ck_assert_int_eq(number(&stage, "SELECT COUNT(*) FROM taken"), stage.source.count);
+	ck_assert_int_eq(number(&stage, "SELECT COUNT(*) FROM taken WHERE n <> rowid - 1"), 0);
+	stage_close(&stage);
+	printf("%d events in %d s, in order, once; gaps %ld, asked %ld, resent %ld\n",
+		stage.source.count, (int)start, stage.drain.gaps, stage.drain.asked,
+		stage.source.resent);
+}
+END_TEST
+
+static TCase *very_many(void)
+{
+	TCase *tcase = tcase_create("very many");
+
+	tcase_set_timeout(tcase, 3600);
+	tcase_add_test(tcase, very_many_arrive_in_order_once);
+	return tcase;
+}
+
+static TCase *bad_days(const char *scheme)
+{
+	TCase *tcase = tcase_create("delivery");
+
 	tcase_set_timeout(tcase, 2 * DEADLINE_S);
 	tcase_add_test(tcase, a_flood_arrives);
 	tcase_add_test(tcase, a_late_joiner_catches_up);
@@ -333,7 +393,22 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, a_publisher_is_killed_under_load);
 	if (strcmp(scheme, "nng+ipc") == 0) /* others have buffers of their own in the kernel */
 		tcase_add_test(tcase, a_slow_follower_loses_nothing);
-	suite_add_tcase(suite, tcase);
+	return tcase;
+}
+
+int main(int argc, char **argv)
+{
+	const char *scheme = argc > 1 ? argv[1] : "nng+ipc";
+	const char *why = buses_prepare(scheme);
+	Suite *suite = suite_create(scheme);
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	if (why) {
+		printf("SKIP: %s\n", why);
+		return 77;
+	}
+	suite_add_tcase(suite, argc > 2 ? very_many() : bad_days(scheme));
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
