@@ -13,7 +13,7 @@ enum saga__report_kind {
 	SAGA__REPORT_BATCH,   /* a batch is committed */
 	SAGA__REPORT_READ,    /* outbox rows that were asked for */
 	SAGA__REPORT_TRIMMED, /* the outbox begins at first now */
-	SAGA__REPORT_HALTS, /* followed streams that have stopped, and orders for them: all of them */
+	SAGA__REPORT_HALTS, /* followed streams that have stopped, orders for them: all of them */
 	SAGA__REPORT_FATAL, /* the participant can't go on: error says why */
 	SAGA__REPORT_ENDED, /* the lane has stopped, and closed its store */
 };
