@@ -48,7 +48,7 @@ def stores(url, directory, services=SERVICES, where=""):
 
 def northwind(shop, url, directory, scratch):
     for lanes in ("0", "1", "4"):
-        options = made(url, directory) + ["--lanes", lanes]
+        options = stores(url, directory) + ["--lanes", lanes]
         data = scratch / f"lanes{lanes}"
         code, summary, said = run(shop, data, ORDERS, PRODUCTS, *options)
         want_sound(code, summary, said, 830)
