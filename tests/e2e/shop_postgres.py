@@ -80,7 +80,7 @@ def troubled(shop, url, directory, scratch, trouble, times, pause, made=stores):
     seen = rounds = 0
     while seen < times:
         rounds += 1
-        options = stores(url, directory) + ["--lanes", rng.choice(("1", "2")), "--patience-s", "60"]
+        options = made(url, directory) + ["--lanes", rng.choice(("1", "2")), "--patience-s", "60"]
         orders, data = scratch / f"orders{rounds}", scratch / f"data{rounds}"
         mix(orders, rng)
         child = subprocess.Popen(
