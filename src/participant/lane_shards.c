@@ -249,6 +249,8 @@ void saga__lane_change_shards(struct saga__lane *lane)
 		return;
 	}
 	saga__report_free(report);
+	if (!lane->failures && code == SAGA_REFUSED)
+		saga__lane_log(lane, SAGA_WARNING, "store.refuses", error.text);
 	saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
 }
 

@@ -194,7 +194,8 @@ START_TEST(a_lost_batch_counts_nothing_but_itself)
 	struct reply reply;
 
 	faults_init(&faults);
-	stage_open(stage, &def, SAGA_OPTIONS(.store_ops = &fault_store, .store_context = &faults));
+	stage_open(stage, &def,
+		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = &faults));
 	reply = ask_please(stage, "warm", 1);
 	ck_assert_int_eq(reply.code, SAGA_OK);
 	faults_plan(&faults, FAULT_COMMIT, 1, 3, FAULT_CONTENDED);
