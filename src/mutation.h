@@ -40,7 +40,9 @@
 	X(seen_lost, "SEEN is never sent") \
 	X(seen_of_received, "SEEN says what was received, not what is committed") \
 	X(need_answered_late, "a NEED is answered from one event too late") \
-	X(trim_unseen, "the outbox drops what not all have seen")
+	X(trim_unseen, "the outbox drops what not all have seen") \
+	X(gained_as_it_was, "a shard that was taken over goes on where this instance is") \
+	X(gained_without_own, "of a shard that was taken over, own events are not read again")
 
 enum saga__mutant {
 	SAGA__NO_MUTANT,

@@ -334,7 +334,8 @@ static int open_participant(struct service *service)
 		    SAGA_OPTIONS(.store = state->settings.store,
 			    .transport = is_alone ? NULL : state->settings.bus,
 			    .followers = is_alone ? NULL : service->def->followers,
-			    .lanes = (int)state->settings.lanes, .loop = &state->loop,
+			    .lanes = (int)state->settings.lanes,
+			    .lease_ms = (int)state->settings.lease_ms, .loop = &state->loop,
 			    .user = service, .log = log_line, .stopped = stopped),
 		    &state->participant, &error) == SAGA_OK)
 		return 0;

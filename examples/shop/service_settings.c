@@ -107,6 +107,8 @@ int service_settings_read(
 			NULL, 0, 0 },
 		{ "lanes", "N", "threads with a store connection; 0: on the loop", NULL,
 			&settings->lanes, 0, 8 },
+		{ "lease-ms", "N", "of this instance, beside others on its store", NULL,
+			&settings->lease_ms, 3000, 3600000 },
 		{ "log-level", "LEVEL", "info, warning or alarm", &settings->level_name, NULL, 0,
 			0 },
 		{ "drain-ms", "N", "after SIGTERM it ends within that", NULL, &settings->drain_ms,
@@ -122,6 +124,7 @@ int service_settings_read(
 	settings->listen = def->listen;
 	settings->level_name = "info";
 	settings->lanes = 1;
+	settings->lease_ms = 15000;
 	settings->drain_ms = 10000;
 	code = settings_read(def->program, def->about, tables, argc, argv);
 	if (code != 0)

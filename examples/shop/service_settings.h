@@ -12,7 +12,7 @@ enum {
 
 struct service_settings {
 	const char *store, *bus, *listen, *token, *token_file, *level_name;
-	int64_t lanes, drain_ms;
+	int64_t lanes, lease_ms, drain_ms;
 	int level; /* saga_level */
 	char token_read[TOKEN_MOST + 2], store_read[STORE_MOST];
 	struct sockaddr_storage address;

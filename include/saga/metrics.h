@@ -15,6 +15,8 @@
  *	saga_slots                    state           gauge: waiting, dead, stuck
  *	saga_parked_events                            gauge: to be retried, called, woken
  *	saga_queue_items              lane            gauge: that wait for a lane, or in its batch
+ *	saga_shards                                   gauge: of the store, worked by this instance
+ *	saga_instances                                gauge: of this participant on its store
  *	saga_outbox_unseen_events                     gauge: that some follower has not seen
  *	saga_stream_lag_events        owner, stream   gauge: of another's stream, known to exist and
  *	                                              not taken in yet

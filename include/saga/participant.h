@@ -108,6 +108,18 @@ typedef struct saga_limits {
 } saga_limits;
 
 /*
+ * Several instances of one participant, processes or not, may run on one store at once, with the
+ * same name, steps and options. They share its shards (SQLite has 1, servers 8) by leases in the
+ * store, renewed each third of lease_ms, and each runs requests of all sagas. One more takes its
+ * share within two thirds of that; what one leaves that stops is taken within a third; what one
+ * leaves that was killed, or stands still, when its lease ends. Two that work one shard meanwhile
+ * do nothing twice: that is only wasteful. More instances than shards stand by.
+ *
+ * While nothing happens, the renewal is the one statement that is sent, one that writes: choose a
+ * longer lease where a disk should rest. No session's lock outlives half a lease, if its server
+ * ends sessions that stand still in a transaction: PostgreSQL does, SQL Server does not, and SQLite
+ * has no server.
+ *
  * Options; SAGA_OPTIONS(.store = ..., ...) fills in the size, which is the struct's version:
  * members are only ever appended. All is copied by saga_open, except `user`, `loop` and the
  * plugins, which must outlive the participant.
@@ -124,7 +136,8 @@ typedef struct saga_options {
 	int64_t history_ms;             /* slots, answers, dead letters live so long; 0: 90 days */
 	int64_t retention_ms;           /* events live at least so long; 0: 7 days */
 	int64_t retention_max_ms;       /* and no longer, seen or not; 0: 90 days */
-	bool stop_when_idle;            /* when nothing is queued, parked or scheduled */
+	bool stop_when_idle;            /* when nothing is queued, parked or scheduled: here, and
+	                                   in the store as the last renewal saw it */
 	const saga_limits *limits;      /* NULL: the defaults */
 
 	void *user;                     /* for the callbacks here and for the handlers */
@@ -136,6 +149,8 @@ typedef struct saga_options {
 	void *transport_context;
 	const struct saga_store_ops *store_ops;
 	void *store_context;
+
+	int lease_ms;                   /* of an instance, see above; 3,000 to 3,600,000; 0: 15 s */
 } saga_options;
 
 #ifndef __cplusplus
@@ -275,6 +290,9 @@ typedef struct saga_health {
 	int64_t dropped;          /* frames that were none, or beyond the window; asked for again */
 	int64_t lag;              /* events of followed streams, known of and not committed here */
 	int64_t stopped;          /* followed streams that wait for an operator: `saga stream` */
+
+	int64_t shards;           /* of the store, worked by this instance */
+	int64_t instances;        /* of this participant on this store; 0: not known yet */
 } saga_health;
 
 /* Fills *health with the last known figures. Never blocks. Any thread. */

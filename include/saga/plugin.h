@@ -131,9 +131,9 @@ SAGA_API struct uv_loop_s *saga_port_loop(saga_port *port);
  * keep to it answers AWAY, or UNKNOWN from commit, and is closed.
  *
  * In a transaction a store need not wait for what nobody reads: `begin`, `mark`, `back`, `require`
- * and a run without a sink may answer SAGA_OK before their statements have. If one of them fails then, those
- * behind it don't run, and the next slot that waits says so in its place: a run with a sink, or at
- * the latest the commit. So nothing counts before that.
+ * and a run without a sink may answer SAGA_OK before their statements have. If one of them fails
+ * then, those behind it don't run, and the next slot that waits says so in its place: a run with a
+ * sink, or at the latest the commit. So nothing counts before that.
  */
 
 typedef enum saga_dialect {

@@ -23,7 +23,7 @@
  * Threads: one. A world is used by one thread at a time and makes none; several worlds may run on
  * several threads. Handlers and outside calls must take time and randomness from nowhere else than
  * the library and the seed, or a seed does not repeat. It models one machine's view of SQLite: no
- * two transactions of one store interleave here.
+ * two transactions of one store interleave here, nor does anyone stand still within one.
  */
 
 #include <saga/participant.h>
@@ -62,7 +62,9 @@ typedef struct saga_sim_options {
 	int64_t heal_ms;       /* in which all must have come to rest after it; 0: 600,000 */
 	unsigned shards;       /* of each store, 1 or 8; 0: the seed picks */
 	void *user;            /* for trace */
+	/* Of several instances the second is "stock.2". */
 	void (*trace)(void *user, int64_t ms, const char *participant, const char *text);
+	unsigned instances;    /* of each participant, on its one store; 1 to 4; 0: 1 */
 } saga_sim_options;
 
 #ifndef __cplusplus
@@ -115,8 +117,8 @@ SAGA_API uint64_t saga_sim_random(saga_sim *sim, uint64_t below);
  * grows, without a hole, and with slots that moved; that positions never go back nor ahead of what
  * there is. With each frame: that it says nothing that is not committed. After each turn: that no
  * queue is beyond its limit. At the end: that each event has left its mark in each consumer's
- * slots, and nothing is open. A dead letter, a dead or a stuck slot is a breach, unless a handler
- * asked for it.
+ * slots, that each shard is worked by one instance, and nothing is open. A dead letter, a dead or
+ * a stuck slot is a breach, unless a handler asked for it.
  */
 SAGA_API int saga_sim_run(saga_sim *sim, saga_error *error) SAGA_MUST_USE;
 

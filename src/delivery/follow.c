@@ -1,5 +1,3 @@
-#include "follow.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,65 +5,10 @@
 
 #include "../event/id.h"
 #include "../mutation.h"
+#include "follow_state.h"
 
 enum {
 	WINDOW_MOST = 65536
-};
-
-/* What is known of a seq: of the last `window` delivered the id, of those ahead the event. */
-struct place {
-	uint64_t seq; /* 0: nothing is known */
-	saga_id id;
-	saga_id before;
-	struct saga__blob *event; /* NULL: delivered */
-};
-
-struct shard {
-	struct saga__position at;
-	uint64_t said; /* by SEEN */
-	int64_t said_at;
-	uint64_t moved; /* MOVE was asked up to here, or committed */
-	bool say, move; /* in that line */
-};
-
-/* Shards that wait to be spoken of, each at most once. */
-struct line {
-	uint32_t *shards;
-	uint32_t head, count;
-};
-
-enum stop {
-	RUNNING,
-	FORKED,
-	GONE
-};
-
-struct saga__follow {
-	struct saga__follow_config config;
-	char group[SAGA__PARTICIPANT_MOST + 1];
-	char owner[SAGA__PARTICIPANT_MOST + 1];
-	struct place *places; /* 2 * window of them, by seq */
-	uint64_t delivered;
-	saga_id delivered_id;
-	uint64_t joined; /* all up to here is there */
-	saga_id joined_id;
-	uint64_t known;
-	uint64_t highest; /* position at open: ids are compared with positions up to here */
-	bool fresh, held;
-	int stop;
-	bool alarm; /* is to be said */
-	bool probe; /* a NEED that shows the owner the fork is to be said */
-	char text[160];
-	uint64_t gone_first;
-	int64_t need_due; /* INT64_MAX: nothing is missing */
-	int64_t need_wait;
-	uint64_t asked; /* up to here; 0: not since the last gap */
-	struct shard *shards;
-	struct line says, moves;
-	bool unsaid;          /* some position moved since the last flush */
-	uint64_t least_moved; /* no shard's `moved` is lower */
-	int64_t move_due;
-	struct saga__follow_counts counts;
 };
 
 /* ---- places ---- */
@@ -158,7 +101,8 @@ static struct shard *leave(struct saga__follow *follow, struct line *line, uint3
 
 static void say(struct saga__follow *follow, uint32_t shard)
 {
-	stand(&follow->says, follow->config.shards, shard, &follow->shards[shard].say);
+	if (follow->shards[shard].works)
+		stand(&follow->says, follow->config.shards, shard, &follow->shards[shard].say);
 }
 
 static void say_all(struct saga__follow *follow)
@@ -193,20 +137,27 @@ static void fork_off(struct saga__follow *follow, uint64_t seq, const char *by)
 	say_all(follow);
 }
 
-static void open_positions(struct saga__follow *follow)
+static void open_positions(
+	struct saga__follow *follow, const struct saga__position *positions, const bool *works)
 {
-	struct saga__position least = follow->config.positions[0];
+	struct saga__position least = { SAGA__SEQ_MOST, { { 0 } } };
 
+	follow->stop = IDLE;
 	for (uint32_t i = 0; i < follow->config.shards; i++) {
-		struct saga__position at = follow->config.positions[i];
+		struct saga__position at = positions[i];
 
-		follow->shards[i] = (struct shard){ .at = at, .moved = at.seq };
+		follow->shards[i] = (struct shard){ .moved = SAGA__SEQ_MOST };
+		if (works && !works[i])
+			continue;
+		follow->shards[i] = (struct shard){ .at = at, .moved = at.seq, .works = true };
+		follow->stop = RUNNING;
 		if (at.seq < least.seq)
 			least = at;
 		if (at.seq > follow->highest)
 			follow->highest = at.seq;
 	}
-	follow->config.positions = NULL;
+	if (follow->stop == IDLE)
+		return;
 	begin_behind(follow, least.seq, least.id);
 	follow->known = follow->highest;
 	follow->least_moved = least.seq;
@@ -239,9 +190,31 @@ int saga__follow_new(const struct saga__follow_config *config, struct saga__foll
 	memcpy(follow->owner, config->owner, strlen(config->owner));
 	follow->fresh = config->fresh;
 	follow->need_due = follow->move_due = INT64_MAX;
-	open_positions(follow);
+	follow->config.positions = NULL; /* as are those it works: the caller's */
+	open_positions(follow, config->positions, config->works);
 	*ret_follow = follow;
 	return SAGA_OK;
+}
+
+void saga__follow_restart(struct saga__follow *follow, const struct saga__position *positions,
+	const bool *works, bool forked)
+{
+	follow->config.forked = forked;
+	clear(follow, UINT64_MAX);
+	follow->says.count = follow->moves.count = 0;
+	follow->alarm = follow->probe = follow->unsaid = false;
+	follow->need_due = follow->move_due = INT64_MAX;
+	follow->delivered = follow->known = follow->highest = follow->asked = 0;
+	follow->fresh = true;
+	for (uint32_t i = 0; i < follow->config.shards; i++)
+		if ((!works || works[i]) && positions[i].seq)
+			follow->fresh = false;
+	open_positions(follow, positions, works);
+}
+
+struct saga__position saga__follow_position(const struct saga__follow *follow, uint32_t shard)
+{
+	return follow->shards[shard].at;
 }
 
 void saga__follow_free(struct saga__follow *follow)
@@ -427,7 +400,7 @@ void saga__follow_committed(
 	if (shard >= follow->config.shards || seq > SAGA__SEQ_MOST)
 		return;
 	mine = &follow->shards[shard];
-	if (seq <= mine->at.seq)
+	if (!mine->works || seq <= mine->at.seq)
 		return;
 	mine->at = (struct saga__position){ seq, id };
 	if (seq > mine->moved)
@@ -460,12 +433,15 @@ void saga__follow_skip(struct saga__follow *follow, uint64_t seq, saga_id id, in
 	if (seq > SAGA__SEQ_MOST)
 		return;
 	clear(follow, UINT64_MAX);
-	follow->stop = RUNNING;
 	follow->alarm = follow->probe = false;
 	follow->fresh = !seq;
 	follow->known = follow->highest = follow->least_moved = seq;
 	begin_behind(follow, seq, id);
+	follow->stop = IDLE;
 	for (uint32_t i = 0; i < follow->config.shards; i++) {
+		if (!follow->shards[i].works)
+			continue;
+		follow->stop = RUNNING;
 		follow->shards[i].at = (struct saga__position){ seq, id };
 		follow->shards[i].moved = seq;
 		follow->shards[i].said = 0;
@@ -664,7 +640,8 @@ bool saga__follow_stopped(const struct saga__follow *follow)
 
 bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint64_t seq)
 {
-	return shard < follow->config.shards && follow->shards[shard].at.seq < seq;
+	return shard < follow->config.shards && follow->shards[shard].works &&
+		follow->shards[shard].at.seq < seq;
 }
 
 uint64_t saga__follow_delivered(const struct saga__follow *follow)
@@ -682,7 +659,7 @@ uint64_t saga__follow_lag(const struct saga__follow *follow)
 	uint64_t least = UINT64_MAX;
 
 	for (uint32_t i = 0; i < follow->config.shards; i++)
-		if (follow->shards[i].at.seq < least)
+		if (follow->shards[i].works && follow->shards[i].at.seq < least)
 			least = follow->shards[i].at.seq;
 	return follow->known > least ? follow->known - least : 0;
 }

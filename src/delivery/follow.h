@@ -2,8 +2,9 @@
 #define SAGA_DELIVERY_FOLLOW_H
 
 /*
- * Following one stream of another participant, for all of our shards. Pure, as publish.h. Memory is
- * taken by saga__follow_new, and one blob for each event that is kept.
+ * Following one stream of another participant, for those of our shards that this instance works.
+ * Pure, as publish.h. Memory is taken by saga__follow_new, and one blob for each event kept. Of a
+ * shard that another instance works nothing is said, and nothing holds anything up.
  *
  * A position (one a shard of ours) is what that shard has committed: a sequence number and that
  * event's id. Receiving starts behind the least of them.
@@ -50,10 +51,11 @@ struct saga__follow_config {
 	const char *owner; /* whose stream */
 	struct saga__stream stream;
 	uint32_t shards;                        /* of ours; 1 to 4096 */
-	const struct saga__position *positions; /* one a shard; copied */
-	bool fresh;    /* never followed: GONE and a BEAT's first may move the start */
-	bool forked;   /* it was found to be, and nobody accepted that: it begins as stopped */
-	size_t window; /* 1 to 65536 */
+	const struct saga__position *positions; /* one a shard; copied, as is the next */
+	const bool *works; /* one a shard: whether it is worked here; NULL: all are */
+	bool fresh;        /* never followed: GONE and a BEAT's first may move the start */
+	bool forked;       /* it was found to be, and nobody accepted that: it begins as stopped */
+	size_t window;     /* 1 to 65536 */
 	int need_min_ms;
 	int need_max_ms;
 	int move_ms;
@@ -98,6 +100,16 @@ void saga__follow_message(
  */
 void saga__follow_committed(
 	struct saga__follow *follow, uint32_t shard, uint64_t seq, saga_id id, int64_t now);
+
+/*
+ * Other shards are worked here now: all begins anew behind the least position of those, as after
+ * saga__follow_new, and what was delivered before may come again. `forked` as in the config.
+ */
+void saga__follow_restart(struct saga__follow *follow, const struct saga__position *positions,
+	const bool *works, bool forked);
+
+/* Where a shard stands that is worked here. */
+struct saga__position saga__follow_position(const struct saga__follow *follow, uint32_t shard);
 
 /* Nothing of this stream is in work at the host: say SEEN now rather than at half a window. */
 void saga__follow_flush(struct saga__follow *follow, int64_t now);

@@ -66,13 +66,15 @@ static void heard(struct saga__publish *publish, struct saga__follower *follower
 	uint32_t of, uint64_t seq, bool verified, int64_t now)
 {
 	bool was_behind = publish->audience.behind;
+	bool moved = saga__follower_heard(follower, shard, of, seq, verified, now);
 
-	if (saga__follower_heard(follower, shard, of, seq, verified, now)) {
+	/* One that was ahead of us, by another's sending, does not move when we get there. */
+	if (moved || (was_behind && seq >= publish->last)) {
 		saga__publish_reckon(publish, now);
 		if (!publish->audience.behind && was_behind)
 			publish->beat_due =
 				now + (int64_t)publish->config.beat_max_ms * SAGA__SIGN_OF_LIFE;
-		else if (publish->audience.behind)
+		else if (publish->audience.behind && moved)
 			saga__publish_beat_soon(publish, now);
 	} else if (seq < publish->last && !was_behind) {
 		saga__publish_beat_soon(publish, now); /* late, or set back: let it say it again */
@@ -248,7 +250,8 @@ static void end_claim(struct saga__publish *publish, bool complete, int64_t now)
 		if (claimed->seen && (!follower->of || follower->of == claimed->of))
 			heard(publish, follower, claimed->shard, claimed->of, claimed->seq, true,
 				now);
-	} else if (reading->found || (complete && claimed->seq > publish->last)) {
+	} else if (reading->found ||
+		(complete && claimed->seq > publish->last && claimed->seq > publish->reaches)) {
 		fork_off(publish, follower, claimed->seq, now);
 	}
 }

@@ -135,7 +135,7 @@ void saga__publish_start(
 	drop_ring(publish);
 	saga__audience_reset(&publish->audience);
 	publish->started = true;
-	publish->last = last;
+	publish->last = publish->reaches = last;
 	publish->first = !first || !last ? 1 : first <= last ? first : last + 1;
 	publish->last_id = id;
 	publish->kept_from = last + 1;
@@ -145,6 +145,25 @@ void saga__publish_start(
 	publish->beat_due = now;
 	publish->beat_wait = publish->config.beat_min_ms;
 	saga__publish_reckon(publish, now);
+}
+
+void saga__publish_stop(struct saga__publish *publish)
+{
+	saga__publish_give_back(publish);
+	saga__publish_drop_fetched(publish);
+	drop_ring(publish);
+	publish->started = false;
+}
+
+void saga__publish_reaches(struct saga__publish *publish, uint64_t seq)
+{
+	if (seq > publish->reaches)
+		publish->reaches = seq;
+}
+
+uint64_t saga__publish_last(const struct saga__publish *publish)
+{
+	return publish->last;
 }
 
 void saga__publish_beat_soon(struct saga__publish *publish, int64_t now)

@@ -73,6 +73,12 @@ void saga__publish_free(struct saga__publish *publish);
 void saga__publish_start(
 	struct saga__publish *publish, uint64_t first, uint64_t last, saga_id id, int64_t now);
 
+/* Another instance publishes it now. Until it is started again, nothing is done. */
+void saga__publish_stop(struct saga__publish *publish);
+
+/* The last that is known to be committed. */
+uint64_t saga__publish_last(const struct saga__publish *publish);
+
 /*
  * The next event is committed: seq is one more than the last. Takes a share of the blob; with
  * event NULL (no memory for it) it counts as committed all the same and is read from the outbox.
@@ -92,6 +98,12 @@ void saga__publish_message(
  */
 void saga__publish_read(struct saga__publish *publish, uint64_t seq, saga_id before, saga_id id,
 	struct saga__blob *event);
+
+/*
+ * Another instance has committed up to here, whether the outbox still holds it or not: who names
+ * one of those has no other history. Before saga__publish_read_end of a READ beyond the last.
+ */
+void saga__publish_reaches(struct saga__publish *publish, uint64_t seq);
 
 /*
  * Ends each READ. Complete: the outbox was asked for all of it, and what was not given it does not

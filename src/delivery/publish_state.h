@@ -51,6 +51,7 @@ struct saga__publish {
 	struct saga__audience audience;
 	bool started;
 	uint64_t first, last; /* in the outbox */
+	uint64_t reaches;     /* by other instances; if beyond last */
 	saga_id last_id;
 	struct saga__kept *ring;
 	uint64_t kept_from; /* ring holds from here to last */

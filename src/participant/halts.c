@@ -145,8 +145,25 @@ void saga__was_reset(struct saga_participant *p, struct saga__following *followi
 	ask_lane(p, SAGA__CHORE_RESUME, order);
 }
 
+/* Another instance has carried out an order: its positions are not what this one remembers. */
+static bool has_gone_on(const struct saga_participant *p, const struct saga__report *report)
+{
+	for (size_t i = 0; i < p->halt_count; i++) {
+		const struct saga__stream *stream = &p->halts[i].source.stream;
+		bool stands = report->resumed && saga__stream_same(stream, &report->stream);
+
+		for (size_t k = 0; k < report->halt_count && !stands; k++)
+			stands = saga__stream_same(stream, &report->halts[k].source.stream);
+		if (!stands)
+			return true;
+	}
+	return false;
+}
+
 void saga__halts_found(struct saga_participant *p, struct saga__report *report)
 {
+	if (p->live > 1 && has_gone_on(p, report))
+		(void)saga__shards_reread(p);
 	free(p->halts);
 	p->halts = report->halts;
 	p->halt_count = report->halt_count;

@@ -16,6 +16,8 @@
 #include "pool.h"
 #include "port.h"
 
+#define SAGA__EVENTS_TOPIC "events"
+
 enum {
 	SAGA__LANES_MOST = 8
 };
@@ -39,11 +41,18 @@ struct saga__following {
 	struct saga__source source;
 	struct saga__follow *follow;
 	int64_t lag; /* events; atomic */
+	bool reread; /* our positions, since the last event came */
 
 	/* halts.c: an operator's order is being carried out. */
 	bool ordered;
 	struct saga__halt order;
 	unsigned resets; /* shards that have not committed it; until then nothing is delivered */
+};
+
+/* An event that was committed for a shard that another instance works, to be sent. */
+struct saga__guest {
+	struct saga__guest *next;
+	struct saga__sent sent;
 };
 
 struct saga_participant {
@@ -89,6 +98,14 @@ struct saga_participant {
 	uv_mutex_t lock; /* of the reports, the inbox and the health */
 	struct saga__report *reports, **reports_end;
 
+	/* which of the store's shards this instance works, as masks */
+	saga_id instance;
+	uint64_t worked; /* the lanes do */
+	uint64_t wanted; /* as the last renewal had it */
+	uint64_t giving; /* leases that go when no lane works them any more */
+	unsigned live;   /* instances; 0: there was no renewal yet */
+	unsigned spells[SAGA__STORE_SHARDS];
+
 	/* delivery */
 	struct saga_port port;
 	void *transport;
@@ -104,6 +121,8 @@ struct saga_participant {
 	unsigned shards;
 	struct saga__publish *publishes[SAGA__STORE_SHARDS];
 	struct saga__following *followings;
+	struct saga__guest *guests;
+	size_t guest_count;
 	struct saga__stand *stands;
 	size_t stand_count;
 	struct saga__halt *halts; /* as the store has them */
@@ -140,8 +159,28 @@ void saga__report(void *host, struct saga__report *report);
 void saga__drop_leftovers(struct saga_participant *p);
 struct saga__lane *saga__lane_of(struct saga_participant *p, unsigned shard);
 
+/* shards.c */
+static inline bool saga__works(const struct saga_participant *p, unsigned shard)
+{
+	return p->worked >> shard & 1;
+}
+
+/* The lanes work what the last renewal wanted. */
+static inline bool saga__shards_are_settled(const struct saga_participant *p)
+{
+	return p->live && p->worked == p->wanted;
+}
+
+/* Another instance may have come further than this one knows. False: out of memory. */
+bool saga__shards_reread(struct saga_participant *p);
+void saga__shards_kept(struct saga_participant *p, const struct saga__report *kept);
+int saga__shards_held(struct saga_participant *p, const struct saga__report *held);
+void saga__guest_keep(struct saga_participant *p, const struct saga__sent *sent);
+void saga__guest_drop(struct saga_participant *p);
+
 /* streams.c */
-int saga__streams_open(struct saga_participant *p, const struct saga__report *up);
+/* Streams begin and end with the shards that are gained and lost. */
+int saga__streams_hold(struct saga_participant *p, const struct saga__report *held, uint64_t lost);
 void saga__streams_committed(struct saga_participant *p, const struct saga__report *report);
 void saga__streams_read(struct saga_participant *p, struct saga__report *report);
 void saga__streams_turn(struct saga_participant *p);
@@ -149,8 +188,13 @@ int64_t saga__streams_due(struct saga_participant *p);
 uint64_t saga__streams_unseen(struct saga_participant *p);
 void saga__streams_count(struct saga_participant *p, saga_health *health);
 void saga__streams_close(struct saga_participant *p);
+
+/* inbox.c */
 int saga__transport_open(struct saga_participant *p, saga_error *error);
 void saga__port_init(struct saga_participant *p);
+/* All that came. *ret_refused: and not all was taken. */
+struct saga__frame *saga__inbox_take(struct saga_participant *p, bool *ret_refused);
+void saga__inbox_free(struct saga__frame *frame);
 
 /* The one that we have, or a new one; NULL: out of memory. */
 struct saga__following *saga__following_of(

@@ -11,7 +11,6 @@
 enum {
 	BACKOFF_FIRST_MS = 20,
 	BACKOFF_MAX_MS = 5000,
-	LOOK_MS = 2000,
 	FORGET_MS = 60000,
 	FORGET_BUSY_MS = 100, /* between two pieces, while batches wait */
 	FORGET_MOST = 256,    /* sagas, and letters, in one piece */
@@ -22,7 +21,6 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 	memset(lane, 0, sizeof *lane);
 	lane->options = *options;
 	lane->limit = options->limits.batch_events;
-	lane->revive = true;
 	lane->due = SAGA__NEVER;
 	saga__items_init(&lane->queue);
 	saga__items_init(&lane->later);
@@ -124,21 +122,40 @@ int saga__lane_push(struct saga__lane *lane, struct saga__item *item, bool alway
 	return code;
 }
 
+/* Under the lock. The place of the next; of one that counts alone, also that of the last. */
+static struct saga__chore **place_of(struct saga__lane *lane, int kind)
+{
+	struct saga__chore **at = &lane->chores;
+
+	while (*at && (kind != SAGA__CHORE_HOLD || (*at)->kind != kind))
+		at = &(*at)->next;
+	return at;
+}
+
 int saga__lane_chore(struct saga__lane *lane, const struct saga__chore *chore)
 {
-	struct saga__chore *copy = malloc(sizeof *copy), **end;
+	struct saga__chore *copy = malloc(sizeof *copy), **place, *before;
 
 	if (!copy)
 		return SAGA_NOMEM;
 	*copy = *chore;
-	copy->next = NULL;
 	uv_mutex_lock(&lane->lock);
-	for (end = &lane->chores; *end; end = &(*end)->next)
-		;
-	*end = copy;
+	place = place_of(lane, chore->kind);
+	before = *place;
+	copy->next = before ? before->next : NULL;
+	*place = copy;
 	uv_cond_signal(&lane->filled);
 	uv_mutex_unlock(&lane->lock);
+	free(before);
 	return SAGA_OK;
+}
+
+void saga__lane_nudge(struct saga__lane *lane)
+{
+	uv_mutex_lock(&lane->lock);
+	lane->nudges++;
+	uv_cond_signal(&lane->filled);
+	uv_mutex_unlock(&lane->lock);
 }
 
 size_t saga__lane_load(struct saga__lane *lane)
@@ -236,85 +253,6 @@ void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool re
 
 /* ---- connecting ---- */
 
-static int add_stand(void *context, const struct saga__source *source, unsigned shard,
-	struct saga__position position)
-{
-	struct saga__report *report = context;
-
-	if (report->stand_count == report->stand_room) {
-		size_t room = report->stand_room ? 2 * report->stand_room : 16;
-		struct saga__stand *more = realloc(report->stands, room * sizeof *more);
-
-		if (!more)
-			return SAGA_NOMEM;
-		report->stands = more;
-		report->stand_room = room;
-	}
-	report->stands[report->stand_count++] = (struct saga__stand){ *source, shard, position };
-	return SAGA_OK;
-}
-
-static int open_shard(
-	struct saga__lane *lane, unsigned shard, struct saga__report *report, saga_error *error)
-{
-	struct saga__stream_row *row = &report->streams[report->stream_count];
-	struct saga__lane_shard *own = &lane->shards[lane->shard_count];
-	int64_t now = saga__wall(lane->options.env), due;
-	bool first_time = !own->known;
-	int code = saga__journal_stream(&lane->journal, shard, row, error);
-
-	if (code == SAGA_OK)
-		code = saga__journal_mark(&lane->journal, shard, true, error);
-	if (code == SAGA_OK && lane->revive && !SAGA__MUTANT(call_lost_at_crash))
-		code = saga__journal_revive_calls(&lane->journal, shard, now, error);
-	if (code == SAGA_OK)
-		code = saga__journal_next_due(&lane->journal, shard, &due, error);
-	if (code != SAGA_OK)
-		return code;
-	if (due < lane->due)
-		lane->due = due;
-	if (first_time) {
-		if (row->unclean)
-			lane->careful = lane->options.limits.batch_events;
-		own->sent = row->seq;
-		own->sent_id = row->last;
-	}
-	own->own = row->own;
-	own->caught = row->own;
-	own->catching_up = lane->consumes_own && row->own < row->seq;
-	lane->locked[lane->shard_count++].shard = shard;
-	report->stream_shards[report->stream_count++] = shard;
-	return SAGA_OK;
-}
-
-static int open_shards(struct saga__lane *lane, struct saga__report *report, saga_error *error)
-{
-	int code = lane->journal.ops->begin(lane->journal.store, error);
-
-	if (code != SAGA_OK)
-		return code;
-	lane->shard_count = 0;
-	lane->due = SAGA__NEVER;
-	for (unsigned shard = lane->options.number; code == SAGA_OK && shard < lane->journal.shards;
-		shard += lane->options.count)
-		code = open_shard(lane, shard, report, error);
-	if (code == SAGA_OK)
-		code = saga__journal_count(
-			&lane->journal, lane->locked, lane->shard_count, &report->counts, error);
-	if (code == SAGA_OK)
-		code = saga__journal_positions(&lane->journal, add_stand, report, error);
-	if (code == SAGA_OK &&
-		(code = lane->journal.ops->commit(lane->journal.store, error)) == SAGA_OK) {
-		lane->revive = false;
-		for (size_t i = 0; i < lane->shard_count; i++)
-			lane->shards[i].known = true;
-		return SAGA_OK;
-	}
-	if (lane->journal.ops->in_transaction(lane->journal.store))
-		lane->journal.ops->rollback(lane->journal.store);
-	return code;
-}
-
 /* What trying again won't mend. */
 static bool is_fatal(int code)
 {
@@ -334,56 +272,46 @@ static void give_up(struct saga__lane *lane, const saga_error *error)
 }
 
 /* Positions and numbers of the one mean nothing in the other. */
-static void was_replaced(struct saga__lane *lane)
+static bool was_replaced(const struct saga__lane *lane)
 {
-	saga_error error;
+	return lane->batch_ready && !saga__id_same(lane->uuid, lane->journal.uuid);
+}
 
-	(void)saga_error_set(&error, SAGA_TWINS, "the store is not the one that it was before");
-	give_up(lane, &error);
+static int open_store(struct saga__lane *lane, struct saga__report *report, saga_error *error)
+{
+	int code = report ? saga__journal_open(&lane->journal, lane->options.store_ops,
+				    &lane->options.journal, error)
+			  : saga_error_set(error, SAGA_NOMEM, "out of memory");
+
+	if (code == SAGA_OK)
+		show_connection(lane, lane->journal.store);
+	if (code == SAGA_OK && was_replaced(lane))
+		code = saga_error_set(
+			error, SAGA_TWINS, "the store is not the one that it was before");
+	return code == SAGA_OK ? saga__lane_settle(lane, true, report, error) : code;
 }
 
 static void connect_store(struct saga__lane *lane)
 {
 	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_UP);
 	saga_error error;
-	int code = report ? saga__journal_open(&lane->journal, lane->options.store_ops,
-				    &lane->options.journal, &error)
-			  : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+	int code = open_store(lane, report, &error);
 
-	if (code == SAGA_OK) {
-		show_connection(lane, lane->journal.store);
-		code = open_shards(lane, report, &error);
-	}
-	if (code == SAGA_OK)
-		code = saga__lane_tell_halts(lane, NULL, &error);
 	if (code != SAGA_OK) {
+		bool lasts = !lane->batch_ready || (lane->journal.store && was_replaced(lane));
+
 		saga__report_free(report);
-		if (is_fatal(code) && !lane->batch_ready) {
+		if (is_fatal(code) && lasts)
 			give_up(lane, &error);
-			return;
-		}
-		saga__lane_failed(lane, &error, true);
-		return;
-	}
-	if (lane->batch_ready && !saga__id_same(lane->uuid, lane->journal.uuid)) {
-		saga__report_free(report);
-		was_replaced(lane);
+		else
+			saga__lane_failed(lane, &error, true);
 		return;
 	}
 	lane->uuid = lane->journal.uuid;
 	lane->batch.shards = lane->journal.shards;
-	lane->batch.locked = lane->locked;
-	lane->batch.locked_count = lane->shard_count;
 	lane->batch_ready = true;
 	lane->up = true;
-	uv_mutex_lock(&lane->lock);
-	lane->behind = saga__lane_is_behind(lane);
-	uv_mutex_unlock(&lane->lock);
 	lane->failures = 0;
-	report->uuid = lane->journal.uuid;
-	report->birth = lane->journal.birth;
-	report->shards = lane->journal.shards;
-	report->lowered = lane->journal.lowered;
 	tell(lane, report);
 }
 
@@ -416,9 +344,13 @@ static int read_outbox(struct saga__lane *lane, const struct saga__chore *chore,
 	struct reading reading = { report, chore->shard };
 	/* One before the first, for its id. */
 	uint64_t from = chore->first > 1 ? chore->first - 1 : 1;
+	struct saga__stream_row row = { .seq = 0 };
 	int code = saga__journal_outbox(&lane->journal, chore->shard, from, chore->last,
 		chore->most + 1, take_sent, &reading, error);
 
+	if (code == SAGA_OK && chore->reach)
+		code = saga__journal_stream(&lane->journal, chore->shard, &row, error);
+	report->reach = row.seq;
 	report->shard = chore->shard;
 	report->complete = code == SAGA_OK;
 	for (size_t i = 1; code == SAGA_OK && i < report->sent_count; i++)
@@ -437,8 +369,9 @@ static int trim_outbox(struct saga__lane *lane, const struct saga__chore *chore,
 	if (last > row.own)
 		last = row.own; /* we have not seen them ourselves */
 	if (code == SAGA_OK && last)
-		code = saga__journal_trim(&lane->journal, chore->shard, last, chore->before,
-			chore->most, &dropped, error);
+		code = saga__journal_trim(&lane->journal, chore->shard, last,
+			saga__journal_now(&lane->journal) - chore->age, chore->most, &dropped,
+			error);
 	if (dropped && chore->loud)
 		saga__lane_log(lane, SAGA_ALARM, "outbox.dropped_unseen",
 			"events that not all followers have seen were dropped, being too old");
@@ -461,7 +394,8 @@ void saga__lane_put_off(struct saga__lane *lane, struct saga__chore *chore, cons
 	saga__lane_failed(lane, error, error->code == SAGA_AWAY || error->code == SAGA_UNKNOWN);
 }
 
-static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
+/* What is reported. False: the chore was put off. */
+static bool read_or_trim(struct saga__lane *lane, struct saga__chore *chore)
 {
 	bool read = chore->kind == SAGA__CHORE_READ;
 	struct saga__report *report =
@@ -473,13 +407,12 @@ static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
 	if (!report) {
 		(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
 		saga__lane_put_off(lane, chore, &error);
-		return;
+		return false;
 	}
 	code = (read ? read_outbox : trim_outbox)(lane, chore, report, &error);
-	free(chore);
 	if (code == SAGA_OK) {
 		tell(lane, report);
-		return;
+		return true;
 	}
 	/* If by nothing; what is missing is asked for again. */
 	if (read) {
@@ -491,6 +424,33 @@ static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
 		saga__report_free(report);
 	}
 	saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+	return true;
+}
+
+static void give(struct saga__lane *lane, uint64_t shards)
+{
+	saga_error error;
+	int code = saga__journal_give(&lane->journal, lane->options.instance, shards, &error);
+
+	/* If not now, then after the next renewal. */
+	if (code != SAGA_OK)
+		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+}
+
+static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
+{
+	bool done = true;
+
+	if (chore->kind == SAGA__CHORE_HOLD)
+		saga__lane_hold(lane, chore);
+	else if (chore->kind == SAGA__CHORE_REREAD)
+		lane->reread = lane->unsettled = true;
+	else if (chore->kind == SAGA__CHORE_GIVE)
+		give(lane, chore->shards);
+	else
+		done = read_or_trim(lane, chore);
+	if (done)
+		free(chore);
 }
 
 static void letters_dropped(struct saga__lane *lane, int64_t count)
@@ -506,7 +466,7 @@ static void forget(struct saga__lane *lane)
 {
 	int64_t now = saga__monotonic(lane->options.env);
 	struct saga__forgotten dropped = { 0, 0 };
-	int64_t before = saga__wall(lane->options.env) - lane->options.history_ms;
+	int64_t before = saga__journal_now(&lane->journal) - lane->options.history_ms;
 	saga_error error;
 	int code = saga__journal_forget(&lane->journal, lane->locked, lane->shard_count, before,
 		FORGET_MOST, &lane->cursor, &dropped, &error);
@@ -524,14 +484,8 @@ static void forget(struct saga__lane *lane)
 
 static void end_lane(struct saga__lane *lane)
 {
-	saga_error error;
-
 	if (lane->up)
-		for (size_t i = 0; i < lane->shard_count; i++)
-			if (saga__journal_mark(&lane->journal, lane->locked[i].shard, false,
-				    &error) != SAGA_OK)
-				saga__lane_log(
-					lane, SAGA_WARNING, "store.not_marked_clean", error.text);
+		saga__lane_leave(lane);
 	disconnect(lane);
 	uv_mutex_lock(&lane->lock);
 	lane->stopped = true;
@@ -549,6 +503,20 @@ static struct saga__chore *next_chore(struct saga__lane *lane, bool *ret_stoppin
 		lane->chores = chore->next;
 	uv_mutex_unlock(&lane->lock);
 	return chore;
+}
+
+static int64_t work(struct saga__lane *lane)
+{
+	int64_t now = saga__monotonic(lane->options.env);
+
+	/* A lane that is never idle forgets too, if later. */
+	if (lane->shard_count && now >= lane->forget_at + FORGET_MS)
+		forget(lane);
+	if (!lane->up || saga__lane_batch(lane))
+		return 0;
+	if (lane->shard_count && now >= lane->forget_at)
+		forget(lane);
+	return lane->up ? saga__lane_idle_ms(lane) : 0;
 }
 
 int64_t saga__lane_turn(struct saga__lane *lane)
@@ -572,6 +540,10 @@ int64_t saga__lane_turn(struct saga__lane *lane)
 		connect_store(lane);
 		return 0;
 	}
+	if (saga__lane_is_to_renew(lane)) {
+		saga__lane_renew(lane);
+		return 0;
+	}
 	if ((chore = next_chore(lane, &stopping))) {
 		if (chore->kind == SAGA__CHORE_HALT || chore->kind == SAGA__CHORE_RESUME)
 			saga__lane_do_halt(lane, chore);
@@ -579,20 +551,19 @@ int64_t saga__lane_turn(struct saga__lane *lane)
 			do_chore(lane, chore);
 		return 0;
 	}
-	if (now >= lane->look_at) {
-		saga__lane_look(lane);
-		lane->look_at = now + LOOK_MS;
-		if (!lane->up)
-			return 0;
-	}
-	/* A lane that is never idle forgets too, if later. */
-	if (lane->up && now >= lane->forget_at + FORGET_MS)
-		forget(lane);
-	if (!lane->up || saga__lane_batch(lane))
+	if (lane->unsettled) {
+		saga__lane_change_shards(lane);
 		return 0;
-	if (now >= lane->forget_at)
-		forget(lane);
-	return lane->up ? saga__lane_idle_ms(lane) : 0;
+	}
+	return lane->told ? work(lane) : saga__lane_idle_ms(lane);
+}
+
+/* Under the lock. A failed lane waits its time out, whatever is pushed meanwhile. */
+static bool has_work(const struct saga__lane *lane)
+{
+	if (!lane->up || saga__monotonic(lane->options.env) < lane->not_before)
+		return false;
+	return lane->chores || (lane->told && (lane->queue.first || saga__lane_is_nudged(lane)));
 }
 
 void saga__lane_thread(void *context)
@@ -605,10 +576,7 @@ void saga__lane_thread(void *context)
 		if (!wait || lane->stopped)
 			continue;
 		uv_mutex_lock(&lane->lock);
-		/* A failed lane waits its time out, whatever is pushed meanwhile. */
-		if (!lane->stopping &&
-			((!lane->queue.first && !lane->chores) || !lane->up ||
-				saga__monotonic(lane->options.env) < lane->not_before)) {
+		if (!lane->stopping && !has_work(lane)) {
 			if (wait < 0)
 				uv_cond_wait(&lane->filled, &lane->lock);
 			else

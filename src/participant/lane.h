@@ -4,11 +4,16 @@
 /*
  * A lane: some shards, one store connection, one queue. It takes what waits as batches, each one
  * transaction, and reports what was committed. It runs on a thread of its own, or inline.
+ *
+ * Which of its shards it works, the host tells it (SAGA__CHORE_HOLD) by what its keeper, lane 0,
+ * reported. What else comes to it, requests and answers of calls of another's shards, it does in
+ * batches of their own as a guest there: it locks the stream, and remembers nothing.
  */
 
 #include <uv.h>
 
 #include "report.h"
+#include "share.h"
 
 /*
  * How large the batches of a participant's lanes may be: what one of them lost, the others would
@@ -34,7 +39,10 @@ struct saga__lane_options {
 	void *user;
 	saga_log_fn *log;
 	void *log_user;
-	unsigned number, count; /* it works the shards whose number is `number` modulo `count` */
+	unsigned number, count; /* its shards are those whose number is `number` modulo `count` */
+	saga_id instance;
+	int64_t lease_ms;
+	bool counts; /* what is in the store, at each renewal, if others change it too */
 
 	/* What was committed, and so on. The lane's thread; the report is the host's. */
 	void (*report)(void *host, struct saga__report *report);
@@ -50,8 +58,20 @@ struct saga__lane_shard {
 	saga_id sent_id;
 	saga_id suspect; /* what this process last counted here, and outlived if it asks again */
 	size_t pending;  /* of our own events, in the queue */
+	unsigned spell;
 	bool catching_up;
-	bool known; /* read once since this process began */
+	bool leased; /* and its calls are ours to make */
+};
+
+/* Lane 0 keeps the instance's leases. */
+struct saga__keeper {
+	int64_t at;       /* monotonic: the next renewal */
+	int64_t count_at; /* monotonic: when to count what is in the store */
+	bool looked;
+	bool halts; /* streams have stopped, or are ordered to go on */
+	/* Others that were there before us, and have not renewed since: they may be gone. */
+	struct saga__instance doubted[SAGA__INSTANCES_MOST];
+	size_t doubted_count;
 };
 
 struct saga__lane {
@@ -59,10 +79,20 @@ struct saga__lane {
 	struct saga__journal journal;
 	struct saga__batch batch;
 	bool batch_ready;
-	struct saga__shard locked[SAGA__STORE_SHARDS];
+	struct saga__shard locked[SAGA__STORE_SHARDS]; /* those it works, by number */
 	struct saga__lane_shard shards[SAGA__STORE_SHARDS];
 	uint64_t own[SAGA__STORE_SHARDS];
 	size_t shard_count;
+	struct saga__keeper keeper;
+	bool told;               /* which shards it is to work */
+	uint64_t wanted, leased; /* those */
+	bool unsettled;          /* it does not work them yet */
+	bool reread;             /* what it works is to be read again */
+	unsigned spells;         /* of working a shard, so far */
+	bool guest;              /* the batch is of another's shards: these */
+	struct saga__shard guests[SAGA__STORE_SHARDS];
+	size_t guest_count;
+	size_t looks, looking; /* nudges that were obeyed; that this batch obeys */
 	bool up;
 	bool consumes_own;
 	size_t limit;       /* events in the next batch */
@@ -80,7 +110,6 @@ struct saga__lane {
 	saga_id cursor;    /* of forgetting */
 	int64_t lost;      /* batches; atomic, for whoever counts */
 	int64_t forget_at; /* monotonic */
-	int64_t look_at;   /* monotonic: when to look for what others left in the store */
 	bool has_halts;    /* streams that have stopped, as was told last */
 
 	/* What must be told needs no memory then; NULL: it was told. */
@@ -92,6 +121,7 @@ struct saga__lane {
 	struct saga__items queue;
 	struct saga__items later; /* requests to be tried again */
 	struct saga__chore *chores;
+	size_t nudges;
 	size_t busy;      /* items in the batch that runs */
 	void *connection; /* to a store, for who interrupts it; NULL: none */
 	bool stopping;
@@ -111,6 +141,9 @@ void saga__lane_free(struct saga__lane *lane);
 int saga__lane_push(struct saga__lane *lane, struct saga__item *item, bool always, int wait_ms);
 int saga__lane_chore(struct saga__lane *lane, const struct saga__chore *chore);
 
+/* Others have committed events of its shards: it tells them. Any thread. */
+void saga__lane_nudge(struct saga__lane *lane);
+
 /* Items that wait or are worked on. Any thread. */
 size_t saga__lane_load(struct saga__lane *lane);
 
@@ -120,7 +153,8 @@ size_t saga__lane_load(struct saga__lane *lane);
  */
 void saga__lane_stop(struct saga__lane *lane);
 
-/* If it was told to stop and still works, its statement fails soon. Again, if need be. Any thread. */
+/* If it was told to stop and still works, its statement fails soon. Again, if need be. Any
+ * thread. */
 void saga__lane_interrupt(struct saga__lane *lane);
 
 /* After it has stopped: an item that was never done; NULL: none. */

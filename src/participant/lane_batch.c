@@ -11,12 +11,43 @@
 #include "../step/work.h"
 
 enum {
-	CONTENTIONS_MOST = 8,
-	CALM_FIRST = 64,
-	CALM_MOST = 8192
+	CONTENTIONS_MOST = 8
 };
 
 /* ---- gathering ---- */
+
+/* A request that is about no saga is looked into anywhere. */
+static unsigned shard_of_request(const struct saga__lane *lane, const struct saga__item *item)
+{
+	saga_id saga = item->reply->saga;
+
+	if (saga__id_is_zero(saga) && lane->shard_count)
+		return lane->locked[0].shard;
+	return saga__id_shard(saga, lane->journal.shards);
+}
+
+bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item)
+{
+	const struct saga__lane_shard *shard;
+
+	if ((item->kind != SAGA__ITEM_EVENT && item->kind != SAGA__ITEM_MOVE) || item->reset)
+		return false;
+	shard = saga__lane_held(lane, item->shard);
+	return !shard || item->spell != shard->spell;
+}
+
+/* Takes it into the hand, if that has room and it is of the batch's kind. */
+static bool take(struct saga__lane *lane, struct saga__item *item)
+{
+	if (lane->hand_count == lane->limit)
+		return false;
+	if (item->kind == SAGA__ITEM_REQUEST)
+		item->shard = shard_of_request(lane, item);
+	if (lane->guest == (saga__lane_held(lane, item->shard) != NULL))
+		return false;
+	lane->hand[lane->hand_count++] = item;
+	return true;
+}
 
 static void take_ready(struct saga__lane *lane, int64_t now)
 {
@@ -26,13 +57,28 @@ static void take_ready(struct saga__lane *lane, int64_t now)
 	if (!lane->later.first)
 		return;
 	saga__items_init(&waiting);
-	while ((item = saga__items_pop(&lane->later))) {
-		if (item->ready <= now && lane->hand_count < lane->limit)
-			lane->hand[lane->hand_count++] = item;
-		else
+	while ((item = saga__items_pop(&lane->later)))
+		if (item->ready > now || !take(lane, item))
 			saga__items_push(&waiting, item);
-	}
 	saga__items_move(&lane->later, &waiting);
+}
+
+static void take_waiting(struct saga__lane *lane)
+{
+	struct saga__items passed;
+	struct saga__item *item;
+
+	saga__items_init(&passed);
+	while (lane->hand_count < lane->limit && (item = saga__items_pop(&lane->queue)))
+		if (saga__lane_is_stray(lane, item))
+			saga__item_free(item);
+		else if (!take(lane, item))
+			saga__items_push(&passed, item);
+	if (!passed.first)
+		return;
+	while ((item = saga__items_pop(&lane->queue)))
+		saga__items_push(&passed, item);
+	saga__items_move(&lane->queue, &passed);
 }
 
 /* A thread of its own may wait for more; the loop may not. */
@@ -48,24 +94,79 @@ static void wait_for_more(struct saga__lane *lane)
 		(void)uv_cond_timedwait(&lane->filled, &lane->lock, (uint64_t)left * 1000000);
 }
 
+static bool works_all(const struct saga__lane *lane)
+{
+	return lane->shard_count * lane->options.count >= lane->journal.shards;
+}
+
+/* Whether there is something to do in our shards beside what is in the queue. */
+static unsigned sources_of_store(const struct saga__lane *lane)
+{
+	unsigned from = 0;
+
+	if (!lane->shard_count)
+		return 0;
+	if (lane->due <= saga__journal_now(&lane->journal))
+		from |= FROM_DUE;
+	if (saga__lane_is_behind(lane))
+		from |= FROM_OUTBOX;
+	if (lane->looking != lane->looks)
+		from |= FROM_OTHERS;
+	return from;
+}
+
+/*
+ * A batch is of our own shards, or of others': in turn, if there are both. Who holds another's may
+ * stand still, and ours wait no longer for it than one batch; but what failed here is tried again.
+ */
+static bool is_guests_turn(const struct saga__lane *lane)
+{
+	if (lane->batch.instead || (lane->failures && !lane->guest))
+		return lane->guest;
+	return !lane->guest && !works_all(lane);
+}
+
+static void take_all(struct saga__lane *lane)
+{
+	take_ready(lane, saga__monotonic(lane->options.env));
+	take_waiting(lane);
+}
+
 static void gather(struct saga__lane *lane)
 {
-	struct saga__item *item;
-
 	uv_mutex_lock(&lane->lock);
 	wait_for_more(lane);
 	lane->hand_count = 0;
-	take_ready(lane, saga__monotonic(lane->options.env));
-	while (lane->hand_count < lane->limit && (item = saga__items_pop(&lane->queue)))
-		lane->hand[lane->hand_count++] = item;
+	lane->looking = lane->nudges;
+	lane->guest = is_guests_turn(lane);
+	take_all(lane);
+	if (!lane->hand_count && (lane->guest || !sources_of_store(lane))) {
+		lane->guest = !lane->guest;
+		lane->batch.instead = SAGA__NO_OUTCOME; /* of what went elsewhere */
+		take_all(lane);
+	}
 	lane->busy = lane->hand_count;
 	uv_mutex_unlock(&lane->lock);
-	for (size_t i = 0; i < lane->hand_count; i++) {
+	for (size_t i = 0; i < lane->hand_count; i++)
 		lane->hand[i]->next_ready = 0;
-		if (lane->hand[i]->kind == SAGA__ITEM_REQUEST)
-			lane->hand[i]->shard =
-				saga__id_shard(lane->hand[i]->reply->saga, lane->journal.shards);
-	}
+}
+
+/* Whose streams the batch locks, sorted. */
+static void choose_shards(struct saga__lane *lane)
+{
+	uint64_t shards = 0;
+
+	lane->batch.locked = lane->guest ? lane->guests : lane->locked;
+	lane->batch.locked_count = lane->shard_count;
+	if (!lane->guest)
+		return;
+	for (size_t i = 0; i < lane->hand_count; i++)
+		shards |= 1ull << lane->hand[i]->shard;
+	lane->guest_count = 0;
+	for (unsigned shard = 0; shard < lane->journal.shards; shard++)
+		if (shards >> shard & 1)
+			lane->guests[lane->guest_count++].shard = shard;
+	lane->batch.locked_count = lane->guest_count;
 }
 
 /* Nothing came of it: as if it had not been taken. */
@@ -284,6 +385,9 @@ static void count_own(
 /* Where our own stream is committed after this batch. */
 static void find_own(struct saga__lane *lane)
 {
+	memset(lane->own, 0, sizeof lane->own);
+	if (lane->guest)
+		return;
 	for (size_t i = 0; i < lane->shard_count; i++) {
 		struct saga__lane_shard *shard = &lane->shards[i];
 		size_t taken, made;
@@ -297,140 +401,6 @@ static void find_own(struct saga__lane *lane)
 		else
 			lane->own[i] = upto > shard->own ? upto : shard->own;
 	}
-}
-
-/* ---- telling ---- */
-
-static int add_missed(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
-{
-	struct saga__report *report = context;
-	struct saga__blob *blob = saga__blob_new(event.at, event.size);
-	int code;
-
-	(void)saga;
-	if (!blob)
-		return SAGA_NOMEM;
-	code = saga__report_add(report,
-		&(struct saga__sent){
-			.event = blob, .shard = report->shard, .seq = seq, .id = id });
-	saga__blob_unref(blob);
-	return code;
-}
-
-/*
- * Events in the outbox that nobody told: of a batch whose commit was not answered, or of another
- * instance. They go out before this batch's.
- */
-static int tell_missed(struct saga__lane *lane, struct saga__report *report, saga_error *error)
-{
-	for (size_t i = 0; i < lane->shard_count; i++) {
-		struct saga__lane_shard *shard = &lane->shards[i];
-		size_t before = report->sent_count;
-		saga_id last = shard->sent_id;
-		int code;
-
-		if (shard->sent >= lane->locked[i].seq)
-			continue;
-		report->shard = lane->locked[i].shard;
-		code = saga__journal_outbox(&lane->journal, report->shard, shard->sent + 1,
-			lane->locked[i].seq, SIZE_MAX / 2, add_missed, report, error);
-		if (code != SAGA_OK)
-			return code;
-		for (size_t k = before; k < report->sent_count; k++) {
-			report->sent[k].before = last;
-			last = report->sent[k].id;
-		}
-		shard->catching_up = lane->consumes_own && !SAGA__MUTANT(own_skipped);
-	}
-	return SAGA_OK;
-}
-
-static int tell_outgoing(struct saga__lane *lane, struct saga__report *report)
-{
-	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next) {
-		int code = saga__report_add(report,
-			&(struct saga__sent){
-				out->event, out->shard, out->seq, out->id, out->before });
-
-		if (code != SAGA_OK)
-			return code;
-	}
-	return SAGA_OK;
-}
-
-/* Our own events, to ourselves. */
-static void push_own(struct saga__lane *lane)
-{
-	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next) {
-		struct saga__lane_shard *shard = saga__lane_shard_of(lane, out->shard);
-		struct saga__item *item;
-
-		if (!out->ours || shard->catching_up)
-			continue;
-		if (!(item = calloc(1, sizeof *item))) {
-			shard->catching_up = true; /* from the outbox, then */
-			continue;
-		}
-		item->kind = SAGA__ITEM_EVENT;
-		item->shard = out->shard;
-		item->event = saga__blob_ref(out->event);
-		item->seq = out->seq;
-		item->id = out->id;
-		shard->pending++;
-		saga__items_push(&lane->queue, item);
-	}
-}
-
-/* Under the lock: what was in hand is done with. */
-static void settle_hand(struct saga__lane *lane, struct saga__report *report)
-{
-	for (size_t i = 0; i < lane->hand_count; i++) {
-		struct saga__item *item = lane->hand[i];
-
-		if (item->kind == SAGA__ITEM_EVENT && !item->source)
-			saga__lane_shard_of(lane, item->shard)->pending--;
-		if (item->kind == SAGA__ITEM_REQUEST && item->next_ready) {
-			item->attempts = item->next_attempts;
-			item->ready = item->next_ready;
-			saga__items_push(&lane->later, item);
-			continue;
-		}
-		if (item->kind == SAGA__ITEM_REQUEST && item->answered)
-			saga__items_push(&report->answers, item);
-		else
-			saga__item_free(item);
-	}
-	lane->hand_count = 0;
-	lane->busy = 1; /* until it is told: who looks must not see an idle lane before */
-}
-
-static void tell_committed(struct saga__lane *lane, struct saga__report *report)
-{
-	for (size_t i = 0; i < lane->shard_count; i++) {
-		struct saga__lane_shard *shard = &lane->shards[i];
-
-		shard->own = lane->own[i];
-		shard->sent = lane->locked[i].seq;
-		shard->sent_id = lane->locked[i].last;
-		if (shard->catching_up && shard->own >= lane->locked[i].seq)
-			shard->catching_up = false;
-	}
-	report->calls = lane->batch.calls;
-	lane->batch.calls = NULL;
-	report->counts = lane->batch.delta;
-	uv_mutex_lock(&lane->lock);
-	push_own(lane);
-	settle_hand(lane, report);
-	lane->behind = saga__lane_is_behind(lane);
-	report->idle = !lane->queue.first && !lane->behind;
-	uv_cond_broadcast(&lane->drained);
-	uv_mutex_unlock(&lane->lock);
-	lane->options.report(lane->options.host, report);
-	uv_mutex_lock(&lane->lock);
-	lane->busy = 0;
-	uv_cond_broadcast(&lane->drained);
-	uv_mutex_unlock(&lane->lock);
-	lane->options.rested(lane->options.host);
 }
 
 /* ---- the transaction ---- */
@@ -457,15 +427,15 @@ static int fill(
 	bool early = from == FROM_HAND;
 	int code = SAGA_OK;
 
-	batch->now = saga__wall(lane->options.env);
+	batch->now = saga__journal_now(&lane->journal);
 	if (early)
 		code = add_hand(lane, error);
 	if (code == SAGA_OK)
 		code = saga__journal_lock(
-			&lane->journal, lane->locked, lane->shard_count, batch, error);
-	batch->now = saga__wall(lane->options.env);
-	if (code == SAGA_OK)
-		code = tell_missed(lane, report, error);
+			&lane->journal, batch->locked, batch->locked_count, batch, error);
+	batch->now = saga__journal_now(&lane->journal);
+	if (code == SAGA_OK && !lane->guest)
+		code = saga__lane_tell_missed(lane, report, error);
 	if (code == SAGA_OK && (from & FROM_OUTBOX))
 		code = catch_up(lane, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
@@ -487,6 +457,7 @@ static int transact(
 	int code;
 
 	saga__batch_begin(batch);
+	choose_shards(lane);
 	batch->store = journal->store;
 	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
 		return code;
@@ -506,7 +477,7 @@ static int transact(
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = next_due(lane, &soonest, error);
 	if (code == SAGA_OK)
-		code = tell_outgoing(lane, report);
+		code = saga__lane_tell_outgoing(lane, report);
 	at = saga__micros(lane->options.env);
 	if (code == SAGA_OK)
 		code = journal->ops->commit(journal->store, error);
@@ -516,49 +487,14 @@ static int transact(
 		return code;
 	report->commit_us = saga__micros(lane->options.env) - at;
 	report->batch_us = report->commit_us + at - begun;
-	lane->due = soonest < batch->due ? soonest : batch->due;
-	if (woken)
+	/* What a guest leaves, who works the shard will find. */
+	lane->due = lane->guest || soonest < batch->due ? soonest : batch->due;
+	if (woken && !lane->guest)
 		lane->due = batch->now;
 	return SAGA_OK;
 }
 
 /* ---- when it fails ---- */
-
-/*
- * Smaller batches hold fewer rows that others want. A loss may cost a second (a server looks for
- * deadlocks no sooner), so larger ones are tried again only after many that lost to nobody.
- */
-static void slow_down(struct saga__pace *pace, size_t ceiling)
-{
-	size_t wanted = __atomic_load_n(&pace->calm_wanted, __ATOMIC_RELAXED);
-
-	wanted = wanted < CALM_FIRST ? CALM_FIRST : wanted < CALM_MOST ? 2 * wanted : wanted;
-	__atomic_store_n(&pace->calm, 0, __ATOMIC_RELAXED);
-	if (ceiling < __atomic_load_n(&pace->ceiling, __ATOMIC_RELAXED)) {
-		__atomic_store_n(&pace->calm_wanted, wanted, __ATOMIC_RELAXED);
-		__atomic_store_n(&pace->ceiling, ceiling, __ATOMIC_RELAXED);
-	}
-}
-
-/* Two lanes that raise it at once raise it by less than one could: that is fine. */
-static size_t speed_up(struct saga__pace *pace, size_t most)
-{
-	size_t ceiling = __atomic_load_n(&pace->ceiling, __ATOMIC_RELAXED);
-
-	if (ceiling >= most)
-		return most;
-	if (__atomic_add_fetch(&pace->calm, 1, __ATOMIC_RELAXED) <
-		__atomic_load_n(&pace->calm_wanted, __ATOMIC_RELAXED))
-		return ceiling;
-	__atomic_store_n(&pace->calm, 0, __ATOMIC_RELAXED);
-	ceiling += ceiling / 4 + 1;
-	if (ceiling >= most) {
-		ceiling = most;
-		__atomic_store_n(&pace->calm_wanted, 0, __ATOMIC_RELAXED);
-	}
-	__atomic_store_n(&pace->ceiling, ceiling, __ATOMIC_RELAXED);
-	return ceiling;
-}
 
 /*
  * One event alone that keeps losing, or can never be committed, is parked: no handler runs,
@@ -570,7 +506,7 @@ static void fewer(struct saga__lane *lane, int code, const saga_error *error, si
 	struct saga__batch *batch = &lane->batch;
 
 	lane->limit = tried > 3 ? tried / 4 : 1;
-	slow_down(lane->options.pace, lane->limit);
+	saga__pace_slow_down(lane->options.pace, lane->limit);
 	if (tried > 1)
 		return;
 	if ((lane->failures >= CONTENTIONS_MOST || code == SAGA_REFUSED) && !batch->instead) {
@@ -624,22 +560,9 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 
 /* ---- one batch ---- */
 
-static bool is_due(const struct saga__lane *lane)
-{
-	return lane->due <= saga__wall(lane->options.env);
-}
-
 static unsigned sources(const struct saga__lane *lane)
 {
-	unsigned from = 0;
-
-	if (lane->hand_count)
-		from |= FROM_HAND;
-	if (is_due(lane))
-		from |= FROM_DUE;
-	if (saga__lane_is_behind(lane))
-		from |= FROM_OUTBOX;
-	return from;
+	return (lane->hand_count ? FROM_HAND : 0) | (lane->guest ? 0 : sources_of_store(lane));
 }
 
 static void succeeded(struct saga__lane *lane)
@@ -651,7 +574,9 @@ static void succeeded(struct saga__lane *lane)
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.wary = false;
 	lane->batch.poison_count = 0;
-	most = speed_up(lane->options.pace, most);
+	if (!lane->guest)
+		lane->looks = lane->looking;
+	most = saga__pace_speed_up(lane->options.pace, most);
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
 }
 
@@ -677,7 +602,7 @@ bool saga__lane_batch(struct saga__lane *lane)
 		(void)saga_error_set(&error, code, "out of memory");
 	if (lane->limit == 1)
 		from = saga__lane_be_careful(lane, from);
-	if (code == SAGA_OK && lane->careful)
+	if (code == SAGA_OK && lane->careful && !lane->guest && from != FROM_OTHERS)
 		code = saga__lane_suspect(lane, from, &error);
 	if (code == SAGA_OK)
 		code = transact(lane, from, report, &error);
@@ -694,37 +619,33 @@ bool saga__lane_batch(struct saga__lane *lane)
 		return true;
 	}
 	succeeded(lane);
-	tell_committed(lane, report);
+	saga__lane_tell_committed(lane, report);
 	return true;
 }
 
-void saga__lane_look(struct saga__lane *lane)
+static int64_t sooner(int64_t wait, int64_t other)
 {
-	saga_error error;
-	int64_t due;
-	int code = next_due(lane, &due, &error);
-
-	if (code == SAGA_OK)
-		lane->due = due;
-	if (code == SAGA_OK)
-		code = saga__lane_tell_halts(lane, NULL, &error);
-	if (code != SAGA_OK)
-		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+	return wait < 0 || other < wait ? (other > 0 ? other : 0) : wait;
 }
 
 int64_t saga__lane_idle_ms(struct saga__lane *lane)
 {
-	int64_t now = saga__monotonic(lane->options.env), wall = saga__wall(lane->options.env);
-	int64_t wait = lane->look_at - now;
+	int64_t now = saga__monotonic(lane->options.env);
+	int64_t wait = -1;
 
-	if (lane->due != SAGA__NEVER && lane->due - wall < wait)
-		wait = lane->due - wall;
+	if (lane->options.number == 0)
+		wait = sooner(wait, lane->keeper.at - now);
+	if (!lane->told)
+		return wait;
+	if (lane->shard_count)
+		wait = sooner(wait, lane->forget_at - now);
+	if (lane->shard_count && lane->due != SAGA__NEVER)
+		wait = sooner(wait, lane->due - saga__journal_now(&lane->journal));
 	uv_mutex_lock(&lane->lock);
 	for (const struct saga__item *item = lane->later.first; item; item = item->next)
-		if (item->ready - now < wait)
-			wait = item->ready - now;
-	if (lane->queue.first)
+		wait = sooner(wait, item->ready - now);
+	if (lane->queue.first || saga__lane_is_nudged(lane))
 		wait = 0;
 	uv_mutex_unlock(&lane->lock);
-	return wait > 0 ? wait : 0;
+	return wait;
 }

@@ -7,7 +7,8 @@
 enum {
 	FROM_HAND = 1,
 	FROM_DUE = 2,
-	FROM_OUTBOX = 4
+	FROM_OUTBOX = 4,
+	FROM_OTHERS = 8 /* events that another instance may have committed: nothing but told */
 };
 
 /* Takes what waits as one transaction. False: nothing waits. */
@@ -16,8 +17,48 @@ bool saga__lane_batch(struct saga__lane *lane);
 /* Whether our own events are still to be read again from the outbox. The lane's thread. */
 bool saga__lane_is_behind(const struct saga__lane *lane);
 
-/* Looks for what others left in the store: parked rows that an operator wants done. */
-void saga__lane_look(struct saga__lane *lane);
+/* ---- lane_shards.c: which shards it works ---- */
+
+/* NULL: it does not work that one. */
+struct saga__lane_shard *saga__lane_held(struct saga__lane *lane, unsigned number);
+uint64_t saga__lane_worked(const struct saga__lane *lane);
+
+/* From a stream, for a shard that is not worked, or in another spell. */
+bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item);
+
+/* What the host wants it to work; and that it does so, or has left, and reports it. */
+void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore);
+void saga__lane_change_shards(struct saga__lane *lane);
+
+/* Makes what it works what it is to work. Anew: on a new connection, all is read again. */
+int saga__lane_settle(
+	struct saga__lane *lane, bool anew, struct saga__report *report, saga_error *error);
+
+/* It ends well: its shards are clean, and the instance's leases gone. */
+void saga__lane_leave(struct saga__lane *lane);
+
+/* ---- lane_keep.c: the instance's leases, by lane 0 ---- */
+
+bool saga__lane_is_to_renew(const struct saga__lane *lane);
+void saga__lane_renew(struct saga__lane *lane);
+
+/* ---- lane_tell.c: what a batch leaves ---- */
+
+/* Events in the outbox that nobody told: they go out before this batch's. */
+int saga__lane_tell_missed(struct saga__lane *lane, struct saga__report *report, saga_error *error);
+int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__report *report);
+void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *report);
+
+/* ---- lane_pace.c: a batch was lost; it was not, and so many events may be in the next ---- */
+
+void saga__pace_slow_down(struct saga__pace *pace, size_t ceiling);
+size_t saga__pace_speed_up(struct saga__pace *pace, size_t most);
+
+/* Under the lock: others have committed events of its shards. */
+static inline bool saga__lane_is_nudged(const struct saga__lane *lane)
+{
+	return lane->shard_count && lane->nudges != lane->looks;
+}
 
 /* How long there is nothing to do; -1: until something is pushed. */
 int64_t saga__lane_idle_ms(struct saga__lane *lane);

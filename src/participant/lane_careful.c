@@ -57,8 +57,8 @@ static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_sh
 				lane->shards[i].own + 1, INT64_MAX, 1, take_id, ret_id, error);
 			continue;
 		}
-		code = saga__journal_due(&lane->journal, *ret_shard, saga__wall(lane->options.env),
-			1, &batch->arena, &rows, &count, error);
+		code = saga__journal_due(&lane->journal, *ret_shard,
+			saga__journal_now(&lane->journal), 1, &batch->arena, &rows, &count, error);
 		if (code == SAGA_OK && count)
 			*ret_id = rows[0]->id;
 	}
@@ -123,7 +123,10 @@ int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error
 /* One source alone: what runs must be what was suspected. */
 unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from)
 {
-	from = from & FROM_OUTBOX ? FROM_OUTBOX : from & FROM_DUE ? FROM_DUE : FROM_HAND;
+	from = from & FROM_OUTBOX  ? FROM_OUTBOX
+		: from & FROM_DUE  ? FROM_DUE
+		: from & FROM_HAND ? FROM_HAND
+				   : FROM_OTHERS;
 	if (from != FROM_HAND)
 		saga__lane_put_back(lane);
 	return from;

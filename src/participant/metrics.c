@@ -122,6 +122,10 @@ static void tell_health(struct teller *teller)
 	tell_with(teller, "state", "stuck", health.stuck);
 	begin(teller, SAGA_GAUGE, "saga_parked_events", "to be retried, called or woken");
 	tell(teller, health.parked);
+	begin(teller, SAGA_GAUGE, "saga_shards", "of the store, worked by this instance");
+	tell(teller, health.shards);
+	begin(teller, SAGA_GAUGE, "saga_instances", "of this participant on its store");
+	tell(teller, health.instances);
 	begin(teller, SAGA_GAUGE, "saga_outbox_unseen_events", "that some follower has not seen");
 	tell(teller, health.outbox);
 	begin(teller, SAGA_COUNTER, "saga_stream_gaps_total", "in streams that are followed");

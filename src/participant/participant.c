@@ -10,6 +10,9 @@
 enum {
 	DAY_MS = 24 * 60 * 60 * 1000,
 	STORE_TIMEOUT_MS = 10000,
+	LEASE_MS = 15000,
+	LEASE_LEAST_MS = 3000,
+	LEASE_MOST_MS = 3600000,
 };
 
 /* ---- saying ---- */
@@ -212,7 +215,8 @@ static int check_numbers(const saga_options *o, saga_error *error)
 		const char *name;
 		int64_t value;
 	} numbers[] = { { "lanes", o->lanes }, { "history_ms", o->history_ms },
-		{ "retention_ms", o->retention_ms }, { "retention_max_ms", o->retention_max_ms } };
+		{ "retention_ms", o->retention_ms }, { "retention_max_ms", o->retention_max_ms },
+		{ "lease_ms", o->lease_ms } };
 
 	if (o->start != SAGA_FROM_OLDEST && o->start != SAGA_FROM_NOW)
 		return saga_error_set(error, SAGA_MALFORMED,
@@ -242,6 +246,10 @@ static int copy_options(struct saga_participant *p, const saga_options *given, s
 	if (o->retention_max_ms < o->retention_ms)
 		return saga_error_set(
 			error, SAGA_MALFORMED, "option retention_max_ms: it is below retention_ms");
+	o->lease_ms = (int)or_else(o->lease_ms, LEASE_MS);
+	if (o->lease_ms < LEASE_LEAST_MS || o->lease_ms > LEASE_MOST_MS)
+		return saga_error_set(error, SAGA_MALFORMED, "option lease_ms: %d is not %d to %d",
+			o->lease_ms, LEASE_LEAST_MS, LEASE_MOST_MS);
 	if ((code = copy_limits(p, o->limits, error)) != SAGA_OK)
 		return code;
 	if ((code = find_store(p, error)) != SAGA_OK)
@@ -268,14 +276,26 @@ static void rested(void *host)
 	saga__wake(host);
 }
 
+/*
+ * No slot takes longer, and no lock of a session that stands still lasts longer: so a renewal that
+ * waits for a batch is in time.
+ */
+static int store_timeout(const struct saga_participant *p)
+{
+	int most = p->options.lease_ms / 2;
+
+	return most < STORE_TIMEOUT_MS ? most : STORE_TIMEOUT_MS;
+}
+
 static int init_lanes(struct saga_participant *p, saga_error *error)
 {
+	struct saga__id_maker maker = { 0 };
 	struct saga__lane_options options = {
 		.plan = p->plan,
 		.env = &p->env,
 		.store_ops = p->store_ops,
 		.journal = { .url = p->store_url,
-			.timeout_ms = STORE_TIMEOUT_MS,
+			.timeout_ms = store_timeout(p),
 			.context = p->options.store_context,
 			.plan = p->plan,
 			.env = &p->env,
@@ -293,9 +313,13 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 		.report = saga__report,
 		.rested = rested,
 		.host = p,
+		.lease_ms = p->options.lease_ms,
+		.counts = p->options.stop_when_idle,
 	};
 	size_t count = lanes_of(p);
 
+	p->instance = saga__id_new(&maker, &p->env);
+	options.instance = p->instance;
 	p->pace.ceiling = p->limits.batch_events;
 	options.count = (unsigned)count;
 	for (size_t i = 0; i < count; i++) {

@@ -8,14 +8,16 @@
 #include "../stores/journal_halts.h"
 
 enum saga__report_kind {
-	SAGA__REPORT_UP = 1,  /* the store is there: streams, positions, counts */
+	SAGA__REPORT_UP = 1,  /* the store is there: counts; and as HELD */
 	SAGA__REPORT_DOWN,    /* it is not: error says why; tried again by itself */
 	SAGA__REPORT_BATCH,   /* a batch is committed */
 	SAGA__REPORT_READ,    /* outbox rows that were asked for */
 	SAGA__REPORT_TRIMMED, /* the outbox begins at first now */
-	SAGA__REPORT_HALTS, /* followed streams that have stopped, orders for them: all of them */
-	SAGA__REPORT_FATAL, /* the participant can't go on: error says why */
-	SAGA__REPORT_ENDED, /* the lane has stopped, and closed its store */
+	SAGA__REPORT_HALTS,   /* all followed streams that have stopped, and orders for them */
+	SAGA__REPORT_FATAL,   /* the participant can't go on: error says why */
+	SAGA__REPORT_ENDED,   /* the lane has stopped, and closed its store */
+	SAGA__REPORT_KEPT,    /* the leases were renewed: which shards are to be worked */
+	SAGA__REPORT_HELD,    /* the lane works other shards now: their streams, positions */
 };
 
 struct saga__sent {
@@ -36,8 +38,23 @@ struct saga__stand {
 enum saga__chore_kind {
 	SAGA__CHORE_READ = 1,
 	SAGA__CHORE_TRIM,
-	SAGA__CHORE_HALT,  /* write down that a stream has stopped */
-	SAGA__CHORE_RESUME /* and that it goes on */
+	SAGA__CHORE_HALT,   /* write down that a stream has stopped */
+	SAGA__CHORE_RESUME, /* and that it goes on */
+	SAGA__CHORE_HOLD,   /* these shards are to be worked; the last one counts */
+	SAGA__CHORE_REREAD, /* others may have worked its shards: they are as if gained now */
+	SAGA__CHORE_GIVE    /* nobody here works these any more: their leases may go */
+};
+
+/* What the keeper of the leases found. Sets of shards are masks. */
+struct saga__kept {
+	uint64_t leased; /* ours */
+	uint64_t worked; /* and with those that nobody may work, what is to be worked */
+	uint64_t given;  /* ours, and more than our share */
+	unsigned live;   /* instances; at least 1 */
+	bool count;      /* what is in them is to be counted anew */
+	int64_t ahead;   /* the journal's */
+	uint64_t seqs[SAGA__STORE_SHARDS];
+	int64_t dues[SAGA__STORE_SHARDS];
 };
 
 struct saga__chore {
@@ -45,10 +62,18 @@ struct saga__chore {
 	int kind;
 	unsigned shard;
 	uint64_t first, last; /* READ; TRIM: up to last */
-	int64_t before;       /* TRIM: older than that */
+	bool reach;           /* READ: say where the stream ends, too */
+	int64_t age;          /* TRIM: older than that, in ms */
 	size_t most;
-	bool loud;              /* TRIM: say so if anything goes */
-	struct saga__halt halt; /* HALT, RESUME */
+	bool loud; /* TRIM: say so if anything goes */
+
+	uint64_t shards;                   /* HOLD, GIVE */
+	uint64_t leased;                   /* HOLD: of those */
+	bool count;                        /* HOLD: what is in them, anew */
+	int64_t ahead;                     /* HOLD */
+	int64_t due;                       /* HOLD: the soonest there */
+	uint64_t seqs[SAGA__STORE_SHARDS]; /* HOLD: where their streams are */
+	struct saga__halt halt;            /* HALT, RESUME */
 };
 
 struct saga__report {
@@ -63,26 +88,32 @@ struct saga__report {
 	size_t move_count;
 	struct saga__items answers;  /* BATCH: requests that are answered */
 	struct saga__call *calls;    /* BATCH: to be made */
-	struct saga__counts counts;  /* BATCH: what changed; UP: what there is */
+	struct saga__counts counts;  /* BATCH: what changed; UP, HELD: what there is */
 	bool idle;                   /* BATCH: nothing waits at the lane */
 	uint32_t *tally;             /* BATCH: as the batch's */
 	int64_t batch_us, commit_us; /* BATCH: how long it took */
 
 	unsigned shard;           /* READ, TRIMMED */
 	bool complete;            /* READ: it is all that there is */
+	uint64_t reach;           /* READ, if asked for: where the stream ends */
 	uint64_t first;           /* TRIMMED */
 	struct saga__chore again; /* TRIMMED: if it has a kind, there may be more to trim */
+
+	struct saga__kept kept; /* KEPT */
 
 	struct saga__halt *halts; /* HALTS */
 	size_t halt_count;
 	bool resumed; /* HALTS: since `stream` was asked to go on */
 	struct saga__stream stream;
 
-	saga_id uuid; /* UP */
+	saga_id uuid; /* UP, HELD; as is all below */
 	int64_t birth;
 	unsigned shards;
 	bool lowered;
+	uint64_t worked; /* all that the lane works now */
+	uint64_t gained; /* of those, what is new to it: they have streams */
 	unsigned stream_shards[SAGA__STORE_SHARDS];
+	unsigned spells[SAGA__STORE_SHARDS]; /* what items of that shard must name */
 	struct saga__stream_row streams[SAGA__STORE_SHARDS];
 	size_t stream_count;
 	struct saga__stand *stands;

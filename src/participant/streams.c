@@ -18,126 +18,9 @@ enum {
 	RING = 1024,
 };
 
-static const char events_topic[] = "events";
-
-/* ---- the port: the transport's side, any thread ---- */
-
-static void free_frame(struct saga__frame *frame)
-{
-	saga__blob_unref(frame->bytes);
-	free(frame);
-}
-
-static struct saga__frame *copy_frames(const saga_frame *frames, size_t count)
-{
-	struct saga__frame *first = NULL, **end = &first;
-
-	for (size_t i = 0; i < count; i++) {
-		struct saga__frame *frame = calloc(1, sizeof *frame);
-
-		if (frame)
-			frame->bytes = saga__blob_new(frames[i].bytes.at, frames[i].bytes.size);
-		if (!frame || !frame->bytes) {
-			free(frame);
-			while ((frame = first)) {
-				first = frame->next;
-				free_frame(frame);
-			}
-			return NULL;
-		}
-		*end = frame;
-		end = &frame->next;
-	}
-	return first;
-}
-
-static int port_receive(void *host, const saga_frame *frames, size_t count)
-{
-	struct saga_participant *p = host;
-	struct saga__frame *copies;
-	int code = SAGA_OK;
-
-	if (!count)
-		return SAGA_OK;
-	copies = copy_frames(frames, count);
-	uv_mutex_lock(&p->lock);
-	if (!copies || p->inbox_count + count > p->limits.queue) {
-		p->refused_frames = true;
-		code = SAGA_BUSY;
-	} else {
-		*p->inbox_end = copies;
-		while (*p->inbox_end)
-			p->inbox_end = &(*p->inbox_end)->next;
-		p->inbox_count += count;
-	}
-	uv_mutex_unlock(&p->lock);
-	while (code != SAGA_OK && copies) {
-		struct saga__frame *next = copies->next;
-
-		free_frame(copies);
-		copies = next;
-	}
-	saga__wake(p);
-	return code;
-}
-
-static void port_writable(void *host)
-{
-	struct saga_participant *p = host;
-
-	__atomic_store_n(&p->writable, true, __ATOMIC_RELEASE);
-	saga__wake(p);
-}
-
-static void port_sent(void *host, const uint64_t *tokens, size_t count)
-{
-	(void)host, (void)tokens, (void)count; /* only durable transports say this */
-}
-
-static void port_state(void *host, bool up, const char *text)
-{
-	struct saga_participant *p = host;
-
-	__atomic_store_n(&p->transport_up, up, __ATOMIC_RELEASE);
-	saga__log(p, up ? SAGA_INFO : SAGA_WARNING, up ? "transport.up" : "transport.down", "%s",
-		text);
-	saga__wake(p);
-}
-
-static void port_closed(void *host)
-{
-	struct saga_participant *p = host;
-
-	p->transport = NULL;
-	p->driver->stop(p);
-}
-
-void saga__port_init(struct saga_participant *p)
-{
-	p->port = (struct saga_port){ p, p->loop, port_receive, port_writable, port_sent,
-		port_state, port_closed };
-}
-
-int saga__transport_open(struct saga_participant *p, saga_error *error)
-{
-	const saga_transport_options options = {
-		.url = p->transport_url,
-		.participant = p->plan->name,
-		.topics = p->topics,
-		.frame_bytes = p->limits.event_bytes + SAGA__FRAME_HEAD,
-		.context = p->options.transport_context,
-	};
-
-	(void)snprintf(p->own_topic, sizeof p->own_topic, "to.%s", p->plan->name);
-	p->topics[0] = events_topic;
-	p->topics[1] = p->own_topic;
-	p->writable = true;
-	return p->transport_ops->open(&p->port, &options, &p->transport, error);
-}
-
 /* ---- opening ---- */
 
-static int open_publish(
+static int start_publish(
 	struct saga_participant *p, unsigned shard, const struct saga__stream_row *row)
 {
 	const struct saga__publish_config config = {
@@ -152,43 +35,99 @@ static int open_publish(
 	};
 	int code = SAGA_OK;
 
-	/* After a reconnection it goes on: what it missed comes with the lane's next batch. */
-	if (p->publishes[shard])
-		return SAGA_OK;
-	if ((code = saga__publish_new(&config, &p->publishes[shard])) == SAGA_OK)
+	if (!p->publishes[shard])
+		code = saga__publish_new(&config, &p->publishes[shard]);
+	if (code == SAGA_OK)
 		saga__publish_start(p->publishes[shard], row->first, row->seq, row->last,
 			saga__monotonic(&p->env));
 	return code;
 }
 
-int saga__streams_open(struct saga_participant *p, const struct saga__report *up)
+/* What is known of positions of the gained shards is what the lane has read just now. */
+static int keep_stands(struct saga_participant *p, const struct saga__report *held)
 {
-	int code = SAGA_OK;
+	struct saga__stand *stands = calloc(p->stand_count + held->stand_count + 1, sizeof *stands);
+	size_t count = 0;
 
-	p->uuid = up->uuid;
-	p->birth = up->birth;
-	p->shards = up->shards;
-	for (size_t i = 0; p->transport_ops && code == SAGA_OK && i < up->stream_count; i++)
-		code = open_publish(p, up->stream_shards[i], &up->streams[i]);
-	if (code != SAGA_OK || p->stands || !up->stand_count)
-		return code;
-	if (!(p->stands = calloc(up->stand_count, sizeof *p->stands)))
+	if (!stands)
 		return SAGA_NOMEM;
-	memcpy(p->stands, up->stands, up->stand_count * sizeof *p->stands);
-	p->stand_count = up->stand_count;
+	for (size_t i = 0; i < p->stand_count; i++)
+		if (!(held->gained >> p->stands[i].shard & 1))
+			stands[count++] = p->stands[i];
+	if (held->stand_count)
+		memcpy(stands + count, held->stands, held->stand_count * sizeof *stands);
+	free(p->stands);
+	p->stands = stands;
+	p->stand_count = count + held->stand_count;
 	return SAGA_OK;
+}
+
+/* As it was read when the shard was gained. */
+static struct saga__position stand_of(
+	const struct saga_participant *p, const struct saga__stream *stream, unsigned shard)
+{
+	for (size_t i = 0; i < p->stand_count; i++)
+		if (p->stands[i].shard == shard &&
+			saga__stream_same(&p->stands[i].source.stream, stream))
+			return p->stands[i].position;
+	return (struct saga__position){ 0, { { 0 } } };
+}
+
+static void restart_follow(
+	struct saga_participant *p, struct saga__following *following, uint64_t gained)
+{
+	struct saga__position positions[SAGA__STORE_SHARDS] = { { 0 } };
+	bool works[SAGA__STORE_SHARDS] = { false };
+
+	for (unsigned shard = 0; shard < p->shards; shard++) {
+		works[shard] = saga__works(p, shard);
+		if (gained >> shard & 1)
+			positions[shard] = SAGA__MUTANT(gained_as_it_was)
+				? (struct saga__position){ saga__follow_delivered(
+								   following->follow),
+					  { { 0 } } }
+				: stand_of(p, &following->source.stream, shard);
+		else if (works[shard])
+			positions[shard] = saga__follow_position(following->follow, shard);
+	}
+	saga__follow_restart(
+		following->follow, positions, works, saga__is_forked(p, &following->source.stream));
+}
+
+int saga__streams_hold(struct saga_participant *p, const struct saga__report *held, uint64_t lost)
+{
+	int code = held->gained ? keep_stands(p, held) : SAGA_OK;
+
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		if (p->publishes[shard] && (lost >> shard & 1))
+			saga__publish_stop(p->publishes[shard]);
+	for (size_t i = 0; code == SAGA_OK && i < held->stream_count; i++) {
+		unsigned shard = held->stream_shards[i];
+
+		/* After a reconnection it goes on: what it missed comes with the next batch. */
+		if (!(held->gained >> shard & 1))
+			continue;
+		p->spells[shard] = held->spells[i];
+		if (p->transport_ops)
+			code = start_publish(p, shard, &held->streams[i]);
+	}
+	for (struct saga__following *f = p->followings; f && (held->gained | lost); f = f->next)
+		restart_follow(p, f, held->gained);
+	return code;
 }
 
 static struct saga__following *new_following(
 	struct saga_participant *p, const struct saga__source *source)
 {
 	struct saga__position positions[SAGA__STORE_SHARDS] = { { 0 } };
+	bool works[SAGA__STORE_SHARDS] = { false };
 	struct saga__follow_config config = {
 		.group = p->plan->name,
 		.owner = source->owner,
 		.stream = source->stream,
 		.shards = p->shards,
 		.positions = positions,
+		.works = works,
 		.fresh = true,
 		.forked = saga__is_forked(p, &source->stream),
 		.window = p->limits.window,
@@ -201,12 +140,13 @@ static struct saga__following *new_following(
 
 	if (!following)
 		return NULL;
-	for (size_t i = 0; i < p->stand_count; i++)
-		if (saga__stream_same(&p->stands[i].source.stream, &source->stream) &&
-			p->stands[i].shard < p->shards) {
-			positions[p->stands[i].shard] = p->stands[i].position;
+	for (unsigned shard = 0; shard < p->shards; shard++) {
+		works[shard] = saga__works(p, shard);
+		if (works[shard])
+			positions[shard] = stand_of(p, &source->stream, shard);
+		if (positions[shard].seq)
 			config.fresh = false;
-		}
+	}
 	following->source = *source;
 	if (saga__follow_new(&config, &following->follow) != SAGA_OK) {
 		free(following);
@@ -271,7 +211,7 @@ static bool is_twin(struct saga_participant *p, const struct saga__message *mess
 				.kind = SAGA__BEAT, .stream = { p->uuid, shard }, .first = 1
 			};
 			unsigned char bytes[SAGA__FRAME_HEAD];
-			saga_frame frame = { .topic = events_topic };
+			saga_frame frame = { .topic = SAGA__EVENTS_TOPIC };
 			size_t sent;
 
 			memcpy(own.from, message->from, sizeof own.from);
@@ -283,14 +223,28 @@ static bool is_twin(struct saga_participant *p, const struct saga__message *mess
 	return true;
 }
 
+/* Of our own stream: another instance has committed for a shard that we work. */
+static void take_own_frame(struct saga_participant *p, const struct saga__message *message)
+{
+	unsigned shard = message->stream.shard;
+
+	if (message->kind == SAGA__EVENT && shard < p->shards && saga__works(p, shard) &&
+		p->publishes[shard] && message->last > saga__publish_last(p->publishes[shard]))
+		saga__lane_nudge(saga__lane_of(p, shard));
+}
+
 static void take_stream_frame(struct saga_participant *p, const struct saga__message *message)
 {
 	struct saga__source source = { .stream = message->stream };
 	struct saga__following *following;
 	struct saga__peek seen = { .version = 0 };
 
-	if (is_twin(p, message) || strcmp(message->from, p->plan->name) == 0)
+	if (is_twin(p, message))
 		return;
+	if (strcmp(message->from, p->plan->name) == 0) {
+		take_own_frame(p, message);
+		return;
+	}
 	if (message->kind == SAGA__EVENT && !peek(p, message->event, &seen)) {
 		bad_frame(p, "an event that can't be read");
 		return;
@@ -324,19 +278,12 @@ static void take_frames(struct saga_participant *p)
 	struct saga__frame *frame, *all;
 	bool refused;
 
-	uv_mutex_lock(&p->lock);
-	all = p->inbox;
-	p->inbox = NULL;
-	p->inbox_end = &p->inbox;
-	p->inbox_count = 0;
-	refused = p->refused_frames;
-	p->refused_frames = false;
-	uv_mutex_unlock(&p->lock);
+	all = saga__inbox_take(p, &refused);
 	while ((frame = all)) {
 		all = frame->next;
 		if (p->life == SAGA__RUNS)
 			take_frame(p, saga__blob_bytes(frame->bytes));
-		free_frame(frame);
+		saga__inbox_free(frame);
 	}
 	if (refused && p->transport && p->transport_ops->resume)
 		p->transport_ops->resume(p->transport);
@@ -376,7 +323,7 @@ static void send_message(
 	p->frame_size = saga__frame_encode(message, p->frame, p->frame_room);
 	if (to)
 		(void)snprintf(p->topic, sizeof p->topic, "to.%s", to);
-	p->waiting = (saga_frame){ .topic = to ? p->topic : events_topic,
+	p->waiting = (saga_frame){ .topic = to ? p->topic : SAGA__EVENTS_TOPIC,
 		.bytes = { p->frame, p->frame_size } };
 }
 
@@ -387,6 +334,7 @@ static void do_publish_effect(
 		.shard = shard,
 		.first = effect->first,
 		.last = effect->last,
+		.reach = effect->last > saga__publish_last(p->publishes[shard]),
 		.most = (size_t)(effect->last - effect->first + 1) };
 
 	switch (effect->kind) {
@@ -407,6 +355,24 @@ static void do_publish_effect(
 	}
 }
 
+/* Once, and whoever works the shard answers who missed it. */
+static void send_guests(struct saga_participant *p)
+{
+	struct saga__guest *guest;
+
+	while ((guest = p->guests) && flush_waiting(p)) {
+		struct saga__message message = { .kind = SAGA__EVENT,
+			.stream = { p->uuid, guest->sent.shard },
+			.last = guest->sent.seq,
+			.id = guest->sent.before,
+			.event = saga__blob_bytes(guest->sent.event) };
+
+		memcpy(message.from, p->plan->name, strlen(p->plan->name) + 1);
+		send_message(p, &message, NULL);
+		saga__guest_drop(p);
+	}
+}
+
 static void publish_all(struct saga_participant *p)
 {
 	struct saga__publish_effect effect;
@@ -416,6 +382,7 @@ static void publish_all(struct saga_participant *p)
 		while (p->publishes[shard] && flush_waiting(p) &&
 			saga__publish_next(p->publishes[shard], now, &effect))
 			do_publish_effect(p, shard, &effect);
+	send_guests(p);
 }
 
 /* ---- events for our lanes ---- */
@@ -469,6 +436,7 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 	item->source = &following->source;
 	item->seq = effect->seq;
 	item->id = effect->id;
+	item->spell = p->spells[shard];
 	item->event = kind == SAGA__ITEM_EVENT ? saga__blob_ref(effect->event) : NULL;
 	if (SAGA__MUTANT(seen_of_received))
 		saga__follow_committed(following->follow, shard, item->seq, item->id, 0);
@@ -490,11 +458,22 @@ static void deliver(struct saga_participant *p, struct saga__following *followin
 	saga__blob_unref(effect->event);
 }
 
+/* Of a shard that two worked for a while, what is gone may have been seen by the other. */
+static void gone(struct saga_participant *p, struct saga__following *following,
+	const struct saga__follow_effect *effect)
+{
+	if (!following->reread && saga__shards_reread(p))
+		following->reread = true;
+	else
+		saga__halted(p, following, effect);
+}
+
 static void do_follow_effect(struct saga_participant *p, struct saga__following *following,
 	struct saga__follow_effect *effect)
 {
 	switch (effect->kind) {
 	case SAGA__FOLLOW_DELIVER:
+		following->reread = false;
 		deliver(p, following, effect);
 		break;
 	case SAGA__FOLLOW_SEND:
@@ -504,8 +483,10 @@ static void do_follow_effect(struct saga_participant *p, struct saga__following 
 		push(p, following, SAGA__ITEM_MOVE, effect->shard, effect);
 		break;
 	case SAGA__FOLLOW_FORK:
-	case SAGA__FOLLOW_GONE:
 		saga__halted(p, following, effect);
+		break;
+	case SAGA__FOLLOW_GONE:
+		gone(p, following, effect);
 		break;
 	default:
 		break;
@@ -571,7 +552,9 @@ void saga__streams_committed(struct saga_participant *p, const struct saga__repo
 	for (size_t i = 0; i < report->sent_count; i++) {
 		const struct saga__sent *sent = &report->sent[i];
 
-		if (p->publishes[sent->shard])
+		if (!saga__works(p, sent->shard))
+			saga__guest_keep(p, sent);
+		else if (p->publishes[sent->shard])
 			(void)saga__publish_committed(
 				p->publishes[sent->shard], sent->seq, sent->id, sent->event, now);
 	}
@@ -592,6 +575,7 @@ void saga__streams_read(struct saga_participant *p, struct saga__report *report)
 	for (size_t i = 0; i < report->sent_count; i++)
 		saga__publish_read(publish, report->sent[i].seq, report->sent[i].before,
 			report->sent[i].id, report->sent[i].event);
+	saga__publish_reaches(publish, report->reach);
 	saga__publish_read_end(publish, report->complete, saga__monotonic(&p->env));
 }
 
@@ -632,7 +616,7 @@ uint64_t saga__streams_unseen(struct saga_participant *p)
 	uint64_t unseen = 0;
 
 	for (unsigned shard = 0; shard < p->shards; shard++)
-		if (p->publishes[shard])
+		if (saga__works(p, shard) && p->publishes[shard])
 			unseen += saga__publish_unseen(p->publishes[shard]);
 	return unseen;
 }
@@ -686,8 +670,10 @@ void saga__streams_close(struct saga_participant *p)
 	}
 	while ((frame = p->inbox)) {
 		p->inbox = frame->next;
-		free_frame(frame);
+		saga__inbox_free(frame);
 	}
+	while (p->guests)
+		saga__guest_drop(p);
 	free(p->halts);
 	free(p->stands);
 	free(p->frame);

@@ -73,22 +73,28 @@ static void count_lane(struct saga_participant *p, const struct saga__report *re
 	p->counts = all;
 }
 
-static void lane_came_up(struct saga_participant *p, const struct saga__report *report)
+static void hold(struct saga_participant *p, const struct saga__report *report)
 {
 	saga_error error;
 
 	count_lane(p, report, true);
+	if (saga__shards_held(p, report) == SAGA_OK)
+		return;
+	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
+	saga__fatal(p, &error);
+}
+
+static void lane_came_up(struct saga_participant *p, const struct saga__report *report)
+{
+	saga_error error;
+
 	if (!p->known && report->lowered && report->lane == &p->lanes[0])
 		saga__log(p, SAGA_WARNING, "store.not_durable",
 			"the store's URL lowers its durability: what is promised holds only until "
 			"the"
 			" power goes");
 	p->lane_up[report->lane - p->lanes] = true;
-	if (saga__streams_open(p, report) != SAGA_OK) {
-		(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
-		saga__fatal(p, &error);
-		return;
-	}
+	hold(p, report);
 	if (!all_up(p) || p->known)
 		return;
 	p->known = true;
@@ -137,6 +143,12 @@ static void handle_report(struct saga_participant *p, struct saga__report *repor
 	case SAGA__REPORT_UP:
 		lane_came_up(p, report);
 		break;
+	case SAGA__REPORT_KEPT:
+		saga__shards_kept(p, report);
+		break;
+	case SAGA__REPORT_HELD:
+		hold(p, report);
+		break;
 	case SAGA__REPORT_DOWN:
 		p->lane_up[at] = false;
 		break;
@@ -169,9 +181,9 @@ static void handle_report(struct saga_participant *p, struct saga__report *repor
 
 static void trim(struct saga_participant *p)
 {
-	int64_t now = saga__monotonic(&p->env), wall = saga__wall(&p->env);
+	int64_t now = saga__monotonic(&p->env);
 
-	if (now < p->trim_at || !all_up(p))
+	if (now < p->trim_at || !all_up(p) || !saga__shards_are_settled(p))
 		return;
 	p->trim_at = now + TRIM_MS;
 	for (unsigned shard = 0; shard < p->shards; shard++) {
@@ -180,13 +192,15 @@ static void trim(struct saga_participant *p)
 		struct saga__chore chore = { .kind = SAGA__CHORE_TRIM,
 			.shard = shard,
 			.last = SAGA__MUTANT(trim_unseen) ? UINT64_MAX / 4 : seen,
-			.before = wall - p->options.retention_ms,
+			.age = p->options.retention_ms,
 			.most = TRIM_MOST };
 
+		if (!saga__works(p, shard))
+			continue;
 		if (seen)
 			(void)saga__lane_chore(saga__lane_of(p, shard), &chore);
 		chore.last = UINT64_MAX / 4;
-		chore.before = wall - p->options.retention_max_ms;
+		chore.age = p->options.retention_max_ms;
 		chore.loud = p->followers[0] != NULL;
 		(void)saga__lane_chore(saga__lane_of(p, shard), &chore);
 	}
@@ -246,6 +260,9 @@ static void stop(struct saga_participant *p)
 	}
 	if (p->life == SAGA__STOPS && !p->driver->calls(p))
 		for (size_t i = 0; i < p->lane_count; i++) {
+			/* The first leaves for all: when the others have. */
+			if (i == 0 && p->lanes_ended + 1 < p->lane_count)
+				continue;
 			saga__lane_stop(&p->lanes[i]);
 			if (!p->has_thread[i])
 				saga__wake(p);
@@ -269,8 +286,8 @@ static bool is_idle(struct saga_participant *p)
 {
 	bool any;
 
-	if (!p->known || !all_up(p) || p->counts.parked || p->driver->calls(p) ||
-		(p->followers[0] && saga__streams_unseen(p)))
+	if (!p->known || !all_up(p) || !saga__shards_are_settled(p) || p->counts.parked ||
+		p->driver->calls(p) || (p->followers[0] && saga__streams_unseen(p)))
 		return false;
 	for (size_t i = 0; i < p->lane_count; i++)
 		if (saga__lane_load(&p->lanes[i]))
@@ -286,12 +303,15 @@ static void publish_health(struct saga_participant *p)
 	saga_health health = {
 		.size = sizeof health,
 		.store = p->known && all_up(p),
-		.transport = !p->transport_ops || p->transport_up,
+		.transport =
+			!p->transport_ops || __atomic_load_n(&p->transport_up, __ATOMIC_ACQUIRE),
 		.waiting = p->counts.waiting,
 		.dead = p->counts.dead,
 		.stuck = p->counts.stuck,
 		.parked = p->counts.parked,
 		.outbox = (int64_t)(p->followers[0] ? saga__streams_unseen(p) : 0),
+		.shards = saga__share_count(p->worked),
+		.instances = p->live,
 	};
 
 	saga__streams_count(p, &health);

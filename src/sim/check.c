@@ -10,7 +10,7 @@
 
 static void check_event(struct saga__member *member, const struct saga__message *message)
 {
-	const struct saga__known_stream *stream = &member->mirror.streams[message->stream.shard];
+	const struct saga__known_stream *stream = &member->mirror->streams[message->stream.shard];
 	const struct saga__known_event *event;
 
 	if (message->last > stream->count) {
@@ -32,7 +32,7 @@ static void check_event(struct saga__member *member, const struct saga__message 
 
 static void check_beat(struct saga__member *member, const struct saga__message *message)
 {
-	const struct saga__known_stream *stream = &member->mirror.streams[message->stream.shard];
+	const struct saga__known_stream *stream = &member->mirror->streams[message->stream.shard];
 
 	if (message->last > stream->count)
 		saga__sim_breach(member->sim,
@@ -51,7 +51,8 @@ static void check_seen(struct saga__member *member, const struct saga__message *
 			member->sim, "%s has seen a stream that there is not", member->def.name);
 		return;
 	}
-	position = member->mirror.positions[owner->number][message->stream.shard][message->shard];
+	position = member->mirror
+			   ->positions[owner->first->number][message->stream.shard][message->shard];
 	if (message->last > position)
 		saga__sim_breach(member->sim,
 			"law 3: %s says that it has seen event %llu of %s, and has committed %llu",
@@ -70,7 +71,7 @@ void saga__check_frame(struct saga__member *member, saga_bytes bytes)
 			error.text);
 		return;
 	}
-	own = saga__id_same(message.stream.store, member->mirror.uuid) &&
+	own = saga__id_same(message.stream.store, member->mirror->uuid) &&
 		message.stream.shard < member->shards;
 	if (message.kind == SAGA__EVENT && own)
 		check_event(member, &message);
@@ -135,8 +136,8 @@ static bool slots_rest(struct saga__member *member, char *why, size_t size)
 {
 	char text[300];
 
-	for (size_t i = 0; i < member->mirror.bucket_count; i++)
-		for (struct saga__known_slot *slot = member->mirror.buckets[i]; slot;
+	for (size_t i = 0; i < member->mirror->bucket_count; i++)
+		for (struct saga__known_slot *slot = member->mirror->buckets[i]; slot;
 			slot = slot->next)
 			if (slot->state == SAGA__WAITING || slot->state == SAGA__TRYING ||
 				slot->state == SAGA__UNDOING) {
@@ -165,15 +166,16 @@ static bool streams_rest(struct saga__member *member, char *why, size_t size)
 
 		for (unsigned of = 0; to && of < member->shards; of++)
 			for (unsigned shard = 0; shard < to->shards; shard++) {
-				uint64_t at = to->mirror.positions[member->number][of][shard];
+				uint64_t at =
+					to->mirror->positions[member->first->number][of][shard];
 
-				if (at >= member->mirror.streams[of].count)
+				if (at >= member->mirror->streams[of].count)
 					continue;
 				(void)snprintf(why, size,
 					"law 3: %s is at %llu of %s's stream %u, which ends at "
 					"%llu",
 					to->def.name, (unsigned long long)at, member->def.name, of,
-					(unsigned long long)member->mirror.streams[of].count);
+					(unsigned long long)member->mirror->streams[of].count);
 				return false;
 			}
 	}
@@ -218,7 +220,7 @@ static bool process_rests(struct saga__member *member, char *why, size_t size)
 {
 	saga_participant *p = member->p;
 
-	if (!p || !member->mirror.watching || !p->known) {
+	if (!p || !member->mirror->watching || !p->known || !saga__shards_are_settled(p)) {
 		(void)snprintf(why, size, "%s is not up", member->def.name);
 		return false;
 	}
@@ -230,6 +232,25 @@ static bool process_rests(struct saga__member *member, char *why, size_t size)
 	if (member->calls || p->inbox_count) {
 		(void)snprintf(why, size, "%s still waits for %s", member->def.name,
 			member->calls ? "an outside call" : "its turn");
+		return false;
+	}
+	return true;
+}
+
+/* By one instance, and no more: what is left in doubt is only for the begin. */
+static bool shards_rest(struct saga__member *first, char *why, size_t size)
+{
+	const struct saga__member *member;
+
+	for (unsigned shard = 0; shard < first->shards; shard++) {
+		unsigned by = 0;
+
+		for (size_t i = 0; (member = saga__sim_instance(first, i)); i++)
+			by += member->p && saga__works(member->p, shard);
+		if (by == 1)
+			continue;
+		(void)snprintf(why, size, "shard %u of %s is worked by %u instances", shard,
+			first->def.name, by);
 		return false;
 	}
 	return true;
@@ -249,7 +270,8 @@ bool saga__check_rest(saga_sim *sim, char *why, size_t size)
 		struct saga__member *member = sim->members[i];
 
 		if (!process_rests(member, why, size) || !parked_rest(member, why, size) ||
-			!slots_rest(member, why, size) || !streams_rest(member, why, size))
+			!slots_rest(member, why, size) || !streams_rest(member, why, size) ||
+			(member->first == member && !shards_rest(member, why, size)))
 			return false;
 	}
 	return true;
@@ -311,9 +333,11 @@ static bool follows(const struct saga__member *member, const struct saga__member
 void saga__check_end(saga_sim *sim)
 {
 	for (size_t i = 0; i < sim->member_count; i++)
-		for (unsigned shard = 0; shard < sim->members[i]->shards; shard++) {
+		for (unsigned shard = 0; sim->members[i]->first == sim->members[i] &&
+			shard < sim->members[i]->shards;
+			shard++) {
 			struct saga__member *owner = sim->members[i];
-			const struct saga__known_stream *stream = &owner->mirror.streams[shard];
+			const struct saga__known_stream *stream = &owner->mirror->streams[shard];
 
 			for (uint64_t k = 0; k < stream->count; k++)
 				for (size_t m = 0; m < sim->member_count; m++)

@@ -21,8 +21,9 @@ struct attempt {
 struct saga__client {
 	struct saga__client *next;
 	saga_sim *sim;
-	struct saga__member *member;
-	saga_submission submission; /* its texts and its body are ours */
+	struct saga__member *member; /* the first of the instances */
+	struct saga__member *asked;  /* which of them it asked last */
+	saga_submission submission;  /* its texts and its body are ours */
 	struct saga__blob *wire;
 	struct saga__arena arena;
 	char *key, *traceparent;
@@ -84,7 +85,7 @@ static void on_answer(void *user, const saga_answer *answer)
 		saga__sim_breach(client->sim, "%s answers one submission of %s twice",
 			client->member->def.name, client->submission.type->name);
 	attempt->answered = true;
-	if (client->member->dead || !client->waiting || attempt != client->attempts)
+	if (client->asked->dead || !client->waiting || attempt != client->attempts)
 		return;
 	if (is_final(answer->code))
 		finish(client, answer);
@@ -92,10 +93,21 @@ static void on_answer(void *user, const saga_answer *answer)
 		ask_again(client);
 }
 
+/* Any of the instances; with one, no dice are thrown. */
+static struct saga__member *choose(const struct saga__client *client)
+{
+	unsigned instances = client->sim->options.instances;
+
+	if (instances == 1)
+		return client->member;
+	return saga__sim_instance(
+		client->member, saga__random_below(&client->sim->clients, instances));
+}
+
 static void ask(saga_sim *sim, struct saga__happening *happening)
 {
 	struct saga__client *client = ((struct asking *)happening)->client;
-	struct saga__member *member = client->member;
+	struct saga__member *member = client->asked = choose(client);
 	saga_submission submission = client->submission;
 	struct attempt *attempt;
 	saga_error error;
@@ -130,7 +142,7 @@ void saga__clients_lost(struct saga__member *member)
 {
 	for (struct saga__client *client = member->sim->clients_first; client;
 		client = client->next)
-		if (client->member == member && client->waiting) {
+		if (client->asked == member && client->waiting) {
 			if (!client->attempts->answered)
 				saga__sim_breach(client->sim,
 					"%s has ended and never answered a submission of %s",
@@ -242,7 +254,7 @@ int saga_sim_submit(saga_sim *sim, const char *participant, int64_t at_ms,
 	if (!(client = calloc(1, sizeof *client)))
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	client->sim = sim;
-	client->member = member;
+	client->member = client->asked = member;
 	memcpy(&client->submission, submission,
 		submission->size < sizeof *submission ? submission->size : sizeof *submission);
 	client->submission.size = sizeof client->submission;

@@ -125,7 +125,7 @@ bool saga__sim_is_suspected(struct saga__member *member)
 	saga_sink sink = { take_number, NULL, &suspicions };
 	saga_error error;
 
-	return member->mirror.watching &&
+	return member->mirror->watching &&
 		saga_store_builtin("sqlite")->run(member->store, &statement, 1, &sink, &error) ==
 		SAGA_OK &&
 		suspicions >= KILLS_MOST;

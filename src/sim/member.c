@@ -303,8 +303,23 @@ static int copy_options(struct saga__member *member, const saga_options *given, 
 	return SAGA_OK;
 }
 
+/* The first has the store and what is known of it; others have the first's. */
+static int share_store(struct saga__member *member, struct saga__member *first, saga_error *error)
+{
+	if (first) {
+		member->first = first;
+		member->store = first->store;
+		member->mirror = first->mirror;
+		return SAGA_OK;
+	}
+	member->first = member;
+	if (!(member->mirror = calloc(1, sizeof *member->mirror)))
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	return saga__sim_store_new(member, error);
+}
+
 int saga__member_new(saga_sim *sim, const saga_participant_def *def, const saga_options *options,
-	struct saga__member **ret_member, saga_error *error)
+	struct saga__member *first, struct saga__member **ret_member, saga_error *error)
 {
 	struct saga__member *member = calloc(1, sizeof *member);
 	int code;
@@ -317,8 +332,13 @@ int saga__member_new(saga_sim *sim, const saga_participant_def *def, const saga_
 	member->shards = sim->options.shards;
 	if ((code = saga__plan_new(def, &member->plan, error)) == SAGA_OK &&
 		(code = copy_options(member, options, error)) == SAGA_OK)
-		code = saga__sim_store_new(member, error);
+		code = share_store(member, first, error);
 	member->def = *def;
+	if (first)
+		(void)snprintf(member->label, sizeof member->label, "%s.%zu", def->name,
+			sim->member_count - first->number + 1);
+	else
+		(void)snprintf(member->label, sizeof member->label, "%s", def->name);
 	if (code == SAGA_OK)
 		code = saga__handlers_wrap(member, error);
 	if (code != SAGA_OK) {
@@ -336,8 +356,10 @@ void saga__member_free(struct saga__member *member)
 		member->port = NULL;
 		end_process(member);
 	}
-	saga__sim_store_free(member);
-	saga__mirror_free(&member->mirror);
+	if (member->first == member) {
+		saga__sim_store_free(member);
+		saga__mirror_free(member->mirror);
+	}
 	saga__plan_free(member->plan);
 	for (size_t i = 0; member->followers && member->followers[i]; i++)
 		free(member->followers[i]);

@@ -97,7 +97,7 @@ static void grow(struct saga__mirror *mirror)
 static struct saga__known_slot *add(
 	struct saga__member *member, saga_id saga, size_t row, const char *subject, uint64_t hash)
 {
-	struct saga__mirror *mirror = &member->mirror;
+	struct saga__mirror *mirror = member->mirror;
 	size_t size = strlen(subject) + 1;
 	struct saga__known_slot *slot;
 
@@ -120,7 +120,7 @@ static struct saga__known_slot *add(
 struct saga__known_slot *saga__mirror_slot(
 	struct saga__member *member, saga_id saga, size_t row, const char *subject, bool make)
 {
-	struct saga__mirror *mirror = &member->mirror;
+	struct saga__mirror *mirror = member->mirror;
 	uint64_t hash = hash_of(saga, row, subject);
 	struct saga__known_slot *slot =
 		mirror->bucket_count ? mirror->buckets[hash & (mirror->bucket_count - 1)] : NULL;
@@ -145,7 +145,7 @@ const char *saga__slot_text(const struct saga__member *member, const struct saga
 
 void saga__mirror_effect(struct saga__member *member, struct saga__known_slot *slot, bool undo)
 {
-	struct saga__mirror *mirror = &member->mirror;
+	struct saga__mirror *mirror = member->mirror;
 
 	if (mirror->effect_count == mirror->effect_room) {
 		size_t room = mirror->effect_room ? 2 * mirror->effect_room : 64;
@@ -163,7 +163,7 @@ void saga__mirror_effect(struct saga__member *member, struct saga__known_slot *s
 
 void saga__mirror_no_effect(struct saga__member *member, const struct saga__known_slot *slot)
 {
-	struct saga__mirror *mirror = &member->mirror;
+	struct saga__mirror *mirror = member->mirror;
 
 	if (slot && mirror->effect_count && mirror->effects[mirror->effect_count - 1].slot == slot)
 		mirror->effect_count--;
@@ -171,8 +171,8 @@ void saga__mirror_no_effect(struct saga__member *member, const struct saga__know
 
 bool saga__mirror_undoes(const struct saga__member *member, const struct saga__known_slot *slot)
 {
-	for (size_t i = 0; i < member->mirror.effect_count; i++)
-		if (member->mirror.effects[i].slot == slot && member->mirror.effects[i].undo)
+	for (size_t i = 0; i < member->mirror->effect_count; i++)
+		if (member->mirror->effects[i].slot == slot && member->mirror->effects[i].undo)
 			return true;
 	return false;
 }
@@ -276,7 +276,7 @@ static void slot_moved(struct saga__member *member, const saga_value *c)
 	text_of(&c[7], name, sizeof name);
 	slot->was = *name ? saga__state_of(name) : SAGA__ABSENT;
 	slot->state = to;
-	member->mirror.moved++;
+	member->mirror->moved++;
 	saga__sim_trace(member->sim, member, "%s%s%s is %s", step, *subject ? "/" : "", subject,
 		saga__state_name(to));
 	if ((to == SAGA__DEAD || to == SAGA__STUCK) && !slot->asked)
@@ -341,7 +341,7 @@ static bool is_there(const struct saga__known_stream *stream, saga_id id)
 static void event_appended(struct saga__member *member, const saga_value *c)
 {
 	uint64_t shard = (uint64_t)c[8].as.int64, seq = (uint64_t)c[9].as.int64;
-	struct saga__known_stream *stream = &member->mirror.streams[shard % SAGA__SIM_SHARDS];
+	struct saga__known_stream *stream = &member->mirror->streams[shard % SAGA__SIM_SHARDS];
 	struct saga__known_event *event;
 
 	if (shard >= member->shards || seq != stream->count + 1) {
@@ -362,7 +362,7 @@ static void event_appended(struct saga__member *member, const saga_value *c)
 	event->id = id_of(&c[1]);
 	event->saga = id_of(&c[2]);
 	event->hash = saga__mirror_hash(c[11].as.bytes);
-	member->mirror.appended++;
+	member->mirror->appended++;
 	member->sim->report.events++;
 	saga__sim_hash(member->sim, c[11].as.bytes.at, c[11].as.bytes.size);
 	if (!describe(member, event, c[11].as.bytes))
@@ -376,7 +376,7 @@ static void check_trim(struct saga__member *member, uint64_t of, uint64_t seq)
 		const struct saga__member *to = saga__sim_member(member->sim, member->followers[i]);
 
 		for (unsigned shard = 0; to && shard < to->shards; shard++)
-			if (to->mirror.positions[member->number][of][shard] < seq)
+			if (to->mirror->positions[member->first->number][of][shard] < seq)
 				saga__sim_breach(member->sim,
 					"law 3: %s drops event %llu, which %s has not committed",
 					member->def.name, (unsigned long long)seq, to->def.name);
@@ -385,7 +385,7 @@ static void check_trim(struct saga__member *member, uint64_t of, uint64_t seq)
 
 static void event_gone(struct saga__member *member, uint64_t shard, uint64_t seq)
 {
-	struct saga__known_stream *stream = &member->mirror.streams[shard % SAGA__SIM_SHARDS];
+	struct saga__known_stream *stream = &member->mirror->streams[shard % SAGA__SIM_SHARDS];
 
 	if (seq <= stream->trimmed)
 		return;
@@ -396,7 +396,7 @@ static void event_gone(struct saga__member *member, uint64_t shard, uint64_t seq
 static void stream_moved(struct saga__member *member, const saga_value *c)
 {
 	struct saga__known_stream *stream =
-		&member->mirror.streams[(uint64_t)c[8].as.int64 % SAGA__SIM_SHARDS];
+		&member->mirror->streams[(uint64_t)c[8].as.int64 % SAGA__SIM_SHARDS];
 	uint64_t seq = (uint64_t)c[9].as.int64, own = (uint64_t)c[10].as.int64;
 
 	if (seq != stream->count)
@@ -426,8 +426,8 @@ static void position_moved(struct saga__member *member, const saga_value *c)
 			member->def.name);
 		return;
 	}
-	stream = &owner->mirror.streams[of];
-	position = &member->mirror.positions[owner->number][of][shard];
+	stream = &owner->mirror->streams[of];
+	position = &member->mirror->positions[owner->first->number][of][shard];
 	if (seq < *position)
 		saga__sim_breach(member->sim, "law 3: %s went back in %s's stream %u, %llu to %llu",
 			member->def.name, owner->def.name, (unsigned)of,
@@ -518,22 +518,22 @@ static int watch(struct saga__member *member, saga_error *error)
 		{ "SELECT value FROM saga_meta WHERE name = 'uuid'", NULL, 0 },
 		{ watching, NULL, 0 },
 	};
-	saga_sink sink = { take_uuid, NULL, &member->mirror.uuid };
+	saga_sink sink = { take_uuid, NULL, &member->mirror->uuid };
 	const saga_store_ops *store = saga_store_builtin("sqlite");
 	int code = store->run(member->store, &statements[0], 1, &sink, error);
 
-	if (code == SAGA_OK && saga__id_is_zero(member->mirror.uuid))
+	if (code == SAGA_OK && saga__id_is_zero(member->mirror->uuid))
 		return SAGA_OK;
 	if (code == SAGA_OK)
 		code = store->run(member->store, &statements[1], 1, NULL, error);
-	member->mirror.watching = code == SAGA_OK;
+	member->mirror->watching = code == SAGA_OK;
 	return code;
 }
 
 /* What the handlers did in this transaction, against the slots that it left. */
 static void apply_effects(struct saga__member *member)
 {
-	struct saga__mirror *mirror = &member->mirror;
+	struct saga__mirror *mirror = member->mirror;
 	char text[400];
 
 	for (size_t i = 0; i < mirror->effect_count; i++) {
@@ -563,7 +563,7 @@ static void apply_effects(struct saga__member *member)
 
 static void check_done(struct saga__member *member)
 {
-	struct saga__mirror *mirror = &member->mirror;
+	struct saga__mirror *mirror = member->mirror;
 
 	if (mirror->appended && !mirror->moved)
 		saga__sim_breach(member->sim, "law 1: %s appended events, and no slot moved",
@@ -582,7 +582,7 @@ int saga__mirror_committed(struct saga__member *member)
 	int code;
 
 	member->sim->report.commits++;
-	if (!member->mirror.watching) {
+	if (!member->mirror->watching) {
 		code = watch(member, &error);
 	} else {
 		code = saga_store_builtin("sqlite")->run(
@@ -598,6 +598,8 @@ int saga__mirror_committed(struct saga__member *member)
 
 void saga__mirror_free(struct saga__mirror *mirror)
 {
+	if (!mirror)
+		return;
 	for (size_t i = 0; i < mirror->bucket_count; i++) {
 		struct saga__known_slot *slot;
 
@@ -613,4 +615,5 @@ void saga__mirror_free(struct saga__mirror *mirror)
 		free(mirror->streams[shard].events);
 	}
 	free(mirror->effects);
+	free(mirror);
 }

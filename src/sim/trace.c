@@ -39,5 +39,5 @@ void saga__sim_trace(saga_sim *sim, const struct saga__member *member, const cha
 	saga__sim_hash(sim, text, strlen(text));
 	if (sim->options.trace)
 		sim->options.trace(sim->options.user, sim->now / SAGA__SIM_MS,
-			member ? member->def.name : "", text);
+			member ? member->label : "", text);
 }

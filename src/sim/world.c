@@ -12,6 +12,7 @@ enum {
 	HEAL_MS = 600000,
 	LOOK_US = 250000,  /* between two looks whether all is at rest */
 	ENDING_MS = 60000, /* to stop in */
+	INSTANCES_MOST = 4,
 	ARENA_BYTES = 1 << 24
 };
 
@@ -62,12 +63,14 @@ int saga_sim_new(const saga_sim_options *options, saga_sim **ret_sim, saga_error
 	memcpy(o, options, options->size < sizeof *o ? options->size : sizeof *o);
 	o->faults_ms = o->faults_ms ? o->faults_ms : FAULTS_MS;
 	o->heal_ms = o->heal_ms ? o->heal_ms : HEAL_MS;
-	if (o->faults_ms < 0 || o->heal_ms < 0 ||
+	o->instances = o->instances ? o->instances : 1;
+	if (o->instances > INSTANCES_MOST || o->faults_ms < 0 || o->heal_ms < 0 ||
 		(o->shards != 0 && o->shards != 1 && o->shards != SAGA__SIM_SHARDS)) {
 		free(sim);
 		return saga_error_set(error, SAGA_MALFORMED,
-			"the options of a world: a time is negative, or shards neither 1 nor %d",
-			SAGA__SIM_SHARDS);
+			"the options of a world: a time is negative, shards neither 1 nor %d, or"
+			" instances more than %d",
+			SAGA__SIM_SHARDS, INSTANCES_MOST);
 	}
 	sim->network = saga__random_of(o->seed, "network", 0);
 	sim->calls = saga__random_of(o->seed, "calls", 0);
@@ -92,8 +95,8 @@ void saga_sim_close(saga_sim *sim)
 	if (!sim)
 		return;
 	sim->over = true;
-	for (size_t i = 0; i < sim->member_count; i++)
-		saga__member_free(sim->members[i]);
+	while (sim->member_count)
+		saga__member_free(sim->members[--sim->member_count]);
 	saga__queue_free(&sim->queue);
 	saga__clients_free(sim);
 	saga__decoder_free(sim->decoder);
@@ -101,31 +104,52 @@ void saga_sim_close(saga_sim *sim)
 	free(sim);
 }
 
+static int add_one(saga_sim *sim, const saga_participant_def *def, const saga_options *options,
+	struct saga__member *first, saga_error *error)
+{
+	struct saga__member **place = &sim->members[sim->member_count];
+	int code = saga__member_new(sim, def, options, first, place, error);
+
+	if (code != SAGA_OK)
+		return code;
+	if ((code = saga__member_open(*place, error)) == SAGA_OK) {
+		sim->member_count++;
+		return SAGA_OK;
+	}
+	(*place)->p = NULL;
+	saga__member_free(*place);
+	return code;
+}
+
 int saga_sim_add(saga_sim *sim, const saga_participant_def *def, const saga_options *options,
 	saga_error *error)
 {
+	size_t before = sim->member_count;
 	saga_error own;
 	int code;
 
 	if (!error)
 		error = &own;
-	if (sim->ran || sim->member_count == SAGA__MEMBERS_MOST)
+	if (sim->ran || before + sim->options.instances > SAGA__MEMBERS_MOST)
 		return saga_error_set(error, SAGA_MISUSE,
 			"a world has at most %d participants, and gets none once it runs",
 			SAGA__MEMBERS_MOST);
 	if (def && def->name && saga__sim_member(sim, def->name))
 		return saga_error_set(error, SAGA_MISUSE, "two participants named %s", def->name);
-	code = saga__member_new(sim, def, options, &sim->members[sim->member_count], error);
-	if (code != SAGA_OK)
-		return code;
-	code = saga__member_open(sim->members[sim->member_count], error);
-	if (code != SAGA_OK) {
-		sim->members[sim->member_count]->p = NULL;
-		saga__member_free(sim->members[sim->member_count]);
-		return code;
-	}
-	sim->member_count++;
-	return SAGA_OK;
+	code = add_one(sim, def, options, NULL, error);
+	for (unsigned i = 1; code == SAGA_OK && i < sim->options.instances; i++)
+		code = add_one(sim, def, options, sim->members[before], error);
+	while (code != SAGA_OK && sim->member_count > before)
+		saga__member_free(sim->members[--sim->member_count]);
+	return code;
+}
+
+struct saga__member *saga__sim_instance(const struct saga__member *first, size_t of)
+{
+	const saga_sim *sim = first->sim;
+	size_t at = first->number + of;
+
+	return at < sim->member_count && sim->members[at]->first == first ? sim->members[at] : NULL;
 }
 
 struct saga__member *saga__sim_member(const saga_sim *sim, const char *name)
@@ -139,8 +163,8 @@ struct saga__member *saga__sim_member(const saga_sim *sim, const char *name)
 struct saga__member *saga__sim_member_of_store(const saga_sim *sim, saga_id uuid)
 {
 	for (size_t i = 0; i < sim->member_count; i++)
-		if (sim->members[i]->mirror.watching &&
-			saga__id_same(sim->members[i]->mirror.uuid, uuid))
+		if (sim->members[i]->mirror->watching &&
+			saga__id_same(sim->members[i]->mirror->uuid, uuid))
 			return sim->members[i];
 	return NULL;
 }

@@ -109,7 +109,9 @@ struct saga__store_handle;
 struct saga__member {
 	saga_sim *sim;
 	size_t number;
-	saga_participant_def def; /* the user's, its handlers behind ours */
+	struct saga__member *first; /* of the instances on this store; it owns the store */
+	char label[40];             /* "stock", or "stock.2" */
+	saga_participant_def def;   /* the user's, its handlers behind ours */
 	saga_step_def *steps;
 	saga_step_def *originals;
 	saga_options options;
@@ -136,12 +138,12 @@ struct saga__member {
 	unsigned deaf_to; /* bits of members: partitions */
 	size_t held_frames;
 
-	/* its store */
+	/* its store: one for all instances, as is what is known of it */
 	unsigned shards;
 	void *store;
+	struct saga__mirror *mirror;
 	struct saga__store_handle *handle; /* open on it */
 	int64_t away, full;                /* until then */
-	struct saga__mirror mirror;
 
 	/* its outside calls */
 	struct saga__sim_call *calls;
@@ -182,6 +184,8 @@ void saga__sim_breach(saga_sim *sim, const char *format, ...) SAGA_PRINTF(2, 3);
 bool saga__sim_broken(const saga_sim *sim);
 void saga__sim_no_memory(saga_sim *sim);
 struct saga__member *saga__sim_member(const saga_sim *sim, const char *name);
+/* Another instance of it, or itself; number `of` from 0. NULL: there are no so many. */
+struct saga__member *saga__sim_instance(const struct saga__member *first, size_t of);
 struct saga__member *saga__sim_member_of_store(const saga_sim *sim, saga_id uuid);
 
 /* trace.c: into the hash, and to the host if it wants to see it. */
@@ -203,8 +207,9 @@ bool saga__sim_is_suspected(struct saga__member *member);
 bool saga__sim_crashes(struct saga__member *member, const char *where);
 
 /* member.c */
+/* `first`: of the instances, if there is one before it. */
 int saga__member_new(saga_sim *sim, const saga_participant_def *def, const saga_options *options,
-	struct saga__member **ret_member, saga_error *error);
+	struct saga__member *first, struct saga__member **ret_member, saga_error *error);
 void saga__member_free(struct saga__member *member);
 /* Opens it, as a new process. */
 int saga__member_open(struct saga__member *member, saga_error *error);

@@ -42,6 +42,9 @@ struct saga__slot {
 	enum saga__state before; /* as loaded; for counting */
 };
 
+/* Whether `seen` is a list of triggers to its end. */
+bool saga__seen_is_whole(saga_bytes seen);
+
 struct saga__outgoing {
 	struct saga__outgoing *next;
 	struct saga__blob *event;
@@ -120,8 +123,9 @@ struct saga__batch {
 	size_t locked_count;
 
 	/*
-	 * A replay: each step gets a mark and its answers at once. Else a step trusts, and the batch
-	 * is lost as REJECTED if it is to be taken back, or if what it required was not so.
+	 * A replay: each step gets a mark, and its answers at once. Else a step may be trusted; the
+	 * batch is lost as REJECTED then if that one is to be taken back, or if what it required
+	 * was not so.
 	 */
 	bool wary;
 

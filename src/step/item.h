@@ -38,7 +38,8 @@ struct saga__item {
 	const struct saga__source *source; /* NULL: our own stream */
 	uint64_t seq;
 	saga_id id;
-	bool reset; /* MOVE: set there, back too */
+	unsigned spell; /* of a shard's being worked here; void in another */
+	bool reset;     /* MOVE: set there, back too */
 
 	/* REQUEST */
 	bool unsure; /* a commit of it was sent, and not answered */

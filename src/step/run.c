@@ -20,6 +20,20 @@ static const unsigned char *next_seen(const unsigned char *at)
 	return at + sizeof(saga_id) + 1 + at[sizeof(saga_id)];
 }
 
+bool saga__seen_is_whole(saga_bytes seen)
+{
+	const unsigned char *at = seen.at;
+	size_t left = seen.size;
+
+	while (left > sizeof(saga_id) && left - sizeof(saga_id) - 1 >= at[sizeof(saga_id)]) {
+		size_t one = sizeof(saga_id) + 1 + at[sizeof(saga_id)];
+
+		at += one;
+		left -= one;
+	}
+	return left == 0;
+}
+
 /* Never NULL, to which not even 0 may be added. */
 static const unsigned char *seen_of(const struct saga__slot *slot)
 {

@@ -22,6 +22,7 @@ static const struct saga__dialect dialects[] = {
 		.durable = "SELECT CASE WHEN (SELECT synchronous FROM pragma_synchronous) >= 2"
 			   " OR (SELECT journal_mode FROM pragma_journal_mode) = 'memory'"
 			   " THEN 1 ELSE 0 END AS durable",
+		.leases = SAGA__LEASES(""),
 	},
 	{
 		.dialect = SAGA_POSTGRESQL,
@@ -42,6 +43,9 @@ static const struct saga__dialect dialects[] = {
 			   " AND current_setting('full_page_writes') = 'on'"
 			   " AND current_setting('synchronous_commit') <> 'off'"
 			   " THEN 1 ELSE 0 END AS durable",
+		.clock =
+			"SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS ms",
+		.leases = SAGA__LEASES(""),
 	},
 	{
 		.dialect = SAGA_TSQL,
@@ -61,6 +65,9 @@ static const struct saga__dialect dialects[] = {
 		/* 2 is FORCED; ALLOWED is for who asks for it, and nobody here does. */
 		.durable = "SELECT CASE WHEN delayed_durability = 2 THEN 0 ELSE 1 END AS durable"
 			   " FROM sys.databases WHERE database_id = DB_ID()",
+		.clock = "SELECT DATEDIFF_BIG(MILLISECOND, CAST('19700101' AS DATETIME2),"
+			 " SYSUTCDATETIME()) AS ms",
+		.leases = SAGA__LEASES(" WITH (NOLOCK)"),
 	},
 };
 

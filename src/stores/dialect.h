@@ -9,6 +9,13 @@
 #define STREAM_FIELDS "SELECT shard, seq, last, own FROM saga_stream"
 #define STREAM_ROW STREAM_FIELDS " WHERE shard = ?"
 
+/* Who works which shard, and what waits there; `hint` keeps it from waiting for a batch's locks. */
+#define SAGA__LEASES(hint) \
+	"SELECT saga_lease.shard, saga_lease.holder, saga_stream.seq," \
+	" (SELECT MIN(due) FROM saga_parked" hint " WHERE saga_parked.shard = saga_lease.shard)" \
+	" AS due FROM saga_lease" hint " JOIN saga_stream" hint \
+	" ON saga_stream.shard = saga_lease.shard"
+
 /* Words of a schema, and what stands for them. */
 struct saga__dialect {
 	saga_dialect dialect;
@@ -28,6 +35,7 @@ struct saga__dialect {
 	const char *durable;  /* one integer: 0 if commits are not durable; NULL: they are */
 	const char *low_byte; /* of a slot's `saga`, as an integer: its shard is in there */
 	const char *clock;    /* one integer, ms since 1970; NULL: the process's own clock */
+	const char *leases;   /* SAGA__LEASES */
 };
 
 /* A query that ends in ORDER BY, of at most as many rows as its last value says. */

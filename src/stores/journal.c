@@ -56,10 +56,14 @@ static int take_due(
 	struct due *due = context;
 	struct saga__parked *row;
 	char kind[16];
+	int code;
 
-	(void)i, (void)names, (void)column_count;
+	(void)i;
 	if (due->count == due->most)
 		return SAGA_OK;
+	if ((code = saga__journal_check("saga_parked", "iittctcntTBBTTT", names, c, column_count,
+		     due->error)) != SAGA_OK)
+		return code;
 	if (!(row = saga__arena_calloc(due->arena, 1, sizeof *row)))
 		return SAGA_NOMEM;
 	(void)snprintf(
@@ -84,6 +88,10 @@ static int take_due(
 	if (!row->row || !row->subject || !row->behind || !row->why || !row->outcome ||
 		!row->body || !row->event.at)
 		return SAGA_NOMEM;
+	if (!row->kind)
+		return saga__journal_odd("saga_parked", "kind is none that we know", due->error);
+	if (row->role > SAGA__ROLE_REFUSE)
+		return saga__journal_odd("saga_parked", "role is none that we know", due->error);
 	due->rows[due->count++] = row;
 	return SAGA_OK;
 }
@@ -162,7 +170,8 @@ int saga__journal_revive_calls(
 
 struct locking {
 	struct saga__shard *shards;
-	size_t count;
+	size_t count, found;
+	saga_error *error;
 };
 
 static int take_lock(void *context, size_t i, const char *const *names, const saga_value *columns,
@@ -170,8 +179,12 @@ static int take_lock(void *context, size_t i, const char *const *names, const sa
 {
 	struct locking *locking = context;
 	struct saga__shard *shard = locking->shards;
+	int code = saga__journal_check(
+		"saga_stream", "csis", names, columns, column_count, locking->error);
 
-	(void)i, (void)names, (void)column_count;
+	(void)i;
+	if (code != SAGA_OK)
+		return code;
 	while (shard < locking->shards + locking->count - 1 &&
 		shard->shard != (unsigned)columns[0].as.int64)
 		shard++;
@@ -179,6 +192,7 @@ static int take_lock(void *context, size_t i, const char *const *names, const sa
 	shard->last = saga__id_in(&columns[2]);
 	shard->stored_seq = shard->seq;
 	shard->stored_own = (uint64_t)columns[3].as.int64;
+	locking->found++;
 	return SAGA_OK;
 }
 
@@ -210,24 +224,41 @@ static size_t lock_statements(struct saga__journal *j, const struct saga__shard 
 int saga__journal_lock(struct saga__journal *j, struct saga__shard *shards, size_t count,
 	struct saga__batch *batch, saga_error *error)
 {
-	struct locking locking = { shards, count };
+	struct locking locking = { shards, count, 0, error };
 	saga_sink sink = { take_lock, NULL, &locking };
 	saga_statement statements[2 * SAGA__STORE_SHARDS];
 	saga_value values[SAGA__STORE_SHARDS + 1];
 	size_t statement_count = lock_statements(j, shards, count, values, statements);
+	int code = SAGA_OK;
 
 	if (batch)
-		return saga__journal_run_and_load(
+		code = saga__journal_run_and_load(
 			j, batch, statements, statement_count, &sink, error);
-	return count ? j->ops->run(j->store, statements, statement_count, &sink, error) : SAGA_OK;
+	else if (count)
+		code = j->ops->run(j->store, statements, statement_count, &sink, error);
+	if (code == SAGA_OK && locking.found != count)
+		return saga__journal_odd("saga_stream", "shard is missing", error);
+	return code;
 }
+
+struct reading {
+	struct saga__stream_row *row;
+	bool found;
+	saga_error *error;
+};
 
 static int take_stream(void *context, size_t i, const char *const *names, const saga_value *columns,
 	size_t column_count)
 {
-	struct saga__stream_row *row = context;
+	struct reading *reading = context;
+	struct saga__stream_row *row = reading->row;
+	int code = saga__journal_check(
+		"saga_stream", "sisnIc", names, columns, column_count, reading->error);
 
-	(void)i, (void)names, (void)column_count;
+	(void)i;
+	if (code != SAGA_OK)
+		return code;
+	reading->found = true;
 	row->seq = (uint64_t)columns[0].as.int64;
 	row->last = saga__id_in(&columns[1]);
 	row->own = (uint64_t)columns[2].as.int64;
@@ -244,10 +275,13 @@ int saga__journal_stream(struct saga__journal *j, unsigned shard, struct saga__s
 	const saga_statement statement = { "SELECT seq, last, own, unclean, suspect, suspicions "
 					   "FROM saga_stream WHERE shard = ?",
 		values, 1 };
-	saga_sink sink = { take_stream, NULL, ret_row };
+	struct reading reading = { ret_row, false, error };
+	saga_sink sink = { take_stream, NULL, &reading };
 	struct saga__one first;
 	int code = j->ops->run(j->store, &statement, 1, &sink, error);
 
+	if (code == SAGA_OK && !reading.found)
+		code = saga__journal_odd("saga_stream", "shard is missing", error);
 	if (code == SAGA_OK)
 		code = saga__journal_one(j,
 			"SELECT MIN(seq) AS seq FROM saga_outbox WHERE shard = ?", values, 1,
@@ -257,16 +291,22 @@ int saga__journal_stream(struct saga__journal *j, unsigned shard, struct saga__s
 	return code;
 }
 
-int saga__journal_mark(struct saga__journal *j, unsigned shard, bool unclean, saga_error *error)
+int saga__journal_mark_unclean(struct saga__journal *j, unsigned shard, saga_error *error)
 {
-	if (unclean && SAGA__MUTANT(parked_dropped))
+	if (SAGA__MUTANT(parked_dropped))
 		(void)SAGA__RUN(
 			j, "DELETE FROM saga_parked WHERE shard = ?", error, saga_int64(shard));
-	if (unclean)
-		return SAGA__RUN(j, "UPDATE saga_stream SET unclean = 1 WHERE shard = ?", error,
-			saga_int64(shard));
-	return SAGA__RUN(j, "UPDATE saga_stream SET unclean = 0, suspicions = 0 WHERE shard = ?",
-		error, saga_int64(shard));
+	return SAGA__RUN(
+		j, "UPDATE saga_stream SET unclean = 1 WHERE shard = ?", error, saga_int64(shard));
+}
+
+int saga__journal_mark_clean(
+	struct saga__journal *j, unsigned shard, saga_id holder, saga_error *error)
+{
+	return SAGA__RUN(j,
+		"UPDATE saga_stream SET unclean = 0, suspicions = 0 WHERE shard = ? AND EXISTS"
+		" (SELECT 1 FROM saga_lease WHERE saga_lease.shard = ? AND holder = ?)",
+		error, saga_int64(shard), saga_int64(shard), saga_uuid(holder));
 }
 
 int saga__journal_suspect(
@@ -286,8 +326,13 @@ static int take_outbox(void *context, size_t i, const char *const *names, const 
 	size_t column_count)
 {
 	struct outbox *outbox = context;
-	int code = outbox->row(outbox->context, (uint64_t)columns[0].as.int64,
-		saga__id_in(&columns[1]), saga__id_in(&columns[2]), columns[3].as.bytes);
+	int code = saga__journal_check(
+		"saga_outbox", "siib", names, columns, column_count, outbox->error);
+
+	if (code != SAGA_OK)
+		return code;
+	code = outbox->row(outbox->context, (uint64_t)columns[0].as.int64, saga__id_in(&columns[1]),
+		saga__id_in(&columns[2]), columns[3].as.bytes);
 
 	(void)i, (void)names, (void)column_count;
 	return code == SAGA_OK ? code
@@ -347,9 +392,12 @@ static int take_position(void *context, size_t i, const char *const *names,
 	struct positions *positions = context;
 	struct saga__source source = { .stream = { saga__id_in(&columns[0]),
 					       (uint32_t)columns[1].as.int64 } };
-	int code;
+	int code = saga__journal_check(
+		"saga_position", "icctsi", names, columns, column_count, positions->error);
 
-	(void)i, (void)names, (void)column_count;
+	(void)i;
+	if (code != SAGA_OK)
+		return code;
 	(void)snprintf(source.owner, sizeof source.owner, "%.*s", (int)columns[3].as.bytes.size,
 		(const char *)columns[3].as.bytes.at);
 	code = positions->row(positions->context, &source, (unsigned)columns[2].as.int64,
@@ -380,6 +428,7 @@ struct counting {
 	const struct saga__shard *shards;
 	size_t shard_count;
 	struct saga__counts counts;
+	saga_error *error;
 };
 
 static bool is_counted(const struct counting *counting, int64_t low_byte)
@@ -402,8 +451,11 @@ static int take_counts(
 {
 	struct counting *counting = context;
 	struct saga__counts *counts = &counting->counts;
+	int code = saga__journal_check(
+		i ? "saga_parked" : "saga_slot", "tns", names, c, column_count, counting->error);
 
-	(void)i, (void)names, (void)column_count;
+	if (code != SAGA_OK)
+		return code;
 	if (!is_counted(counting, c[1].as.int64))
 		return SAGA_OK;
 	if (is_named(&c[0], "waiting"))
@@ -420,7 +472,9 @@ static int take_counts(
 int saga__journal_count(struct saga__journal *j, const struct saga__shard *shards,
 	size_t shard_count, struct saga__counts *ret_counts, saga_error *error)
 {
-	struct counting counting = { .journal = j, .shards = shards, .shard_count = shard_count };
+	struct counting counting = {
+		.journal = j, .shards = shards, .shard_count = shard_count, .error = error
+	};
 	saga_sink sink = { take_counts, NULL, &counting };
 	char slots[512];
 	const saga_statement statements[] = { { slots, NULL, 0 },

@@ -11,6 +11,8 @@
  *	saga_parked    what is set aside, src/step/parked.h
  *	saga_outbox    committed events, until they are seen and old enough
  *	saga_position  how far other streams are committed here, by shard
+ *	saga_instance  processes that run the participant, each until when it is thought to live
+ *	saga_lease     which of them should work a shard
  *
  * Functions answer SAGA_OK or what the store answered. Thread: the lane's that opened it.
  */
@@ -35,6 +37,8 @@ struct saga__journal {
 	void *store; /* NULL: not connected */
 	bool sets;   /* a statement takes many rows at once */
 	unsigned shards;
+	const struct saga_env *env;
+	int64_t ahead; /* the store's clock less our monotonic one, when it was asked last */
 	saga_id uuid;  /* the store's */
 	int64_t birth; /* when its tables were made */
 	bool lowered;  /* its commits may be lost when the power goes */
@@ -53,6 +57,9 @@ struct saga__journal_options {
 int saga__journal_open(struct saga__journal *journal, const saga_store_ops *ops,
 	const struct saga__journal_options *options, saga_error *error);
 void saga__journal_close(struct saga__journal *journal);
+
+/* The store's clock, in ms since 1970: the server's, or the process's own where there is none. */
+int64_t saga__journal_now(const struct saga__journal *journal);
 
 /* ---- in a batch's transaction ---- */
 
@@ -116,8 +123,11 @@ struct saga__stream_row {
 
 int saga__journal_stream(struct saga__journal *journal, unsigned shard,
 	struct saga__stream_row *ret_row, saga_error *error);
-int saga__journal_mark(
-	struct saga__journal *journal, unsigned shard, bool unclean, saga_error *error);
+
+/* In use, or not any more: that only while the shard is still the holder's. */
+int saga__journal_mark_unclean(struct saga__journal *journal, unsigned shard, saga_error *error);
+int saga__journal_mark_clean(
+	struct saga__journal *journal, unsigned shard, saga_id holder, saga_error *error);
 int saga__journal_suspect(struct saga__journal *journal, unsigned shard, saga_id event,
 	int suspicions, saga_error *error);
 
@@ -135,6 +145,49 @@ int saga__journal_positions(struct saga__journal *journal,
 	int (*row)(void *context, const struct saga__source *source, unsigned shard,
 		struct saga__position position),
 	void *context, saga_error *error);
+
+/* ---- who works which shard ---- */
+
+enum {
+	SAGA__INSTANCES_MOST = 64 /* that are looked at */
+};
+
+struct saga__instance {
+	saga_id id;
+	int64_t until; /* by the store's clock */
+};
+
+struct saga__lease {
+	saga_id holder; /* zero: nobody */
+	uint64_t seq;   /* of the shard's stream */
+	int64_t due;    /* the soonest of what is parked there */
+};
+
+struct saga__leases {
+	struct saga__lease at[SAGA__STORE_SHARDS];
+	struct saga__instance instances[SAGA__INSTANCES_MOST]; /* that live; us too */
+	size_t instance_count;
+	int64_t halts; /* what journal_halts.h keeps */
+};
+
+/*
+ * Says that `me` lives for lease_ms from now, in one round trip that reads all the above and asks
+ * the store's clock as well.
+ */
+int saga__journal_renew(struct saga__journal *journal, saga_id me, int64_t lease_ms,
+	struct saga__leases *ret_leases, saga_error *error);
+
+/*
+ * Takes shards (bits) whose lease still is as it was read; *ret_taken are those that were. Who does
+ * not live any more is forgotten.
+ */
+int saga__journal_take(struct saga__journal *journal, saga_id me, uint64_t shards,
+	const struct saga__leases *leases, uint64_t *ret_taken, saga_error *error);
+int saga__journal_give(
+	struct saga__journal *journal, saga_id me, uint64_t shards, saga_error *error);
+
+/* `me` is gone, and so all that it held is free. */
+int saga__journal_leave(struct saga__journal *journal, saga_id me, saga_error *error);
 
 /* ---- the rest ---- */
 

@@ -35,10 +35,12 @@ static enum saga__state keep_state(const saga_value *value)
 {
 	char name[16] = "absent";
 
-	if (value->kind == SAGA_VALUE_TEXT && value->as.bytes.size < sizeof name) {
-		memcpy(name, value->as.bytes.at, value->as.bytes.size);
-		name[value->as.bytes.size] = 0;
-	}
+	if (value->kind != SAGA_VALUE_TEXT)
+		return saga__state_of(name);
+	if (value->as.bytes.size >= sizeof name)
+		return SAGA__STATES;
+	memcpy(name, value->as.bytes.at, value->as.bytes.size);
+	name[value->as.bytes.size] = 0;
 	return saga__state_of(name);
 }
 
@@ -59,7 +61,9 @@ static int take_slot(struct loading *loading, struct saga__slot *slot, const sag
 		!keep_bytes(arena, &c[7], &slot->note) || !keep_bytes(arena, &c[8], &slot->seen))
 		return saga_error_set(loading->error, SAGA_NOMEM, "out of memory");
 	slot->leads_none = c[9].as.int64 == 0;
-	if (slot->state == SAGA__STATES)
+	if (!saga__seen_is_whole(slot->seen))
+		return saga__journal_odd("saga_slot", "seen ends in the middle", loading->error);
+	if (slot->state == SAGA__STATES || slot->was == SAGA__STATES)
 		return saga_error_set(loading->error, SAGA_REFUSED,
 			"a slot of step %s is in a state that this library does not know",
 			loading->batch->plan->rows[slot->row].name);
@@ -70,16 +74,20 @@ static int take_row(
 	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
 	struct loading *loading = context;
+	int code;
 
 	if (i < loading->before_count)
 		return loading->before->row(loading->before->context, i, names, c, column_count);
+	if ((code = saga__journal_check("saga_slot", "tTcTBBBBBcc", names, c, column_count,
+		     loading->error)) != SAGA_OK)
+		return code;
 	i = loading->sets ? (size_t)c[10].as.int64 - 1 : i - loading->before_count;
 	return take_slot(loading, loading->slots[i], c);
 }
 
 /*
- * A statement for each row, and one for all of them: its last value is their number. That is a LIMIT
- * where rows are looked up by key, so that the plan that the server keeps is never a scan.
+ * A statement for each row, and one for all of them: its last value is their number. That is a
+ * LIMIT where rows are looked up by key, so that the plan that the server keeps is never a scan.
  */
 struct texts {
 	const char *each, *all;

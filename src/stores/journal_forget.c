@@ -32,6 +32,7 @@ struct forgetting {
 	saga_id last;
 	struct letter *letters; /* that seem old and unopened */
 	size_t letter_count;
+	saga_error *error;
 };
 
 static bool is_ours(const struct forgetting *f, saga_id saga)
@@ -48,8 +49,11 @@ static int take_saga(
 	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
 	struct forgetting *f = context;
+	int code = saga__journal_check("saga_slot", "ins", names, c, column_count, f->error);
 
-	(void)i, (void)names, (void)column_count;
+	(void)i;
+	if (code != SAGA_OK)
+		return code;
 	f->looked++;
 	f->last = saga__id_in(&c[0]);
 	if (c[1].as.int64 < f->before && c[2].as.int64 == 0 && is_ours(f, f->last))
@@ -78,8 +82,11 @@ static int take_letter(
 	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
 	struct forgetting *f = context;
+	int code = saga__journal_check("saga_parked", "ii", names, c, column_count, f->error);
 
-	(void)i, (void)names, (void)column_count;
+	(void)i;
+	if (code != SAGA_OK)
+		return code;
 	f->letters[f->letter_count++] = (struct letter){ saga__id_in(&c[0]), saga__id_in(&c[1]) };
 	return SAGA_OK;
 }
@@ -178,6 +185,7 @@ int saga__journal_forget(struct saga__journal *j, const struct saga__shard *shar
 		.shards = shards,
 		.shard_count = shard_count,
 		.before = before,
+		.error = error,
 		.sagas = calloc(most, sizeof(saga_id)),
 		.letters = calloc(most, sizeof(struct letter)) };
 	const saga_id start = { { 0 } };

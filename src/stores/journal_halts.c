@@ -190,6 +190,8 @@ static int take_row(void *context, size_t i, const char *const *names, const sag
 	struct saga__halt read = { .why = SAGA__HALT_NONE }, *halt;
 
 	(void)i, (void)names, (void)column_count;
+	if (columns[0].kind != SAGA_VALUE_TEXT || columns[1].kind != SAGA_VALUE_TEXT)
+		return SAGA_OK;
 	(void)snprintf(name, sizeof name, "%.*s", (int)columns[0].as.bytes.size,
 		(const char *)columns[0].as.bytes.at);
 	(void)snprintf(text, sizeof text, "%.*s", (int)columns[1].as.bytes.size,

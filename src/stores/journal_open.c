@@ -7,7 +7,12 @@
 #include "dialect.h"
 #include "journal_sql.h"
 
-#define LAYOUT "1"
+#define LAYOUT "2"
+
+/* What layout 1 had not. */
+#define LEASES \
+	"CREATE TABLE saga_instance (id SAGA_ID NOT NULL PRIMARY KEY, until BIGINT NOT NULL);" \
+	"CREATE TABLE saga_lease (shard BIGINT NOT NULL PRIMARY KEY, holder SAGA_ID NOT NULL);"
 
 static const char layout[] =
 	"CREATE TABLE saga_meta (name SAGA_TEXT(63) PRIMARY KEY, value SAGA_TEXT(255) NOT NULL);"
@@ -34,7 +39,7 @@ static const char layout[] =
 	"CREATE TABLE saga_position (stream SAGA_ID NOT NULL, stream_shard BIGINT NOT NULL,"
 	" shard BIGINT NOT NULL, owner SAGA_TEXT(31) NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT "
 	"NULL,"
-	" PRIMARY KEY (stream, stream_shard, shard)) SAGA_KEYED;";
+	" PRIMARY KEY (stream, stream_shard, shard)) SAGA_KEYED;" LEASES;
 
 static int take_one(void *context, size_t i, const char *const *names, const saga_value *columns,
 	size_t column_count)
@@ -167,6 +172,37 @@ static int find_tables(struct saga__journal *j, bool *ret_found, saga_error *err
 	return SAGA_OK;
 }
 
+static int fill_leases(struct saga__journal *j, unsigned shards, saga_error *error)
+{
+	const saga_id nobody = { { 0 } };
+	int code = SAGA_OK;
+
+	for (unsigned shard = 0; code == SAGA_OK && shard < shards; shard++)
+		code = SAGA__RUN(j, "INSERT INTO saga_lease (shard, holder) VALUES (?, ?)", error,
+			saga_int64(shard), saga_uuid(nobody));
+	return code;
+}
+
+/* Brings tables of an older layout up to date. */
+static int upgrade(struct saga__journal *j, saga_error *error)
+{
+	const saga_value meta[] = { saga_text("saga_meta") };
+	struct saga__one one;
+	unsigned shards;
+	int code = saga__journal_one(j, j->dialect->has_table, meta, 1, &one, error);
+
+	if (code != SAGA_OK || !one.number ||
+		(code = get_meta(j, "layout", &one, error)) != SAGA_OK ||
+		strcmp(one.text, "1") != 0)
+		return code;
+	if ((code = get_meta(j, "shards", &one, error)) != SAGA_OK)
+		return code;
+	shards = (unsigned)strtoul(one.text, NULL, 10);
+	if ((code = run_script(j, LEASES, error)) == SAGA_OK)
+		code = fill_leases(j, shards, error);
+	return code == SAGA_OK ? put_meta(j, "layout", LAYOUT, error) : code;
+}
+
 /* What stands in the tables from the beginning. */
 static int fill_tables(
 	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
@@ -181,6 +217,8 @@ static int fill_tables(
 			"INSERT INTO saga_stream (shard, seq, last, own, unclean, suspicions)"
 			" VALUES (?, 0, ?, 0, 0, 0)",
 			error, saga_int64(shard), saga_uuid(zero));
+	if (code == SAGA_OK)
+		code = fill_leases(j, j->shards, error);
 	if (code == SAGA_OK)
 		code = put_meta(j, "layout", LAYOUT, error);
 	if (code == SAGA_OK)
@@ -357,6 +395,8 @@ static int prepare(
 	int code = j->dialect->alone ? run_script(j, j->dialect->alone, error) : SAGA_OK;
 
 	if (code == SAGA_OK)
+		code = upgrade(j, error);
+	if (code == SAGA_OK)
 		code = find_tables(j, &found, error);
 	if (code == SAGA_OK && !found)
 		code = run_script(j, layout, error);
@@ -382,6 +422,22 @@ static int is_lowered(struct saga__journal *j, saga_error *error)
 
 	j->lowered = code == SAGA_OK && j->dialect->durable && one.found && !one.number;
 	return code;
+}
+
+static int read_clock(struct saga__journal *j, saga_error *error)
+{
+	struct saga__one one;
+	int code = j->dialect->clock ? saga__journal_one(j, j->dialect->clock, NULL, 0, &one, error)
+				     : SAGA_OK;
+
+	if (code == SAGA_OK && j->dialect->clock)
+		j->ahead = one.number - saga__monotonic(j->env);
+	return code;
+}
+
+int64_t saga__journal_now(const struct saga__journal *j)
+{
+	return j->dialect->clock ? j->ahead + saga__monotonic(j->env) : saga__wall(j->env);
 }
 
 static int try_tables(
@@ -425,6 +481,7 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 
 	memset(j, 0, sizeof *j);
 	j->ops = ops;
+	j->env = options->env;
 	j->dialect = saga__dialect_of(ops->dialect);
 	j->shards = ops->writers == 1 ? 1 : 8;
 	if (!j->dialect)
@@ -436,6 +493,8 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 		return code;
 	}
 	code = is_lowered(j, error);
+	if (code == SAGA_OK)
+		code = read_clock(j, error);
 	if (code == SAGA_OK)
 		code = open_tables(j, options, error);
 	if (code != SAGA_OK)

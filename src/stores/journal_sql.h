@@ -22,6 +22,17 @@ int saga__journal_one(struct saga__journal *journal, const char *sql, const saga
 int saga__journal_change(struct saga__journal *journal, const char *sql, const saga_value *values,
 	size_t count, int64_t *ret_changed, saga_error *error);
 
+/*
+ * Whether a row holds what a table of ours does, a letter a column: `n` any number, `s` one from 0
+ * on, `c` one that an int holds, `i` an id, `t` a text, `b` bytes; a capital: or an SQL NULL. Where
+ * not, SAGA_REFUSED, and the error names the column.
+ */
+int saga__journal_check(const char *table, const char *kinds, const char *const *names,
+	const saga_value *columns, size_t column_count, saga_error *error);
+
+/* The same, of what the letters don't say: "a row's ..." */
+int saga__journal_odd(const char *table, const char *what, saga_error *error);
+
 /* An id as a store brings it; zero: it is none. */
 static inline saga_id saga__id_in(const saga_value *value)
 {

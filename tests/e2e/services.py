@@ -5,8 +5,7 @@ usage: services.py ORDER PAYMENT STOCK SHOP SAGA routes|drive|away|settings|post
 
 ORDER, PAYMENT and STOCK are the services' programs, SHOP and SAGA the commands. Each test has a
 folder, a bus and ports of its own. What is asked, and each status that comes back, must stand in
-examples/shop/openapi.yaml. `postgres` is routes and drive on a server of its own; SAGA_TEST_POSTGRES_DATA
-names one that runs.
+examples/shop/openapi.yaml. `postgres` is routes and drive on a server of its own.
 """
 import concurrent.futures
 import contextlib
@@ -760,15 +759,12 @@ def check_token(programs):
 @contextlib.contextmanager
 def postgres_server():
     """Its URL without a database, and how it is told something in SQL."""
-    server, folder = ROOT / "tests" / "postgres", os.environ.get("SAGA_TEST_POSTGRES_DATA")
+    server = ROOT / "tests" / "postgres"
 
     def tell(*words):
         done = subprocess.run([server, *words], capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None
 
-    if folder:
-        yield os.environ["SAGA_TEST_POSTGRES"].rsplit("/", 1)[0], lambda sql: tell("sql", folder, sql)
-        return
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o711)
         url = tell("start", folder)

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """The shop on PostgreSQL, on a server of its own that fails in the middle of it.
 
-usage: shop_postgres.py SHOP northwind|mixed|restart|terminate
+usage: shop_postgres.py SHOP northwind|mixed|restart|terminate|readonly|refusing|crowded|locked|full
 
 `restart` crashes the server (`-m immediate`) and `terminate` ends single connections, at random,
-until ten and a hundred of them were seen in runs that all end without a violation. Seeds are printed;
-SAGA_TEST_SEED repeats one; SAGA_TEST_SOAK=1 makes it five times as many.
+until ten and a hundred of them were seen in runs that all end without a violation. The others make
+it read-only, refuse who comes (by pg_hba.conf), give all its connections to somebody else, hold a
+lock for longer than any limit, or fill its disk, for seconds in the middle of a run, three times.
+Seeds are printed; SAGA_TEST_SEED repeats one; SAGA_TEST_SOAK=1 makes it five times as many.
 """
+import contextlib
 import os
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,19 +36,19 @@ def sql(directory, text, database="postgres"):
     return said if code == 0 else None
 
 
-def stores(url, directory, services=SERVICES):
+def stores(url, directory, services=SERVICES, where=""):
     """A new database for each; where they are, as the shop takes it."""
     options = []
     for service in services:
         want(sql(directory, f"DROP DATABASE IF EXISTS shop_{service} WITH (FORCE)") is not None, "drop", "")
-        want(sql(directory, f"CREATE DATABASE shop_{service}") is not None, "create", "")
+        want(sql(directory, f"CREATE DATABASE shop_{service} {where}") is not None, "create", "")
         options += [f"--store-{service}", url.rsplit("/", 1)[0] + "/shop_" + service]
     return options
 
 
 def northwind(shop, url, directory, scratch):
     for lanes in ("0", "1", "4"):
-        options = stores(url, directory) + ["--lanes", lanes]
+        options = made(url, directory) + ["--lanes", lanes]
         data = scratch / f"lanes{lanes}"
         code, summary, said = run(shop, data, ORDERS, PRODUCTS, *options)
         want_sound(code, summary, said, 830)
@@ -71,7 +75,7 @@ def mixed(shop, url, directory, scratch):
     want_sound(code, summary, said, 830)
 
 
-def troubled(shop, url, directory, scratch, trouble, times, pause):
+def troubled(shop, url, directory, scratch, trouble, times, pause, made=stores):
     """Whole runs, with trouble until each has ended, until there was enough of it."""
     seen = rounds = 0
     while seen < times:
@@ -87,7 +91,7 @@ def troubled(shop, url, directory, scratch, trouble, times, pause):
             time.sleep(rng.uniform(*pause))
             if child.poll() is None:
                 seen += trouble(directory)
-        said, _ = child.communicate(timeout=120)
+        said, _ = child.communicate(timeout=240)
         # It ran out; its own audit does not try again when it is hit, so here is another.
         want(child.returncode == 0 or "shop: audit: " in said, f"exit {child.returncode}", said)
         looked = subprocess.run([shop, "audit", "--data", data, *options[:6]], capture_output=True,
@@ -120,6 +124,125 @@ def terminate(*places):
     troubled(*places, cut, times, (0.0, 0.06))
 
 
+# ---- trouble that lasts ----
+
+SOME = 15 if os.environ.get("SAGA_TEST_SOAK") else 3
+CUT_ALL = ("count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+           " WHERE application_name = 'libsaga'")
+
+
+def set_to(directory, setting):
+    want(sql(directory, "ALTER SYSTEM SET " + setting) is not None, setting, "")
+    want(sql(directory, "SELECT pg_reload_conf()") is not None, "reload", "")
+
+
+def be_readonly(directory):
+    set_to(directory, "default_transaction_read_only = on")
+    time.sleep(rng.uniform(0.5, 2))
+    set_to(directory, "default_transaction_read_only = off")
+    return 1
+
+
+def refuse(directory):
+    data = pathlib.Path(directory) / "server" / "data"
+    rules = (data / "pg_hba.conf").read_text()
+    (data / "pg_hba.conf").write_text("host all all all reject\n")
+    cut_off = sql(directory, "SELECT pg_reload_conf(), " + CUT_ALL)
+    time.sleep(rng.uniform(0.5, 2))
+    want(cut_off and sql(directory, "SELECT 1") is None, "it does not refuse", str(cut_off))
+    (data / "pg_hba.conf").write_text(rules)
+    os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGHUP)
+    while sql(directory, "SELECT 1") is None:
+        time.sleep(0.05)
+    return 1
+
+
+def crowd(directory):
+    """All connections are others', whenever one gets free."""
+    others, refused, until = [], False, time.monotonic() + 30
+    sql(directory, "SELECT " + CUT_ALL)
+    while not refused and time.monotonic() < until:
+        others = [other for other in others if other.poll() is None]
+        while len(others) < 24:
+            others.append(subprocess.Popen([SERVER, "sql", directory, "SELECT pg_sleep(5)"],
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        refused = sql(directory, "SELECT 1") is None
+    for other in others:
+        other.wait()
+    want(refused, "there was room for one more", "")
+    return 1
+
+
+def lock(directory):
+    """An operator's session, longer than a lane waits for a lock or a statement."""
+    database = "shop_" + rng.choice(SERVICES)
+    table = rng.choice(("saga_stream", "saga_slot"))
+    locked = sql(directory, f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;"
+                 " SELECT pg_sleep(9); COMMIT", database)
+    return 0 if locked is None else 1
+
+
+def readonly(*places):
+    troubled(*places, be_readonly, SOME, (0.1, 1.0))
+
+
+def refusing(*places):
+    troubled(*places, refuse, SOME, (0.1, 1.0))
+
+
+def crowded(*places):
+    troubled(*places, crowd, SOME, (0.1, 1.0))
+
+
+def locked(*places):
+    troubled(*places, lock, SOME, (0.1, 0.5))
+
+
+@contextlib.contextmanager
+def small_disk(directory):
+    """A tablespace that is soon full. None: nobody may mount one here."""
+    small = pathlib.Path(directory).parent / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", small],
+                             capture_output=True, check=False)
+    if mounted.returncode != 0:
+        yield None
+        return
+    try:
+        owner = os.stat(pathlib.Path(directory) / "server")
+        os.chown(small, owner.st_uid, owner.st_gid)
+        want(sql(directory, f"CREATE TABLESPACE small LOCATION '{small}'") is not None, "tablespace", "")
+        yield small
+    finally:
+        server("stop", directory)
+        subprocess.run(["umount", small], check=True)
+
+
+def full(shop, url, directory, scratch):
+    with small_disk(directory) as small:
+        if not small:
+            print("SKIP: a disk of its own can't be mounted here")
+            sys.exit(77)
+
+        def fill(_):
+            with open(small / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
+                while True:
+                    filler.write(bytes(4096))
+            time.sleep(rng.uniform(0.5, 2))
+            (small / "filler").unlink()
+            return 1
+
+        def made(*at):
+            return stores(*at, SERVICES[:2]) + stores(*at, SERVICES[2:], "TABLESPACE small")
+
+        troubled(shop, url, directory, scratch, fill, SOME, (0.1, 1.0), made)
+
+
+WHAT = ("northwind", "mixed", "restart", "terminate", "readonly", "refusing", "crowded", "locked", "full")
+# What a run needs of its server.
+SETTINGS = {"crowded": ("max_connections=20", "superuser_reserved_connections=0")}
+
+
 def main():
     need_northwind()
     seed = int(os.environ.get("SAGA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
@@ -128,7 +251,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name) / "server"
         os.chmod(name, 0o711)
-        code, url, why = server("start", directory)
+        code, url, why = server("start", directory, *SETTINGS.get(sys.argv[2], ()))
         if code != 0:
             print(f"SKIP: no PostgreSQL server: {why.splitlines()[-1] if why else code}")
             sys.exit(77)
@@ -139,6 +262,6 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[2] not in ("northwind", "mixed", "restart", "terminate"):
+    if len(sys.argv) != 3 or sys.argv[2] not in WHAT:
         sys.exit(__doc__)
     main()

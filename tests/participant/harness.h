@@ -192,6 +192,8 @@ int64_t dead_letters(struct stage *stage);
 void sql_write(struct stage *stage, const char *sql);
 /* Whatever it is. */
 void sql_do(struct stage *stage, const char *sql);
+/* The same, if it goes. */
+void sql_try(struct stage *stage, const char *sql);
 
 /* How many events of this type the target has published in this saga; with: in their JSON. */
 int said(struct stage *stage, saga_id saga, const char *type);

@@ -632,8 +632,10 @@ START_TEST(a_call_to_revive)
 	saga_id saga;
 
 	faults_init(&faults);
-	stage_open(
-		stage, &out_def, SAGA_OPTIONS(.store_ops = &fault_store, .store_context = &faults));
+	/* Its calls are made again when the lease of the one before it has ended. */
+	stage_open(stage, &out_def,
+		SAGA_OPTIONS(.store_ops = &fault_store, .store_context = &faults,
+			.lease_ms = 3000));
 	settle(stage);
 	saga = stage_saga(stage);
 	gate_close(stage);

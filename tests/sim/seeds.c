@@ -1,4 +1,4 @@
-/* Seeds by hand: seeds FROM TO [FAULTS [ORDERS]]; SAGA_SIM_TRACE=1 shows what happens. */
+/* Seeds by hand: seeds FROM TO [FAULTS [ORDERS [INSTANCES]]]; SAGA_SIM_TRACE=1 shows them. */
 
 #include "small.h"
 
@@ -11,6 +11,7 @@ int main(int count, char **words)
 	unsigned long long to = count > 2 ? strtoull(words[2], NULL, 0) : from;
 	unsigned faults = count > 3 ? (unsigned)strtoul(words[3], NULL, 0) : SAGA_SIM_ALL;
 	int orders = count > 4 ? atoi(words[4]) : 20, bad = 0;
+	unsigned instances = count > 5 ? (unsigned)strtoul(words[5], NULL, 0) : 1;
 
 	for (unsigned long long seed = from; seed <= to; seed++) {
 		static struct small small;
@@ -21,7 +22,8 @@ int main(int count, char **words)
 
 		small = (struct small){ .answers = 0 };
 		code = small_run(&small,
-			&(struct small_plan){ .sim = { .seed = seed, .faults = faults },
+			&(struct small_plan){
+				.sim = { .seed = seed, .faults = faults, .instances = instances },
 				.orders = orders,
 				.over_ms = 30000 });
 		wrong = code == SAGA_OK ? small_audit(&small, orders, text, sizeof text)

@@ -120,6 +120,25 @@ START_TEST(a_dead_slot_is_seen_and_requeued)
 }
 END_TEST
 
+START_TEST(a_store_may_stand_in_a_file)
+{
+	struct stage *stage = stage_start(_i, &def);
+	saga_id saga = dead(stage);
+	char path[256], text[SAGA_ID_TEXT];
+	struct said said;
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/url", stage->dir);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fprintf(file, "sqlite:%s/target.db\nmore\n", stage->dir);
+	ck_assert_int_eq(fclose(file), 0);
+	said = tool("dead list --store @%s", path);
+	CHECK_SAID(&said, 0, saga_id_text(saga, text));
+	stage_end(stage);
+}
+END_TEST
+
 START_TEST(a_running_participant_finds_a_command)
 {
 	struct stage *stage = stage_start(_i, &def);
@@ -299,6 +318,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		a_dead_slot_is_seen_and_requeued,
+		a_store_may_stand_in_a_file,
 		a_running_participant_finds_a_command,
 		a_busy_participant_is_no_obstacle,
 		a_dead_slot_is_asserted,

@@ -21,6 +21,8 @@ static const struct {
 	{ "dead list", 2, "option --store is missing" },
 	{ "dead list --store", 2, "store" },
 	{ "dead list --stoer x", 2, "stoer" },
+	{ "dead list --store @/nonexistent", 2, "option --store: /nonexistent: No such file" },
+	{ "dead list --store @/dev/null", 2, "option --store: /dev/null: it is empty" },
 	{ "dead list --all --store sqlite:x", 2, "all" },
 	{ "dead list --store sqlite:x --kind dead", 2, "option --kind: " },
 	{ "dead list --store sqlite:x more", 2, "`more` is too much" },
@@ -121,7 +123,7 @@ START_TEST(a_foreign_database_is_refused_and_left)
 			"holds no saga tables" },
 		{ "PRAGMA journal_mode = WAL; CREATE TABLE saga_meta (name, value);"
 		  "INSERT INTO saga_meta VALUES ('layout', '77')",
-			"have layout 77, this tool knows 1" },
+			"have layout 77, this tool knows 2" },
 	};
 	char path[] = "/tmp/saga-foreign-XXXXXX", log[64];
 	struct said said;

@@ -19,6 +19,7 @@ static const char help[] =
 	"Runs the shop in the simulator, once a seed, and audits it.\n"
 	"\n"
 	"  --orders K        orders in each seed (default 20)\n"
+	"  --instances N     of each service, on its one store: 1 to 4 (default 1)\n"
 	"  --faults LIST     of lose,double,delay,corrupt,partition,pause,crash,refuse,conflict,\n"
 	"                    slow,full,unknown,unsent,handler,call,clock (default all), or none\n"
 	"  --fault-limit N   only the first N faults strike\n"
@@ -43,7 +44,7 @@ static const char *const fault_names[] = { "lose", "double", "delay", "corrupt",
 struct settings {
 	uint64_t first, last;
 	size_t orders;
-	unsigned faults;
+	unsigned faults, instances;
 	uint64_t fault_limit;
 	size_t jobs;
 	bool check_hash, trace;
@@ -75,7 +76,8 @@ static int run_seed(const struct settings *settings, uint64_t seed, uint64_t fau
 	struct shop_world_options options = { .seed = seed,
 		.faults = settings->faults,
 		.fault_limit = fault_limit,
-		.orders = settings->orders };
+		.orders = settings->orders,
+		.instances = settings->instances };
 	saga_error error;
 
 	if (shop_world_run(&options, ret_result, &error) == SAGA_OK)
@@ -111,6 +113,7 @@ static int trace_seed(const struct settings *settings, uint64_t seed, uint64_t f
 		.faults = settings->faults,
 		.fault_limit = fault_limit,
 		.orders = settings->orders,
+		.instances = settings->instances,
 		.user = &shown,
 		.trace = print };
 	saga_error error;
@@ -152,6 +155,8 @@ static uint64_t shrink(const struct settings *settings, uint64_t seed, uint64_t 
 static void print_command(const struct settings *settings, uint64_t seed, uint64_t limit)
 {
 	printf("  %s --seed %" PRIu64 " --orders %zu", settings->program, seed, settings->orders);
+	if (settings->instances > 1)
+		printf(" --instances %u", settings->instances);
 	if (settings->faults_text)
 		printf(" --faults %s", settings->faults_text);
 	if (limit)
@@ -391,6 +396,10 @@ static bool take(int option, const char *text, struct settings *settings)
 		is_right = take_whole(text, 100000, &number);
 		settings->orders = (size_t)number;
 		break;
+	case 'i':
+		is_right = take_whole(text, 4, &number) && number;
+		settings->instances = (unsigned)number;
+		break;
 	case 'f':
 		is_right = take_faults(text, settings);
 		break;
@@ -425,6 +434,7 @@ int main(int argc, char **argv)
 		{ "seed", required_argument, NULL, 's' },
 		{ "seeds", required_argument, NULL, 'S' },
 		{ "orders", required_argument, NULL, 'o' },
+		{ "instances", required_argument, NULL, 'i' },
 		{ "faults", required_argument, NULL, 'f' },
 		{ "fault-limit", required_argument, NULL, 'l' },
 		{ "jobs", required_argument, NULL, 'j' },
@@ -438,6 +448,7 @@ int main(int argc, char **argv)
 		.last = 0,
 		.orders = 20,
 		.jobs = 1,
+		.instances = 1,
 		.faults = SAGA_SIM_ALL,
 		.program = argv[0] };
 	int option;

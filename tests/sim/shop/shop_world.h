@@ -12,6 +12,7 @@ struct shop_world_options {
 	unsigned faults;      /* of enum saga_sim_fault */
 	uint64_t fault_limit; /* 0: none */
 	size_t orders;
+	unsigned instances; /* of each service; 0: 1 */
 	void *user;
 	void (*trace)(void *user, int64_t ms, const char *participant, const char *text);
 };

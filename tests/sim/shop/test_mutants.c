@@ -16,7 +16,8 @@
 enum {
 	SEEDS = 200,
 	ORDERS = 8,
-	HANGS_S = 60 /* without a seed's end */
+	INSTANCES = 2, /* of each service, in every other seed */
+	HANGS_S = 60   /* without a seed's end */
 };
 
 struct mutant {
@@ -59,7 +60,8 @@ static void search(size_t which, int fd)
 		finding.seed++;
 		if (shop_world_run(&(struct shop_world_options){ .seed = finding.seed,
 					   .faults = SAGA_SIM_ALL,
-					   .orders = ORDERS },
+					   .orders = ORDERS,
+					   .instances = 1 + finding.seed % INSTANCES },
 			    &result, &error) != SAGA_OK)
 			_exit(1);
 		finding.is_broken = result.is_broken;

@@ -2,6 +2,9 @@
 
 #include "desk.h"
 
+/* An id, the length of a type's name, the name. */
+static const char seen[] = "0123456789abcdef\001x";
+
 static saga_bytes of(const char *text)
 {
 	return (saga_bytes){ text, strlen(text) };
@@ -26,7 +29,7 @@ static void put_whole(struct desk *desk, enum saga__state state, enum saga__stat
 	slot->answer = of("answer");
 	slot->digest = of("0123456789abcdef");
 	slot->note = of("note");
-	slot->seen = of("seen");
+	slot->seen = of(seen);
 	desk_commit(desk, NULL, 0);
 }
 
@@ -70,9 +73,9 @@ START_TEST(what_a_slot_has_seen_is_kept_while_it_may_wait)
 	struct desk *desk = desk_opened(true);
 
 	put_whole(desk, SAGA__WAITING, SAGA__ABSENT);
-	same(read_again(desk)->seen, "seen");
+	same(read_again(desk)->seen, seen);
 	put_whole(desk, SAGA__DEAD, SAGA__WAITING);
-	same(read_again(desk)->seen, "seen");
+	same(read_again(desk)->seen, seen);
 	put_whole(desk, SAGA__DONE, SAGA__ABSENT);
 	same(read_again(desk)->seen, "");
 	desk_free(desk);

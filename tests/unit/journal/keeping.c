@@ -84,14 +84,18 @@ START_TEST(the_stream_says_where_it_stands)
 	ck_assert_uint_eq(row.first, 1);
 	ck_assert(saga__id_same(row.last, desk->shard.last) && !saga__id_is_zero(row.last));
 	ck_assert(!row.unclean && !row.suspicions);
-	OK(saga__journal_mark(&desk->journal, 0, true, &error), error);
+	OK(saga__journal_mark_unclean(&desk->journal, 0, &error), error);
 	OK(saga__journal_suspect(&desk->journal, 0, saga_no(7), 3, &error), error);
 	OK(saga__journal_stream(&desk->journal, 0, &row, &error), error);
 	ck_assert(row.unclean && row.suspicions == 3 && saga__id_same(row.suspect, saga_no(7)));
-	OK(saga__journal_mark(&desk->journal, 0, true, &error), error);
+	OK(saga__journal_mark_unclean(&desk->journal, 0, &error), error);
 	OK(saga__journal_stream(&desk->journal, 0, &row, &error), error);
 	ck_assert_int_eq(row.suspicions, 3); /* it starts again after its end: still suspected */
-	OK(saga__journal_mark(&desk->journal, 0, false, &error), error);
+	/* Only whose shard it is can say that it left it well. */
+	OK(saga__journal_mark_clean(&desk->journal, 0, saga_no(1), &error), error);
+	OK(saga__journal_stream(&desk->journal, 0, &row, &error), error);
+	ck_assert(row.unclean && row.suspicions == 3);
+	OK(saga__journal_mark_clean(&desk->journal, 0, (saga_id){ { 0 } }, &error), error);
 	OK(saga__journal_stream(&desk->journal, 0, &row, &error), error);
 	ck_assert(!row.unclean && !row.suspicions);
 	desk_free(desk);

@@ -1,0 +1,66 @@
+#ifndef SAGA_DELIVERY_FOLLOW_STATE_H
+#define SAGA_DELIVERY_FOLLOW_STATE_H
+
+/* What a following machine remembers. */
+
+#include "follow.h"
+
+/* What is known of a seq: of the last `window` delivered the id, of those ahead the event. */
+struct place {
+	uint64_t seq; /* 0: nothing is known */
+	saga_id id;
+	saga_id before;
+	struct saga__blob *event; /* NULL: delivered */
+};
+
+struct shard {
+	struct saga__position at;
+	uint64_t said; /* by SEEN */
+	int64_t said_at;
+	uint64_t moved; /* MOVE was asked up to here, or committed */
+	bool say, move; /* in that line */
+	bool works;     /* here */
+};
+
+/* Shards that wait to be spoken of, each at most once. */
+struct line {
+	uint32_t *shards;
+	uint32_t head, count;
+};
+
+enum stop {
+	RUNNING,
+	FORKED,
+	GONE,
+	IDLE /* no shard is worked here */
+};
+
+struct saga__follow {
+	struct saga__follow_config config;
+	char group[SAGA__PARTICIPANT_MOST + 1];
+	char owner[SAGA__PARTICIPANT_MOST + 1];
+	struct place *places; /* 2 * window of them, by seq */
+	uint64_t delivered;
+	saga_id delivered_id;
+	uint64_t joined; /* all up to here is there */
+	saga_id joined_id;
+	uint64_t known;
+	uint64_t highest; /* position at open: ids are compared with positions up to here */
+	bool fresh, held;
+	int stop;
+	bool alarm; /* is to be said */
+	bool probe; /* a NEED that shows the owner the fork is to be said */
+	char text[160];
+	uint64_t gone_first;
+	int64_t need_due; /* INT64_MAX: nothing is missing */
+	int64_t need_wait;
+	uint64_t asked; /* up to here; 0: not since the last gap */
+	struct shard *shards;
+	struct line says, moves;
+	bool unsaid;          /* some position moved since the last flush */
+	uint64_t least_moved; /* no shard's `moved` is lower */
+	int64_t move_due;
+	struct saga__follow_counts counts;
+};
+
+#endif

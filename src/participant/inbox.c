@@ -1,0 +1,134 @@
+/* The port: what the transport tells us, on any thread, until the loop takes it. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "inside.h"
+
+void saga__inbox_free(struct saga__frame *frame)
+{
+	saga__blob_unref(frame->bytes);
+	free(frame);
+}
+
+static struct saga__frame *copy_frames(const saga_frame *frames, size_t count)
+{
+	struct saga__frame *first = NULL, **end = &first;
+
+	for (size_t i = 0; i < count; i++) {
+		struct saga__frame *frame = calloc(1, sizeof *frame);
+
+		if (frame)
+			frame->bytes = saga__blob_new(frames[i].bytes.at, frames[i].bytes.size);
+		if (!frame || !frame->bytes) {
+			free(frame);
+			while ((frame = first)) {
+				first = frame->next;
+				saga__inbox_free(frame);
+			}
+			return NULL;
+		}
+		*end = frame;
+		end = &frame->next;
+	}
+	return first;
+}
+
+static int port_receive(void *host, const saga_frame *frames, size_t count)
+{
+	struct saga_participant *p = host;
+	struct saga__frame *copies;
+	int code = SAGA_OK;
+
+	if (!count)
+		return SAGA_OK;
+	copies = copy_frames(frames, count);
+	uv_mutex_lock(&p->lock);
+	if (!copies || p->inbox_count + count > p->limits.queue) {
+		p->refused_frames = true;
+		code = SAGA_BUSY;
+	} else {
+		*p->inbox_end = copies;
+		while (*p->inbox_end)
+			p->inbox_end = &(*p->inbox_end)->next;
+		p->inbox_count += count;
+	}
+	uv_mutex_unlock(&p->lock);
+	while (code != SAGA_OK && copies) {
+		struct saga__frame *next = copies->next;
+
+		saga__inbox_free(copies);
+		copies = next;
+	}
+	saga__wake(p);
+	return code;
+}
+
+struct saga__frame *saga__inbox_take(struct saga_participant *p, bool *ret_refused)
+{
+	struct saga__frame *all;
+
+	uv_mutex_lock(&p->lock);
+	all = p->inbox;
+	p->inbox = NULL;
+	p->inbox_end = &p->inbox;
+	p->inbox_count = 0;
+	*ret_refused = p->refused_frames;
+	p->refused_frames = false;
+	uv_mutex_unlock(&p->lock);
+	return all;
+}
+
+static void port_writable(void *host)
+{
+	struct saga_participant *p = host;
+
+	__atomic_store_n(&p->writable, true, __ATOMIC_RELEASE);
+	saga__wake(p);
+}
+
+static void port_sent(void *host, const uint64_t *tokens, size_t count)
+{
+	(void)host, (void)tokens, (void)count; /* only durable transports say this */
+}
+
+static void port_state(void *host, bool up, const char *text)
+{
+	struct saga_participant *p = host;
+
+	__atomic_store_n(&p->transport_up, up, __ATOMIC_RELEASE);
+	saga__log(p, up ? SAGA_INFO : SAGA_WARNING, up ? "transport.up" : "transport.down", "%s",
+		text);
+	saga__wake(p);
+}
+
+static void port_closed(void *host)
+{
+	struct saga_participant *p = host;
+
+	p->transport = NULL;
+	p->driver->stop(p);
+}
+
+void saga__port_init(struct saga_participant *p)
+{
+	p->port = (struct saga_port){ p, p->loop, port_receive, port_writable, port_sent,
+		port_state, port_closed };
+}
+
+int saga__transport_open(struct saga_participant *p, saga_error *error)
+{
+	const saga_transport_options options = {
+		.url = p->transport_url,
+		.participant = p->plan->name,
+		.topics = p->topics,
+		.frame_bytes = p->limits.event_bytes + SAGA__FRAME_HEAD,
+		.context = p->options.transport_context,
+	};
+
+	(void)snprintf(p->own_topic, sizeof p->own_topic, "to.%s", p->plan->name);
+	p->topics[0] = SAGA__EVENTS_TOPIC;
+	p->topics[1] = p->own_topic;
+	p->writable = true;
+	return p->transport_ops->open(&p->port, &options, &p->transport, error);
+}

@@ -1,0 +1,204 @@
+/*
+ * The instance's leases, kept by lane 0: one round trip each third of a lease, which also shows
+ * what others left in the store, so that nothing else asks it while nothing happens.
+ *
+ * A lease is advice. So at its first look an instance works, besides its share, what belongs to
+ * others that it has never seen renewing: they may have been killed a moment ago, and then nobody
+ * would work it until their leases end. Who renews lives, and is let alone from then on.
+ */
+
+#include <string.h>
+
+#include "lane_batch.h"
+
+enum {
+	COUNT_MS = 300000, /* while others change what is counted */
+	AGAIN_MS = 20
+};
+
+bool saga__lane_is_to_renew(const struct saga__lane *lane)
+{
+	return lane->options.number == 0 && saga__monotonic(lane->options.env) >= lane->keeper.at;
+}
+
+/* ---- who is there ---- */
+
+/* Where we stand among those that live. */
+struct standing {
+	uint64_t leased; /* ours */
+	uint64_t vacant;
+	uint64_t doubtful;
+	unsigned live, rank;
+	int64_t soonest; /* when the first of the others will be gone, unless it renews */
+};
+
+static const struct saga__instance *find(
+	const struct saga__instance *instances, size_t count, saga_id id)
+{
+	for (size_t i = 0; i < count; i++)
+		if (saga__id_same(instances[i].id, id))
+			return &instances[i];
+	return NULL;
+}
+
+static void doubt_all(struct saga__keeper *keeper, const struct saga__leases *leases, saga_id me)
+{
+	if (keeper->looked)
+		return;
+	keeper->looked = true;
+	for (size_t i = 0; i < leases->instance_count; i++)
+		if (!saga__id_same(leases->instances[i].id, me))
+			keeper->doubted[keeper->doubted_count++] = leases->instances[i];
+}
+
+/* Who has renewed since it was first seen is trusted for good. */
+static void trust_living(struct saga__keeper *keeper, const struct saga__leases *leases)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < keeper->doubted_count; i++) {
+		const struct saga__instance *now =
+			find(leases->instances, leases->instance_count, keeper->doubted[i].id);
+
+		if (now && now->until == keeper->doubted[i].until)
+			keeper->doubted[kept++] = keeper->doubted[i];
+	}
+	keeper->doubted_count = kept;
+}
+
+static void find_shards(
+	const struct saga__lane *lane, const struct saga__leases *leases, struct standing *standing)
+{
+	const struct saga__keeper *keeper = &lane->keeper;
+
+	for (unsigned shard = 0; shard < lane->journal.shards; shard++) {
+		saga_id holder = leases->at[shard].holder;
+		uint64_t bit = 1ull << shard;
+
+		if (saga__id_same(holder, lane->options.instance))
+			standing->leased |= bit;
+		else if (!find(leases->instances, leases->instance_count, holder))
+			standing->vacant |= bit;
+		else if (find(keeper->doubted, keeper->doubted_count, holder))
+			standing->doubtful |= bit;
+	}
+}
+
+static struct standing stand(struct saga__lane *lane, const struct saga__leases *leases)
+{
+	struct standing standing = { .soonest = SAGA__NEVER };
+	saga_id me = lane->options.instance;
+
+	doubt_all(&lane->keeper, leases, me);
+	trust_living(&lane->keeper, leases);
+	for (size_t i = 0; i < leases->instance_count; i++) {
+		const struct saga__instance *other = &leases->instances[i];
+
+		if (saga__id_same(other->id, me))
+			continue;
+		standing.live++;
+		standing.rank += memcmp(&other->id, &me, sizeof me) < 0;
+		if (other->until < standing.soonest)
+			standing.soonest = other->until;
+	}
+	standing.live++;
+	find_shards(lane, leases, &standing);
+	return standing;
+}
+
+/* ---- our share ---- */
+
+static int take_share(struct saga__lane *lane, const struct saga__leases *leases,
+	struct standing *standing, struct saga__kept *kept, saga_error *error)
+{
+	unsigned share = saga__share_of(lane->journal.shards, standing->live, standing->rank);
+	unsigned held = saga__share_count(standing->leased), lanes = lane->options.count;
+	uint64_t wanted = 0, taken = 0;
+	int code = SAGA_OK;
+
+	if (held < share)
+		wanted = saga__share_take(standing->vacant, standing->leased, share - held, lanes);
+	if (wanted)
+		code = saga__journal_take(
+			&lane->journal, lane->options.instance, wanted, leases, &taken, error);
+	if (code != SAGA_OK)
+		return code;
+	standing->leased |= taken;
+	if (held > share)
+		kept->given = saga__share_give(standing->leased, held - share, lanes);
+	kept->leased = standing->leased;
+	kept->worked = (standing->leased & ~kept->given) | standing->doubtful;
+	kept->live = standing->live;
+	return SAGA_OK;
+}
+
+/* What a lane counts follows only what it does itself: others may be guests in its shards. */
+static bool is_to_count(struct saga__lane *lane, const struct standing *standing)
+{
+	int64_t now = saga__monotonic(lane->options.env);
+
+	if (standing->live == 1 || (!lane->options.counts && now < lane->keeper.count_at))
+		return false;
+	lane->keeper.count_at = now + COUNT_MS;
+	return true;
+}
+
+/* ---- the renewal ---- */
+
+/* Who is gone is found out when its lease ends, and not a third of one later. */
+static void plan_next(struct saga__lane *lane, const struct standing *standing)
+{
+	int64_t wait = lane->options.lease_ms / 3;
+
+	if (standing->soonest != SAGA__NEVER) {
+		int64_t left = standing->soonest - saga__journal_now(&lane->journal) + 1;
+
+		if (left < wait)
+			wait = left > AGAIN_MS ? left : AGAIN_MS;
+	}
+	lane->keeper.at = saga__monotonic(lane->options.env) + wait;
+}
+
+static int renew(struct saga__lane *lane, struct saga__report *report, saga_error *error)
+{
+	struct saga__leases leases;
+	struct standing standing;
+	int code = saga__journal_renew(
+		&lane->journal, lane->options.instance, lane->options.lease_ms, &leases, error);
+
+	if (code != SAGA_OK)
+		return code;
+	lane->keeper.halts = leases.halts > 0;
+	standing = stand(lane, &leases);
+	if ((code = take_share(lane, &leases, &standing, &report->kept, error)) != SAGA_OK)
+		return code;
+	report->kept.count = is_to_count(lane, &standing);
+	report->kept.ahead = lane->journal.ahead;
+	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++) {
+		bool is_there = shard < lane->journal.shards;
+
+		report->kept.seqs[shard] = is_there ? leases.at[shard].seq : 0;
+		report->kept.dues[shard] = is_there ? leases.at[shard].due : SAGA__NEVER;
+	}
+	plan_next(lane, &standing);
+	return SAGA_OK;
+}
+
+void saga__lane_renew(struct saga__lane *lane)
+{
+	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_KEPT);
+	saga_error error;
+	int code = report ? renew(lane, report, &error)
+			  : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+
+	if (code == SAGA_OK) {
+		lane->options.report(lane->options.host, report);
+		report = NULL;
+		if (lane->keeper.halts || lane->has_halts)
+			code = saga__lane_tell_halts(lane, NULL, &error);
+	}
+	if (code == SAGA_OK)
+		return;
+	saga__report_free(report);
+	saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+}

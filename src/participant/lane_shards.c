@@ -1,0 +1,268 @@
+/* Which shards a lane works: it begins with some, and leaves others, in one transaction. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../mutation.h"
+#include "../step/work.h"
+#include "lane_batch.h"
+
+struct settling {
+	struct saga__lane *lane;
+	bool anew; /* on a new connection: all is read again */
+	struct saga__report *report;
+	struct saga__shard locked[SAGA__STORE_SHARDS];
+	struct saga__lane_shard shards[SAGA__STORE_SHARDS];
+	size_t count;
+	unsigned spells;
+	int64_t due;
+	bool unclean;
+};
+
+static int add_stand(void *context, const struct saga__source *source, unsigned shard,
+	struct saga__position position)
+{
+	struct saga__report *report = context;
+
+	if (!(report->gained >> shard & 1))
+		return SAGA_OK;
+	if (report->stand_count == report->stand_room) {
+		size_t room = report->stand_room ? 2 * report->stand_room : 16;
+		struct saga__stand *more = realloc(report->stands, room * sizeof *more);
+
+		if (!more)
+			return SAGA_NOMEM;
+		report->stands = more;
+		report->stand_room = room;
+	}
+	report->stands[report->stand_count++] = (struct saga__stand){ *source, shard, position };
+	return SAGA_OK;
+}
+
+/* NULL: the lane does not work it. */
+struct saga__lane_shard *saga__lane_held(struct saga__lane *lane, unsigned number)
+{
+	for (size_t i = 0; i < lane->shard_count; i++)
+		if (lane->locked[i].shard == number)
+			return &lane->shards[i];
+	return NULL;
+}
+
+uint64_t saga__lane_worked(const struct saga__lane *lane)
+{
+	uint64_t worked = 0;
+
+	for (size_t i = 0; i < lane->shard_count; i++)
+		worked |= 1ull << lane->locked[i].shard;
+	return worked;
+}
+
+/* Calls that a process which is gone was making; or that a commit asked for, unanswered. */
+static int revive_calls(struct settling *s, unsigned shard, bool was_leased, saga_error *error)
+{
+	struct saga__lane *lane = s->lane;
+	bool leased = lane->leased >> shard & 1;
+	int64_t now = saga__journal_now(&lane->journal);
+
+	if (SAGA__MUTANT(call_lost_at_crash) || !leased || (was_leased && !lane->revive))
+		return SAGA_OK;
+	return saga__journal_revive_calls(&lane->journal, shard, now, error);
+}
+
+/* Where the shard stands; of one that is new to the lane nothing is known but that. */
+static int read_shard(struct settling *s, unsigned shard, const struct saga__lane_shard *before,
+	saga_error *error)
+{
+	struct saga__lane *lane = s->lane;
+	struct saga__report *report = s->report;
+	struct saga__stream_row *row = &report->streams[report->stream_count];
+	struct saga__lane_shard *own = &s->shards[s->count];
+	int64_t due;
+	int code = saga__journal_stream(&lane->journal, shard, row, error);
+
+	if (code == SAGA_OK)
+		code = saga__journal_mark_unclean(&lane->journal, shard, error);
+	if (code == SAGA_OK)
+		code = revive_calls(s, shard, before && before->leased, error);
+	if (code == SAGA_OK)
+		code = saga__journal_next_due(&lane->journal, shard, &due, error);
+	if (code != SAGA_OK)
+		return code;
+	if (due < s->due)
+		s->due = due;
+	s->unclean = s->unclean || (!before && row->unclean);
+	if (!before || lane->reread) {
+		*own = (struct saga__lane_shard){ .own = 0 };
+		own->spell = ++s->spells;
+		own->sent = row->seq;
+		own->sent_id = row->last;
+		report->gained |= 1ull << shard;
+	}
+	own->own = row->own;
+	own->caught = row->own;
+	own->catching_up =
+		lane->consumes_own && row->own < row->seq && !SAGA__MUTANT(gained_without_own);
+	report->spells[report->stream_count] = own->spell;
+	report->stream_shards[report->stream_count++] = shard;
+	return SAGA_OK;
+}
+
+static int settle_shard(struct settling *s, unsigned shard, saga_error *error)
+{
+	struct saga__lane *lane = s->lane;
+	struct saga__lane_shard *before = saga__lane_held(lane, shard);
+	int code = SAGA_OK;
+
+	s->shards[s->count] = before ? *before : (struct saga__lane_shard){ .own = 0 };
+	s->locked[s->count].shard = shard;
+	if (!before || s->anew || lane->reread) {
+		code = read_shard(s, shard, before, error);
+	} else if (!before->leased && lane->leased >> shard & 1) {
+		code = revive_calls(s, shard, false, error);
+		s->due = saga__journal_now(&lane->journal); /* what was revived */
+	}
+	s->shards[s->count++].leased = lane->leased >> shard & 1;
+	return code;
+}
+
+static int settle_all(struct settling *s, saga_error *error)
+{
+	struct saga__lane *lane = s->lane;
+	uint64_t lost = saga__lane_worked(lane) & ~lane->wanted;
+	int code = SAGA_OK;
+
+	for (unsigned shard = 0; code == SAGA_OK && shard < lane->journal.shards; shard++)
+		if (lane->wanted >> shard & 1)
+			code = settle_shard(s, shard, error);
+		else if (lost >> shard & 1)
+			code = saga__journal_mark_clean(
+				&lane->journal, shard, lane->options.instance, error);
+	if (code == SAGA_OK && s->report->gained)
+		code = saga__journal_positions(&lane->journal, add_stand, s->report, error);
+	return code;
+}
+
+/* What came from streams for shards that are not worked any more, their new worker reads again. */
+static void drop_strays(struct saga__lane *lane)
+{
+	struct saga__items kept;
+	struct saga__item *item;
+
+	saga__items_init(&kept);
+	uv_mutex_lock(&lane->lock);
+	while ((item = saga__items_pop(&lane->queue)))
+		if (saga__lane_is_stray(lane, item))
+			saga__item_free(item);
+		else
+			saga__items_push(&kept, item);
+	saga__items_move(&lane->queue, &kept);
+	lane->behind = saga__lane_is_behind(lane);
+	uv_mutex_unlock(&lane->lock);
+}
+
+static void adopt(struct settling *s)
+{
+	struct saga__lane *lane = s->lane;
+
+	memcpy(lane->locked, s->locked, s->count * sizeof *lane->locked);
+	memcpy(lane->shards, s->shards, s->count * sizeof *lane->shards);
+	lane->shard_count = s->count;
+	lane->spells = s->spells;
+	if (s->due < lane->due || s->anew)
+		lane->due = s->due;
+	if (s->unclean)
+		lane->careful = lane->options.limits.batch_events;
+	if (s->anew)
+		lane->revive = false;
+	lane->unsettled = lane->reread = false;
+	lane->batch.instead = SAGA__NO_OUTCOME;
+	drop_strays(lane);
+}
+
+int saga__lane_settle(
+	struct saga__lane *lane, bool anew, struct saga__report *report, saga_error *error)
+{
+	struct saga__journal *j = &lane->journal;
+	struct settling s = { .lane = lane,
+		.anew = anew,
+		.report = report,
+		.spells = lane->spells,
+		.due = SAGA__NEVER };
+	int code = j->ops->begin(j->store, error);
+
+	if (code != SAGA_OK)
+		return code;
+	code = settle_all(&s, error);
+	if (code == SAGA_OK && s.count)
+		code = saga__journal_count(j, s.locked, s.count, &report->counts, error);
+	if (code == SAGA_OK)
+		code = j->ops->commit(j->store, error);
+	if (code != SAGA_OK) {
+		if (code != SAGA_UNKNOWN && j->ops->in_transaction(j->store))
+			j->ops->rollback(j->store);
+		return code;
+	}
+	adopt(&s);
+	report->uuid = j->uuid;
+	report->birth = j->birth;
+	report->shards = j->shards;
+	report->lowered = j->lowered;
+	report->worked = saga__lane_worked(lane);
+	return SAGA_OK;
+}
+
+/* ---- what the host wants ---- */
+
+static bool is_changed(const struct saga__lane *lane)
+{
+	uint64_t leased = 0;
+
+	for (size_t i = 0; i < lane->shard_count; i++)
+		if (lane->shards[i].leased)
+			leased |= 1ull << lane->locked[i].shard;
+	return lane->wanted != saga__lane_worked(lane) || lane->leased != leased;
+}
+
+void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore)
+{
+	lane->told = true;
+	lane->wanted = chore->shards;
+	lane->leased = chore->leased;
+	lane->journal.ahead = chore->ahead;
+	if (chore->due < lane->due)
+		lane->due = chore->due;
+	lane->unsettled = lane->reread || chore->count || is_changed(lane);
+	for (size_t i = 0; i < lane->shard_count; i++)
+		if (chore->seqs[lane->locked[i].shard] > lane->shards[i].sent)
+			saga__lane_nudge(lane);
+}
+
+void saga__lane_change_shards(struct saga__lane *lane)
+{
+	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_HELD);
+	saga_error error;
+	int code = report ? saga__lane_settle(lane, false, report, &error)
+			  : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+
+	if (code == SAGA_OK) {
+		lane->options.report(lane->options.host, report);
+		return;
+	}
+	saga__report_free(report);
+	saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+}
+
+void saga__lane_leave(struct saga__lane *lane)
+{
+	saga_error error;
+	int code = SAGA_OK;
+
+	for (size_t i = 0; code == SAGA_OK && i < lane->shard_count; i++)
+		code = saga__journal_mark_clean(
+			&lane->journal, lane->locked[i].shard, lane->options.instance, &error);
+	if (code != SAGA_OK)
+		saga__lane_log(lane, SAGA_WARNING, "store.not_marked_clean", error.text);
+	if (lane->options.number == 0 &&
+		saga__journal_leave(&lane->journal, lane->options.instance, &error) != SAGA_OK)
+		saga__lane_log(lane, SAGA_WARNING, "store.not_left", error.text);
+}

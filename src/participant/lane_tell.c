@@ -1,0 +1,147 @@
+/* What a batch leaves: events for others and for ourselves, answers, calls. */
+
+#include <stdlib.h>
+
+#include "../mutation.h"
+#include "lane_batch.h"
+
+static int add_missed(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
+{
+	struct saga__report *report = context;
+	struct saga__blob *blob = saga__blob_new(event.at, event.size);
+	int code;
+
+	(void)saga;
+	if (!blob)
+		return SAGA_NOMEM;
+	code = saga__report_add(report,
+		&(struct saga__sent){
+			.event = blob, .shard = report->shard, .seq = seq, .id = id });
+	saga__blob_unref(blob);
+	return code;
+}
+
+/*
+ * Events in the outbox that nobody told: of a batch whose commit was not answered, or of another
+ * instance. They go out before this batch's.
+ */
+int saga__lane_tell_missed(struct saga__lane *lane, struct saga__report *report, saga_error *error)
+{
+	for (size_t i = 0; i < lane->shard_count; i++) {
+		struct saga__lane_shard *shard = &lane->shards[i];
+		size_t before = report->sent_count;
+		saga_id last = shard->sent_id;
+		int code;
+
+		if (shard->sent >= lane->locked[i].seq)
+			continue;
+		report->shard = lane->locked[i].shard;
+		code = saga__journal_outbox(&lane->journal, report->shard, shard->sent + 1,
+			lane->locked[i].seq, SIZE_MAX / 2, add_missed, report, error);
+		if (code != SAGA_OK)
+			return code;
+		for (size_t k = before; k < report->sent_count; k++) {
+			report->sent[k].before = last;
+			last = report->sent[k].id;
+		}
+		shard->catching_up = lane->consumes_own && !SAGA__MUTANT(own_skipped);
+	}
+	return SAGA_OK;
+}
+
+int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__report *report)
+{
+	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next) {
+		int code = saga__report_add(report,
+			&(struct saga__sent){
+				out->event, out->shard, out->seq, out->id, out->before });
+
+		if (code != SAGA_OK)
+			return code;
+	}
+	return SAGA_OK;
+}
+
+/* Our own events, to ourselves. */
+static void push_own(struct saga__lane *lane)
+{
+	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next) {
+		struct saga__lane_shard *shard = saga__lane_shard_of(lane, out->shard);
+		struct saga__item *item;
+
+		if (!out->ours || shard->catching_up)
+			continue;
+		if (!(item = calloc(1, sizeof *item))) {
+			shard->catching_up = true; /* from the outbox, then */
+			continue;
+		}
+		item->kind = SAGA__ITEM_EVENT;
+		item->shard = out->shard;
+		item->event = saga__blob_ref(out->event);
+		item->seq = out->seq;
+		item->id = out->id;
+		item->spell = shard->spell;
+		shard->pending++;
+		saga__items_push(&lane->queue, item);
+	}
+}
+
+/* Under the lock: what was in hand is done with. */
+static void settle_hand(struct saga__lane *lane, struct saga__report *report)
+{
+	for (size_t i = 0; i < lane->hand_count; i++) {
+		struct saga__item *item = lane->hand[i];
+
+		if (item->kind == SAGA__ITEM_EVENT && !item->source)
+			saga__lane_shard_of(lane, item->shard)->pending--;
+		if (item->kind == SAGA__ITEM_REQUEST && item->next_ready) {
+			item->attempts = item->next_attempts;
+			item->ready = item->next_ready;
+			saga__items_push(&lane->later, item);
+			continue;
+		}
+		if (item->kind == SAGA__ITEM_REQUEST && item->answered)
+			saga__items_push(&report->answers, item);
+		else
+			saga__item_free(item);
+	}
+	lane->hand_count = 0;
+	lane->busy = 1; /* until it is told: who looks must not see an idle lane before */
+}
+
+static void move_on(struct saga__lane *lane)
+{
+	for (size_t i = 0; i < lane->shard_count; i++) {
+		struct saga__lane_shard *shard = &lane->shards[i];
+
+		shard->own = lane->own[i];
+		shard->sent = lane->locked[i].seq;
+		shard->sent_id = lane->locked[i].last;
+		if (shard->catching_up && shard->own >= lane->locked[i].seq)
+			shard->catching_up = false;
+	}
+}
+
+void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *report)
+{
+	if (!lane->guest)
+		move_on(lane);
+	report->calls = lane->batch.calls;
+	lane->batch.calls = NULL;
+	if (!lane->guest) /* else another counts it */
+		report->counts = lane->batch.delta;
+	uv_mutex_lock(&lane->lock);
+	if (!lane->guest)
+		push_own(lane);
+	settle_hand(lane, report);
+	lane->behind = saga__lane_is_behind(lane);
+	report->idle = !lane->queue.first && !lane->behind;
+	uv_cond_broadcast(&lane->drained);
+	uv_mutex_unlock(&lane->lock);
+	lane->options.report(lane->options.host, report);
+	uv_mutex_lock(&lane->lock);
+	lane->busy = 0;
+	uv_cond_broadcast(&lane->drained);
+	uv_mutex_unlock(&lane->lock);
+	lane->options.rested(lane->options.host);
+}

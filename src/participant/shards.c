@@ -1,0 +1,116 @@
+/* Which shards this instance works: lane 0 keeps the leases, and each lane is told its part. */
+
+#include <stdlib.h>
+
+#include "inside.h"
+
+enum {
+	GUESTS_MOST = 1024
+};
+
+static void tell_lane(struct saga_participant *p, size_t at, const struct saga__kept *kept)
+{
+	uint64_t part = saga__share_of_lane((unsigned)at, (unsigned)p->lane_count);
+	struct saga__chore hold = { .kind = SAGA__CHORE_HOLD,
+		.shards = kept->worked & part,
+		.leased = kept->leased & part,
+		.count = kept->count,
+		.ahead = kept->ahead,
+		.due = SAGA__NEVER };
+
+	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++) {
+		hold.seqs[shard] = kept->seqs[shard];
+		if ((hold.shards >> shard & 1) && kept->dues[shard] < hold.due)
+			hold.due = kept->dues[shard];
+	}
+	/* Without memory it is told after the next renewal. */
+	(void)saga__lane_chore(&p->lanes[at], &hold);
+	if (!p->has_thread[at])
+		saga__wake(p);
+}
+
+/* No lease goes before the last batch under it is committed. */
+static void give_up(struct saga_participant *p)
+{
+	const struct saga__chore give = { .kind = SAGA__CHORE_GIVE, .shards = p->giving };
+
+	if (!p->giving || (p->giving & p->worked))
+		return;
+	p->giving = 0;
+	(void)saga__lane_chore(&p->lanes[0], &give);
+	if (!p->has_thread[0])
+		saga__wake(p);
+}
+
+bool saga__shards_reread(struct saga_participant *p)
+{
+	const struct saga__chore reread = { .kind = SAGA__CHORE_REREAD };
+
+	for (size_t i = 0; i < p->lane_count; i++) {
+		if (saga__lane_chore(&p->lanes[i], &reread) != SAGA_OK)
+			return false;
+		if (!p->has_thread[i])
+			saga__wake(p);
+	}
+	return true;
+}
+
+void saga__shards_kept(struct saga_participant *p, const struct saga__report *report)
+{
+	const struct saga__kept *kept = &report->kept;
+
+	if (kept->live != p->live)
+		saga__log(p, SAGA_INFO, "instances.changed",
+			"%u of %u shards are worked here: "
+			"%u instances live",
+			saga__share_count(kept->worked), p->shards, kept->live);
+	p->live = kept->live;
+	p->wanted = kept->worked;
+	p->giving = kept->given;
+	for (size_t i = 0; p->life == SAGA__RUNS && i < p->lane_count; i++)
+		tell_lane(p, i, kept);
+	give_up(p);
+}
+
+int saga__shards_held(struct saga_participant *p, const struct saga__report *held)
+{
+	size_t at = (size_t)(held->lane - p->lanes);
+	uint64_t part = saga__share_of_lane((unsigned)at, (unsigned)p->lane_count);
+	uint64_t lost = p->worked & part & ~held->worked;
+	int code;
+
+	p->uuid = held->uuid;
+	p->birth = held->birth;
+	p->shards = held->shards;
+	p->worked = (p->worked & ~part) | held->worked;
+	code = saga__streams_hold(p, held, lost);
+	give_up(p);
+	return code;
+}
+
+/* ---- events of shards that are not worked here ---- */
+
+void saga__guest_drop(struct saga_participant *p)
+{
+	struct saga__guest *guest = p->guests;
+
+	p->guests = guest->next;
+	p->guest_count--;
+	saga__blob_unref(guest->sent.event);
+	free(guest);
+}
+
+/* What there is no room for is in the outbox, and its shard's worker will find it there. */
+void saga__guest_keep(struct saga_participant *p, const struct saga__sent *sent)
+{
+	struct saga__guest *guest, **end = &p->guests;
+
+	if (!p->transport || p->guest_count >= GUESTS_MOST || !(guest = calloc(1, sizeof *guest)))
+		return;
+	guest->sent = *sent;
+	saga__blob_ref(sent->event);
+	while (*end)
+		end = &(*end)->next;
+	*end = guest;
+	p->guest_count++;
+}

@@ -1,0 +1,144 @@
+/* Leases: who lives, who holds what, and that nobody takes what another has just taken. */
+#include "desk.h"
+
+enum {
+	LEASE_MS = 3000
+};
+
+static saga_id me, other;
+
+static struct desk *desk_of_two(void)
+{
+	me = saga_no(1);
+	other = saga_no(2);
+	return desk_opened(true);
+}
+
+static struct saga__leases renew(struct desk *desk, saga_id id)
+{
+	struct saga__leases leases;
+	saga_error error;
+
+	OK(saga__journal_renew(&desk->journal, id, LEASE_MS, &leases, &error), error);
+	return leases;
+}
+
+static uint64_t take(
+	struct desk *desk, saga_id id, uint64_t shards, const struct saga__leases *leases)
+{
+	uint64_t taken = 0;
+	saga_error error;
+
+	OK(saga__journal_take(&desk->journal, id, shards, leases, &taken, &error), error);
+	return taken;
+}
+
+START_TEST(who_renews_lives)
+{
+	struct desk *desk = desk_of_two();
+	struct saga__leases leases = renew(desk, me);
+	int64_t left = leases.instances[0].until - saga__journal_now(&desk->journal);
+
+	ck_assert_uint_eq(leases.instance_count, 1);
+	ck_assert(saga__id_same(leases.instances[0].id, me));
+	ck_assert_int_gt(left, 0);
+	ck_assert_int_le(left, LEASE_MS);
+	for (unsigned shard = 0; shard < desk->journal.shards; shard++) {
+		ck_assert(saga__id_is_zero(leases.at[shard].holder));
+		ck_assert_uint_eq(leases.at[shard].seq, 0);
+		ck_assert_int_eq(leases.at[shard].due, SAGA__NEVER);
+	}
+	ck_assert_uint_eq(renew(desk, other).instance_count, 2);
+	ck_assert_uint_eq(renew(desk, me).instance_count, 2);
+	desk_free(desk);
+}
+END_TEST
+
+START_TEST(a_lease_is_taken_as_it_was_seen)
+{
+	struct desk *desk = desk_of_two();
+	struct saga__leases mine = renew(desk, me), theirs = renew(desk, other);
+	saga_error error;
+
+	ck_assert_uint_eq(take(desk, me, 1, &mine), 1);
+	ck_assert_uint_eq(take(desk, other, 1, &theirs), 0);
+	theirs = renew(desk, other);
+	ck_assert(saga__id_same(theirs.at[0].holder, me));
+	/* What it has not, it can't give up. */
+	OK(saga__journal_give(&desk->journal, other, 1, &error), error);
+	ck_assert(saga__id_same(renew(desk, other).at[0].holder, me));
+	OK(saga__journal_give(&desk->journal, me, 1, &error), error);
+	theirs = renew(desk, other);
+	ck_assert(saga__id_is_zero(theirs.at[0].holder));
+	ck_assert_uint_eq(take(desk, other, 1, &theirs), 1);
+	desk_free(desk);
+}
+END_TEST
+
+START_TEST(who_is_gone_does_not_live)
+{
+	struct desk *desk = desk_of_two();
+	struct saga__leases leases = renew(desk, other);
+	saga_error error;
+
+	ck_assert_uint_eq(take(desk, other, 1, &leases), 1);
+	desk_sql(desk, "UPDATE saga_instance SET until = 1");
+	leases = renew(desk, me);
+	ck_assert_uint_eq(leases.instance_count, 1);
+	ck_assert(saga__id_same(leases.at[0].holder, other));
+	ck_assert_uint_eq(take(desk, me, 1, &leases), 1);
+	ck_assert_int_eq(desk_number(desk, "SELECT COUNT(*) FROM saga_instance"), 1);
+	/* It comes back, and finds that it has nothing. */
+	leases = renew(desk, other);
+	ck_assert_uint_eq(leases.instance_count, 2);
+	ck_assert(saga__id_same(leases.at[0].holder, me));
+	OK(saga__journal_leave(&desk->journal, me, &error), error);
+	ck_assert_uint_eq(renew(desk, other).instance_count, 1);
+	desk_free(desk);
+}
+END_TEST
+
+START_TEST(a_renewal_sees_what_waits)
+{
+	struct desk *desk = desk_of_two();
+	unsigned shard = saga__id_shard(saga_no(0), desk->journal.shards);
+
+	desk_begin(desk);
+	desk_publish(desk, 0);
+	(void)desk_park(desk, 0, A, SAGA__PARKED_RETRY, 77, "");
+	desk_commit(desk, NULL, 0);
+	ck_assert_uint_eq(renew(desk, me).at[shard].seq, 1);
+	ck_assert_int_eq(renew(desk, me).at[shard].due, 77);
+	desk_free(desk);
+}
+END_TEST
+
+START_TEST(the_layout_before_leases_is_brought_up_to_date)
+{
+	struct desk *desk = desk_opened(false);
+	saga_error error;
+
+	desk_sql(desk, "DROP TABLE saga_lease");
+	desk_sql(desk, "DROP TABLE saga_instance");
+	desk_sql(desk, "UPDATE saga_meta SET value = '1' WHERE name = 'layout'");
+	desk_close(desk);
+	OK(desk_open(desk, &plain, &error), error);
+	ck_assert_int_eq(
+		desk_number(desk, "SELECT COUNT(*) FROM saga_lease"), (int)desk->journal.shards);
+	ck_assert_uint_eq(renew(desk, saga_no(1)).instance_count, 1);
+	desk_free(desk);
+}
+END_TEST
+
+int main(void)
+{
+	const struct test tests[] = {
+		{ who_renews_lives, 0 },
+		{ a_lease_is_taken_as_it_was_seen, 0 },
+		{ who_is_gone_does_not_live, 0 },
+		{ a_renewal_sees_what_waits, 0 },
+		{ the_layout_before_leases_is_brought_up_to_date, 0 },
+	};
+
+	return RUN_TESTS("leases", tests);
+}
