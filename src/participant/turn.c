@@ -303,7 +303,8 @@ static void publish_health(struct saga_participant *p)
 	saga_health health = {
 		.size = sizeof health,
 		.store = p->known && all_up(p),
-		.transport = !p->transport_ops || p->transport_up,
+		.transport =
+			!p->transport_ops || __atomic_load_n(&p->transport_up, __ATOMIC_ACQUIRE),
 		.waiting = p->counts.waiting,
 		.dead = p->counts.dead,
 		.stuck = p->counts.stuck,
