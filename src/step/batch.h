@@ -124,8 +124,8 @@ struct saga__batch {
 
 	/*
 	 * A replay: each step gets a mark, and its answers at once. Else a step may be trusted; the
-	 * batch is lost as REJECTED then if that one is to be taken back, or if what it required was
-	 * not so.
+	 * batch is lost as REJECTED then if that one is to be taken back, or if what it required
+	 * was not so.
 	 */
 	bool wary;
 

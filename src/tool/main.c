@@ -79,7 +79,7 @@ static const char stream_list_help[] =
 static const char stream_skip_help[] =
 	"usage: saga stream skip --store URL STREAM...|--all\n"
 	"Goes on behind events that are gone; what they said is lost here. The participant does "
-        "it\n"
+	"it\n"
 	"within 2 s if it runs, else when it starts. --all: all streams that are gone.\n";
 
 static const char stream_accept_help[] =

@@ -710,7 +710,7 @@ def main():
     seed = int(os.environ.get("SAGA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"seed {seed}", flush=True)
     rng.seed(seed)
-    globals()[sys.argv[6]](sys.argv[1:6])
+    globals()[sys.argv[6]]([str(pathlib.Path(program).resolve()) for program in sys.argv[1:6]])
 
 
 if __name__ == "__main__":

@@ -125,4 +125,4 @@ if __name__ == "__main__":
     random.seed(seed)
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o711)
-        main(sys.argv[1:6], pathlib.Path(name))
+        main([pathlib.Path(p).resolve() for p in sys.argv[1:6]], pathlib.Path(name))

@@ -48,7 +48,7 @@ def stores(url, directory, services=SERVICES, where=""):
 
 def northwind(shop, url, directory, scratch):
     for lanes in ("0", "1", "4"):
-        options = made(url, directory) + ["--lanes", lanes]
+        options = stores(url, directory) + ["--lanes", lanes]
         data = scratch / f"lanes{lanes}"
         code, summary, said = run(shop, data, ORDERS, PRODUCTS, *options)
         want_sound(code, summary, said, 830)
@@ -80,7 +80,7 @@ def troubled(shop, url, directory, scratch, trouble, times, pause, made=stores):
     seen = rounds = 0
     while seen < times:
         rounds += 1
-        options = stores(url, directory) + ["--lanes", rng.choice(("1", "2")), "--patience-s", "60"]
+        options = made(url, directory) + ["--lanes", rng.choice(("1", "2")), "--patience-s", "60"]
         orders, data = scratch / f"orders{rounds}", scratch / f"data{rounds}"
         mix(orders, rng)
         child = subprocess.Popen(

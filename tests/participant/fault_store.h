@@ -2,8 +2,8 @@
 #define TESTS_FAULT_STORE_H
 
 /*
- * A store that wraps another and fails by plan: the nth call from now of a slot, and some more after
- * it, answer what is wanted. Counts all calls, over all connections. Any thread.
+ * A store that wraps another and fails by plan: the nth call from now of a slot, and some more
+ * after it, answer what is wanted. Counts all calls, over all connections. Any thread.
  *
  *	struct faults faults;
  *	faults_init(&faults);

@@ -207,7 +207,10 @@ static void count_changes(void *context, size_t i, int64_t changed)
 	*(int64_t *)context += changed;
 }
 
-/* Under the locks of all streams, taken in order, so that no batch that read the row before writes it after. */
+/*
+ * Under the locks of all streams, taken in order, so that no batch that read the row before writes
+ * it after.
+ */
 static int write_locked(struct stage *stage, const char *sql, int64_t *changed, saga_error *error)
 {
 	enum {

@@ -9,9 +9,9 @@
 #include <stdio.h>
 
 enum {
-	ROUNDS = 60,
+	ROUNDS = 40,
 	SOAK_ROUNDS = 3000,
-	CHANGES_MOST = 3,
+	CHANGES_MOST = 8,
 	TURNS = 25
 };
 
@@ -264,9 +264,83 @@ START_TEST(what_others_wrote_is_refused_or_passed_over)
 }
 END_TEST
 
+/* ---- each reader by itself ---- */
+
+static const struct {
+	const char *sql[2], *named[2];
+} broken[] = {
+	{ { "UPDATE saga_slot SET seen = substr(seen, 1, 16) WHERE seen IS NOT NULL" },
+		{ "saga_slot", "seen" } },
+	{ { "UPDATE saga_slot SET state = 'dreaming'" }, { "slot", "state" } },
+	{ { "UPDATE saga_slot SET attempts = 4000000000" }, { "saga_slot", "attempts" } },
+	{ { "UPDATE saga_slot SET note = 5" }, { "saga_slot", "note" } },
+	{ { "UPDATE saga_outbox SET event = 5", "UPDATE saga_stream SET own = 0" },
+		{ "saga_outbox", "event" } },
+	{ { "UPDATE saga_parked SET kind = 'dreaming', due = 0" }, { "saga_parked", "kind" } },
+	{ { "UPDATE saga_parked SET role = 77, due = 0" }, { "saga_parked", "role" } },
+	{ { "UPDATE saga_parked SET due = 0, attempts = 'many'" }, { "saga_parked", "attempts" } },
+	{ { "UPDATE saga_parked SET due = 0, question = 1.5" }, { "question", "" } },
+	{ { "UPDATE saga_position SET seq = 'x'" }, { "saga_position", "seq" } },
+	{ { "UPDATE saga_position SET id = x'80'" }, { "saga_position", "id" } },
+	{ { "UPDATE saga_stream SET seq = -5" }, { "saga_stream", "seq" } },
+	{ { "UPDATE saga_stream SET last = zeroblob(15)" }, { "saga_stream", "last" } },
+	{ { "DELETE FROM saga_stream" }, { "saga_stream", "missing" } },
+};
+
+enum {
+	BROKEN = sizeof broken / sizeof broken[0]
+};
+
+static bool is_named(struct stage *stage, const char *const *named)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&stage->lock);
+	for (size_t i = 0; i < stage->log_count; i++)
+		found = found ||
+			(strstr(stage->log[i].text, named[0]) &&
+				strstr(stage->log[i].text, named[1]));
+	pthread_mutex_unlock(&stage->lock);
+	return found;
+}
+
+static void break_it(int lanes, size_t which)
+{
+	struct stage *stage = stage_new(lanes);
+
+	stage_open(stage, &def, NULL);
+	live(stage);
+	actor_close(&stage->target);
+	look_close(stage);
+	for (size_t i = 0; i < 2 && broken[which].sql[i]; i++)
+		sql_do(stage, broken[which].sql[i]);
+	stage->options.stopped = on_end;
+	actor_open(stage, &stage->target, &def, &stage->options, "target.db");
+	/* To all the sagas that there are. */
+	for (uint32_t sagas = stage->sagas, i = 0; i < sagas; i++) {
+		stage->sagas = i;
+		inject_n(stage, stage_saga(stage), &go_first, DO_DONE);
+	}
+	AWAIT(stage, is_named(stage, broken[which].named));
+	if (!stage->target.stopped)
+		saga_stop(stage->target.participant);
+	AWAIT(stage, stage->target.stopped);
+	saga_close(stage->target.participant);
+	stage->target.participant = NULL;
+	stage_end(stage);
+}
+
+START_TEST(each_is_refused_by_name)
+{
+	for (size_t which = 0; which < BROKEN; which++)
+		break_it(_i, which);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
+		each_is_refused_by_name,
 		what_others_wrote_is_refused_or_passed_over,
 	};
 

@@ -113,6 +113,33 @@ START_TEST(all_faults_are_survived)
 }
 END_TEST
 
+/* Of each participant, on one store; they die and stand still for longer than a lease. */
+START_TEST(instances_share_a_store)
+{
+	uint64_t crashes = 0;
+
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		const char *wrong;
+		int code;
+
+		small = (struct small){ .answers = 0 };
+		code = small_run(&small,
+			&(struct small_plan){ .sim = { .seed = seed,
+						      .faults = SAGA_SIM_ALL,
+						      .instances = 2 + (unsigned)seed % 3 },
+				.orders = ORDERS,
+				.over_ms = OVER_MS });
+		wrong = code == SAGA_OK ? small_audit(&small, ORDERS, text, sizeof text)
+					: small.error.text;
+		if (wrong)
+			ck_abort_msg("seed %llu: %s", (unsigned long long)seed, wrong);
+		crashes += report().crashes;
+		small_end(&small);
+	}
+	ck_assert_uint_gt(crashes, 40);
+}
+END_TEST
+
 static uint64_t struck_with(uint64_t limit)
 {
 	uint64_t struck;
@@ -394,6 +421,7 @@ int main(void)
 	tcase_add_test(tests, without_faults_nothing_strikes);
 	tcase_add_loop_test(tests, each_fault_strikes_and_is_survived, 0, 16);
 	tcase_add_test(tests, all_faults_are_survived);
+	tcase_add_test(tests, instances_share_a_store);
 	tcase_add_test(tests, a_retry_after_a_crash_is_no_suspect);
 	tcase_add_test(tests, only_so_many_faults_strike);
 	tcase_add_test(tests, state_outside_the_store_is_found);

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""The shop with its orders on SQL Server, payments and stock on a PostgreSQL of its own.
+
+usage: shop_mssql.py SHOP EMPTY northwind|restart|terminate|cut|away
+
+EMPTY drops all tables of the database that SAGA_TEST_MSSQL names; without that it is a skip.
+`restart` and `terminate` are PostgreSQL's trouble, as in shop_postgres.py. `cut` ends single
+connections to SQL Server, at any byte, and `away` all of them, and refuses new ones for seconds;
+SAGA_TEST_MSSQL_RESTART, a command, makes `away` restart the server itself. All of that goes by a
+proxy. Seeds are printed; SAGA_TEST_SEED repeats one; SAGA_TEST_SOAK=1 makes it five times as many.
+"""
+import os
+import pathlib
+import random
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import shop_postgres
+from shop import ORDERS, PRODUCTS, need_northwind, run, want, want_sound
+from shop_postgres import SERVICES, crash, cut as cut_postgres, rng, server, stores, troubled
+
+TIMES = 5 if os.environ.get("SAGA_TEST_SOAK") else 1
+
+
+class Proxy:
+    """Between the shop and the server; a connection is a pair of sockets, and two threads."""
+
+    def __init__(self, to):
+        self.to, self.lock, self.pairs, self.refuses = to, threading.Lock(), [], False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            try:
+                pair = (client, socket.create_connection(self.to))
+            except OSError:
+                client.close()
+                continue
+            with self.lock:
+                if not self.refuses:
+                    self.pairs.append(pair)
+            if self.refuses:
+                self.end(pair)
+                continue
+            for one, other in (pair, pair[::-1]):
+                threading.Thread(target=self.forward, args=(pair, one, other), daemon=True).start()
+
+    def forward(self, pair, one, other):
+        try:
+            while part := one.recv(65536):
+                other.sendall(part)
+        except OSError:
+            pass
+        self.end(pair)
+
+    def end(self, pair):
+        for one in pair:
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            one.close()
+        with self.lock:
+            if pair in self.pairs:
+                self.pairs.remove(pair)
+
+    def cut(self, most):
+        with self.lock:
+            chosen = rng.sample(self.pairs, min(most, len(self.pairs)))
+        for pair in chosen:
+            self.end(pair)
+        return len(chosen)
+
+
+def at_mssql(url, proxy, empty):
+    """Where each service's store is; the one of the orders is emptied."""
+    def made(postgres, directory):
+        emptied = subprocess.run([empty], capture_output=True, text=True, check=False)
+        want(emptied.returncode == 0, "the database is not emptied", emptied.stdout)
+        through = re.sub(r"@[^/]*/", f"@127.0.0.1:{proxy.port}/", url)
+        return ["--store-order", through] + stores(postgres, directory, SERVICES[1:])
+    return made
+
+
+def northwind(shop, postgres, directory, scratch, made, _):
+    for lanes in ("1", "2"):
+        options = made(postgres, directory) + ["--lanes", lanes, "--patience-s", "120"]
+        data = scratch / f"lanes{lanes}"
+        code, summary, said = run(shop, data, ORDERS, PRODUCTS, *options)
+        want_sound(code, summary, said, 830)
+        want(summary["fulfilled"] > 415, "hardly any fulfilled", said)
+        looked = subprocess.run([shop, "audit", "--data", data, *options[:6]], capture_output=True,
+                                text=True, check=False)
+        want(looked.returncode == 0, "audit", looked.stdout + looked.stderr)
+        print(f"{lanes} lanes: {summary}", flush=True)
+
+
+def restart(shop, postgres, directory, scratch, made, _):
+    troubled(shop, postgres, directory, scratch, crash, 10 * TIMES, (0.1, 1.0), made)
+
+
+def terminate(shop, postgres, directory, scratch, made, _):
+    troubled(shop, postgres, directory, scratch, cut_postgres, 100 * TIMES, (0.0, 0.06), made)
+
+
+def cut(shop, postgres, directory, scratch, made, proxy):
+    troubled(shop, postgres, directory, scratch, lambda _: proxy.cut(1), 50 * TIMES, (0.0, 0.3), made)
+
+
+def away(shop, postgres, directory, scratch, made, proxy):
+    command = os.environ.get("SAGA_TEST_MSSQL_RESTART")
+
+    def leave(_):
+        proxy.refuses = True
+        proxy.cut(1000)
+        if command:
+            done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
+            want(done.returncode == 0, "the server does not restart", done.stdout + done.stderr)
+        else:
+            time.sleep(rng.uniform(0.5, 3))
+        proxy.refuses = False
+        return 1
+
+    troubled(shop, postgres, directory, scratch, leave, 5 * TIMES, (0.1, 1.5), made)
+
+
+def main():
+    url = os.environ.get("SAGA_TEST_MSSQL")
+    if not url:
+        print("SKIP: SAGA_TEST_MSSQL names no server")
+        sys.exit(77)
+    need_northwind()
+    seed = int(os.environ.get("SAGA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"seed {seed}", flush=True)
+    shop_postgres.rng.seed(seed)
+    host, port = re.search(r"@([^:/]*):?(\d*)/", url).groups()
+    proxy = Proxy((host, int(port or 1433)))
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name) / "server"
+        os.chmod(name, 0o711)
+        code, postgres, why = server("start", directory)
+        if code != 0:
+            print(f"SKIP: no PostgreSQL server: {why.splitlines()[-1] if why else code}")
+            sys.exit(77)
+        try:
+            globals()[sys.argv[3]](sys.argv[1], postgres, directory, pathlib.Path(name),
+                                   at_mssql(url, proxy, sys.argv[2]), proxy)
+        finally:
+            server("stop", directory)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4 or sys.argv[3] not in ("northwind", "restart", "terminate", "cut", "away"):
+        sys.exit(__doc__)
+    main()
