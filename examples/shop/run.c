@@ -7,6 +7,7 @@
 
 enum {
 	TICK_MS = 5,
+	LEASE_MS = 3000, /* no other instance is there: after a kill it goes on soon */
 	LOOK_EVERY_MS = 100,
 	IDLE_LOOKS = 3 /* one after the other found it idle: then it has run out */
 };
@@ -196,7 +197,7 @@ static int open_seat(struct run *run, int i, const saga_participant_def *def, co
 		SAGA_OPTIONS(.store = store, .transport = "inproc://shop",
 			.transport_context = run->hub, .followers = followers,
 			.lanes = run->settings->lanes, .loop = &run->loop, .user = seat,
-			.log = log_warnings, .stopped = stopped),
+			.log = log_warnings, .stopped = stopped, .lease_ms = LEASE_MS),
 		&seat->participant, &error);
 	if (code == SAGA_OK)
 		seat->is_stopped = false;

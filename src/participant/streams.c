@@ -79,7 +79,7 @@ static void restart_follow(
 	struct saga__position positions[SAGA__STORE_SHARDS] = { { 0 } };
 	bool works[SAGA__STORE_SHARDS] = { false };
 
-	for (unsigned shard = 0; shard < p->shards; shard++) {
+	for (unsigned shard = 0; shard < p->shards && shard < SAGA__STORE_SHARDS; shard++) {
 		works[shard] = saga__works(p, shard);
 		if (gained >> shard & 1)
 			positions[shard] = SAGA__MUTANT(gained_as_it_was)
@@ -140,7 +140,7 @@ static struct saga__following *new_following(
 
 	if (!following)
 		return NULL;
-	for (unsigned shard = 0; shard < p->shards; shard++) {
+	for (unsigned shard = 0; shard < p->shards && shard < SAGA__STORE_SHARDS; shard++) {
 		works[shard] = saga__works(p, shard);
 		if (works[shard])
 			positions[shard] = stand_of(p, &source->stream, shard);

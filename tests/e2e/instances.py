@@ -21,7 +21,7 @@ from services import SAMPLE, DRIVEN, Service, Shop, drive_once, many_orders, unt
 from shop_postgres import server, stores
 
 LEASE_MS = 3000
-KILLS = 5
+KILLS = 20 if os.environ.get("SAGA_TEST_SOAK") else 3
 
 
 def number(service, name):

@@ -4,10 +4,10 @@
 usage: shop_postgres.py SHOP northwind|mixed|restart|terminate|readonly|refusing|crowded|locked|full
 
 `restart` crashes the server (`-m immediate`) and `terminate` ends single connections, at random,
-until ten and a hundred of them were seen in runs that all end without a violation. The others make
+until five and forty of them were seen in runs that all end without a violation. The others make
 it read-only, refuse who comes (by pg_hba.conf), give all its connections to somebody else, hold a
-lock for longer than any limit, or fill its disk, for seconds in the middle of a run, three times.
-Seeds are printed; SAGA_TEST_SEED repeats one; SAGA_TEST_SOAK=1 makes it five times as many.
+lock for longer than any limit, or fill its disk, for seconds in the middle of a run.
+Seeds are printed; SAGA_TEST_SEED repeats one; SAGA_TEST_SOAK=1 makes it ten times as many.
 """
 import contextlib
 import os
@@ -115,18 +115,18 @@ def cut(directory):
 
 
 def restart(*places):
-    times = 50 if os.environ.get("SAGA_TEST_SOAK") else 10
+    times = 50 if os.environ.get("SAGA_TEST_SOAK") else 5
     troubled(*places, crash, times, (0.1, 1.0))
 
 
 def terminate(*places):
-    times = 500 if os.environ.get("SAGA_TEST_SOAK") else 100
+    times = 500 if os.environ.get("SAGA_TEST_SOAK") else 40
     troubled(*places, cut, times, (0.0, 0.06))
 
 
 # ---- trouble that lasts ----
 
-SOME = 15 if os.environ.get("SAGA_TEST_SOAK") else 3
+SOME = 15 if os.environ.get("SAGA_TEST_SOAK") else 1
 CUT_ALL = ("count(pg_terminate_backend(pid)) FROM pg_stat_activity"
            " WHERE application_name = 'libsaga'")
 

@@ -183,6 +183,8 @@ void actor_open(struct stage *stage, struct actor *actor, const saga_participant
 		options.transport_ops = stage->use_lossy ? &lossy_transport : NULL;
 		options.transport_context = stage->use_lossy ? (void *)&stage->lossy : stage->hub;
 	}
+	if (!options.lease_ms)
+		options.lease_ms = STAGE_LEASE_MS;
 	options.lanes = stage->lanes;
 	options.loop = &stage->loop;
 	options.user = stage;
