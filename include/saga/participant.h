@@ -115,8 +115,9 @@ typedef struct saga_limits {
  * leaves that was killed, or stands still, when its lease ends. Two that work one shard meanwhile
  * do nothing twice: that is only wasteful. More instances than shards stand by.
  *
- * While nothing happens, the renewal is the one statement that is sent, one that writes: choose a
- * longer lease where a disk should rest. No session's lock outlives half a lease, if its server
+ * While nothing happens, the renewal is the one statement that is sent, one that writes, but for
+ * the upkeep: trimming each half minute, forgetting each minute. Choose a longer lease where a disk
+ * should rest. No session's lock outlives half a lease, if its server
  * ends sessions that stand still in a transaction: PostgreSQL does, SQL Server does not, and SQLite
  * has no server.
  *
