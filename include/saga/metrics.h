@@ -24,7 +24,8 @@
  *	saga_events_asked_total                       counter: askings for events that were missing
  *	saga_events_resent_total                      counter: to those who asked
  *	saga_streams_stopped                          gauge: followed ones that wait for an operator
- *	saga_frames_total             way             counter: sent, received, refused, lost, dropped
+ *	saga_frames_total             way             counter: sent, received, refused, lost,
+ *	                                              dropped
  *	saga_store_up                                 gauge: 1, or 0
  *	saga_transport_up                             gauge: 1, or 0
  *	saga_batches_lost_total                       counter: transactions rolled back, or of whose
