@@ -117,8 +117,8 @@ typedef struct saga_limits {
  *
  * While nothing happens, the renewal is the one statement that is sent, one that writes, but for
  * the upkeep: trimming each half minute, forgetting each minute. Choose a longer lease where a disk
- * should rest. No session's lock outlives half a lease, if its server ends sessions that stand still
- * in a transaction: PostgreSQL does, SQL Server does not, and SQLite has no server.
+ * should rest. No session's lock outlives half a lease, if its server ends sessions that stand
+ * still in a transaction: PostgreSQL does, SQL Server does not, and SQLite has no server.
  *
  * Options; SAGA_OPTIONS(.store = ..., ...) fills in the size, which is the struct's version:
  * members are only ever appended. All is copied by saga_open, except `user`, `loop` and the
