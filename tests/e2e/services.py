@@ -29,6 +29,7 @@ SAMPLE = ROOT / "examples" / "shop" / "sample"
 DATA = pathlib.Path(os.environ.get("SAGA_TEST_DATA", ROOT.parent / "shared" / "data"))
 PATIENCE_S = 120
 DRIVEN = 40  # times the sample
+SANITIZER = re.compile("ERROR: [A-Z][A-Za-z]+Sanitizer|DEADLYSIGNAL|runtime error:")
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 LINE = {"sku": "TEA-1", "quantity": 2, "unit_price_cents": 650}
 
@@ -37,7 +38,7 @@ def telling(said):
     """The lines that matter: what a sanitizer says, else the last that are not of the usual."""
     lines = str(said).splitlines()
     for at, line in enumerate(lines):
-        if "Sanitizer" in line or "runtime error:" in line:
+        if SANITIZER.search(line):
             return [line[:200] for line in lines[at:at + 40]]
     return [line[:300] for line in lines if "level=info" not in line and "http.replied" not in line][-15:]
 
@@ -274,6 +275,8 @@ class Shop:
         return said.returncode, said.stdout + said.stderr
 
     def want_sound(self):
+        for service in self.services:  # a process may have been killed while it said this
+            want(not SANITIZER.search(service.log()), f"{service.name} went wrong", service.log())
         code, said = self.audit()
         want(code == 0 and '"violations":0' in said and '"dead":0' in said, "the audit", said)
 
