@@ -207,8 +207,10 @@ static int prepare(struct saga__pg *pg, const saga_statement *statement, bool gu
 	code = is_sent(pg,
 		PQsendPrepare(pg->conn, saga__pg_name(cached->number, name), text.sql,
 			(int)cached->count, cached->types),
-		(struct saga__pg_sent){
-			.kind = PREPARE, .number = cached->number, .sql = statement->sql },
+		(struct saga__pg_sent){ .kind = PREPARE,
+			.guards = guards,
+			.number = cached->number,
+			.sql = statement->sql },
 		error);
 	*ret_cached = cached;
 out:
