@@ -51,7 +51,7 @@ struct saga__pg {
 	size_t required; /* by this transaction so far, and by those before it */
 	size_t required_before;
 	bool unguarded; /* the server did not take a guard: no more */
-	bool unmet;   /* one of this transaction's was not so */
+	bool unmet;     /* one of this transaction's was not so */
 	struct saga__pg_sent *sent;
 	size_t first, count, room;
 	struct saga__pg_cache cache;
