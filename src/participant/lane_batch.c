@@ -580,7 +580,7 @@ static unsigned sources(const struct saga__lane *lane)
 	return (lane->hand_count ? FROM_HAND : 0) | (lane->guest ? 0 : sources_of_store(lane));
 }
 
-static void succeeded(struct saga__lane *lane)
+static void succeeded(struct saga__lane *lane, unsigned from)
 {
 	size_t most = lane->options.limits.batch_events;
 
@@ -589,7 +589,7 @@ static void succeeded(struct saga__lane *lane)
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.wary = false;
 	lane->batch.poison_count = 0;
-	if (!lane->guest)
+	if (!lane->guest && from != FROM_HAND) /* which locks the streams of what is in hand alone */
 		lane->looks = lane->looking;
 	most = saga__pace_speed_up(lane->options.pace, most);
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
@@ -633,7 +633,7 @@ bool saga__lane_batch(struct saga__lane *lane)
 		failed(lane, code, &error);
 		return true;
 	}
-	succeeded(lane);
+	succeeded(lane, from);
 	saga__lane_tell_committed(lane, report);
 	return true;
 }
