@@ -7,7 +7,8 @@ EMPTY drops all tables of the database that SAGA_TEST_MSSQL names; without that 
 `restart` and `terminate` are PostgreSQL's trouble, as in shop_postgres.py. `cut` ends single
 connections to SQL Server, at any byte, and `away` all of them, and refuses new ones for seconds;
 SAGA_TEST_MSSQL_RESTART, a command, makes `away` restart the server itself. `steps` is as in
-shop_postgres.py. All of that goes by a proxy. Seeds are printed; SAGA_TEST_SEED repeats one; SAGA_TEST_SOAK=1 makes it five times as many.
+shop_postgres.py. All of that goes by a proxy. Seeds are printed; SAGA_TEST_SEED repeats one;
+SAGA_TEST_SOAK=1 makes it five times as many.
 """
 import fcntl
 import os
