@@ -644,7 +644,7 @@ int64_t saga__follow_due(const struct saga__follow *follow)
 
 bool saga__follow_stopped(const struct saga__follow *follow)
 {
-	return follow->stop != RUNNING;
+	return follow->stop == GONE || follow->stop == FORKED;
 }
 
 bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint64_t seq)

@@ -98,10 +98,11 @@ static CS_RETCODE on_server_message(
 	return CS_SUCCEED;
 }
 
-static const int contended[] = { 1205, /* deadlock victim */
-	1222,                          /* lock timeout */
-	3960, 3961, 3966,              /* snapshots: changed by another */
-	41302, 41305, 41325,           /* tables in memory: the same */
+static const int contended[] = { 601, /* a NOLOCK scan whose rows moved away */
+	1205,                         /* deadlock victim */
+	1222,                         /* lock timeout */
+	3960, 3961, 3966,             /* snapshots: changed by another */
+	41302, 41305, 41325,          /* tables in memory: the same */
 	0 };
 
 static const int full[] = { 1101, 1105, 3257, 5149, /* of a file, or its group */
@@ -110,13 +111,13 @@ static const int full[] = { 1101, 1105, 3257, 5149, /* of a file, or its group *
 	0 };
 
 static const int away[] = { 596, 6005, 17142, 18401,
-	18451,                               /* killed, shutting down, paused, starting */
-	701, 802, 8645,                      /* no memory at the server */
-	922, 924, 926, 927, 942, 4060, 4064, /* a database that can't be opened */
-	976, 978, 983,                       /* a replica that is no primary */
-	3906,                                /* read-only */
-	18452, 18456, 18461, 18486,          /* login failed */
-	40197, 40501, 40613,                 /* Azure: moved, busy, not there */
+	18451,                                    /* killed, shutting down, paused, starting */
+	701, 802, 1204, 8645,                     /* no memory at the server, none for locks */
+	921, 922, 924, 926, 927, 942, 4060, 4064, /* a database that can't be opened */
+	976, 978, 983,                            /* a replica that is no primary */
+	3906,                                     /* read-only */
+	18452, 18456, 18461, 18486, 18487, 18488, /* login failed */
+	10928, 10929, 40197, 40501, 40613,        /* Azure: moved, busy, not there */
 	0 };
 
 static bool is_one_of(const int *numbers, int number)

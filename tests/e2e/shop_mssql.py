@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The shop with its orders on SQL Server, payments and stock on a PostgreSQL of its own.
 
-usage: shop_mssql.py SHOP EMPTY northwind|restart|terminate|cut|away
+usage: shop_mssql.py SHOP EMPTY northwind|restart|terminate|cut|away|steps
 
 EMPTY drops all tables of the database that SAGA_TEST_MSSQL names; without that it is a skip.
 `restart` and `terminate` are PostgreSQL's trouble, as in shop_postgres.py. `cut` ends single
 connections to SQL Server, at any byte, and `away` all of them, and refuses new ones for seconds;
-SAGA_TEST_MSSQL_RESTART, a command, makes `away` restart the server itself. All of that goes by a
-proxy. Seeds are printed; SAGA_TEST_SEED repeats one; SAGA_TEST_SOAK=1 makes it five times as many.
+SAGA_TEST_MSSQL_RESTART, a command, makes `away` restart the server itself. `steps` is as in
+shop_postgres.py. All of that goes by a proxy. Seeds are printed; SAGA_TEST_SEED repeats one;
+SAGA_TEST_SOAK=1 makes it five times as many.
 """
 import fcntl
 import os
@@ -15,71 +16,17 @@ import pathlib
 import random
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 import shop_postgres
+from proxy import Proxy, tds_size
 from shop import ORDERS, PRODUCTS, need_northwind, run, want, want_sound
-from shop_postgres import SERVICES, crash, cut as cut_postgres, rng, server, stores, troubled
+from shop_postgres import SERVICES, crash, cut as cut_postgres, cut_by_steps, rng, server, stores, troubled
 
 TIMES = 5 if os.environ.get("SAGA_TEST_SOAK") else 1
-
-
-class Proxy:
-    """Between the shop and the server; a connection is a pair of sockets, and two threads."""
-
-    def __init__(self, to):
-        self.to, self.lock, self.pairs, self.refuses = to, threading.Lock(), [], False
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            client, _ = self.listener.accept()
-            try:
-                pair = (client, socket.create_connection(self.to))
-            except OSError:
-                client.close()
-                continue
-            with self.lock:
-                if not self.refuses:
-                    self.pairs.append(pair)
-            if self.refuses:
-                self.end(pair)
-                continue
-            for one, other in (pair, pair[::-1]):
-                threading.Thread(target=self.forward, args=(pair, one, other), daemon=True).start()
-
-    def forward(self, pair, one, other):
-        try:
-            while part := one.recv(65536):
-                other.sendall(part)
-        except OSError:
-            pass
-        self.end(pair)
-
-    def end(self, pair):
-        for one in pair:
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            one.close()
-        with self.lock:
-            if pair in self.pairs:
-                self.pairs.remove(pair)
-
-    def cut(self, most):
-        with self.lock:
-            chosen = rng.sample(self.pairs, min(most, len(self.pairs)))
-        for pair in chosen:
-            self.end(pair)
-        return len(chosen)
 
 
 def reserve():
@@ -121,7 +68,10 @@ def terminate(shop, postgres, directory, scratch, made, _):
 
 
 def cut(shop, postgres, directory, scratch, made, proxy):
-    troubled(shop, postgres, directory, scratch, lambda _: proxy.cut(1), 50 * TIMES, (0.0, 0.3), made)
+    def some(pairs):
+        return rng.sample(pairs, min(1, len(pairs)))
+
+    troubled(shop, postgres, directory, scratch, lambda _: proxy.cut(some), 50 * TIMES, (0.0, 0.3), made)
 
 
 def away(shop, postgres, directory, scratch, made, proxy):
@@ -129,7 +79,7 @@ def away(shop, postgres, directory, scratch, made, proxy):
 
     def leave(_):
         proxy.refuses = True
-        proxy.cut(1000)
+        proxy.cut(list)
         if command:
             done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
             want(done.returncode == 0, "the server does not restart", done.stdout + done.stderr)
@@ -139,6 +89,10 @@ def away(shop, postgres, directory, scratch, made, proxy):
         return 1
 
     troubled(shop, postgres, directory, scratch, leave, 5 * TIMES, (0.1, 1.5), made)
+
+
+def steps(shop, postgres, directory, scratch, made, proxy):
+    cut_by_steps(shop, lambda: made(postgres, directory), scratch, proxy)
 
 
 def main():
@@ -152,7 +106,7 @@ def main():
     print(f"seed {seed}", flush=True)
     shop_postgres.rng.seed(seed)
     host, port = re.search(r"@([^:/]*):?(\d*)/", url).groups()
-    proxy = Proxy((host, int(port or 1433)))
+    proxy = Proxy((host, int(port or 1433)), tds_size)
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name) / "server"
         os.chmod(name, 0o711)
@@ -169,6 +123,6 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[3] not in ("northwind", "restart", "terminate", "cut", "away"):
+    if len(sys.argv) != 4 or sys.argv[3] not in ("northwind", "restart", "terminate", "cut", "away", "steps"):
         sys.exit(__doc__)
     main()

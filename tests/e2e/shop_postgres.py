@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """The shop on PostgreSQL, on a server of its own that fails in the middle of it.
 
-usage: shop_postgres.py SHOP northwind|mixed|restart|terminate|readonly|refusing|crowded|locked|full
+usage: shop_postgres.py SHOP northwind|mixed|restart|terminate|readonly|refusing|crowded|locked|full|steps
 
 `restart` crashes the server (`-m immediate`) and `terminate` ends single connections, at random,
 until five and forty of them were seen in runs that all end without a violation. The others make
 it read-only, refuse who comes (by pg_hba.conf), give all its connections to somebody else, hold a
 lock for longer than any limit, or fill its disk, for seconds in the middle of a run.
+`steps` cuts connections at a step of the protocol: in the middle of a message, behind it, in the
+middle of the next, of whichever side: during one run, or (SAGA_TEST_SOAK=1) from the
+first on until none gets so far.
 Seeds are printed; SAGA_TEST_SEED repeats one; SAGA_TEST_SOAK=1 makes it ten times as many.
 """
 import contextlib
@@ -19,6 +22,7 @@ import sys
 import tempfile
 import time
 
+from proxy import Proxy, postgres_size
 from shop import ORDERS, PRODUCTS, mixed as mix, need_northwind, run, want, want_sound
 
 SERVER = pathlib.Path(__file__).resolve().parents[1] / "postgres"
@@ -238,7 +242,47 @@ def full(shop, url, directory, scratch):
         troubled(shop, url, directory, scratch, fill, SOME, (0.1, 1.0), made)
 
 
-WHAT = ("northwind", "mixed", "restart", "terminate", "readonly", "refusing", "crowded", "locked", "full")
+# ---- every step of the protocol ----
+
+def cut_by_steps(shop, made, scratch, proxy):
+    """Whole runs. No connection of the last came as far as the step that it was to be cut at."""
+    soaks = bool(os.environ.get("SAGA_TEST_SOAK"))
+    begin = 1 if soaks else rng.choice((1, rng.randrange(100, 1000)))
+    total = 0
+    while begin:
+        data = scratch / f"steps{begin}"
+        options = made() + ["--lanes", rng.choice(("1", "2")), "--patience-s", "120"]
+        mix(scratch / "orders", rng)
+        proxy.step, proxy.cuts = begin, 0
+        ran = subprocess.run([shop, "run", "--orders", scratch / "orders", "--products", PRODUCTS, "--data",
+                              data, *options], capture_output=True, text=True, timeout=300)
+        end, proxy.step = proxy.step, 0
+        said = ran.stdout + ran.stderr
+        want(ran.returncode == 0 or "shop: audit: " in said, f"step {end}: exit {ran.returncode}", said)
+        looked = subprocess.run([shop, "audit", "--data", data, *options[:6]], capture_output=True,
+                                text=True)
+        told = looked.stdout + looked.stderr
+        want(looked.returncode == 0 and " 0 violations" in told, f"audit {looked.returncode}", told)
+        print(f"steps {begin} to {end - 1}: {proxy.cuts} cut, {told.strip().splitlines()[-1]}", flush=True)
+        total += proxy.cuts
+        # A batch after a hundred others has the same steps.
+        begin = end + begin // 4 if soaks and end > begin else None
+    want(total > 5, "hardly any was cut", total)
+
+
+def steps(shop, url, directory, scratch):
+    port = int(url.rsplit(":", 1)[1].split("/")[0])
+    proxy = Proxy(("127.0.0.1", port), postgres_size)
+
+    def made():
+        """Where the first message is the login."""
+        return [option.replace(f":{port}/", f":{proxy.port}/") + "?sslmode=disable&gssencmode=disable"
+                if f":{port}/" in option else option for option in stores(url, directory)]
+
+    cut_by_steps(shop, made, scratch, proxy)
+
+
+WHAT = ("northwind", "mixed", "restart", "terminate", "readonly", "refusing", "crowded", "locked", "full", "steps")
 # What a run needs of its server.
 SETTINGS = {"crowded": ("max_connections=20", "superuser_reserved_connections=0")}
 

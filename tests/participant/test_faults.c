@@ -136,6 +136,60 @@ START_TEST(a_store_away_for_a_while_holds_nothing_for_good)
 }
 END_TEST
 
+static int ask_numbered(struct stage *stage, int number, struct reply *reply)
+{
+	char key[16];
+
+	snprintf(key, sizeof key, "k%d", number);
+	return ask_later(
+		stage, &(saga_submission){ SAGA_SUBMISSION(please, .n = 1), .key = key }, reply);
+}
+
+enum {
+	QUEUE = 8,
+	ASKED = 40
+};
+
+/* Whoever asks meanwhile is told so, once a lane's queue is full; who was taken is answered. */
+START_TEST(a_store_away_fills_the_queue)
+{
+	static struct reply replies[ASKED];
+	bool taken[ASKED];
+	struct faults faults;
+	struct stage *stage;
+	int busy = 0;
+
+	faults_init(&faults);
+	stage = stage_new(_i);
+	stage_open(stage, &fault_saga,
+		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = &faults,
+			.limits = SAGA_LIMITS(.queue = QUEUE)));
+	settle(stage);
+	faults_plan(&faults, FAULT_BEGIN, 1, FAULT_FOREVER, FAULT_AWAY);
+	for (int i = 0; i < ASKED; i++) {
+		int code = ask_numbered(stage, i, &replies[i]);
+
+		ck_assert_int_eq(code, (taken[i] = code != SAGA_BUSY) ? SAGA_OK : SAGA_BUSY);
+		busy += !taken[i];
+	}
+	ck_assert_int_ge(busy, 1);
+	AWAIT(stage, !health(&stage->target).store);
+	for (int i = 0; i < ASKED; i++)
+		ck_assert_int_eq(replies[i].times, 0);
+	faults_clear(&faults);
+	for (int i = 0; i < ASKED; i++) {
+		AWAIT(stage, taken[i] || ask_numbered(stage, i, &replies[i]) != SAGA_BUSY);
+		AWAIT(stage, replies[i].times == 1);
+		ck_assert_int_eq(replies[i].code, SAGA_OK);
+		ck_assert(!replies[i].repeated);
+	}
+	ck_assert_int_eq(
+		sql_int(stage, "SELECT COUNT(*) FROM effect WHERE what = 'please'", NULL, NULL),
+		ASKED);
+	stage_end(stage);
+}
+END_TEST
+
 /* What the lost answer said of a lane's slots, that lane counts anew. */
 START_TEST(a_wait_whose_commit_answer_was_lost_is_counted)
 {
@@ -277,6 +331,7 @@ int main(void)
 		a_wait_whose_commit_answer_was_lost_runs_once,
 		a_store_away_at_the_start_is_waited_for,
 		a_store_away_for_a_while_holds_nothing_for_good,
+		a_store_away_fills_the_queue,
 		a_wait_whose_commit_answer_was_lost_is_counted,
 		a_store_away_when_the_lane_only_looks,
 		a_full_store_goes_on_when_there_is_room,

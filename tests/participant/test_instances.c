@@ -1,5 +1,5 @@
 /* Several instances of one participant on one store: they share it, come, go, die, stand still. */
-#include "harness.h"
+#include "halting.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -443,6 +443,46 @@ START_TEST(while_idle_only_the_lease_is_renewed)
 }
 END_TEST
 
+/* ---- a stream that has stopped for all of them ---- */
+
+static int64_t halts(struct stage *stage)
+{
+	return sql_int(
+		stage, "SELECT COUNT(*) FROM saga_meta WHERE name LIKE 'stream%'", NULL, NULL);
+}
+
+/* Who has no shard follows nothing, and so nothing that has stopped. */
+static int64_t stopped(struct stage *stage)
+{
+	return health(&stage->target).stopped + health(&others[1]).stopped;
+}
+
+START_TEST(what_is_accepted_goes_on_in_all)
+{
+	struct stage *stage = begin(_i);
+	saga_id before[2], lost[3], after[MANY];
+
+	stage_open(stage, &def, options());
+	AWAIT(stage, works(&stage->target, all_shards(), 1));
+	open_other(stage, 1);
+	AWAIT(stage, works(&others[1], all_shards() / 2, 2));
+	ck_assert_int_eq(stopped(stage), 0);
+	restore_a_backup(stage, before, lost);
+	inject_new(stage, after, MANY / 2);
+	AWAIT(stage, halts(stage) == 1 && stopped(stage) == (is_on("sqlite") ? 1 : 2));
+	sql_write(stage,
+		"INSERT INTO saga_meta (name, value) SELECT 'stream!' || substr(name, 7), 'accept'"
+		" FROM saga_meta WHERE name LIKE 'stream %/%'");
+	AWAIT(stage, all_effects(stage, "first") == 5 + MANY / 2);
+	AWAIT(stage, halts(stage) == 0 && stopped(stage) == 0);
+	inject_new(stage, after + MANY / 2, MANY / 2);
+	AWAIT(stage, all_effects(stage, "first") == 5 + MANY);
+	ck_assert_int_eq(doubled(stage), 0);
+	AWAIT(stage, health(&stage->outside).outbox == 0);
+	end(stage);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -454,6 +494,7 @@ int main(void)
 		a_killed_ones_calls_are_made_again,
 		who_stands_still_loses_its_shards_and_does_nothing_twice,
 		while_idle_only_the_lease_is_renewed,
+		what_is_accepted_goes_on_in_all,
 	};
 
 	return run_both_modes("instances", tests, sizeof tests / sizeof tests[0]);
