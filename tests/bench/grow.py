@@ -75,7 +75,7 @@ class Rig(Shop):
             super().start_bus()
             return
         replicas = 3 if self.kind == "nats3" else 1
-        url = tell("nats", "start", self.scratch / "nats", "--cluster", replicas)
+        url = tell("nats", "start" if replicas == 1 else "cluster", self.scratch / "nats")
         self.bus_url = f"{url}/shop?replicas={replicas}"
 
     def __exit__(self, *error):
@@ -103,7 +103,7 @@ class Rig(Shop):
         """Events that the services have sent."""
         return sum(int(float(line.rsplit(" ", 1)[1])) for one in self.services
                    for line in one.ask("GET", "/metrics")[1].splitlines()
-                   if line.startswith("saga_transport_frames_total") and 'way="sent"' in line)
+                   if line.startswith("saga_frames_total") and 'way="sent"' in line)
 
 
 def many_orders(path, n):

@@ -41,7 +41,7 @@ rng = random.Random()
 class Servers:
     def __init__(self, folder, n):
         self.folder, self.n = folder, n
-        done = self.tell("start", "--cluster", n)
+        done = self.tell("start" if n == 1 else "cluster")
         if done.returncode != 0:
             skip(f"no nats-server: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
         self.url = done.stdout.strip()
@@ -61,7 +61,7 @@ class Servers:
         n = leader if rng.random() < 0.6 else rng.randint(1, self.n)
         self.must("kill", n)
         time.sleep(rng.uniform(0, DOWN_S))
-        self.must("restart", n)
+        self.must("again", n)
         self.must("ready")
         return "leading nats-server killed" if n == leader else "nats-server killed"
 
