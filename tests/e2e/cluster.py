@@ -59,11 +59,12 @@ class Servers:
         """One dies, mostly who leads, and comes back; the next may only when all are there again."""
         leader = int(self.must("leader", DOMAIN))
         n = leader if rng.random() < 0.6 else rng.randint(1, self.n)
-        self.must("kill", n)
+        what, back, how = ("kill", "again", "killed") if rng.random() < 0.8 else ("freeze", "thaw", "frozen")
+        self.must(what, n)
         time.sleep(rng.uniform(0, DOWN_S))
-        self.must("again", n)
+        self.must(back, n)
         self.must("ready")
-        return "leading nats-server killed" if n == leader else "nats-server killed"
+        return f"{'leading ' if n == leader else ''}nats-server {how}"
 
     def ask(self, subject):
         """A request of JetStream's own, as the protocol has it; what is answered, of JSON."""
@@ -205,6 +206,9 @@ def mail(programs, folder):
     program, why = install_mail(folder / "mail")
     if why:
         skip(why)
+    tested = subprocess.run(["node", "--test"], cwd=program.parent, capture_output=True, text=True)
+    want(tested.returncode == 0 and re.search(r"^# pass [1-9]", tested.stdout, re.M), "its own tests",
+         tested.stdout + tested.stderr)
     servers = Servers(folder / "nats", 1)
     try:
         with NatsShop(programs, servers) as shop:
