@@ -5,12 +5,14 @@ usage: cluster.py ORDER PAYMENT STOCK SHOP SAGA mail|storm
 
 mail   One nats-server. The shop's mail is killed and started while orders come, then it is told
        everything once more: its file has each order once.
-storm  Three nats-servers, killed one at a time, who leads the stream too, while Northwind's orders come
-       and instances of stock, on one PostgreSQL, come and go; then all heals, all orders end, the audit
-       finds no violation, and each order has had its mail. Some strikes with two instances of stock; with
-       SAGA_TEST_SOAK=1 a minute with one, with two and with four. SAGA_TEST_SEED repeats one.
+storm  Three nats-servers, killed one at a time, who leads the stream too, while orders come and instances of
+       stock, on one PostgreSQL, come and go; then all heals, all orders end, the audit finds no violation,
+       and each order has had its mail. Each kind of strike once with two instances of stock; with
+       SAGA_TEST_SOAK=1 a minute of Northwind's orders with one, with two and with four. SAGA_TEST_SEED
+       repeats one.
 """
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -22,16 +24,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-from bad_day import SOAK, Database, begin_drive, end_drive, products, skip, write_orders
-from services import ROOT, Service, Shop, fail, until, want
+import bad_day
+from bad_day import PRODUCTS, SOAK, Database, Driving, skip
+from services import PATIENCE_S, ROOT, Service, Shop, fail, until, want
 
 DOMAIN = "shop"
 LEASE_MS = 3000
-DOWN_S = 1.5     # at most, until what was killed is started again
-STRIKES = 6      # of the short form
+DOWN_S = 1.5  # at most, until what was killed is started again
 ENDED = ("fulfilled", "completed", "cancelled")
 rng = random.Random()
 
@@ -55,16 +56,21 @@ class Servers:
         want(done.returncode == 0, f"tests/nats {command}", done.stderr)
         return done.stdout.strip()
 
+    def kill_leader(self):
+        self.fell(int(self.must("leader", DOMAIN)), "kill", "again")
+        return "leading nats-server killed"
+
     def strike(self):
-        """One dies, mostly who leads, and comes back; the next may only when all are there again."""
-        leader = int(self.must("leader", DOMAIN))
-        n = leader if rng.random() < 0.6 else rng.randint(1, self.n)
-        what, back, how = ("kill", "again", "killed") if rng.random() < 0.8 else ("freeze", "thaw", "frozen")
-        self.must(what, n)
+        down, up, how = rng.choice([("kill", "again", "killed"), ("freeze", "thaw", "frozen")])
+        self.fell(rng.randint(1, self.n), down, up)
+        return f"nats-server {how}"
+
+    def fell(self, n, down, up):
+        """The next one may fall only when all are there again."""
+        self.must(down, n)
         time.sleep(rng.uniform(0, DOWN_S))
-        self.must(back, n)
+        self.must(up, n)
         self.must("ready")
-        return f"{'leading ' if n == leader else ''}nats-server {how}"
 
     def ask(self, subject):
         """A request of JetStream's own, as the protocol has it; what is answered, of JSON."""
@@ -114,9 +120,12 @@ class Mail:
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        code = self.process.wait(60)
+        code = self.process.wait(PATIENCE_S)
         self.process = None
         return code
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def mails(self):
         """By order; one that is there twice is a failure."""
@@ -134,7 +143,7 @@ class Mail:
         until(lambda: self.process.poll() is not None or len(self.mails()) >= len(orders),
               f"{len(orders)} mails are sent")
         sent = self.mails()
-        want(self.process.poll() is None, "the mail has ended", self.log_path.read_text())
+        want(self.process.poll() is None, "the mail has ended", self.log())
         want(set(sent) == {order["saga"] for order in orders}, "mails of other orders", sent)
         for order in orders:
             said = "cancelled" if order["state"] == "cancelled" else "on its way"
@@ -147,7 +156,7 @@ class NatsShop(Shop):
     def __init__(self, programs, servers, **more):
         super().__init__(programs, restock=1000, faults="1,5,20,1,3", **more)
         self.bus_url = f"{servers.url}/{DOMAIN}?format=json&replicas={servers.n}&ack=5"
-        self.stock.flags[self.stock.flags.index("--products") + 1] = str(products())
+        self.stock.flags[self.stock.flags.index("--products") + 1] = str(PRODUCTS)
         self.also = []
 
     def start_bus(self):
@@ -176,28 +185,25 @@ class NatsShop(Shop):
         return len(orders)
 
 
-class Driving:
-    """One file of orders after the other, until it is told that it is enough."""
-
-    def __init__(self, shop):
-        self.shop, self.counts, self.over = shop, {}, threading.Event()
-        self.pool = concurrent.futures.ThreadPoolExecutor(1)
-        self.done = self.pool.submit(self.drive)
-
-    def drive(self):
-        for n in range(10**6):
-            driven = begin_drive(self.shop, write_orders(self.shop, n))
-            for what, number in end_drive(driven, 600).items():
-                self.counts[what] = self.counts.get(what, 0) + number
-            if self.over.is_set():
-                return
-
-    def end(self):
-        self.over.set()
-        self.done.result()
-        want(self.counts["fulfilled"] + self.counts["completed"] > 0, "none was fulfilled", self.counts)
-        want(self.counts["cancelled"] > 0, "none was cancelled", self.counts)
-        print(", ".join(f"{what} {n:.0f}" for what, n in self.counts.items()), flush=True)
+@contextlib.contextmanager
+def driven(shop):
+    """Orders come, one file after the other; at the end all of them end."""
+    driving = Driving(shop)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(driving.run)
+        try:
+            yield done
+            driving.is_last.set()
+            for service in shop.services:
+                service.wait_well()
+            done.result()
+        except BaseException:
+            driving.give_up()
+            raise
+        finally:
+            print("orders:", driving.told(), flush=True)
+    want(driving.counts["fulfilled"] + driving.counts["completed"] > 0, "none was fulfilled")
+    want(driving.counts["cancelled"] > 0, "none was cancelled")
 
 
 # ---- mail ----
@@ -216,19 +222,18 @@ def mail(programs, folder):
             shop.also.append(its)
             its.start()  # there is no stream yet
             shop.start()
-            driving = Driving(shop)
-            for kills in range(1, 4):
-                until(lambda: len(its.mails()) > 20 * kills or driving.done.done(), "more mails")
-                its.stop(signal.SIGKILL)
-                its.start()
-            driving.end()
+            with driven(shop) as done:
+                for kills in range(1, 4):
+                    until(lambda: len(its.mails()) > 20 * kills or done.done(), "more mails")
+                    its.stop(signal.SIGKILL)
+                    its.start()
             n = shop.want_mails(its)
-            want(its.stop() == 0, "the mail does not stop", its.log_path.read_text())
+            want(its.stop() == 0, "the mail does not stop", its.log())
             tell_again(servers, its)
             want(shop.want_mails(its) == n, "other orders")
             print(f"{n} orders, a mail each", flush=True)
             for service in shop.services:
-                want(service.stop() == 0, f"{service.name} did not drain", service.log())
+                service.drain()
             shop.want_sound()
     finally:
         servers.tell("stop")
@@ -256,8 +261,19 @@ class Storm:
     def __init__(self, shop, servers, stocks, its):
         self.shop, self.servers, self.stocks, self.mail, self.seen = shop, servers, stocks, its, {}
 
+    def a_round(self):
+        """Every kind of strike, in any order."""
+        a_stock, others = lambda: rng.choice(self.stocks), [self.shop.order, self.shop.payment]
+        strikes = [self.servers.kill_leader, self.servers.strike, lambda: self.kill(a_stock()),
+                   lambda: self.pause(a_stock()), lambda: self.leave(a_stock()),
+                   lambda: self.kill(rng.choice(others)),
+                   *([lambda: self.kill(self.mail)] if self.mail else [])]
+        rng.shuffle(strikes)
+        return strikes
+
     def kill(self, one):
-        one.stop(signal.SIGKILL)
+        code = one.stop(signal.SIGKILL)
+        want(code == -signal.SIGKILL, f"{one.name} ended by itself: {code}", one.log())
         time.sleep(rng.uniform(0, DOWN_S))
         one.start()
         return f"{one.name} killed"
@@ -270,29 +286,18 @@ class Storm:
 
     def leave(self, one):
         """It goes as one that is told to, and comes again."""
-        want(one.stop() == 0, f"{one.name} did not drain", one.log())
+        one.drain()
         time.sleep(rng.uniform(0, DOWN_S))
         one.start()
         return f"{one.name} left and came"
 
-    def strikes(self):
-        """Servers and stocks in turn, whatever luck says; the others now and then."""
-        while True:
-            yield self.servers.strike
-            how, one = rng.choice([self.kill, self.kill, self.pause, self.leave]), rng.choice(self.stocks)
-            yield lambda: how(one)
-            other = rng.choice([self.shop.order, self.shop.payment, *([self.mail] if self.mail else [])])
-            yield lambda: self.kill(other)
-
-    def rage(self, least, seconds):
-        """At least so many strikes, and for so long."""
+    def rage(self, seconds):
         end = time.monotonic() + seconds
-        for n, strike in enumerate(self.strikes()):
-            if n >= least and time.monotonic() > end:
-                return
-            time.sleep(rng.uniform(0.1, 0.5))
-            what = strike()
-            self.seen[what] = self.seen.get(what, 0) + 1
+        while not self.seen or time.monotonic() < end:
+            for strike in self.a_round():
+                time.sleep(rng.uniform(0.1, 0.5))
+                what = strike()
+                self.seen[what] = self.seen.get(what, 0) + 1
 
 
 def more_stocks(shop, n):
@@ -304,7 +309,7 @@ def more_stocks(shop, n):
     return [shop.stock, *others]
 
 
-def weather(programs, servers, stores, program, instances, least, seconds):
+def weather(programs, servers, stores, program, instances):
     with NatsShop(programs, servers, stores=stores) as shop:
         stocks = more_stocks(shop, instances)
         its = Mail(shop, program) if program else None
@@ -313,23 +318,17 @@ def weather(programs, servers, stores, program, instances, least, seconds):
         if its:
             shop.also.append(its)
             its.start()
-        begun, driving, storm_of = time.monotonic(), Driving(shop), Storm(shop, servers, stocks, its)
-        try:
-            storm_of.rage(least, seconds)
-        finally:
-            driving.over.set()
-        for service in shop.services:
-            until(service.is_well, f"{service.name} is well again")
-        driving.end()
-        print(f"{instances} of stock, all over after {time.monotonic() - begun:.0f} s:",
-              ", ".join(f"{what} {n}" for what, n in storm_of.seen.items()), flush=True)
+        begun, raging = time.monotonic(), Storm(shop, servers, stocks, its)
+        with driven(shop):
+            raging.rage(60 if SOAK else 0)
+        print(f"{instances} of stock, over after {time.monotonic() - begun:.0f} s:",
+              ", ".join(f"{what} {n}" for what, n in raging.seen.items()), flush=True)
         if its:
             shop.want_mails(its)
-        for service in [*shop.services]:
-            want(service.stop() == 0, f"{service.name} did not drain", service.log())
+        for service in shop.services:
+            service.drain()
         shop.services = [shop.order, shop.payment, shop.stock]
         shop.want_sound()
-        want("leading nats-server killed" in storm_of.seen or least < STRIKES, "no leader was killed")
 
 
 def storm(programs, folder):
@@ -341,8 +340,7 @@ def storm(programs, folder):
         for instances in (1, 2, 4) if SOAK else (2,):
             servers = Servers(folder / f"nats-{instances}", 3)
             try:
-                weather(programs, servers, database.new_store, program, instances,
-                        STRIKES, 60 if SOAK else 0)
+                weather(programs, servers, database.new_store, program, instances)
             finally:
                 servers.tell("stop")
             for service in ("payment", "stock"):
@@ -355,6 +353,7 @@ def main():
     seed = int(os.environ.get("SAGA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"seed {seed}", flush=True)
     rng.seed(seed)
+    bad_day.rng.seed(seed)
     with tempfile.TemporaryDirectory() as folder:
         globals()[sys.argv[6]]([str(pathlib.Path(program).resolve()) for program in sys.argv[1:6]],
                                pathlib.Path(folder))
