@@ -48,6 +48,7 @@ struct saga__kept_state {
 	struct saga__frame *taken;                     /* out of the inbox, until there is room */
 	size_t ack_count, ack_room;
 	uint64_t *acks;
+	struct saga__buffer event; /* that came as JSON */
 
 	/* under the participant's lock */
 	uint64_t *sent;

@@ -115,19 +115,85 @@ static void take_own(struct saga_participant *p, saga_bytes event, unsigned shar
 		saga__lane_nudge(saga__lane_of(p, shard));
 }
 
-/* Whether it is done with: acked, or another's. Else it is an item now. */
+static const saga_type *find_type(void *context, const char *name, int version)
+{
+	const struct saga_participant *p = context;
+	const struct saga__known *known = saga__plan_type(p->plan, name, version);
+
+	return known ? known->type : NULL;
+}
+
+/* MessagePack has no map that begins so. */
+static bool is_json(saga_bytes event)
+{
+	return event.size && strchr("{ \t\r\n", *(const char *)event.at) && *(const char *)event.at;
+}
+
+/* From now on it is as all others. */
+static int from_json(struct saga_participant *p, struct saga__frame *frame, saga_error *error)
+{
+	struct saga_event event;
+	struct saga__blob *blob;
+	int code;
+
+	if (!p->kept.event.limit)
+		saga__buffer_init(&p->kept.event, p->limits.event_bytes);
+	saga__arena_reset(&p->arena);
+	code = saga__json_read_event(
+		&p->arena, saga__blob_bytes(frame->bytes), find_type, p, &event, error);
+	if (code != SAGA_OK)
+		return code;
+	if (!event.of)
+		event.data = (saga_bytes){ "\x80", 1 }; /* nobody will read it */
+	code = saga__event_encode(&p->kept.event, &event, event.of, event.body, NULL, error);
+	if (code != SAGA_OK)
+		return code;
+	if (!(blob = saga__blob_new(p->kept.event.at, p->kept.event.size)))
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	saga__blob_unref(frame->bytes);
+	frame->bytes = blob;
+	return SAGA_OK;
+}
+
+static void out_of_memory(struct saga_participant *p)
+{
+	saga_error error;
+
+	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory for an event");
+	saga__fatal(p, &error);
+}
+
+/* False: it is none, which was said, or there is no memory. */
+static bool read_event(
+	struct saga_participant *p, struct saga__frame *frame, struct saga__peek *ret)
+{
+	saga_error error = { .text = "an event that can't be read" };
+	int code = SAGA_OK;
+
+	if (is_json(saga__blob_bytes(frame->bytes)))
+		code = from_json(p, frame, &error);
+	if (code == SAGA_OK && saga__streams_peek(p, saga__blob_bytes(frame->bytes), ret))
+		return true;
+	if (code == SAGA_NOMEM) {
+		out_of_memory(p);
+		return false;
+	}
+	saga__streams_bad_frame(p, error.text);
+	ack(p, frame->token);
+	return false;
+}
+
+/* It is acked, or another's, or an item now. */
 static void take_event(struct saga_participant *p, struct saga__frame *frame)
 {
-	saga_bytes event = saga__blob_bytes(frame->bytes);
 	struct saga__peek seen = { .version = 0 };
 	struct saga__item *item;
+	saga_bytes event;
 	unsigned shard;
 
-	if (!saga__streams_peek(p, event, &seen)) {
-		saga__streams_bad_frame(p, "an event that can't be read");
-		ack(p, frame->token);
+	if (!read_event(p, frame, &seen))
 		return;
-	}
+	event = saga__blob_bytes(frame->bytes);
 	shard = saga__id_shard(seen.saga, p->shards);
 	if (shard != (frame->part & (p->shards - 1))) {
 		saga__streams_bad_frame(p, "an event under another saga's subject");
@@ -143,9 +209,12 @@ static void take_event(struct saga_participant *p, struct saga__frame *frame)
 		ack(p, frame->token);
 		return;
 	}
-	/* The transport was told, or it comes again. */
-	if (!saga__works(p, shard) || !(item = calloc(1, sizeof *item)))
+	if (!saga__works(p, shard)) /* the transport was told, and gives it back */
 		return;
+	if (!(item = calloc(1, sizeof *item))) {
+		out_of_memory(p);
+		return;
+	}
 	item->kind = SAGA__ITEM_EVENT;
 	item->shard = shard;
 	item->kept = true;
@@ -408,6 +477,7 @@ void saga__kept_close(struct saga_participant *p)
 		p->kept.taken = frame->next;
 		saga__inbox_free(frame);
 	}
+	saga__buffer_free(&p->kept.event);
 	free(p->kept.acks);
 	free(p->kept.sent);
 }
