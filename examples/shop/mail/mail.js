@@ -2,10 +2,11 @@
 // The shop's mail: tells a customer once what became of an order. A mail is a line in a file.
 import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AckPolicy, DeliverPolicy, connect } from "nats";
+import { AckPolicy, DeliverPolicy, connect, nanos } from "nats";
 import { SentMails } from "./sent.js";
 
 const PAUSE_MS = 500; // before it asks again what the servers could not answer
+const ACK_MS = 5000; // until what was not acked comes again
 
 const texts = {
 	"order.fulfilled": () => "Your order is on its way.",
@@ -36,6 +37,7 @@ async function openConsumer(connection) {
 		durable_name: "mail",
 		filter_subject: `${domain}.e.*.*.*.*.*.*.order.*`,
 		ack_policy: AckPolicy.Explicit,
+		ack_wait: nanos(ACK_MS),
 		deliver_policy: settings.from === "now" ? DeliverPolicy.New : DeliverPolicy.All,
 	});
 	return connection.jetstream().consumers.get(domain, "mail");
