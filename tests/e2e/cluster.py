@@ -124,6 +124,10 @@ class Mail:
         self.process = None
         return code
 
+    def living(self):
+        want(self.process.poll() is None, "the mail ended by itself", self.log())
+        return self
+
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
@@ -140,10 +144,8 @@ class Mail:
 
     def want_all(self, orders):
         """Each order has had its mail, and it says what became of it."""
-        until(lambda: self.process.poll() is not None or len(self.mails()) >= len(orders),
-              f"{len(orders)} mails are sent")
+        until(lambda: len(self.living().mails()) >= len(orders), f"{len(orders)} mails are sent")
         sent = self.mails()
-        want(self.process.poll() is None, "the mail has ended", self.log())
         want(set(sent) == {order["saga"] for order in orders}, "mails of other orders", sent)
         for order in orders:
             said = "cancelled" if order["state"] == "cancelled" else "on its way"
@@ -211,7 +213,7 @@ def driven(shop):
 def mail(programs, folder):
     program, why = install_mail(folder / "mail")
     if why:
-        skip(why)
+        skip(f"no mail: {why}")
     tested = subprocess.run(["node", "--test"], cwd=program.parent, capture_output=True, text=True)
     want(tested.returncode == 0 and re.search(r"^# pass [1-9]", tested.stdout, re.M), "its own tests",
          tested.stdout + tested.stderr)
@@ -224,7 +226,7 @@ def mail(programs, folder):
             shop.start()
             with driven(shop) as done:
                 for kills in range(1, 4):
-                    until(lambda: len(its.mails()) > 20 * kills or done.done(), "more mails")
+                    until(lambda: len(its.living().mails()) > 20 * kills or done.done(), "more mails")
                     its.stop(signal.SIGKILL)
                     its.start()
             n = shop.want_mails(its)
