@@ -144,11 +144,11 @@ bool saga__follow_stopped(const struct saga__follow *follow);
 /* Whether that shard has not committed seq yet: what was delivered holds something for it. */
 bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint64_t seq);
 
-/* The last one delivered, and the highest that is known to exist. */
+/* The last one delivered, and the highest that is known to have been sent. */
 uint64_t saga__follow_delivered(const struct saga__follow *follow);
 uint64_t saga__follow_known(const struct saga__follow *follow);
 
-/* Events that are known to exist and that the least of our shards has not committed. */
+/* Events that are known to have been sent, and that the least of our shards has not committed. */
 uint64_t saga__follow_lag(const struct saga__follow *follow);
 
 struct saga__follow_counts {
