@@ -524,14 +524,28 @@ static void init_member(struct member *self, saga_port *port, const saga_transpo
 		(unsigned)nng_random());
 }
 
+/*
+ * The first calls into nng make its globals, behind a flag that it reads without a lock; so hosts
+ * that open on several threads make them once, here.
+ */
+static void begin_nng(void)
+{
+	nng_aio *aio;
+
+	if (nng_aio_alloc(&aio, NULL, NULL) == 0) /* if not: start will say so */
+		nng_aio_free(aio);
+}
+
 static int open_nng(saga_port *port, const saga_transport_options *options, void **ret_transport,
 	saga_error *error)
 {
+	static uv_once_t once = UV_ONCE_INIT;
 	struct member *self = calloc(1, sizeof *self);
 	int code;
 
 	if (!self)
 		return saga_error_set(error, SAGA_NOMEM, "transport: out of memory");
+	uv_once(&once, begin_nng);
 	code = saga__nng_place_read(options->url, &self->place, error);
 	if (code == SAGA_OK)
 		code = saga__nng_tls_open(&self->place, false, &self->config, error);

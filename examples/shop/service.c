@@ -387,9 +387,11 @@ static int run(struct service *service)
 		return 2;
 	if (service->def->open && (code = service->def->open(service)) != 0)
 		return code;
-	if (open_http(service) != 0)
+	begin_loop(service); /* first: who reads that it listens may send signals */
+	if (open_http(service) != 0) {
+		all_is_closed(service);
 		return 1;
-	begin_loop(service);
+	}
 	uv_run(&state->loop, UV_RUN_DEFAULT);
 	if (!state->has_failed)
 		say(service, SAGA_INFO, "service.drained", "it has drained");

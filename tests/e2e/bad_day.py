@@ -4,8 +4,8 @@
 usage: bad_day.py ORDER PAYMENT STOCK SHOP SAGA storm|hosts|hostile
 
 storm    Processes, the bus and the database are killed and paused at random while orders come, 16 at a
-         time; then all heals, all orders end, and the audit finds no violation. 10 seconds, or a
-         minute with SAGA_TEST_SOAK=1. SAGA_TEST_SEED repeats one.
+         time; then all heals, all orders end, and the audit finds no violation. Each kind of strike
+         once, or for a minute with SAGA_TEST_SOAK=1. SAGA_TEST_SEED repeats one.
 hosts    Each in a network namespace of its own; the network is cut, one way and both. Needs root.
 hostile  Garbage, giants, halves and slowness at all ports, and forged events; then the same with TLS.
 """
@@ -26,22 +26,20 @@ import tempfile
 import threading
 import time
 
-from services import DATA, ROOT, SAMPLE, Service, Shop, fail, read_metrics, until, want
+from services import (DATA, PATIENCE_S, ROOT, SAMPLE, Service, Shop, fail, free_port, read_metrics, until,
+                      want)
 
-SAMPLES = 20  # times the sample, where there is no Northwind
 SOAK = bool(os.environ.get("SAGA_TEST_SOAK"))
+ORDERS, PRODUCTS = DATA / "northwind-orders.ndjson", DATA / "northwind-products.ndjson"
+AGAIN = 1  # times all orders are in a file
+if not SOAK or not ORDERS.exists():
+    ORDERS, PRODUCTS, AGAIN = SAMPLE / "orders.ndjson", SAMPLE / "products.ndjson", 20 if SOAK else 5
 rng = random.Random()
 
 
 def skip(why):
     print(f"SKIP: {why}")
     sys.exit(77)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 class Bus:
@@ -52,9 +50,23 @@ class Bus:
         self.shop, self.url, self.process = shop, url, None
 
     def start(self):
-        with open(self.shop.folder / "bus.log", "ab") as log:
+        size = self.log_path().stat().st_size if self.log_path().exists() else 0
+        with open(self.log_path(), "ab") as log:
             self.process = subprocess.Popen([self.shop.saga, "bus", "--in", self.url],
                                             stdout=log, stderr=log)
+
+        def listens():
+            said = self.log()[size:]
+            want(self.process.poll() is None, "the bus ended", said)
+            return "saga bus: from " in said
+
+        until(listens, "the bus listens")
+
+    def log_path(self):
+        return self.shop.folder / "bus.log"
+
+    def log(self):
+        return self.log_path().read_text(errors="replace")
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -84,28 +96,22 @@ def tcp_url():
     return f"nng+tcp://127.0.0.1:{free_port()}?out={free_port()}"
 
 
-# ---- orders: Northwind's, or the sample's ----
+# ---- orders ----
 
 def write_orders(shop, n):
-    data = DATA / "northwind-orders.ndjson"
-    lines = (data if data.exists() else SAMPLE / "orders.ndjson").read_text().splitlines()
+    lines = ORDERS.read_text().splitlines()
     path = shop.folder / f"orders-{n}.ndjson"
     with open(path, "w") as out:
-        for again in range(1 if data.exists() else SAMPLES):
+        for again in range(AGAIN):
             for line in lines:
                 out.write(re.sub(r'"ref": ?"([^"]+)"', rf'"ref": "\1-{n}-{again}"', line) + "\n")
     return path
 
 
-def products():
-    data = DATA / "northwind-products.ndjson"
-    return data if data.exists() else SAMPLE / "products.ndjson"
-
-
 def begin_drive(shop, orders, patience_s=240):
     return subprocess.Popen(
         [shop.shop, "drive", "--url", f"http://127.0.0.1:{shop.order.port}", "--stock-url",
-         f"http://127.0.0.1:{shop.stock.port}", "--orders", orders, "--products", products(),
+         f"http://127.0.0.1:{shop.stock.port}", "--orders", orders, "--products", PRODUCTS,
          "--in-flight", "16", "--patience-s", str(patience_s), "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -115,11 +121,34 @@ def end_drive(driven, timeout_s):
         said, errors = driven.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         driven.kill()
-        fail("the orders do not end", "".join(driven.communicate())[-4000:])
-    want(driven.returncode == 0, f"drive: exit {driven.returncode}", said + errors)
+        fail("the orders do not end", "".join(reversed(driven.communicate())))
+    want(driven.returncode == 0, f"drive: exit {driven.returncode}", errors + said)
     counts = json.loads(said.splitlines()[-1])
-    want(counts["open"] == 0 and counts["lost"] == 0, "not all ended", said + errors)
+    want(counts["open"] == 0 and counts["lost"] == 0, "not all ended", errors + said)
     return counts
+
+
+class Driving:
+    """One file of orders after the other, until it is told that this was the last."""
+
+    def __init__(self, shop):
+        self.shop, self.is_last, self.counts, self.process = shop, threading.Event(), {}, None
+
+    def run(self):
+        for n in range(10**6):
+            if self.is_last.is_set():
+                return
+            self.process = begin_drive(self.shop, write_orders(self.shop, n))
+            for what, number in end_drive(self.process, 400).items():
+                self.counts[what] = self.counts.get(what, 0) + number
+
+    def give_up(self):
+        self.is_last.set()
+        if self.process:
+            self.process.kill()
+
+    def told(self):
+        return ", ".join(f"{what} {n:.0f}" for what, n in self.counts.items())
 
 
 # ---- what the services counted, before they were killed too ----
@@ -130,10 +159,10 @@ class Tally:
              'way="dropped"': "frames dropped"}
 
     def __init__(self):
-        self.counts = dict.fromkeys(self.NAMES.values(), 0)
+        self.of = {}  # process: what it has counted since it was started
 
     def take(self, service):
-        """What it has counted since it was started; nothing if it does not answer."""
+        """Nothing if it does not answer."""
         try:
             with socket.create_connection(("127.0.0.1", service.port), 1) as connection:
                 connection.settimeout(1)
@@ -141,10 +170,17 @@ class Tally:
                 text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
         except OSError:
             return
+        counts = self.of[service.process.pid] = dict.fromkeys(self.NAMES.values(), 0)
         for line in text.splitlines():
             for name, what in self.NAMES.items():
                 if not line.startswith("#") and name in line:
-                    self.counts[what] += int(float(line.rsplit(" ", 1)[1]))
+                    counts[what] += int(float(line.rsplit(" ", 1)[1]))
+
+    def total(self, what):
+        return sum(counts[what] for counts in self.of.values())
+
+    def told(self):
+        return ", ".join(f"{what} {self.total(what)}" for what in self.NAMES.values())
 
 
 # ---- storm ----
@@ -156,44 +192,66 @@ class Storm:
         self.shop, self.database, self.tally = shop, database, Tally()
         self.strikes = {}
 
-    def processes(self):
-        return [self.shop.the_bus, *self.shop.services]
+    def a_round(self):
+        """Every kind of strike, in any order."""
+        processes = [self.shop.the_bus, *self.shop.services]
+        strikes = [lambda one=one: self.kill(one) for one in processes]
+        strikes += [lambda: self.pause(rng.choice(processes)), *self.database.strikes()]
+        rng.shuffle(strikes)
+        return strikes
+
+    def living(self, one):
+        """Whoever has ended by itself is not to be taken for killed."""
+        want(one.process.poll() is None, f"{one.name} ended by itself", one.log())
+        return one
 
     def kill(self, one):
         if isinstance(one, Service):
             self.tally.take(one)
         else:  # it stands still first, so that something is under way when it is killed
-            one.process.send_signal(signal.SIGSTOP)
+            self.living(one).process.send_signal(signal.SIGSTOP)
             time.sleep(rng.uniform(0.05, 0.3))
-        one.stop(signal.SIGKILL)
+        self.living(one)
+        code = one.stop(signal.SIGKILL)
+        want(code == -signal.SIGKILL, f"{one.name} ended by itself: {code}", one.log())
         time.sleep(rng.uniform(0, 0.7))
         one.start()
+        return f"{one.name} killed"
 
     def pause(self, one):
-        one.process.send_signal(signal.SIGSTOP)
+        self.living(one).process.send_signal(signal.SIGSTOP)
         time.sleep(rng.uniform(0.1, 1.5))
         one.process.send_signal(signal.SIGCONT)
+        return f"{one.name} paused"
 
-    def strike(self):
-        how = rng.choice(["kill", "kill", "pause"] + (["database"] if self.database else []))
-        if how == "database":
-            name = self.database()
-        else:
-            one = rng.choice(self.processes())
-            getattr(self, how)(one)
-            name = f"{one.name} {'killed' if how == 'kill' else 'paused'}"
+    def strike(self, how):
+        time.sleep(rng.uniform(0.05, 0.5))
+        name = how()
         self.strikes[name] = self.strikes.get(name, 0) + 1
 
     def rage(self, seconds):
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            time.sleep(rng.uniform(0.05, 0.5))
-            self.strike()
+        while not self.strikes or time.monotonic() < end:
+            for how in self.a_round():
+                self.strike(how)
+        self.lose_something()
 
-    def told(self):
+    def was_resent(self):
         for service in self.shop.services:
             self.tally.take(service)
-        return ", ".join(f"{what} {n}" for what, n in [*self.strikes.items(), *self.tally.counts.items()])
+        return self.tally.total("resent") > 0
+
+    def lose_something(self):
+        """Who was away has missed something, unless nothing was sent just then: then once more."""
+        end = time.monotonic() + PATIENCE_S
+        while not self.was_resent():
+            want(time.monotonic() < end, "nothing is lost and sent again: this proves nothing")
+            self.strike(lambda: self.kill(rng.choice(self.shop.services)))
+            self.shop.order.wait_well()
+            time.sleep(rng.uniform(1, 5))
+
+    def told(self):
+        return ", ".join(f"{what} {n}" for what, n in self.strikes.items()) + ", " + self.tally.told()
 
 
 class Database:
@@ -218,11 +276,15 @@ class Database:
         want(self.tell("sql", f"CREATE DATABASE storm_{service}").returncode == 0, "create")
         return f"{self.url}/storm_{service}"
 
-    def strike(self):
-        if rng.random() < 0.4:
-            done = self.tell("restart")
-            want(done.returncode == 0, "the database does not restart", done.stderr)
-            return "database crashed"
+    def strikes(self):
+        return [self.crash, self.cut]
+
+    def crash(self):
+        done = self.tell("restart")
+        want(done.returncode == 0, "the database does not restart", done.stderr)
+        return "database crashed"
+
+    def cut(self):
         self.tell("sql", "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE"
                   " application_name = 'libsaga' ORDER BY random() LIMIT 2) AS some")
         return "database's connections ended"
@@ -232,45 +294,38 @@ def storm(programs):
     with tempfile.TemporaryDirectory() as folder:
         database = Database(folder)
         try:
-            weather(programs, database.new_store, database.strike)
+            weather(programs, database)
         finally:
             database.tell("stop")
 
 
-def weather(programs, stores, database):
-    seconds = 60 if SOAK else 10
+def weather(programs, database):
     bus_url = rng.choice([None, tcp_url()])
-    with BadShop(programs, bus_url, faults="1,5,20,1,3", restock=1000, stores=stores) as shop:
-        shop.stock.flags[shop.stock.flags.index("--products") + 1] = str(products())
+    with BadShop(programs, bus_url, faults="1,5,20,1,3", restock=1000, stores=database.new_store) as shop:
+        shop.stock.flags[shop.stock.flags.index("--products") + 1] = str(PRODUCTS)
+        for service in shop.services:
+            service.flags += ["--lease-ms", "3000"]
         print("bus:", shop.bus_url, "orders in:", shop.order.store_url().split(":")[0],
               "payments in:", shop.payment.store_url().split(":")[0], flush=True)
         shop.start()
-        begun, raging, over, counts = time.monotonic(), Storm(shop, database), threading.Event(), {}
-
-        def drive():
-            """One file of orders after the other, until the storm is over."""
-            while not over.is_set():
-                driven = begin_drive(shop, write_orders(shop, len(list(shop.folder.glob("orders-*")))))
-                for what, number in end_drive(driven, 400).items():
-                    counts[what] = counts.get(what, 0) + number
-
+        begun, raging, driving = time.monotonic(), Storm(shop, database), Driving(shop)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            driving = pool.submit(drive)
+            driven = pool.submit(driving.run)
             try:
-                raging.rage(seconds)
+                raging.rage(60 if SOAK else 0)
+                driving.is_last.set()
+                for service in shop.services:
+                    service.wait_well()
+                driven.result()
+            except BaseException:
+                driving.give_up()
+                raise
             finally:
-                over.set()
-            for service in shop.services:
-                until(service.is_well, f"{service.name} is well again")
-            driving.result()
-        print(f"{counts.pop('seconds'):.0f} s of driving, all over after {time.monotonic() - begun:.0f} s:",
-              ", ".join(f"{what} {n}" for what, n in counts.items()), flush=True)
-        print(raging.told(), flush=True)
-        want(sum(raging.strikes.values()) >= seconds // 4, "hardly any strikes", raging.strikes)
-        want(counts["completed"] + counts["fulfilled"] > 0, "none was fulfilled", counts)
-        want(raging.tally.counts["resent"] > 0, "nothing was lost and sent again: this proves nothing")
+                print(f"after {time.monotonic() - begun:.0f} s: {raging.told()}", flush=True)
+        print("orders:", driving.told(), flush=True)
+        want(driving.counts["completed"] + driving.counts["fulfilled"] > 0, "none was fulfilled")
         for service in shop.services:
-            want(service.stop() == 0, f"{service.name} did not drain", service.log())
+            service.drain()
         shop.want_sound()
 
 
@@ -383,10 +438,10 @@ def hosts(programs):
             for service in shop.services:
                 service.begin(all_hosts)
             for service in shop.services:
-                until(service.is_well, f"{service.name} is well")
+                service.wait_well()
             cut_and_heal(shop, all_hosts)
             for service in shop.services:
-                want(service.stop() == 0, f"{service.name} did not drain", service.log())
+                service.drain()
             shop.want_sound()
         finally:
             bus.kill()
@@ -425,7 +480,7 @@ def cut_and_heal(shop, all_hosts):
             want(service.process.poll() is None, "it ended", service.log())
             all_hosts.one_way(service.name, to, "-D")
         print(f"cut {what} for {time.monotonic() - begun:.1f} s", end="", flush=True)
-        until(service.is_well, f"{service.name} is well again")
+        service.wait_well()
         print(f", well after {time.monotonic() - begun:.1f} s: {end_drive(driven, 300)}", flush=True)
 
 
@@ -678,7 +733,7 @@ def check_tls(programs, last_words):
             pass
         for service in shop.services:
             want("stream.forked" not in service.log(), f"{service.name} heard a stranger", service.log())
-            want(service.stop() == 0, f"{service.name} did not drain", service.log())
+            service.drain()
         shop.want_sound()
         print("tls: a stranger got nothing in and nothing out", flush=True)
 
@@ -690,7 +745,7 @@ def hostile(programs):
         check_garbage(shop)
         check_forgery(shop)
         for service in shop.services:
-            want(service.stop() == 0, f"{service.name} did not drain", service.log())
+            service.drain()
         shop.want_sound()
 
     def last_words(shop):

@@ -111,10 +111,10 @@ def drive(shop, payments, stocks):
         want(counts["open"] == 0 and counts["lost"] == 0, "not all ended", counts)
     for pair in (payments, stocks):
         until(lambda: sorted(shards(*pair)) == [4, 4], f"the {pair[0].name}s share again")
-        want(pair[1].stop() == 0, f"{pair[1].name} did not drain", pair[1].log())
+        pair[1].drain()
         until(lambda: shards(pair[0]) == [8], f"{pair[0].name} has all")
     for service in (shop.order, payments[0], stocks[0]):
-        want(service.stop() == 0, f"{service.name} did not drain", service.log())
+        service.drain()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -28,12 +29,23 @@ SAMPLE = ROOT / "examples" / "shop" / "sample"
 DATA = pathlib.Path(os.environ.get("SAGA_TEST_DATA", ROOT.parent / "shared" / "data"))
 PATIENCE_S = 120
 DRIVEN = 40  # times the sample
+SANITIZER = re.compile("ERROR: [A-Z][A-Za-z]+Sanitizer|DEADLYSIGNAL|runtime error:")
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 LINE = {"sku": "TEA-1", "quantity": 2, "unit_price_cents": 650}
 
 
+def telling(said):
+    """The lines that matter: what a sanitizer says, else the last that are not of the usual."""
+    lines = str(said).splitlines()
+    for at, line in enumerate(lines):
+        if SANITIZER.search(line):
+            return [line[:200] for line in lines[at:at + 40]]
+    return [line[:300] for line in lines if "level=info" not in line and "http.replied" not in line][-15:]
+
+
 def fail(what, said=""):
-    sys.exit(f"{what}\n{str(said)[-6000:]}")
+    """What failed comes last: a log is often cut, and never there."""
+    sys.exit("\n".join([*telling(said), f"FAILED: {what}"]))
 
 
 def want(true, what, said=""):
@@ -41,7 +53,7 @@ def want(true, what, said=""):
         fail(what, said)
 
 
-def until(true, what, patience_s=PATIENCE_S):
+def until(true, what, patience_s=PATIENCE_S, said=str):
     """Waits until it is so; what it answered."""
     end = time.monotonic() + patience_s
     while True:
@@ -49,8 +61,26 @@ def until(true, what, patience_s=PATIENCE_S):
         if is_so:
             return is_so
         if time.monotonic() > end:
-            fail(f"after {patience_s} s still not: {what}")
+            fail(f"after {patience_s} s still not: {what}", said())
         time.sleep(0.02)
+
+
+given_ports = set()
+
+
+def free_port():
+    """
+    Below those that the system gives to whoever connects, or asks for any: nobody gets it while
+    its owner is killed and started again.
+    """
+    least = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(10000, least if least > 12000 else 32768)
+        with contextlib.suppress(OSError), socket.socket() as one:
+            one.bind(("127.0.0.1", port))
+            if port not in given_ports:
+                given_ports.add(port)
+                return port
 
 
 # ---- openapi.yaml: which statuses each method of each path may have ----
@@ -88,7 +118,7 @@ class Service:
         self.program = program
         self.log_path = shop.folder / f"{name}.log"
         self.log_path.touch()
-        self.port, self.process, self.token = 0, None, None
+        self.port, self.process, self.token = free_port(), None, None
         self.store = None
 
     def start(self, *more, **environment):
@@ -101,8 +131,8 @@ class Service:
                 stdout=log, stderr=log, cwd=self.shop.folder, env={**os.environ, **environment})
 
         def port():
-            want(self.process.poll() is None, f"{self.name} ended", self.log())
             found = re.search(r"listens at port (\d+)", self.log()[size:])
+            want(self.process.poll() is None, f"{self.name} ended", self.log()[size:])
             return found and int(found[1])
 
         self.port = until(port, f"{self.name} listens")
@@ -119,11 +149,15 @@ class Service:
             return 0
         self.process.send_signal(number)
         try:
-            code = self.process.wait(60)
+            code = self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             fail(f"{self.name} does not end", self.log())
         self.process = None
         return code
+
+    def drain(self):
+        code = self.stop()
+        want(code == 0, f"{self.name} did not drain: exit {code}", self.log())
 
     def ask(self, method, path, body=None, key=None, headers=None, raw=None):
         """Status, JSON or text, headers."""
@@ -157,11 +191,19 @@ class Service:
                  "a problem that says little", text)
         return reply.status, json.loads(text) if "json" in kind else text, reply.headers
 
-    def is_well(self):
+    def health(self):
+        """Its status, and why it is not well."""
         try:
-            return self.ask("GET", "/healthz")[0] == 200
-        except (OSError, http.client.HTTPException):
-            return False
+            code, said, _ = self.ask("GET", "/healthz")
+            return code, said.get("detail", "")
+        except (OSError, http.client.HTTPException) as away:
+            return 0, str(away)
+
+    def is_well(self):
+        return self.health()[0] == 200
+
+    def wait_well(self):
+        until(self.is_well, f"{self.name} is well", said=lambda: f"{self.log()}\n{self.health()}")
 
 
 class Shop:
@@ -180,8 +222,9 @@ class Shop:
                              "--carrier", SAMPLE / "carrier.ndjson", "--restock", restock,
                              "--dispatch-ms", dispatch_ms)
         self.services = [self.order, self.payment, self.stock]
-        for service in self.services if stores else []:
-            service.store = stores(service.name)
+        for service in self.services:
+            service.flags += ["--drain-ms", "60000"]  # the machine may be slow
+            service.store = stores(service.name) if stores else None
 
     def __enter__(self):
         return self
@@ -207,7 +250,7 @@ class Shop:
         for service in self.services:
             service.start()
         for service in self.services:
-            until(service.is_well, f"{service.name} is well")
+            service.wait_well()
 
     def place(self, ref, *lines, key=None, customer="Teehaus Linde", country="Denmark", **more):
         return self.order.ask("POST", "/orders", {"ref": ref, "customer": customer,
@@ -232,6 +275,8 @@ class Shop:
         return said.returncode, said.stdout + said.stderr
 
     def want_sound(self):
+        for service in self.services:  # a process may have been killed while it said this
+            want(not SANITIZER.search(service.log()), f"{service.name} went wrong", service.log())
         code, said = self.audit()
         want(code == 0 and '"violations":0' in said and '"dead":0' in said, "the audit", said)
 
@@ -341,7 +386,7 @@ def check_wire(shop):
     many = [socket.create_connection(("127.0.0.1", order.port)) for _ in range(600)]
     for connection in many:
         connection.close()
-    until(order.is_well, "well after many connections")
+    order.wait_well()
     want(order.log().count("what=http.replied") > 20, "its log")
 
 
@@ -554,7 +599,7 @@ def routes(programs, stores=None):
         check_metrics(shop)
         want(asked == set(OPENAPI), "openapi.yaml has routes that nobody asked", set(OPENAPI) - asked)
         for service in shop.services:
-            want(service.stop() == 0, f"{service.name} did not drain", service.log())
+            service.drain()
         shop.want_sound()
 
 
@@ -582,6 +627,8 @@ def many_orders(path):
 
 def drive(programs, stores=None):
     with Shop(programs, dispatch_ms=700, faults="1,5,20,1,3", restock=DRIVEN, stores=stores) as shop:
+        for service in shop.services:
+            service.flags += ["--lease-ms", "3000"]
         shop.start()
         orders = many_orders(shop.folder / "orders.ndjson")
         ended = threading.Event()
@@ -610,7 +657,7 @@ def drive(programs, stores=None):
         want(again["placed"] == 0 and again["repeated"] == counts["placed"] + counts["repeated"],
              "placed twice?", said)
         for service in shop.services:
-            want(service.stop() == 0, f"{service.name} did not drain", service.log())
+            service.drain()
         shop.want_sound()
 
 
@@ -630,7 +677,7 @@ def drain_without_store(shop):
         until(lambda: "saga_queue_items{participant=\"stock\",lane=\"0\"} 0" not in
               shop.stock.ask("GET", "/metrics")[1], "it waits")
         begun = time.monotonic()
-        want(shop.stock.stop() == 0, "stock did not drain", shop.stock.log())
+        shop.stock.drain()
         want(time.monotonic() - begun < 30, "the drain took long")
         code, problem, headers = waits.result()
         want(code == 503 and problem["code"] == "STOPPED" and headers["Retry-After"], "503", problem)
@@ -642,17 +689,17 @@ def away(programs):
         shop.order.start()
         until(lambda: health(shop.order) == (503, "the bus can't be reached"), "order has no bus")
         shop.start_bus()
-        until(shop.order.is_well, "order is well")
+        shop.order.wait_well()
         folder = shop.folder / "later"
         shop.stock.store_url = lambda: f"sqlite:{folder}/stock.db"
-        shop.stock.start()
+        shop.stock.start("--drain-ms", 10000)
         until(lambda: health(shop.stock) == (503, "the store can't be reached"), "stock has no store")
         drain_without_store(shop)
         shop.stock.start("--drain-ms", 2000)
         folder.mkdir()
         shop.payment.start()
         for service in shop.services:
-            until(service.is_well, f"{service.name} is well")
+            service.wait_well()
         # What is placed while the bus is away waits, and ends once it is there.
         shop.stop_bus()
         until(lambda: health(shop.order)[0] == 503, "order sees that the bus is away")
@@ -668,7 +715,7 @@ def away(programs):
         kept.request("GET", "/healthz")
         kept.getresponse().read()
         begun = time.monotonic()
-        want(shop.order.stop() == 0, "order did not drain", shop.order.log())
+        shop.order.drain()
         want(time.monotonic() - begun < 30, "the drain took long")
         kept.close()
         shop.order.start()
@@ -720,6 +767,21 @@ def settings(programs):
         start_wrong(payment, folder, "nothing.ndjson", "--credit", "nothing.ndjson")
         start_wrong(stock, folder, "nothing.ndjson", "--products", "nothing.ndjson")
     check_token(programs)
+    check_taken(order)
+
+
+def check_taken(order):
+    """A port is listened at by one: a second service would get some of its requests."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as owner:
+        owner.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        owner.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        owner.bind(("127.0.0.1", 0))
+        owner.listen()
+        port = owner.getsockname()[1]
+        done = subprocess.run([order, "--bus", "none", "--listen", f"127.0.0.1:{port}"], cwd=folder,
+                              capture_output=True, text=True, timeout=60)
+        want(done.returncode == 1 and f"127.0.0.1:{port}" in done.stderr and "in use" in done.stderr,
+             f"a port that is taken: exit {done.returncode}", done.stderr)
 
 
 def check_documented(helped):
@@ -739,7 +801,7 @@ def check_token(programs):
         store = shop.folder / "store"
         store.write_text(f"{order.store_url()}\n")
         order.start("--listen", "0.0.0.0:0", "--token-file", token, "--store", f"@{store}")
-        until(order.is_well, "order is well without a token")
+        order.wait_well()  # without a token
         for given in (None, "Bearer wrong", "Bearer 0123456789abcdef012", "Basic 0123456789abcdef0123",
                       "Bearer 0123456789abcdef01234"):
             headers = {"Authorization": given} if given else {}

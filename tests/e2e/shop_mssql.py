@@ -9,6 +9,7 @@ connections to SQL Server, at any byte, and `away` all of them, and refuses new 
 SAGA_TEST_MSSQL_RESTART, a command, makes `away` restart the server itself. All of that goes by a
 proxy. Seeds are printed; SAGA_TEST_SEED repeats one; SAGA_TEST_SOAK=1 makes it five times as many.
 """
+import fcntl
 import os
 import pathlib
 import random
@@ -81,6 +82,13 @@ class Proxy:
         return len(chosen)
 
 
+def reserve():
+    """One database for all tests, and one test at a time; mssql_server.c takes the same lock."""
+    lock = open(pathlib.Path(os.environ.get("TMPDIR") or "/tmp", "saga-test-mssql.lock"), "a")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
 def at_mssql(url, proxy, empty):
     """Where each service's store is; the one of the orders is emptied."""
     def made(postgres, directory):
@@ -139,6 +147,7 @@ def main():
         print("SKIP: SAGA_TEST_MSSQL names no server")
         sys.exit(77)
     need_northwind()
+    lock = reserve()
     seed = int(os.environ.get("SAGA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"seed {seed}", flush=True)
     shop_postgres.rng.seed(seed)
@@ -156,6 +165,7 @@ def main():
                                    at_mssql(url, proxy, sys.argv[2]), proxy)
         finally:
             server("stop", directory)
+            lock.close()
 
 
 if __name__ == "__main__":

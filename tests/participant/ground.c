@@ -25,6 +25,7 @@ static const struct ground grounds[] = {
 		.modes = 3 },
 	{ .name = "mssql",
 		.variable = "SAGA_TEST_MSSQL",
+		.reserve = mssql_reserve,
 		.fresh = mssql_fresh,
 		.first_mode = 2,
 		.modes = 3 },
@@ -45,8 +46,11 @@ bool ground_is_there(void)
 {
 	const struct ground *here = ground();
 
-	if (saga_store_builtin(here->name) && (!here->variable || getenv(here->variable)))
+	if (saga_store_builtin(here->name) && (!here->variable || getenv(here->variable))) {
+		if (here->reserve)
+			here->reserve();
 		return true;
+	}
 	printf("SKIP: %s: this build lacks it, or %s names no server\n", here->name,
 		here->variable ? here->variable : "nothing");
 	return false;

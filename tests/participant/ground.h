@@ -10,8 +10,9 @@
 #include <stddef.h>
 
 struct ground {
-	const char *name;     /* and the scheme of its URLs */
-	const char *variable; /* that names its server; NULL: it needs none */
+	const char *name;      /* and the scheme of its URLs */
+	const char *variable;  /* that names its server; NULL: it needs none */
+	void (*reserve)(void); /* before the first test; NULL: they don't disturb each other */
 	/* Tables of a stage's own: the URL to them. */
 	void (*fresh)(char *url, size_t size, const char *directory);
 	void (*drop)(const char *url); /* NULL: they go with the directory */

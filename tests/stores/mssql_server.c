@@ -3,8 +3,10 @@
 #include <saga/plugin.h>
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 
 enum {
 	TABLES = 64
@@ -20,6 +22,21 @@ const char *mssql_server(void)
 	const char *url = getenv("SAGA_TEST_MSSQL");
 
 	return url && *url ? url : NULL;
+}
+
+/* shop_mssql.py takes the same. Check's children share it. */
+void mssql_reserve(void)
+{
+	const char *base = getenv("TMPDIR");
+	char path[256];
+	int file;
+
+	(void)snprintf(path, sizeof path, "%s/saga-test-mssql.lock", base ? base : "/tmp");
+	file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (file < 0 || flock(file, LOCK_EX) != 0) {
+		perror(path);
+		exit(EXIT_FAILURE);
+	}
 }
 
 static int keep_name(void *context, size_t i, const char *const *names, const saga_value *columns,

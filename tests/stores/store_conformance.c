@@ -85,6 +85,8 @@ int main(int argc, char **argv)
 				store->name, store->server ? store->server : "nothing");
 			continue;
 		}
+		if (store->fresh_url == mssql_fresh)
+			mssql_reserve();
 		tested++;
 		suite = suite_create(store->name);
 

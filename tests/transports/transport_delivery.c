@@ -366,7 +366,7 @@ void add_delivery_tests(Suite *suite, int row)
 {
 	TCase *tcase = tcase_create("delivery");
 
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 240);
 	tcase_add_loop_test(tcase, topics_reach_their_subscribers, row, row + 1);
 	tcase_add_loop_test(tcase, topics_are_whole_words, row, row + 1);
 	tcase_add_loop_test(tcase, only_echoing_transports_echo, row, row + 1);

@@ -314,7 +314,7 @@ void add_lifetime_tests(Suite *suite, int row)
 {
 	TCase *tcase = tcase_create("lifetime");
 
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 240);
 	tcase_add_loop_test(tcase, vtable_is_whole, row, row + 1);
 	tcase_add_loop_test(tcase, wrong_options_are_malformed, row, row + 1);
 	tcase_add_loop_test(tcase, the_state_is_reported, row, row + 1);

@@ -33,7 +33,7 @@ extern const struct transport_under_test transports_under_test[];
 enum {
 	FRAME_BYTES = 64 * 1024,
 	KEPT = 4096,
-	PATIENCE_MS = 20000,
+	PATIENCE_MS = 60000,
 	URL_BYTES = 512
 };
 
