@@ -280,7 +280,7 @@ static void close_nats(void *transport)
 
 	saga__nats_pull_close(self);
 	saga__nats_link_flush(self);
-	saga__nats_link_close(self);
+	saga__nats_link_close(self, self->given && self->up ? SAGA__NATS_AGAIN_MS + 1 : 0);
 }
 
 void saga__nats_closed(struct saga__nats *self)
@@ -288,6 +288,7 @@ void saga__nats_closed(struct saga__nats *self)
 	saga_port *port = self->port;
 
 	saga__nats_take_close(self);
+	saga__nats_pull_free(self);
 	uv_cond_destroy(&self->changed);
 	uv_mutex_destroy(&self->lock);
 	free(self);

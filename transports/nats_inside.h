@@ -23,6 +23,7 @@ enum {
 	SAGA__NATS_BITS = 6, /* of a part, in a subject */
 	SAGA__NATS_SUBJECT = 256,
 	SAGA__NATS_BUCKETS = 1024,
+	SAGA__NATS_AGAIN_MS = 100,
 	SAGA__NATS_SEQ_BITS = 56 /* of a delivery's token; the rest is the shard */
 };
 
@@ -33,6 +34,8 @@ struct saga__nats_pull {
 };
 
 struct saga__nats_shard {
+	natsSubscription *from; /* what was asked for; without it the servers keep it for others */
+	unsigned spells;        /* of being worked: each has an inbox of its own */
 	struct saga__nats_pull pulls[2]; /* the older first */
 	unsigned numbers;
 	int64_t held;        /* delivered, not acked */
@@ -44,7 +47,7 @@ struct saga__nats_shard {
 struct saga__nats_held {
 	struct saga__nats_held *next;
 	uint64_t token;
-	uint64_t at; /* ms: delivered, or said to be in progress */
+	uint64_t at; /* ms: delivered, said to be in progress, or given back */
 	char reply[];
 };
 
@@ -77,6 +80,7 @@ struct saga__nats {
 	/* the loop's */
 	uv_async_t wake;
 	uv_timer_t tick;
+	bool leaves; /* the host has closed it */
 	int handles;
 	struct saga__nats_poll *poll;
 	bool up;      /* said so */
@@ -86,6 +90,7 @@ struct saga__nats {
 	unsigned of;
 	struct saga__nats_shard shards[SAGA__NATS_SHARDS];
 	struct saga__nats_held *held[SAGA__NATS_BUCKETS];
+	struct saga__nats_held *given; /* back, and to be given back once more */
 	struct saga__nats_stalled *stalled, **stalled_end;
 	size_t stalled_count;
 	saga_transport_figures figures;
@@ -118,8 +123,8 @@ struct saga__nats {
 
 /* Takes self, also when it fails. NOMEM. */
 int saga__nats_link_open(struct saga__nats *self, saga_error *error);
-/* Ends the keeper; then saga__nats_closed comes on the loop. */
-void saga__nats_link_close(struct saga__nats *self);
+/* Ends the keeper, after a last tick if that is in a while; then saga__nats_closed comes. */
+void saga__nats_link_close(struct saga__nats *self, uint64_t after_ms);
 /* What libnats has to write, leaves. Loop thread, as are the next three. */
 void saga__nats_link_flush(struct saga__nats *self);
 /* What is on the servers is to be looked at again. Any thread. */
@@ -152,6 +157,11 @@ void saga__nats_pull_ack(struct saga__nats *self, const uint64_t *tokens, size_t
 /* It is never to come again, though nobody could take it. */
 void saga__nats_pull_drop(struct saga__nats *self, uint64_t token);
 void saga__nats_pull_close(struct saga__nats *self);
+/* What was given back SAGA__NATS_AGAIN_MS ago. */
+void saga__nats_pull_give_again(struct saga__nats *self);
+void saga__nats_pull_free(struct saga__nats *self);
+/* The connection goes; what is held stays. */
+void saga__nats_pull_let_go(struct saga__nats *self);
 
 /* ---- nats_take.c: what came; the loop's thread ---- */
 

@@ -165,6 +165,7 @@ static void let_go(struct saga__nats *self)
 
 	stop_polling(self);
 	saga__nats_take_close(self);
+	saga__nats_pull_let_go(self);
 	natsSubscription_Destroy(answers);
 	natsSubscription_Destroy(others);
 	natsConnection_Destroy(nc);
@@ -222,12 +223,23 @@ static void on_wake(uv_async_t *handle)
 		end(self);
 }
 
+static void tell_keeper(struct saga__nats *self)
+{
+	(void)uv_timer_stop(&self->tick);
+	uv_mutex_lock(&self->lock);
+	self->closing = true;
+	uv_cond_broadcast(&self->changed);
+	uv_mutex_unlock(&self->lock);
+}
+
 static void on_tick(uv_timer_t *handle)
 {
 	struct saga__nats *self = handle->data;
 
 	saga__nats_ticked(self);
 	saga__nats_link_flush(self);
+	if (self->leaves)
+		tell_keeper(self);
 }
 
 natsConnection *saga__nats_link_usable(struct saga__nats *self)
@@ -386,7 +398,7 @@ static natsStatus subscribe(struct saga__nats *self, natsConnection *nc,
 	char subject[SAGA__NATS_SUBJECT];
 	natsStatus s;
 
-	(void)snprintf(subject, sizeof subject, "%s.>", self->inbox);
+	(void)snprintf(subject, sizeof subject, "%s.a.*", self->inbox);
 	s = natsConnection_SubscribeSync(ret_answers, nc, subject);
 	if (s == NATS_OK)
 		s = natsSubscription_SetPendingLimits(*ret_answers, -1, -1);
@@ -549,10 +561,11 @@ no_lock:
 	return saga_error_set(error, SAGA_NOMEM, "transport: no handles");
 }
 
-void saga__nats_link_close(struct saga__nats *self)
+void saga__nats_link_close(struct saga__nats *self, uint64_t after_ms)
 {
-	uv_mutex_lock(&self->lock);
-	self->closing = true;
-	uv_cond_broadcast(&self->changed);
-	uv_mutex_unlock(&self->lock);
+	self->leaves = true;
+	if (after_ms)
+		(void)uv_timer_start(&self->tick, on_tick, after_ms, 0);
+	else
+		tell_keeper(self);
 }

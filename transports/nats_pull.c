@@ -47,7 +47,26 @@ static void release(struct saga__nats *self, struct saga__nats_held **at)
 	free(held);
 }
 
-/* Says that to all of those shards, and forgets them. */
+/*
+ * Once more a little later: nats-server 2.9 loses one that is given back while a request waits whose
+ * asker has left, until its time to be acked is over.
+ */
+void saga__nats_pull_give_again(struct saga__nats *self)
+{
+	natsConnection *nc = saga__nats_link_usable(self);
+	uint64_t now = saga__nats_now();
+
+	for (struct saga__nats_held **at = &self->given, *held; (held = *at);)
+		if (now - held->at >= SAGA__NATS_AGAIN_MS) {
+			say(nc, held, "-NAK");
+			*at = held->next;
+			free(held);
+		} else {
+			at = &held->next;
+		}
+}
+
+/* All of those shards. */
 static void give_back(struct saga__nats *self, uint64_t shards)
 {
 	natsConnection *nc = saga__nats_link_usable(self);
@@ -55,8 +74,14 @@ static void give_back(struct saga__nats *self, uint64_t shards)
 	for (size_t i = 0; i < SAGA__NATS_BUCKETS; i++)
 		for (struct saga__nats_held **at = &self->held[i]; *at;)
 			if (shards >> shard_of((*at)->token) & 1) {
-				say(nc, *at, "-NAK");
-				release(self, at);
+				struct saga__nats_held *held = *at;
+
+				say(nc, held, "-NAK");
+				*at = held->next;
+				self->shards[shard_of(held->token)].held--;
+				held->at = saga__nats_now();
+				held->next = self->given;
+				self->given = held;
 			} else {
 				at = &(*at)->next;
 			}
@@ -83,12 +108,33 @@ static int64_t under_way(const struct saga__nats_shard *shard)
 	return shard->pulls[0].left + shard->pulls[1].left;
 }
 
+/* False: not now. */
+static bool listen_to(struct saga__nats *self, natsConnection *nc, unsigned number)
+{
+	struct saga__nats_shard *shard = &self->shards[number];
+	char subject[SAGA__NATS_SUBJECT];
+
+	(void)snprintf(
+		subject, sizeof subject, "%s.p.%u.%u.*", self->inbox, number, ++shard->spells);
+	return natsConnection_SubscribeSync(&shard->from, nc, subject) == NATS_OK &&
+		natsSubscription_SetPendingLimits(shard->from, -1, -1) == NATS_OK;
+}
+
+static void stop_listening(struct saga__nats_shard *shard)
+{
+	natsSubscription_Destroy(shard->from);
+	shard->from = NULL;
+	shard->pulls[0].left = shard->pulls[1].left = 0;
+}
+
 static void ask(struct saga__nats *self, natsConnection *nc, unsigned number, int64_t count)
 {
 	struct saga__nats_shard *shard = &self->shards[number];
 	char subject[SAGA__NATS_SUBJECT], name[128], reply[SAGA__NATS_SUBJECT], text[128];
 	int size;
 
+	if (!shard->from && !listen_to(self, nc, number))
+		return;
 	if (shard->pulls[0].left)
 		shard->pulls[1] = (struct saga__nats_pull){ ++shard->numbers, count };
 	else
@@ -96,7 +142,8 @@ static void ask(struct saga__nats *self, natsConnection *nc, unsigned number, in
 	saga__nats_consumer_name(self, number, self->of, name, sizeof name);
 	(void)snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.%s.%s",
 		self->place.domain, name);
-	(void)snprintf(reply, sizeof reply, "%s.p.%u.%u", self->inbox, number, shard->numbers);
+	(void)snprintf(reply, sizeof reply, "%s.p.%u.%u.%u", self->inbox, number, shard->spells,
+		shard->numbers);
 	size = snprintf(text, sizeof text,
 		"{\"batch\":%" PRId64 ",\"expires\":%d000000,\"idle_heartbeat\":%d000000}", count,
 		EXPIRES_MS, BEAT_MS);
@@ -125,7 +172,7 @@ void saga__nats_pull_all(struct saga__nats *self)
 	natsConnection *nc = saga__nats_link_usable(self);
 	uint64_t ready;
 
-	if (!nc || self->stalled)
+	if (!nc || !self->up || self->stalled)
 		return;
 	uv_mutex_lock(&self->lock);
 	ready = self->ready & self->shards_worked;
@@ -161,6 +208,7 @@ void saga__nats_pull_tick(struct saga__nats *self)
 		forget(shard);
 		saga__nats_link_prepare(self);
 	}
+	saga__nats_pull_give_again(self);
 	say_in_progress(self);
 	saga__nats_pull_all(self);
 }
@@ -236,9 +284,10 @@ void saga__nats_pull_status(struct saga__nats *self, const char *which, natsMsg 
 	const char *status = NULL;
 	char *end;
 	unsigned long number = strtoul(which, &end, 10);
+	unsigned long spell = *end == '.' ? strtoul(end + 1, &end, 10) : 0;
 	unsigned long pull_number = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
 
-	if (number >= SAGA__NATS_SHARDS)
+	if (number >= SAGA__NATS_SHARDS || spell != self->shards[number].spells)
 		return;
 	shard = &self->shards[number];
 	shard->heard = saga__nats_now();
@@ -261,12 +310,13 @@ void saga__nats_pull_work(struct saga__nats *self, uint64_t shards, unsigned of)
 {
 	uint64_t left = self->shards_worked & ~shards, come = shards & ~self->shards_worked;
 
+	/* First, or the servers would give it to us again. */
+	for (unsigned number = 0; number < SAGA__NATS_SHARDS; number++)
+		if (left >> number & 1)
+			stop_listening(&self->shards[number]);
 	give_back(self, left);
 	self->shards_worked = shards;
 	self->of = of;
-	for (unsigned number = 0; number < SAGA__NATS_SHARDS; number++)
-		if (left >> number & 1)
-			forget(&self->shards[number]);
 	uv_mutex_lock(&self->lock);
 	self->wanted = shards;
 	self->wanted_of = of;
@@ -303,6 +353,23 @@ void saga__nats_pull_drop(struct saga__nats *self, uint64_t token)
 
 void saga__nats_pull_close(struct saga__nats *self)
 {
+	saga__nats_pull_let_go(self);
 	give_back(self, UINT64_MAX);
 	self->shards_worked = 0;
+}
+
+void saga__nats_pull_let_go(struct saga__nats *self)
+{
+	for (unsigned number = 0; number < SAGA__NATS_SHARDS; number++)
+		stop_listening(&self->shards[number]);
+}
+
+void saga__nats_pull_free(struct saga__nats *self)
+{
+	struct saga__nats_held *held;
+
+	while ((held = self->given)) {
+		self->given = held->next;
+		free(held);
+	}
 }

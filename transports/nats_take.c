@@ -220,6 +220,8 @@ void saga__nats_take(struct saga__nats *self)
 	others = self->others;
 	uv_mutex_unlock(&self->lock);
 	take_all(self, answers, take_answer);
+	for (unsigned number = 0; number < self->of; number++)
+		take_all(self, self->shards[number].from, take_answer);
 	take_all(self, others, take_other);
 	saga__nats_pull_all(self);
 }

@@ -164,6 +164,7 @@ int main(int argc, char **argv)
 	suite = suite_create(transports_under_test[row].name);
 	add_delivery_tests(suite, row);
 	add_lifetime_tests(suite, row);
+	add_durable_tests(suite, row);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
