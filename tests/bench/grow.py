@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How the shop grows over NATS JetStream and PostgreSQL: instances of stock, lanes, what each part costs.
 
-usage: grow.py BUILD [--orders N] [--in-flight N] [--bus nats|nats3|nng] [--settings IxL,...]
+usage: grow.py BUILD [--orders N] [--products N] [--in-flight N] [--bus nats|nats3|nng] [--settings IxL,...]
 
 BUILD is a build directory. For each setting, I instances of stock and L lanes a service, on servers of its
 own (fsync on), N orders are driven by HTTP. It prints a table of sagas a second, of the processor time that
@@ -9,8 +9,10 @@ each part took a saga (what the rate would be without anything else on the machi
 what a saga is in messages of the bus and in PostgreSQL's transactions.
 """
 import argparse
+import json
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
-from services import SAMPLE, Service, Shop, drive_once, want  # noqa: E402
+from services import Service, Shop, drive_once, want  # noqa: E402
 
 PARTS = ("order", "payment", "stock", "postgres", "bus", "drive")
 SERVICES = ("order", "payment", "stock")
@@ -55,8 +57,9 @@ def pid_in(path):
 # ---- servers, and the shop on them ----
 
 class Rig(Shop):
-    def __init__(self, programs, folder, bus, instances, lanes):
-        super().__init__(programs, restock=10**6, dispatch_ms=0)
+    def __init__(self, programs, folder, products, bus, instances, lanes):
+        super().__init__(programs, restock=1000, dispatch_ms=0)
+        self.stock.flags[self.stock.flags.index("--products") + 1] = str(products)
         self.scratch, self.kind = folder, bus
         self.database = tell("postgres", "start", folder / "pg", "fsync=on").rsplit("/", 1)[0]
         for service in self.services:
@@ -106,29 +109,42 @@ class Rig(Shop):
                    if line.startswith("saga_frames_total") and 'way="sent"' in line)
 
 
-def many_orders(path, n):
-    """The sample's, again and again."""
-    lines = [line for line in (SAMPLE / "orders.ndjson").read_text().splitlines() if "ship_to" in line]
-    path.write_text("".join(lines[i % len(lines)].replace('"ref": "', f'"ref": "{path.stem}{i}-') + "\n"
-                            for i in range(n)))
+def write_lines(path, lines):
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
 
 
-def measure(programs, bus, instances, lanes, n, in_flight):
+def many_products(folder, n):
+    return write_lines(folder / "products.ndjson", (
+        {"sku": f"P{i}", "name": f"product {i}", "unit_price_cents": 100, "units_in_stock": 1000} for i in range(n)))
+
+
+def many_orders(path, n, products):
+    """Of two products each, so that hardly two under way want the same; with few products, all do."""
+    dice = random.Random(1)
+    return write_lines(path, (
+        {"ref": f"{path.stem}{i}", "customer": f"C{i}", "ship_to": {"country": "Denmark"},
+         "lines": [{"sku": f"P{which}", "quantity": 1, "unit_price_cents": 100, "discount_percent": 0}
+                   for which in dice.sample(range(products), 2)]} for i in range(n)))
+
+
+def measure(programs, instances, lanes, options):
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o711)
         folder = pathlib.Path(name)
-        with Rig(programs, folder, bus, instances, lanes) as rig:
+        products = many_products(folder, options.products)
+        with Rig(programs, folder, products, options.bus, instances, lanes) as rig:
             rig.start()
-            orders = many_orders(folder / "orders.ndjson", n)
-            drive_once(rig, many_orders(folder / "warm.ndjson", 50))
+            orders = many_orders(folder / "orders.ndjson", options.orders, options.products)
+            drive_once(rig, many_orders(folder / "warm.ndjson", 50, options.products), "--products", str(products))
             before, commits, sent = rig.seconds(), rig.commits(), rig.messages()
             children, begun = os.times().children_user + os.times().children_system, time.monotonic()
-            counts, _ = drive_once(rig, orders, "--in-flight", str(in_flight))
+            counts, _ = drive_once(rig, orders, "--in-flight", str(options.in_flight), "--products", str(products))
             wall = time.monotonic() - begun
             parts = {part: seconds - before[part] for part, seconds in rig.seconds().items()}
             parts["drive"] = os.times().children_user + os.times().children_system - children
-            sagas = counts["fulfilled"] + counts["completed"] + counts["cancelled"]
+            want(counts["refused"] == 0 and counts["lost"] == 0, "refused", counts)
+            sagas = counts["placed"]
             return {"rate": sagas / wall, "sagas": sagas, "parts": {p: s / sagas for p, s in parts.items()},
                     "commits": (rig.commits() - commits) / sagas, "frames": (rig.messages() - sent) / sagas}
 
@@ -137,6 +153,7 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--orders", type=int, default=2000)
+    parser.add_argument("--products", type=int, default=1000)
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--bus", choices=("nats", "nats3", "nng"), default="nats")
     parser.add_argument("--settings", default="1x1,2x1,4x1,1x2,1x4,4x2")
@@ -144,12 +161,12 @@ def main():
     shop = options.build.resolve() / "examples" / "shop"
     programs = [*(shop / f"{name}-service" for name in SERVICES), shop / "shop",
                 options.build.resolve() / "src" / "tool" / "saga"]
-    print(f"{os.cpu_count()} cores, {options.orders} orders, {options.in_flight} in flight, {options.bus}")
+    print(f"{os.cpu_count()} cores, {options.orders} orders of {options.products} products, {options.in_flight} in flight, {options.bus}")
     print("| stocks | lanes | sagas/s | CPU us a saga |", " | ".join(PARTS), "| most by CPU | commits | frames |")
     print("| --- " * (len(PARTS) + 7) + "|")
     for setting in options.settings.split(","):
         instances, lanes = map(int, setting.split("x"))
-        one = measure(list(map(str, programs)), options.bus, instances, lanes, options.orders, options.in_flight)
+        one = measure(list(map(str, programs)), instances, lanes, options)
         total = sum(one["parts"].values())
         print(f"| {instances} | {lanes} | {one['rate']:.0f} | {total * 1e6:.0f} |",
               " | ".join(f"{one['parts'][part] * 1e6:.0f}" for part in PARTS),
