@@ -24,7 +24,7 @@
 #include <string.h>
 
 enum {
-	BUFFER_MOST = 4 * 1024 * 1024 /* that waits to be written */
+	BUFFER_MOST = 512 * 1024 /* that waits to be written */
 };
 
 static const char *content_type(const struct saga__nats *self)

@@ -223,7 +223,7 @@ int saga__nats_place_read(const char *url, struct saga__nats_place *ret_place, s
 		.replicas = 1,
 		.age = 90LL * 24 * 60 * 60,
 		.window = 150,
-		.ack = 30,
+		.ack = 10,
 		.pending = 256,
 		.reconnect = 500 };
 	const char *at = url ? strstr(url, "://") : NULL, *host_end, *domain_end;

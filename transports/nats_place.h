@@ -19,7 +19,9 @@
  *	bytes, messages  how much the stream holds; 0: as much as the servers let it. When it is
  *	           full nothing is dropped: it takes no more, events wait in the outbox. Default 0
  *	window     seconds in which the same event is known to be a double. Default 150
- *	ack        seconds until what was not acked is delivered again: 1 to 3600. Default 30
+ *	ack        seconds until what was not acked is delivered again: 1 to 3600; what
+ *	           is in hand is said to be in progress each third of it, so it ends only for who
+ *	           was killed or stands still. Default 10
  *	pending    events of one shard that are delivered and not acked: 1 to 65536. Default 256
  *	format     msgpack; or json: how we publish, application/cloudevents+json. What comes may be
  *	           either. Default msgpack

@@ -303,6 +303,7 @@ struct sending {
 	saga_frame frames[SEND_MOST];
 	struct saga__peek seen[SEND_MOST];
 	size_t count;
+	size_t guests; /* the first of ours, which live until it is sent */
 };
 
 /* The event as JSON, in the arena. */
@@ -366,7 +367,7 @@ static void gather(struct saga_participant *p, struct sending *sending)
 	int64_t now = saga__monotonic(&p->env);
 	struct saga__relay_effect effect;
 
-	sending->count = 0;
+	sending->count = sending->guests = 0;
 	saga__arena_reset(&p->arena);
 	for (unsigned shard = 0; shard < p->shards; shard++) {
 		struct saga__relay *relay = p->kept.relays[shard];
@@ -378,8 +379,10 @@ static void gather(struct saga_participant *p, struct sending *sending)
 					 (uint64_t)shard << SEQ_BITS | effect.seq))
 				saga__streams_bad_frame(p, "an event of ours that can't be sent");
 	}
-	while (p->guests && has_room(p, sending) && add(p, sending, p->guests->sent.event, GUEST))
-		saga__guest_drop(p);
+	for (const struct saga__guest *guest = p->guests; guest && has_room(p, sending);
+		guest = guest->next, sending->guests++)
+		if (!add(p, sending, guest->sent.event, GUEST))
+			saga__streams_bad_frame(p, "an event of ours that can't be sent");
 }
 
 static void put_back(struct saga_participant *p, const saga_frame *frame)
@@ -400,6 +403,8 @@ static bool send_all(struct saga_participant *p, const struct sending *sending)
 		sent = 0;
 	for (size_t i = sent; i < sending->count; i++)
 		put_back(p, &sending->frames[i]);
+	for (size_t i = 0; i < sending->guests; i++)
+		saga__guest_drop(p);
 	if (sent < sending->count)
 		return false;
 	__atomic_store_n(&p->writable, true, __ATOMIC_RELEASE);
