@@ -20,7 +20,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
-from services import Service, Shop, drive_once, want  # noqa: E402
+from services import Service, Shop, drive_once, until, want  # noqa: E402
 
 PARTS = ("order", "payment", "stock", "postgres", "bus", "drive")
 SERVICES = ("order", "payment", "stock")
@@ -65,7 +65,7 @@ class Rig(Shop):
         for service in self.services:
             tell("postgres", "sql", folder / "pg", f"CREATE DATABASE grow_{service.name}")
             service.store = f"{self.database}/grow_{service.name}"
-            service.flags += ["--lanes", str(lanes), "--log-level", "warning"]
+            service.flags += ["--lanes", str(lanes), "--log-level", "warning", "--lease-ms", "3000"]
         self.stocks = [self.stock]
         for n in range(2, instances + 1):
             one = Service(self, f"stock-{n}", self.stock.program, *self.stock.flags)
@@ -102,11 +102,15 @@ class Rig(Shop):
         return int(tell("postgres", "sql", self.scratch / "pg",
                         "SELECT sum(xact_commit) FROM pg_stat_database WHERE datname LIKE 'grow_%'"))
 
+    @staticmethod
+    def number(one, name, label=""):
+        """Of its /metrics."""
+        return sum(float(line.rsplit(" ", 1)[1]) for line in one.ask("GET", "/metrics")[1].splitlines()
+                   if line.startswith(name + "{") and label in line)
+
     def messages(self):
         """Events that the services have sent."""
-        return sum(int(float(line.rsplit(" ", 1)[1])) for one in self.services
-                   for line in one.ask("GET", "/metrics")[1].splitlines()
-                   if line.startswith("saga_frames_total") and 'way="sent"' in line)
+        return sum(self.number(one, "saga_frames_total", 'way="sent"') for one in self.services)
 
 
 def write_lines(path, lines):
@@ -135,6 +139,8 @@ def measure(programs, instances, lanes, options):
         products = many_products(folder, options.products)
         with Rig(programs, folder, products, options.bus, instances, lanes) as rig:
             rig.start()
+            for service, count in ((rig.order, 1), (rig.payment, 1), *((one, instances) for one in rig.stocks)):
+                until(lambda: rig.number(service, "saga_shards") == 8 / count, f"{service.name} has its share")
             orders = many_orders(folder / "orders.ndjson", options.orders, options.products)
             drive_once(rig, many_orders(folder / "warm.ndjson", 50, options.products), "--products", str(products))
             before, commits, sent = rig.seconds(), rig.commits(), rig.messages()
