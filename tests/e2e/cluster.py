@@ -27,7 +27,7 @@ import tempfile
 import time
 
 import bad_day
-from bad_day import PRODUCTS, SOAK, Database, Driving, skip
+from bad_day import HAS_NORTHWIND, SOAK, Database, Driving, skip, write_products
 from services import PATIENCE_S, ROOT, Service, Shop, fail, until, want
 
 DOMAIN = "shop"
@@ -158,7 +158,9 @@ class NatsShop(Shop):
     def __init__(self, programs, servers, **more):
         super().__init__(programs, restock=1000, faults="1,5,20,1,3", **more)
         self.bus_url = f"{servers.url}/{DOMAIN}?format=json&replicas={servers.n}&ack=5"
-        self.stock.flags[self.stock.flags.index("--products") + 1] = str(PRODUCTS)
+        self.stock.flags[:2] = ["--products", str(write_products(self))]
+        if HAS_NORTHWIND:  # its customers, by the rules of data.c
+            del self.payment.flags[:2]
         self.also = []
 
     def start_bus(self):
