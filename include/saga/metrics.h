@@ -18,7 +18,7 @@
  *	saga_shards                                   gauge: of the store, worked by this instance
  *	saga_instances                                gauge: of this participant on its store
  *	saga_outbox_unseen_events                     gauge: that some follower has not seen
- *	saga_stream_lag_events        owner, stream   gauge: of another's stream, known to exist and
+ *	saga_stream_lag_events        owner, stream   gauge: of another's stream, known to be sent and
  *	                                              not taken in yet
  *	saga_stream_gaps_total                        counter: in streams that are followed
  *	saga_events_asked_total                       counter: askings for events that were missing

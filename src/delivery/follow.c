@@ -73,7 +73,7 @@ static bool config_is_valid(const struct saga__follow_config *config)
 		config->shards > SAGA__SHARDS_MOST)
 		return false;
 	if (config->need_min_ms <= 0 || config->need_max_ms < config->need_min_ms ||
-		config->move_ms <= 0)
+		config->move_ms <= 0 || config->move_most_ms < config->move_ms)
 		return false;
 	for (uint32_t i = 0; i < config->shards; i++)
 		if (config->positions[i].seq > SAGA__SEQ_MOST)
@@ -282,12 +282,21 @@ static void join(struct saga__follow *follow, int64_t now)
 		progressed(follow, now);
 }
 
+/* Once nothing is delivered for a while; but it is not put off for ever. */
+static void move_later(struct saga__follow *follow, int64_t now)
+{
+	int64_t due = now + follow->config.move_ms;
+
+	if (follow->move_due == INT64_MAX)
+		follow->move_latest = now + follow->config.move_most_ms;
+	follow->move_due = due < follow->move_latest ? due : follow->move_latest;
+}
+
 static void start_at(struct saga__follow *follow, uint64_t first, int64_t now)
 {
 	clear(follow, first - 1);
 	begin_behind(follow, first - 1, (saga_id){ { 0 } });
-	if (follow->move_due == INT64_MAX)
-		follow->move_due = now + follow->config.move_ms;
+	move_later(follow, now);
 	join(follow, now); /* it may stop, and then nothing is due */
 }
 
@@ -495,8 +504,8 @@ static void look_at_positions(struct saga__follow *follow, int64_t now)
 		return;
 	if (follow->delivered - follow->least_moved >= half)
 		look_for_moves(follow, half);
-	if (follow->move_due == INT64_MAX && follow->delivered > follow->least_moved)
-		follow->move_due = now + follow->config.move_ms;
+	if (follow->delivered > follow->least_moved)
+		move_later(follow, now);
 }
 
 static bool next_event(struct saga__follow *follow, int64_t now, struct saga__follow_effect *effect)

@@ -18,8 +18,8 @@
  * - A shard's position moves when the host says committed. SEEN goes out for a shard at open, when
  *   half a window was committed since its last SEEN, when it moved and the host has nothing more in
  *   work (saga__follow_flush), and as answer to a BEAT unless it went out within need_min_ms.
- * - A shard whose position lags is given SAGA__FOLLOW_MOVE by half a window or after move_ms: all
- *   up to its seq was delivered before. The host carries it behind that shard's events that are
+ * - A shard whose position lags is given SAGA__FOLLOW_MOVE by half a window, after move_ms in which
+ *   nothing was delivered, or after move_most_ms: all up to its seq was delivered before. The host carries it behind that shard's events that are
  *   in work, commits the position alone (or with them), and says committed; nothing if it is
  *   there already. So streams that hold nothing for us don't close the window.
  * - Another history is SAGA__FOLLOW_FORK: an EVENT whose predecessor's id is not what we have at
@@ -58,7 +58,8 @@ struct saga__follow_config {
 	size_t window;     /* 1 to 65536 */
 	int need_min_ms;
 	int need_max_ms;
-	int move_ms;
+	int move_ms;      /* of quiet, */
+	int move_most_ms; /* or without */
 	const struct saga_env *env; /* for jitter only: random */
 };
 
@@ -144,11 +145,11 @@ bool saga__follow_stopped(const struct saga__follow *follow);
 /* Whether that shard has not committed seq yet: what was delivered holds something for it. */
 bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint64_t seq);
 
-/* The last one delivered, and the highest that is known to exist. */
+/* The last one delivered, and the highest that is known to have been sent. */
 uint64_t saga__follow_delivered(const struct saga__follow *follow);
 uint64_t saga__follow_known(const struct saga__follow *follow);
 
-/* Events that are known to exist and that the least of our shards has not committed. */
+/* Events that are known to have been sent, and that the least of our shards has not committed. */
 uint64_t saga__follow_lag(const struct saga__follow *follow);
 
 struct saga__follow_counts {

@@ -267,6 +267,12 @@ static bool next_word(struct saga__publish *publish, struct saga__publish_effect
 	return false;
 }
 
+/* What the window holds back is not named, or a follower would ask for it. */
+static uint64_t last_named(const struct saga__publish *publish)
+{
+	return publish->next < publish->first ? publish->first - 1 : publish->next - 1;
+}
+
 static bool next_beat(
 	struct saga__publish *publish, int64_t now, struct saga__publish_effect *effect)
 {
@@ -276,8 +282,8 @@ static bool next_beat(
 		return false;
 	fill(publish, SAGA__BEAT, NULL, effect);
 	effect->message.first = publish->first;
-	effect->message.last = publish->last;
-	effect->message.id = publish->last_id;
+	effect->message.last = last_named(publish);
+	effect->message.id = saga__publish_id_at(publish, effect->message.last);
 	if (publish->audience.behind) {
 		publish->beat_due = now + publish->beat_wait;
 		publish->beat_wait = publish->beat_wait > most / 2 ? most : publish->beat_wait * 2;

@@ -18,7 +18,8 @@
  *   is ignored for beat_min_ms. One stranger (no follower of ours) at a time is answered as well.
  * - BEATs go out at start, and with back-off (beat_min_ms doubling to beat_max_ms) while a
  *   follower's SEEN is behind what was committed; any SEEN that moves resets the back-off. When all
- *   have seen all, one each beat_max_ms * 10 as a sign of life for late joiners.
+ *   have seen all, one each beat_max_ms * 10 as a sign of life for late joiners. A BEAT names what
+ *   was sent: what the window holds back is nothing to ask for.
  * - NEED or SEEN whose id is not what we have there: SAGA__PUBLISH_FORK. One that is beyond what we
  *   have is looked up in the outbox first (another instance may have gone on while this one slept),
  *   and is FORK if the outbox does not have it. From then on nothing of this stream is trimmed and

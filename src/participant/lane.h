@@ -81,7 +81,7 @@ struct saga__lane {
 	bool batch_ready;
 	struct saga__shard locked[SAGA__STORE_SHARDS]; /* those it works, by number */
 	struct saga__lane_shard shards[SAGA__STORE_SHARDS];
-	uint64_t own[SAGA__STORE_SHARDS];
+	uint64_t own[SAGA__STORE_SHARDS]; /* where our streams are committed after the batch */
 	size_t shard_count;
 	struct saga__keeper keeper;
 	bool told;               /* which shards it is to work */
@@ -89,9 +89,10 @@ struct saga__lane {
 	bool unsettled;          /* it does not work them yet */
 	bool reread;             /* what it works is to be read again */
 	unsigned spells;         /* of working a shard, so far */
-	bool guest;              /* the batch is of another's shards: these */
-	struct saga__shard guests[SAGA__STORE_SHARDS];
-	size_t guest_count;
+	bool guest;              /* the batch is of another's shards */
+	struct saga__shard chosen[SAGA__STORE_SHARDS]; /* whose streams the batch locks */
+	size_t chosen_count;
+	uint64_t chosen_shards; /* the same as bits */
 	size_t looks, looking; /* nudges that were obeyed; that this batch obeys */
 	bool up;
 	bool consumes_own;

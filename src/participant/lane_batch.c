@@ -151,22 +151,33 @@ static void gather(struct saga__lane *lane)
 		lane->hand[i]->next_ready = 0;
 }
 
-/* Whose streams the batch locks, sorted. */
-static void choose_shards(struct saga__lane *lane)
+/*
+ * Whose streams the batch locks, sorted: what is in hand is of few; what is looked for in the store
+ * may be of any that the lane works.
+ */
+static void choose_shards(struct saga__lane *lane, unsigned from)
 {
 	uint64_t shards = 0;
 
-	lane->batch.locked = lane->guest ? lane->guests : lane->locked;
-	lane->batch.locked_count = lane->shard_count;
-	if (!lane->guest)
-		return;
 	for (size_t i = 0; i < lane->hand_count; i++)
 		shards |= 1ull << lane->hand[i]->shard;
-	lane->guest_count = 0;
+	if (from != FROM_HAND)
+		shards = saga__lane_worked(lane);
+	lane->chosen_shards = shards;
+	lane->chosen_count = 0;
 	for (unsigned shard = 0; shard < lane->journal.shards; shard++)
 		if (shards >> shard & 1)
-			lane->guests[lane->guest_count++].shard = shard;
-	lane->batch.locked_count = lane->guest_count;
+			lane->chosen[lane->chosen_count++].shard = shard;
+	lane->batch.locked = lane->chosen;
+	lane->batch.locked_count = lane->chosen_count;
+}
+
+/* Where their streams stand, for the lane. */
+static void note_chosen(struct saga__lane *lane)
+{
+	for (size_t i = 0, k = 0; i < lane->shard_count && !lane->guest; i++)
+		if (saga__lane_has_chosen(lane, i))
+			lane->locked[i] = lane->chosen[k++];
 }
 
 /* Nothing came of it: as if it had not been taken. */
@@ -386,20 +397,21 @@ static void count_own(
 static void find_own(struct saga__lane *lane)
 {
 	memset(lane->own, 0, sizeof lane->own);
-	if (lane->guest)
-		return;
-	for (size_t i = 0; i < lane->shard_count; i++) {
+	for (size_t i = 0, k = 0; i < lane->shard_count && !lane->guest; i++) {
 		struct saga__lane_shard *shard = &lane->shards[i];
 		size_t taken, made;
-		uint64_t upto;
+		uint64_t upto, *own = &lane->own[k];
 
+		if (!saga__lane_has_chosen(lane, i))
+			continue;
+		k++;
 		count_own(lane, i, &taken, &made, &upto);
 		if (shard->catching_up)
-			lane->own[i] = shard->caught;
+			*own = shard->caught;
 		else if (shard->pending == taken && !made)
-			lane->own[i] = lane->locked[i].seq;
+			*own = lane->locked[i].seq;
 		else
-			lane->own[i] = upto > shard->own ? upto : shard->own;
+			*own = upto > shard->own ? upto : shard->own;
 	}
 }
 
@@ -433,6 +445,8 @@ static int fill(
 	if (code == SAGA_OK)
 		code = saga__journal_lock(
 			&lane->journal, batch->locked, batch->locked_count, batch, error);
+	if (code == SAGA_OK)
+		note_chosen(lane);
 	batch->now = saga__journal_now(&lane->journal);
 	if (code == SAGA_OK && !lane->guest)
 		code = saga__lane_tell_missed(lane, report, error);
@@ -457,7 +471,7 @@ static int transact(
 	int code;
 
 	saga__batch_begin(batch);
-	choose_shards(lane);
+	choose_shards(lane, from);
 	batch->store = journal->store;
 	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
 		return code;
@@ -468,6 +482,7 @@ static int transact(
 		*error = batch->lost;
 		return batch->lost.code;
 	}
+	note_chosen(lane);
 	find_own(lane);
 	report->move_count = gather_moves(lane, report->moves);
 	code = saga__journal_write(journal, batch, lane->own, report->moves,

@@ -54,6 +54,12 @@ void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *rep
 void saga__pace_slow_down(struct saga__pace *pace, size_t ceiling);
 size_t saga__pace_speed_up(struct saga__pace *pace, size_t most);
 
+/* Whether the batch locks the stream of the lane's shard `at`. */
+static inline bool saga__lane_has_chosen(const struct saga__lane *lane, size_t at)
+{
+	return lane->chosen_shards >> lane->locked[at].shard & 1;
+}
+
 /* Under the lock: others have committed events of its shards. */
 static inline bool saga__lane_is_nudged(const struct saga__lane *lane)
 {

@@ -33,7 +33,7 @@ int saga__lane_tell_missed(struct saga__lane *lane, struct saga__report *report,
 		saga_id last = shard->sent_id;
 		int code;
 
-		if (shard->sent >= lane->locked[i].seq)
+		if (!saga__lane_has_chosen(lane, i) || shard->sent >= lane->locked[i].seq)
 			continue;
 		report->shard = lane->locked[i].shard;
 		code = saga__journal_outbox(&lane->journal, report->shard, shard->sent + 1,
@@ -113,10 +113,12 @@ static void settle_hand(struct saga__lane *lane, struct saga__report *report)
 
 static void move_on(struct saga__lane *lane)
 {
-	for (size_t i = 0; i < lane->shard_count; i++) {
+	for (size_t i = 0, k = 0; i < lane->shard_count; i++) {
 		struct saga__lane_shard *shard = &lane->shards[i];
 
-		shard->own = lane->own[i];
+		if (!saga__lane_has_chosen(lane, i))
+			continue;
+		shard->own = lane->own[k++];
 		shard->sent = lane->locked[i].seq;
 		shard->sent_id = lane->locked[i].last;
 		if (shard->catching_up && shard->own >= lane->locked[i].seq)

@@ -99,7 +99,7 @@ static void tell_streams(struct teller *teller)
 	const struct saga__following *f = __atomic_load_n(&teller->p->followings, __ATOMIC_ACQUIRE);
 
 	begin(teller, SAGA_GAUGE, "saga_stream_lag_events",
-		"of another's stream, known to exist and not committed here yet");
+		"of another's stream, known to be sent and not committed here yet");
 	for (; f; f = f->next) {
 		char shard[16];
 

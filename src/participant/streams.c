@@ -15,6 +15,7 @@ enum {
 	NEED_MIN_MS = 20,
 	NEED_MAX_MS = 2000,
 	MOVE_MS = 200,
+	MOVE_MOST_MS = 2000,
 	RING = 1024,
 };
 
@@ -141,6 +142,7 @@ static struct saga__following *new_following(
 		.need_min_ms = NEED_MIN_MS,
 		.need_max_ms = NEED_MAX_MS,
 		.move_ms = MOVE_MS,
+		.move_most_ms = MOVE_MOST_MS,
 		.env = &p->env,
 	};
 	struct saga__following *following = calloc(1, sizeof *following);

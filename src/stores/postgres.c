@@ -180,6 +180,7 @@ static int begin(void *handle, saga_error *error)
 	if (code == SAGA_OK) {
 		pg->open = true;
 		pg->failed = pg->marked = pg->unmet = false;
+		saga__pg_forget_required(pg);
 	}
 	return code;
 }

@@ -36,9 +36,11 @@ static int *bucket_of(struct saga__pg_cache *cache, const char *sql)
 	return &cache->buckets[hash >> 55];
 }
 
-static bool suits(const struct saga__pg_cached *cached, const saga_statement *statement)
+static bool suits(
+	const struct saga__pg_cached *cached, const saga_statement *statement, bool guards)
 {
-	if (cached->sql != statement->sql || cached->count != statement->value_count)
+	if (cached->guards != guards || cached->sql != statement->sql ||
+		cached->count != statement->value_count)
 		return false;
 	for (size_t i = 0; i < cached->count; i++)
 		if (statement->values[i].kind != SAGA_VALUE_NULL &&
@@ -48,11 +50,11 @@ static bool suits(const struct saga__pg_cached *cached, const saga_statement *st
 }
 
 struct saga__pg_cached *saga__pg_cache_find(
-	struct saga__pg_cache *cache, const saga_statement *statement)
+	struct saga__pg_cache *cache, const saga_statement *statement, bool guards)
 {
 	int row = *bucket_of(cache, statement->sql);
 
-	while (row != NONE && !suits(&cache->cached[row], statement))
+	while (row != NONE && !suits(&cache->cached[row], statement, guards))
 		row = cache->cached[row].next;
 	if (row == NONE)
 		return NULL;
@@ -102,8 +104,8 @@ static Oid type_for(struct saga__pg_cache *cache, const saga_statement *statemen
 	return 0;
 }
 
-struct saga__pg_cached *saga__pg_cache_add(
-	struct saga__pg_cache *cache, const saga_statement *statement, unsigned *ret_dropped)
+struct saga__pg_cached *saga__pg_cache_add(struct saga__pg_cache *cache,
+	const saga_statement *statement, bool guards, unsigned *ret_dropped)
 {
 	int *bucket = bucket_of(cache, statement->sql), row;
 	Oid *types = calloc(statement->value_count + 1, sizeof *types);
@@ -114,6 +116,7 @@ struct saga__pg_cached *saga__pg_cache_add(
 		types[i] = type_for(cache, statement, i);
 	row = free_row(cache, ret_dropped);
 	cache->cached[row] = (struct saga__pg_cached){ .sql = statement->sql,
+		.guards = guards,
 		.number = ++cache->numbers,
 		.count = statement->value_count,
 		.types = types,

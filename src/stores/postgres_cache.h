@@ -15,6 +15,7 @@ enum {
 
 struct saga__pg_cached {
 	const char *sql; /* NULL: free */
+	bool guards;     /* it is prepared to fail where it changes or finds nothing */
 	unsigned number; /* its name, by saga__pg_name */
 	size_t count;
 	Oid *types;
@@ -41,14 +42,14 @@ void saga__pg_cache_clear(struct saga__pg_cache *cache);
 
 /* NULL if it is not there. */
 struct saga__pg_cached *saga__pg_cache_find(
-	struct saga__pg_cache *cache, const saga_statement *statement);
+	struct saga__pg_cache *cache, const saga_statement *statement, bool guards);
 
 /*
  * A new one, to be prepared; NULL: out of memory. *ret_dropped: the number of the least recently
  * used, which had to go; 0: there was room.
  */
-struct saga__pg_cached *saga__pg_cache_add(
-	struct saga__pg_cache *cache, const saga_statement *statement, unsigned *ret_dropped);
+struct saga__pg_cached *saga__pg_cache_add(struct saga__pg_cache *cache,
+	const saga_statement *statement, bool guards, unsigned *ret_dropped);
 
 /* It could not be prepared. */
 void saga__pg_cache_forget(struct saga__pg_cache *cache, unsigned number);

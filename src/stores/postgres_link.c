@@ -19,6 +19,10 @@ enum {
 	SYNC
 };
 
+enum {
+	GUARDS_MOST = 6 /* that a transaction sends; a guard costs a third of what a wait does */
+};
+
 /* ---- errors ---- */
 
 /* What libpq says, without the end of its line. */
@@ -159,15 +163,23 @@ static int check_count(
 		"takes %zu values, and %zu were given", text->value_count, statement->value_count);
 }
 
-static int translate(
-	const saga_statement *statement, struct saga__pg_text *ret_text, saga_error *error)
+static int translate(const saga_statement *statement, bool guards, struct saga__pg_text *ret_text,
+	saga_error *error)
 {
+	char *guard = NULL;
 	struct saga__pg_text text;
 	int code;
 
 	if (!saga__pg_translate(statement->sql, &text))
 		return saga__statement_fail(SAGA_NOMEM, statement->sql, error, "out of memory");
-	if ((code = check_count(&text, statement, error)) == SAGA_OK)
+	if ((code = check_count(&text, statement, error)) == SAGA_OK && guards &&
+		!(guard = saga__pg_guard(text.sql)))
+		code = saga__statement_fail(SAGA_NOMEM, statement->sql, error, "out of memory");
+	if (guard) {
+		free(text.sql);
+		text.sql = guard;
+	}
+	if (code == SAGA_OK)
 		*ret_text = text;
 	else
 		free(text.sql);
@@ -175,18 +187,18 @@ static int translate(
 }
 
 /* Values make it a statement that comes again: it is prepared. */
-static int prepare(struct saga__pg *pg, const saga_statement *statement,
+static int prepare(struct saga__pg *pg, const saga_statement *statement, bool guards,
 	struct saga__pg_cached **ret_cached, saga_error *error)
 {
 	struct saga__pg_cached *cached;
 	struct saga__pg_text text;
 	char name[SAGA__PG_NAME];
 	unsigned dropped;
-	int code = translate(statement, &text, error);
+	int code = translate(statement, guards, &text, error);
 
 	if (code != SAGA_OK)
 		return code;
-	if (!(cached = saga__pg_cache_add(&pg->cache, statement, &dropped))) {
+	if (!(cached = saga__pg_cache_add(&pg->cache, statement, guards, &dropped))) {
 		code = saga__statement_fail(SAGA_NOMEM, statement->sql, error, "out of memory");
 		goto out;
 	}
@@ -222,7 +234,7 @@ static int send_plain(struct saga__pg *pg, const saga_statement *statement,
 	struct saga__pg_sent sent, saga_error *error)
 {
 	struct saga__pg_text text;
-	int code = translate(statement, &text, error);
+	int code = translate(statement, false, &text, error);
 
 	if (code != SAGA_OK)
 		return code;
@@ -244,8 +256,8 @@ static int send_run(struct saga__pg *pg, const saga_statement *statement, struct
 		return send_plain(pg, statement, sent, error);
 	if ((code = set_values(pg, statement, error)) != SAGA_OK)
 		return code;
-	cached = saga__pg_cache_find(&pg->cache, statement);
-	if (!cached && (code = prepare(pg, statement, &cached, error)) != SAGA_OK)
+	cached = saga__pg_cache_find(&pg->cache, statement, sent.guards);
+	if (!cached && (code = prepare(pg, statement, sent.guards, &cached, error)) != SAGA_OK)
 		return code;
 	sent.number = cached->number;
 	return is_sent(pg,
@@ -263,11 +275,25 @@ int saga__pg_send(struct saga__pg *pg, const saga_statement *statement, size_t i
 		error);
 }
 
+/* What a transaction required is forgotten slowly: those of a lane are not all alike. */
+void saga__pg_forget_required(struct saga__pg *pg)
+{
+	size_t before = pg->required_before - pg->required_before / 4;
+
+	pg->required_before = pg->required > before ? pg->required : before;
+	pg->required = 0;
+}
+
 int saga__pg_send_must(struct saga__pg *pg, const saga_statement *statement, saga_error *error)
 {
-	pg->musts++;
-	return send_run(pg, statement,
-		(struct saga__pg_sent){ .kind = RUN, .must = true, .sql = statement->sql }, error);
+	struct saga__pg_sent sent = { .kind = RUN, .must = true, .sql = statement->sql };
+
+	/* Once there is one to wait for, nothing is gained. */
+	sent.guards = ++pg->required <= GUARDS_MOST && pg->required_before <= GUARDS_MOST &&
+		!pg->musts && !pg->unguarded && statement->value_count &&
+		saga__pg_can_guard(statement->sql);
+	pg->musts += !sent.guards;
+	return send_run(pg, statement, sent, error);
 }
 
 int saga__pg_drop(struct saga__pg *pg, unsigned number, saga_error *error)
@@ -294,6 +320,14 @@ struct answering {
 	struct saga__pg_end end;
 };
 
+static void is_unmet(struct answering *a, const struct saga__pg_sent *sent)
+{
+	a->pg->unmet = true;
+	if (a->end.code == SAGA_OK)
+		a->end.code = saga__statement_fail(
+			SAGA_REJECTED, sent->sql, a->error, "no row was there for it");
+}
+
 static void take_failure(
 	struct answering *a, const struct saga__pg_sent *sent, const PGresult *result)
 {
@@ -301,7 +335,11 @@ static void take_failure(
 	const char *why = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
 	/* Without a state it is libpq's own: the connection is lost. */
-	if (a->end.code == SAGA_OK && state) {
+	if (a->end.code == SAGA_OK && state && sent->guards && strcmp(state, SAGA__PG_UNMET) == 0) {
+		is_unmet(a, sent);
+	} else if (a->end.code == SAGA_OK && state) {
+		/* As it stands it might have been taken. */
+		a->pg->unguarded = a->pg->unguarded || (sent->guards && begins_with(state, "42"));
 		a->end.stale = is_stale(state, sent) ? sent->number : 0;
 		a->end.code = saga__statement_fail(
 			code_of(state), sent->sql, a->error, "%s", why ? why : "it failed");
@@ -378,10 +416,7 @@ static void look_at_must(struct answering *a, const struct saga__pg_sent *sent, 
 {
 	if (!sent->must || strtoll(PQcmdTuples(result), NULL, 10) > 0)
 		return;
-	a->pg->unmet = true;
-	if (a->end.code == SAGA_OK)
-		a->end.code = saga__statement_fail(
-			SAGA_REJECTED, sent->sql, a->error, "no row was there for it");
+	is_unmet(a, sent);
 }
 
 static void take_result(struct answering *a, const struct saga__pg_sent *sent, PGresult *result)

@@ -31,6 +31,7 @@ struct saga__pg_sent {
 	size_t i;        /* of the run that waits */
 	bool wanted;     /* by its sink */
 	bool must;       /* change a row, or find one */
+	bool guards;     /* and the server itself says if it did not */
 	unsigned number; /* of the prepared statement */
 	const char *sql; /* a constant, or borrowed until the run returns */
 };
@@ -46,7 +47,10 @@ struct saga__pg {
 	bool open;   /* a transaction is, with what is on its way */
 	bool failed; /* and takes nothing but `back` and its end */
 	bool marked;
-	size_t musts; /* on their way */
+	size_t musts;    /* on their way, at whose answers somebody must look */
+	size_t required; /* by this transaction so far, and by those before it */
+	size_t required_before;
+	bool unguarded; /* the server did not take a guard: no more */
 	bool unmet;   /* one of this transaction's was not so */
 	struct saga__pg_sent *sent;
 	size_t first, count, room;
@@ -69,8 +73,15 @@ void saga__pg_enter(struct saga__pg *pg);
 int saga__pg_send(struct saga__pg *pg, const saga_statement *statement, size_t i, bool wanted,
 	saga_error *error);
 
-/* The same with what must change a row, or find one; else who waits gets REJECTED. */
+/*
+ * The same with what must change a row, or find one; else who waits gets REJECTED. A few in a
+ * transaction are sent so that the server fails them itself, and a commit may be right behind them;
+ * for many that is dearer than to wait.
+ */
 int saga__pg_send_must(struct saga__pg *pg, const saga_statement *statement, saga_error *error);
+
+/* A transaction begins. */
+void saga__pg_forget_required(struct saga__pg *pg);
 int saga__pg_drop(struct saga__pg *pg, unsigned number, saga_error *error);
 int saga__pg_send_own(struct saga__pg *pg, enum saga__pg_own which, saga_error *error);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static bool is_name(char c)
 {
@@ -139,4 +140,52 @@ bool saga__pg_translate(const char *sql, struct saga__pg_text *ret_text)
 	*to = '\0';
 	*ret_text = text;
 	return true;
+}
+
+/* Also within a text or a name: then it is only not guarded. */
+static bool has_word(const char *sql, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (; *sql; sql++)
+		if (strncasecmp(sql, word, length) == 0)
+			return true;
+	return false;
+}
+
+static bool begins_with(const char *sql, const char *word)
+{
+	return strncasecmp(sql, word, strlen(word)) == 0 &&
+		isspace((unsigned char)sql[strlen(word)]);
+}
+
+static bool finds(const char *sql)
+{
+	return begins_with(sql, "SELECT");
+}
+
+static bool changes(const char *sql)
+{
+	return (begins_with(sql, "UPDATE") || begins_with(sql, "INSERT") ||
+		       begins_with(sql, "DELETE")) &&
+		!has_word(sql, "RETURNING");
+}
+
+bool saga__pg_can_guard(const char *sql)
+{
+	return finds(sql) || changes(sql);
+}
+
+char *saga__pg_guard(const char *sql)
+{
+	static const char find[] = "SELECT 1 / count(*) FROM (", found[] = "\n) saga_guard";
+	static const char change[] = "WITH saga_guard AS (",
+			  changed[] = "\n RETURNING 1) SELECT 1 / count(*) FROM saga_guard";
+	char *guard = malloc(strlen(sql) + sizeof change + sizeof changed);
+
+	if (guard && finds(sql))
+		stpcpy(stpcpy(stpcpy(guard, find), sql), found);
+	else if (guard)
+		stpcpy(stpcpy(stpcpy(guard, change), sql), changed);
+	return guard;
 }

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define COMMON \
 	"CREATE TABLE slot (saga BLOB, step TEXT, state TEXT NOT NULL, at INTEGER NOT NULL," \
@@ -64,14 +63,6 @@ static hand_step *reaction_to(const struct hand_service *s, const char *type)
 
 /* ---- what the steps are made of ---- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* A UUIDv7: time first, then what tells ids of one service apart. */
 static void make_id(struct hand_service *s, int64_t time, uint8_t ret_id[16])
 {
@@ -86,40 +77,11 @@ static void make_id(struct hand_service *s, int64_t time, uint8_t ret_id[16])
 	ret_id[14] = ret_id[15] = 0;
 }
 
-static void hash(uint64_t halves[2], const void *bytes, size_t size)
-{
-	const unsigned char *at = bytes;
-
-	for (size_t i = 0; i < size; i++) {
-		halves[0] = (halves[0] ^ at[i]) * UINT64_C(1099511628211);
-		halves[1] = (halves[1] + halves[0]) * UINT64_C(0x9e3779b97f4a7c15);
-	}
-}
-
-/* A new saga's id, made from its key as a repeat would make it (UUIDv8). */
-static void make_saga(const char *key, uint8_t ret_saga[16])
-{
-	uint64_t halves[2] = { UINT64_C(14695981039346656037), UINT64_C(1099511628211) };
-
-	hash(halves, key, strlen(key));
-	memcpy(ret_saga, halves, 16);
-	ret_saga[6] = (uint8_t)(0x80 | (ret_saga[6] & 0x0f));
-	ret_saga[8] = (uint8_t)(0x80 | (ret_saga[8] & 0x3f));
-}
-
-static void make_digest(const struct bench_order *order, uint8_t ret_digest[16])
-{
-	uint64_t halves[2] = { UINT64_C(14695981039346656037), UINT64_C(1099511628211) };
-
-	hash(halves, order, sizeof *order);
-	memcpy(ret_digest, halves, 16);
-}
-
 /* The digest (NULL: none) is of a request's body: the same key with another body is a conflict. */
 static bool claim(struct hand_service *s, const uint8_t *saga, const char *step, const char *state,
 	const uint8_t *digest)
 {
-	return hand_exec(&s->store, HAND_CLAIM, "sttib", saga, step, state, now_ms(), digest,
+	return hand_exec(&s->store, HAND_CLAIM, "sttib", saga, step, state, hand_now_ms(), digest,
 		       digest ? (size_t)16 : 0) == 1;
 }
 
@@ -129,7 +91,7 @@ static void publish(struct hand_service *s, const char *type, struct hand_event 
 {
 	struct hand_input *output = &s->outputs[s->output_count++];
 
-	event->time = now_ms();
+	event->time = hand_now_ms();
 	make_id(s, event->time, event->id);
 	if (cause)
 		memcpy(event->causation, cause->id, sizeof event->causation);
@@ -189,8 +151,8 @@ static void place(
 	struct hand_event event = { .total = order->total, .line_count = BENCH_LINES };
 	uint8_t digest[16];
 
-	make_saga(order->key, event.saga);
-	make_digest(order, digest);
+	hand_saga_of(order->key, event.saga);
+	hand_digest_of(order, digest);
 	if (!claim(s, event.saga, "place", "done", digest))
 		return;
 	hand_exec(&s->store, ORDER_INSERT, "sttti", event.saga, order->key, order->customer,
@@ -198,7 +160,7 @@ static void place(
 	for (size_t i = 0; i < BENCH_LINES; i++)
 		hand_exec(&s->store, ORDER_LINE, "sti", event.saga, order->lines[i].sku,
 			order->lines[i].quantity);
-	hand_exec(&s->store, ORDER_DEADLINE, "si", event.saga, now_ms() + BENCH_PAY_WITHIN_MS);
+	hand_exec(&s->store, ORDER_DEADLINE, "si", event.saga, hand_now_ms() + BENCH_PAY_WITHIN_MS);
 	memcpy(event.customer, order->customer, sizeof event.customer);
 	memcpy(event.country, order->country, sizeof event.country);
 	memcpy(event.lines, order->lines, sizeof event.lines);
@@ -321,7 +283,7 @@ static void ask(
 	if (hand_int64(&s->store, PAYMENT_CREDIT, 0, "t", reserved->customer) < reserved->total)
 		hand_store_fail(&s->store, "beyond the credit limit");
 	hand_exec(&s->store, PAYMENT_ASK, "sibi", reserved->saga, reserved->total, input->event,
-		input->size, now_ms() + 10000);
+		input->size, hand_now_ms() + 10000);
 	*question = *input;
 	question->kind = HAND_ANSWER;
 	question->cents = reserved->total;
@@ -334,7 +296,7 @@ static void charge(
 {
 	struct hand_event event = answer_to(reserved);
 
-	if (!hand_exec(&s->store, HAND_SETTLE, "ist", now_ms(), reserved->saga, "charge"))
+	if (!hand_exec(&s->store, HAND_SETTLE, "ist", hand_now_ms(), reserved->saga, "charge"))
 		return;
 	hand_exec(&s->store, PAYMENT_ANSWERED, "s", reserved->saga);
 	hand_exec(&s->store, PAYMENT_CHARGE, "sit", reserved->saga, answer->cents, answer->receipt);

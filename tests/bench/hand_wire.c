@@ -1,6 +1,7 @@
 #include "hand_wire.h"
 
 #include <string.h>
+#include <time.h>
 
 /* ---- encoding ---- */
 
@@ -189,4 +190,42 @@ bool hand_decode(const char *at, size_t size, struct hand_event *ret_event)
 	if (good)
 		*ret_event = event;
 	return good;
+}
+
+/* ---- ids ---- */
+
+int64_t hand_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void hash(uint64_t halves[2], const void *bytes, size_t size)
+{
+	const unsigned char *at = bytes;
+
+	for (size_t i = 0; i < size; i++) {
+		halves[0] = (halves[0] ^ at[i]) * UINT64_C(1099511628211);
+		halves[1] = (halves[1] + halves[0]) * UINT64_C(0x9e3779b97f4a7c15);
+	}
+}
+
+void hand_saga_of(const char *key, uint8_t ret_saga[16])
+{
+	uint64_t halves[2] = { UINT64_C(14695981039346656037), UINT64_C(1099511628211) };
+
+	hash(halves, key, strlen(key));
+	memcpy(ret_saga, halves, 16);
+	ret_saga[6] = (uint8_t)(0x80 | (ret_saga[6] & 0x0f));
+	ret_saga[8] = (uint8_t)(0x80 | (ret_saga[8] & 0x3f));
+}
+
+void hand_digest_of(const struct bench_order *order, uint8_t ret_digest[16])
+{
+	uint64_t halves[2] = { UINT64_C(14695981039346656037), UINT64_C(1099511628211) };
+
+	hash(halves, order, sizeof *order);
+	memcpy(ret_digest, halves, 16);
 }

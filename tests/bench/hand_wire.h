@@ -34,4 +34,12 @@ void hand_encode(msgpack_sbuffer *buffer, const struct hand_event *event);
 /* False: it is not such an event. */
 bool hand_decode(const char *at, size_t size, struct hand_event *ret_event);
 
+int64_t hand_now_ms(void);
+
+/* A new saga's id, made from its key as a repeat would make it (UUIDv8). */
+void hand_saga_of(const char *key, uint8_t ret_saga[16]);
+
+/* Of a request's body: the same key with another one is a conflict. */
+void hand_digest_of(const struct bench_order *order, uint8_t ret_digest[16]);
+
 #endif

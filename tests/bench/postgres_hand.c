@@ -1,8 +1,14 @@
 /*
  * By hand: each worker has a connection to each database and takes orders, as many as go into one
- * transaction, through all steps. A transaction is two round trips: all that it reads and writes,
- * and then its events with the commit. There is no bus between the services, no position and no
- * deadline table: less than libsaga does, and less than the services would have to.
+ * transaction, through all steps. It has what such services need to be right, and no more:
+ *
+ * - a slot a saga and step, so that nothing runs twice; with the request's digest
+ * - an outbox row an event, in its step's transaction, and out of it again in a later one, once who
+ *   handles the event has committed: what a crash leaves there would be sent again
+ * - the deadline until which an order must be paid, and the question that the provider is asked
+ *
+ * A transaction is two round trips: all that it reads and writes, and then its events with the
+ * commit. An event goes from step to step in memory, encoded; there is no bus.
  */
 #include "postgres_bench.h"
 
@@ -26,8 +32,11 @@ enum statement {
 	CLAIM,
 	SETTLE,
 	PUBLISH,
+	SENT,
 	PLACE,
 	LINE,
+	DEADLINE,
+	IN_TIME,
 	FULFIL,
 	PARCEL,
 	TAKE,
@@ -48,17 +57,20 @@ static const struct {
 } statements[STATEMENTS] = {
 	[BEGIN] = { "BEGIN", 7 },
 	[COMMIT] = { "COMMIT", 7 },
-	[CLAIM] = { "INSERT INTO slot (saga, step, state, at) VALUES ($1, $2, $3, $4)"
+	[CLAIM] = { "INSERT INTO slot (saga, step, state, at, digest) VALUES ($1, $2, $3, $4, $5)"
 		    " ON CONFLICT DO NOTHING",
 		7 },
-	[SETTLE] = { "UPDATE slot SET state = 'done' WHERE saga = $1 AND step = $2"
+	[SETTLE] = { "UPDATE slot SET state = 'done', at = $3 WHERE saga = $1 AND step = $2"
 		     " AND state = 'trying'",
 		7 },
-	[PUBLISH] = { "INSERT INTO outbox (saga, event) VALUES ($1, $2)", 7 },
+	[PUBLISH] = { "INSERT INTO outbox (saga, event) VALUES ($1, $2) RETURNING sequence", 7 },
+	[SENT] = { "DELETE FROM outbox WHERE sequence = ANY ($1::bigint[])", 7 },
 	[PLACE] = { "INSERT INTO orders (saga, ref, customer, country, total, state)"
 		    " VALUES ($1, $2, $3, $4, $5, 'placed')",
 		1 << BENCH_ORDER },
 	[LINE] = { "INSERT INTO line (saga, sku, quantity) VALUES ($1, $2, $3)", 1 << BENCH_ORDER },
+	[DEADLINE] = { "INSERT INTO deadline (saga, due) VALUES ($1, $2)", 1 << BENCH_ORDER },
+	[IN_TIME] = { "DELETE FROM deadline WHERE saga = $1", 1 << BENCH_ORDER },
 	[FULFIL] = { "UPDATE orders SET state = 'fulfilled' WHERE saga = $1 AND state = 'placed'",
 		1 << BENCH_ORDER },
 	[PARCEL] = { "INSERT INTO parcel (saga, country, paid, state)"
@@ -75,11 +87,18 @@ static const struct {
 	[HELD] = { "SELECT sku, held FROM line WHERE saga = $1 ORDER BY sku", 1 << BENCH_STOCK },
 	[CREDIT] = { "SELECT 1 FROM customer WHERE name = $1 AND credit >= $2",
 		1 << BENCH_PAYMENT },
-	[ASK] = { "INSERT INTO question (saga, cents, due) VALUES ($1, $2, $3)",
+	[ASK] = { "INSERT INTO question (saga, cents, event, attempts, due)"
+		  " VALUES ($1, $2, $3, 1, $4)",
 		1 << BENCH_PAYMENT },
 	[ANSWERED] = { "DELETE FROM question WHERE saga = $1", 1 << BENCH_PAYMENT },
 	[CHARGE] = { "INSERT INTO charge (saga, cents, receipt) VALUES ($1, $2, $3)",
 		1 << BENCH_PAYMENT },
+};
+
+/* Events of the outbox, by their sequence. */
+struct sequences {
+	int64_t at[BATCH_MOST];
+	size_t count;
 };
 
 struct worker {
@@ -96,6 +115,14 @@ struct worker {
 	const struct bench_order *orders[BATCH_MOST];
 	uint8_t sagas[BATCH_MOST][16];
 	size_t count;
+	enum bench_service service;
+	struct sequences made;                    /* by the step that ran last */
+	struct sequences handled[BENCH_SERVICES]; /* and still in the outbox */
+	uint64_t ids;
+	struct {
+		size_t size;
+		char at[HAND_EVENT_BYTES];
+	} events[BATCH_MOST]; /* as they came from the last service */
 };
 
 static void fail(struct worker *w, const char *why)
@@ -111,7 +138,10 @@ static void put64(char to[8], int64_t number)
 		to[i] = (char)(number & 255);
 }
 
-/* Values by the letters of `kinds`: s a saga's id, i an int64_t, t a text, b a pointer and size. */
+/*
+ * Values by the letters of `kinds`: s an id, i an int64_t, t a text, b a pointer and size, 0 an SQL
+ * NULL.
+ */
 static void add(struct worker *w, enum statement which, const char *kinds, ...)
 {
 	const char *values[VALUES_MOST];
@@ -123,7 +153,9 @@ static void add(struct worker *w, enum statement which, const char *kinds, ...)
 	for (; *kinds; kinds++, n++) {
 		formats[n] = *kinds != 't';
 		sizes[n] = *kinds == 's' ? 16 : 8;
-		if (*kinds == 'i') {
+		if (*kinds == '0') {
+			values[n] = NULL;
+		} else if (*kinds == 'i') {
 			put64(numbers[n], va_arg(list, int64_t));
 			values[n] = numbers[n];
 		} else {
@@ -140,17 +172,23 @@ static void add(struct worker *w, enum statement which, const char *kinds, ...)
 	w->statements++;
 }
 
-/* Each statement must have changed or found one row, or (`held`) three. */
+/* Each statement must have changed or found one row; of a few it is more. */
 static void take(struct worker *w, PGresult *result)
 {
 	const char *tag = PQcmdStatus(result);
 	ExecStatusType status = PQresultStatus(result);
+	uint64_t number = 0;
 
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
 		fail(w, PQresultErrorMessage(result));
 	else if (strcmp(tag, "BEGIN") != 0 && strcmp(tag, "COMMIT") != 0 &&
-		strcmp(PQcmdTuples(result), "1") != 0 && strcmp(PQcmdTuples(result), "3") != 0)
+		strcmp(PQcmdTuples(result), "0") == 0)
 		fail(w, "a statement did not do what it must");
+	if (status != PGRES_TUPLES_OK || strcmp(tag, "INSERT 0 1") != 0)
+		return;
+	for (int i = 0; i < 8; i++)
+		number = number << 8 | (unsigned char)PQgetvalue(result, 0, 0)[i];
+	w->made.at[w->made.count++] = (int64_t)number;
 }
 
 static void wait(struct worker *w)
@@ -170,42 +208,100 @@ static void wait(struct worker *w)
 	w->sent = 0;
 }
 
-static void begin(struct worker *w, enum bench_service service)
+/* An array of bigint as the server takes it. */
+static size_t encode_array(const struct sequences *sequences, char *to)
 {
-	w->conn = w->conns[service];
-	add(w, BEGIN, "");
+	char *at = to;
+
+	for (int i = 0; i < 5; i++, at += 4) {
+		const size_t head[] = { 1, 0, 20, sequences->count, 1 };
+
+		memset(at, 0, 4);
+		at[3] = (char)head[i];
+	}
+	for (size_t i = 0; i < sequences->count; i++, at += 12) {
+		memset(at, 0, 4);
+		at[3] = 8;
+		put64(at + 4, sequences->at[i]);
+	}
+	return (size_t)(at - to);
 }
 
-static void publish(struct worker *w, size_t i, const char *type)
+/* What others have handled leaves the outbox. */
+static void begin(struct worker *w, enum bench_service service)
 {
-	const struct bench_order *order = w->orders[i];
-	struct hand_event event = { .total = order->total, .line_count = BENCH_LINES };
+	struct sequences *handled = &w->handled[service];
+	char array[20 + 12 * BATCH_MOST];
 
-	memcpy(event.saga, w->sagas[i], sizeof event.saga);
-	snprintf(event.type, sizeof event.type, "%s", type);
-	snprintf(event.source, sizeof event.source, "hand");
-	memcpy(event.customer, order->customer, sizeof event.customer);
-	memcpy(event.country, order->country, sizeof event.country);
-	memcpy(event.lines, order->lines, sizeof event.lines);
-	hand_encode(&w->buffer, &event);
+	w->conn = w->conns[service];
+	w->service = service;
+	add(w, BEGIN, "");
+	if (handled->count)
+		add(w, SENT, "b", array, encode_array(handled, array));
+	handled->count = 0;
+}
+
+/* The i-th order's event, as its handler gets it. */
+static struct hand_event receive(struct worker *w, size_t i)
+{
+	struct hand_event event = { .total = 0 };
+
+	if (!hand_decode(w->events[i].at, w->events[i].size, &event))
+		fail(w, "an event is malformed");
+	return event;
+}
+
+static void make_id(struct worker *w, int64_t time, uint8_t ret_id[16])
+{
+	uint64_t count = ++w->ids;
+
+	for (int i = 0; i < 6; i++)
+		ret_id[i] = (uint8_t)(time >> (40 - 8 * i));
+	ret_id[6] = 0x70;
+	ret_id[7] = (uint8_t)w->service;
+	memcpy(ret_id + 8, &count, 8);
+	ret_id[8] = (uint8_t)(0x80 | (ret_id[8] & 0x3f));
+}
+
+static void publish(struct worker *w, size_t i, const char *type, struct hand_event *event,
+	const struct hand_event *cause)
+{
+	memcpy(event->saga, w->sagas[i], sizeof event->saga);
+	if (cause)
+		memcpy(event->causation, cause->id, sizeof event->causation);
+	event->time = hand_now_ms();
+	make_id(w, event->time, event->id);
+	snprintf(event->type, sizeof event->type, "%s", type);
+	snprintf(event->source, sizeof event->source, "%s", bench_service_names[w->service]);
+	hand_encode(&w->buffer, event);
+	if (w->buffer.size > sizeof w->events[i].at) {
+		fail(w, "an event is too big");
+		return;
+	}
+	memcpy(w->events[i].at, w->buffer.data, w->buffer.size);
+	w->events[i].size = w->buffer.size;
 	add(w, PUBLISH, "sb", w->sagas[i], w->buffer.data, w->buffer.size);
 }
 
-static void commit(struct worker *w, const char *type)
+static void commit(struct worker *w)
 {
-	wait(w);
-	for (size_t i = 0; type && i < w->count; i++)
-		publish(w, i, type);
 	add(w, COMMIT, "");
 	wait(w);
 	w->commits++;
+}
+
+/* The events that were made last, by that service, are handled once what runs has committed. */
+static void handled_by(struct worker *w, enum bench_service from)
+{
+	w->handled[from] = w->made;
+	w->made.count = 0;
 }
 
 /* ---- the steps ---- */
 
 static void claim(struct worker *w, size_t i, const char *step, const char *state)
 {
-	add(w, CLAIM, "stti", w->sagas[i], step, state, INT64_C(1700000000000));
+	add(w, CLAIM, "stti0", w->sagas[i], step, state, hand_now_ms());
 }
 
 static void place(struct worker *w)
@@ -213,91 +309,164 @@ static void place(struct worker *w)
 	begin(w, BENCH_ORDER);
 	for (size_t i = 0; i < w->count; i++) {
 		const struct bench_order *order = w->orders[i];
+		uint8_t digest[16];
 
-		claim(w, i, "place", "done");
+		hand_saga_of(order->key, w->sagas[i]);
+		hand_digest_of(order, digest);
+		add(w, CLAIM, "sttib", w->sagas[i], "place", "done", hand_now_ms(), digest,
+			sizeof digest);
 		add(w, PLACE, "sttti", w->sagas[i], order->key, order->customer, order->country,
 			order->total);
 		for (size_t k = 0; k < BENCH_LINES; k++)
 			add(w, LINE, "sti", w->sagas[i], order->lines[k].sku,
 				order->lines[k].quantity);
+		add(w, DEADLINE, "si", w->sagas[i], hand_now_ms() + BENCH_PAY_WITHIN_MS);
 	}
-	commit(w, "order.placed");
+	wait(w);
+	for (size_t i = 0; i < w->count; i++) {
+		const struct bench_order *order = w->orders[i];
+		struct hand_event event = { .total = order->total, .line_count = BENCH_LINES };
+
+		memcpy(event.customer, order->customer, sizeof event.customer);
+		memcpy(event.country, order->country, sizeof event.country);
+		memcpy(event.lines, order->lines, sizeof event.lines);
+		publish(w, i, "order.placed", &event, NULL);
+	}
+	commit(w);
 }
 
 static int by_sku(const void *a, const void *b)
 {
-	const struct bench_line *const *left = a, *const *right = b;
+	const struct bench_line *left = a, *right = b;
 
-	return strcmp((*left)->sku, (*right)->sku);
+	return strcmp(left->sku, right->sku);
 }
 
 /* The goods in one order for all workers: else they deadlock. */
 static void reserve(struct worker *w)
 {
-	const struct bench_line *lines[BATCH_MOST * BENCH_LINES];
+	struct hand_event placed[BATCH_MOST];
+	struct bench_line lines[BATCH_MOST * BENCH_LINES];
 	size_t count = 0;
 
 	begin(w, BENCH_STOCK);
 	for (size_t i = 0; i < w->count; i++) {
+		placed[i] = receive(w, i);
 		claim(w, i, "reserve", "done");
-		add(w, PARCEL, "st", w->sagas[i], w->orders[i]->country);
-		for (size_t k = 0; k < BENCH_LINES; k++) {
-			lines[count++] = &w->orders[i]->lines[k];
-			add(w, HOLD, "sti", w->sagas[i], w->orders[i]->lines[k].sku,
-				w->orders[i]->lines[k].quantity);
+		add(w, PARCEL, "st", w->sagas[i], placed[i].country);
+		for (size_t k = 0; k < placed[i].line_count; k++) {
+			lines[count++] = placed[i].lines[k];
+			add(w, HOLD, "sti", w->sagas[i], placed[i].lines[k].sku,
+				placed[i].lines[k].quantity);
 		}
 	}
 	qsort(lines, count, sizeof lines[0], by_sku);
 	for (size_t i = 0; i < count; i++)
-		add(w, TAKE, "it", lines[i]->quantity, lines[i]->sku);
-	commit(w, "stock.reserved");
+		add(w, TAKE, "it", lines[i].quantity, lines[i].sku);
+	wait(w);
+	handled_by(w, BENCH_ORDER);
+	for (size_t i = 0; i < w->count; i++) {
+		struct hand_event event = { .total = placed[i].total };
+
+		memcpy(event.customer, placed[i].customer, sizeof event.customer);
+		publish(w, i, "stock.reserved", &event, &placed[i]);
+	}
+	commit(w);
 }
 
+/* The question is durable before the provider is asked; a crash would ask it again. */
 static void ask(struct worker *w)
 {
 	begin(w, BENCH_PAYMENT);
 	for (size_t i = 0; i < w->count; i++) {
+		struct hand_event reserved = receive(w, i);
+
 		claim(w, i, "charge", "trying");
-		add(w, CREDIT, "ti", w->orders[i]->customer, w->orders[i]->total);
-		add(w, ASK, "sii", w->sagas[i], w->orders[i]->total, INT64_C(1700000000000));
+		add(w, CREDIT, "ti", reserved.customer, reserved.total);
+		add(w, ASK, "sibi", w->sagas[i], reserved.total, w->events[i].at, w->events[i].size,
+			hand_now_ms() + 10000);
 	}
-	commit(w, NULL);
+	wait(w);
+	handled_by(w, BENCH_STOCK);
+	commit(w);
 }
 
 static void charge(struct worker *w)
 {
+	struct hand_event events[BATCH_MOST];
+
 	begin(w, BENCH_PAYMENT);
 	for (size_t i = 0; i < w->count; i++) {
-		char receipt[48];
+		struct hand_event reserved = receive(w, i);
+		struct hand_event *event = &events[i];
 
-		bench_provider_charge(w->orders[i]->key, w->orders[i]->total, receipt);
-		add(w, SETTLE, "st", w->sagas[i], "charge");
+		*event = (struct hand_event){ .total = reserved.total };
+		memcpy(event->causation, reserved.id, sizeof event->causation);
+		bench_provider_charge(w->orders[i]->key, reserved.total, event->receipt);
+		add(w, SETTLE, "sti", w->sagas[i], "charge", hand_now_ms());
 		add(w, ANSWERED, "s", w->sagas[i]);
-		add(w, CHARGE, "sit", w->sagas[i], w->orders[i]->total, receipt);
+		add(w, CHARGE, "sit", w->sagas[i], reserved.total, event->receipt);
 	}
-	commit(w, "payment.charged");
+	wait(w);
+	for (size_t i = 0; i < w->count; i++)
+		publish(w, i, "payment.charged", &events[i], NULL);
+	commit(w);
+}
+
+/* It needs no slot: again is harmless. */
+static void withdraw(struct worker *w)
+{
+	begin(w, BENCH_ORDER);
+	for (size_t i = 0; i < w->count; i++) {
+		struct hand_event charged = receive(w, i);
+
+		add(w, IN_TIME, "s", charged.saga);
+	}
+	commit(w);
 }
 
 static void ship(struct worker *w)
 {
+	struct hand_event charged[BATCH_MOST];
+
 	begin(w, BENCH_STOCK);
 	for (size_t i = 0; i < w->count; i++) {
+		charged[i] = receive(w, i);
 		claim(w, i, "ship", "done");
 		add(w, CARRIER, "s", w->sagas[i]);
 		add(w, SHIP, "s", w->sagas[i]);
 		add(w, HELD, "s", w->sagas[i]);
 	}
-	commit(w, "shipment.created");
+	wait(w);
+	handled_by(w, BENCH_PAYMENT);
+	for (size_t i = 0; i < w->count; i++) {
+		struct hand_event event = { .line_count = BENCH_LINES };
+
+		memcpy(event.lines, w->orders[i]->lines, sizeof event.lines);
+		publish(w, i, "shipment.created", &event, &charged[i]);
+	}
+	commit(w);
 }
 
 static void fulfil(struct worker *w)
 {
+	struct hand_event shipped[BATCH_MOST];
+
 	begin(w, BENCH_ORDER);
 	for (size_t i = 0; i < w->count; i++) {
+		shipped[i] = receive(w, i);
 		claim(w, i, "fulfil", "done");
 		add(w, FULFIL, "s", w->sagas[i]);
 	}
-	commit(w, "order.fulfilled");
+	wait(w);
+	handled_by(w, BENCH_STOCK);
+	for (size_t i = 0; i < w->count; i++) {
+		struct hand_event event = { .total = 0 };
+
+		publish(w, i, "order.fulfilled", &event, &shipped[i]);
+	}
+	commit(w);
+	handled_by(w, BENCH_ORDER);
 }
 
 /* ---- its life ---- */
@@ -310,17 +479,15 @@ static void *work(void *context)
 		size_t first = atomic_fetch_add(w->next, w->run->batch);
 
 		for (w->count = 0; w->count < w->run->batch && first + w->count < w->run->count;
-			w->count++) {
+			w->count++)
 			w->orders[w->count] = &w->run->orders[first + w->count];
-			memset(w->sagas[w->count], 0, 16);
-			put64((char *)w->sagas[w->count] + 8, (int64_t)(first + w->count) + 1);
-		}
 		if (!w->count)
 			break;
 		place(w);
 		reserve(w);
 		ask(w);
 		charge(w);
+		withdraw(w);
 		ship(w);
 		fulfil(w);
 	}
@@ -355,12 +522,15 @@ static void make_tables(struct worker *w, enum bench_service service)
 	PGconn *conn = PQconnectdb(w->run->urls[service]);
 
 	result = PQexec(conn,
-		"CREATE TABLE slot (saga BYTEA, step TEXT, state TEXT NOT NULL,"
-		" at BIGINT NOT NULL, PRIMARY KEY (saga, step));"
-		"CREATE TABLE outbox (sequence BIGSERIAL PRIMARY KEY, saga BYTEA NOT NULL,"
+		"CREATE TABLE slot (saga UUID, step TEXT, state TEXT NOT NULL,"
+		" at BIGINT NOT NULL, digest BYTEA, PRIMARY KEY (saga, step));"
+		"CREATE TABLE outbox (sequence BIGSERIAL PRIMARY KEY, saga UUID NOT NULL,"
 		" event BYTEA NOT NULL);"
-		"CREATE TABLE question (saga BYTEA PRIMARY KEY, cents BIGINT NOT NULL,"
-		" due BIGINT NOT NULL); CREATE INDEX question_due ON question (due)");
+		"CREATE TABLE deadline (saga UUID PRIMARY KEY, due BIGINT NOT NULL);"
+		"CREATE INDEX deadline_due ON deadline (due);"
+		"CREATE TABLE question (saga UUID PRIMARY KEY, cents BIGINT NOT NULL,"
+		" event BYTEA NOT NULL, attempts BIGINT NOT NULL, due BIGINT NOT NULL);"
+		"CREATE INDEX question_due ON question (due)");
 	if (PQresultStatus(result) != PGRES_COMMAND_OK)
 		fail(w, PQerrorMessage(conn));
 	PQclear(result);
@@ -383,6 +553,7 @@ int postgres_hand(
 
 		w->run = run;
 		w->next = &next;
+		w->ids = (uint64_t)i << 32;
 		msgpack_sbuffer_init(&w->buffer);
 		for (int s = 0; s < BENCH_SERVICES; s++) {
 			if (i == 0)

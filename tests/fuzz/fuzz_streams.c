@@ -360,6 +360,7 @@ static void begin(struct world *world)
 		.need_min_ms = 10,
 		.need_max_ms = 1000,
 		.move_ms = 100,
+		.move_most_ms = 400,
 		.env = &kept };
 	const struct saga__publish_config publishing = { .name = "order",
 		.stream = stream,

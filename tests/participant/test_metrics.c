@@ -195,9 +195,11 @@ START_TEST(a_lost_batch_counts_nothing_but_itself)
 
 	faults_init(&faults);
 	stage_open(stage, &def,
-		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = &faults));
+		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = &faults,
+			.lease_ms = 3600000)); /* no renewal, and */
 	reply = ask_please(stage, "warm", 1);
 	ck_assert_int_eq(reply.code, SAGA_OK);
+	settle_numbers(stage); /* no position takes the faults */
 	faults_plan(&faults, FAULT_COMMIT, 1, 3, FAULT_CONTENDED);
 	reply = ask_please(stage, "k", 1);
 	ck_assert_int_eq(reply.code, SAGA_OK);

@@ -245,7 +245,7 @@ START_TEST(many_texts_are_told_apart)
 	enum {
 		TEXTS = 400
 	};
-	static char texts[TEXTS][64];
+	static char texts[TEXTS][80];
 	struct bench bench;
 
 	bench_open(&bench, _i);

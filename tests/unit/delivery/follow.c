@@ -31,6 +31,7 @@ static const struct saga__follow_config usual = { .group = "stock",
 	.need_min_ms = NEED_MIN,
 	.need_max_ms = NEED_MAX,
 	.move_ms = MOVE,
+	.move_most_ms = 2 * MOVE,
 	.env = &env };
 
 static bool next(int64_t now)
@@ -242,7 +243,7 @@ START_TEST(a_gap_asks_for_what_is_missing_alone)
 	events(6, 7, 13);
 	delivers(6, 8, 13);
 	ck_assert(!next(13));
-	ck_assert_int_eq(saga__follow_due(follow), MOVE);
+	ck_assert_int_eq(saga__follow_due(follow), 13 + MOVE);
 }
 END_TEST
 
@@ -602,6 +603,44 @@ START_TEST(what_holds_nothing_for_us_is_moved_over)
 }
 END_TEST
 
+/* While events come their commits move what they are for, and the others can wait. */
+START_TEST(what_holds_nothing_for_us_is_moved_over_when_it_is_quiet)
+{
+	struct saga__position positions[2] = { { 0, no_id }, { 0, no_id } };
+
+	open_at(positions, 2, false);
+	events(1, 1, 0);
+	delivers(1, 1, 0);
+	events(2, 2, MOVE - 1);
+	delivers(2, 2, MOVE - 1);
+	commit(1, 2, MOVE - 1);
+	ck_assert(!next(MOVE));
+	ck_assert_int_eq(saga__follow_due(follow), 2 * MOVE - 1);
+	moves(0, 2, 2 * MOVE - 1);
+	ck_assert(!next(2 * MOVE - 1));
+	ck_assert_int_eq(saga__follow_due(follow), INT64_MAX);
+}
+END_TEST
+
+START_TEST(what_never_is_quiet_is_moved_over_too)
+{
+	struct saga__position positions[2] = { { 0, no_id }, { 0, no_id } };
+	int64_t now = 0;
+
+	open_at(positions, 2, false);
+	for (uint64_t seq = 1; seq <= 3; seq++, now += MOVE - 1) {
+		events(seq, seq, now);
+		delivers(seq, seq, now);
+		commit(1, seq, now);
+		ck_assert(!next(now));
+	}
+	ck_assert_int_eq(saga__follow_due(follow), 2 * MOVE);
+	ck_assert(!next(2 * MOVE - 1));
+	moves(0, 3, 2 * MOVE);
+	ck_assert(!next(2 * MOVE));
+}
+END_TEST
+
 START_TEST(held_back)
 {
 	events(1, 2, 0);
@@ -795,6 +834,8 @@ int main(void)
 	tcase_add_test(tests, restarts_behind_the_least);
 	tcase_add_test(tests, seen_is_what_is_committed);
 	tcase_add_test(tests, what_holds_nothing_for_us_is_moved_over);
+	tcase_add_test(tests, what_holds_nothing_for_us_is_moved_over_when_it_is_quiet);
+	tcase_add_test(tests, what_never_is_quiet_is_moved_over_too);
 	tcase_add_test(tests, held_back);
 	tcase_add_test(tests, positions_wait_for_room_too);
 	tcase_add_test(tests, fork_by_predecessor);

@@ -244,6 +244,32 @@ START_TEST(beats_back_off_and_come_back)
 }
 END_TEST
 
+static void beats(uint64_t first, uint64_t last, int64_t now)
+{
+	ck_assert(next(now));
+	ck_assert_int_eq(effect.message.kind, SAGA__BEAT);
+	ck_assert_uint_eq(effect.message.first, first);
+	ck_assert_uint_eq(effect.message.last, last);
+	ck_assert(same_id(effect.message.id, id_of(last)));
+}
+
+/* Or it would be asked for. */
+START_TEST(beats_do_not_name_what_the_window_holds_back)
+{
+	start(1, 0, 0);
+	seen(0, 0);
+	commit(1, 12, 1);
+	beats(1, 0, 12);
+	sends(NULL, 1, WINDOW, 12);
+	beats(1, WINDOW, 40);
+	seen(3, 41);
+	sends(NULL, WINDOW + 1, WINDOW + 3, 41);
+	beats(1, WINDOW + 3, 52);
+	saga__publish_trimmed(publish, 13);
+	beats(13, 12, 80);
+}
+END_TEST
+
 START_TEST(quiet_when_all_have_seen_all)
 {
 	int64_t now = 0;
@@ -339,6 +365,7 @@ int main(void)
 	tcase_add_test(tests, hostile_seen_is_ignored);
 	tcase_add_test(tests, another_stream_is_ignored);
 	tcase_add_test(tests, beats_back_off_and_come_back);
+	tcase_add_test(tests, beats_do_not_name_what_the_window_holds_back);
 	tcase_add_test(tests, quiet_when_all_have_seen_all);
 	tcase_add_test(tests, without_followers_all_have_seen);
 	tcase_add_test(tests, numbers_may_be_huge);

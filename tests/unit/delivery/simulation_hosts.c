@@ -223,6 +223,7 @@ void sim_start_follower(struct sim *sim, int who)
 		.need_min_ms = NEED_MIN,
 		.need_max_ms = NEED_MAX,
 		.move_ms = MOVE,
+		.move_most_ms = 3 * MOVE,
 		.env = &sim->env };
 
 	ck_assert_int_eq(saga__follow_new(&config, &follower->follow), SAGA_OK);
