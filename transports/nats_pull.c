@@ -48,8 +48,8 @@ static void release(struct saga__nats *self, struct saga__nats_held **at)
 }
 
 /*
- * Once more a little later: nats-server 2.9 loses one that is given back while a request waits whose
- * asker has left, until its time to be acked is over.
+ * Once more a little later: nats-server 2.9 loses one that is given back while a request waits
+ * whose asker has left, until its time to be acked is over.
  */
 void saga__nats_pull_give_again(struct saga__nats *self)
 {
