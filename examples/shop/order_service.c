@@ -6,14 +6,6 @@
 
 /* ---- one order ---- */
 
-static void reply_order(void *user, const saga_answer *answer)
-{
-	if (answer->code == SAGA_OK)
-		http_json(user, 200, service_body(answer->outcome));
-	else
-		service_refuse(user, answer, 404);
-}
-
 static void ask_order(struct http_call *call, saga_answer_fn *then)
 {
 	service_ask(call,
@@ -22,7 +14,7 @@ static void ask_order(struct http_call *call, saga_answer_fn *then)
 
 static void show(struct http_call *call)
 {
-	ask_order(call, reply_order);
+	ask_order(call, service_reply_found);
 }
 
 /* ---- taken on: 202, with the order's saga; how it ends is read later ---- */

@@ -62,19 +62,11 @@ static int tell(struct service *service, size_t nth)
 			.key = d->name });
 }
 
-static void reply_payment(void *user, const saga_answer *answer)
-{
-	if (answer->code == SAGA_OK)
-		http_json(user, 200, service_body(answer->outcome));
-	else
-		service_refuse(user, answer, 404);
-}
-
 static void show(struct http_call *call)
 {
 	service_ask(call,
 		(saga_submission){ SAGA_SUBMISSION(get_payment, .ref = http_argument(call)) },
-		reply_payment);
+		service_reply_found);
 }
 
 static const struct http_route routes[] = {

@@ -120,6 +120,14 @@ void service_refuse(struct http_call *call, const saga_answer *answer, int statu
 	json_decref(body);
 }
 
+void service_reply_found(void *user, const saga_answer *answer)
+{
+	if (answer->code == SAGA_OK)
+		http_json(user, 200, service_body(answer->outcome));
+	else
+		service_refuse(user, answer, 404);
+}
+
 const saga_event *service_outcome(struct http_call *call, const saga_answer *answer)
 {
 	if (answer->code == SAGA_OK && answer->outcome)

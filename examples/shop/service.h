@@ -70,6 +70,9 @@ const saga_event *service_outcome(struct http_call *call, const saga_answer *ans
 /* A refusal, by the answer's own words; a rejection or a breach of a rule by the status given. */
 void service_refuse(struct http_call *call, const saga_answer *answer, int status);
 
+/* A saga_answer_fn: 200 with the body of what was asked for, or 404. */
+void service_reply_found(void *user, const saga_answer *answer);
+
 /* An event's body as JSON, the caller's; NULL: out of memory. */
 json_t *service_body(const saga_event *event);
 

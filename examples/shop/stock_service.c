@@ -45,19 +45,11 @@ static int tell(struct service *service, size_t nth)
 
 /* ---- looking ---- */
 
-static void reply_level(void *user, const saga_answer *answer)
-{
-	if (answer->code == SAGA_OK)
-		http_json(user, 200, service_body(answer->outcome));
-	else
-		service_refuse(user, answer, 404);
-}
-
 static void show_level(struct http_call *call)
 {
 	service_ask(call,
 		(saga_submission){ SAGA_SUBMISSION(get_stock, .sku = http_argument(call)) },
-		reply_level);
+		service_reply_found);
 }
 
 static void reply_shipment(void *user, const saga_answer *answer)

@@ -58,8 +58,8 @@ struct saga__follow_config {
 	size_t window;     /* 1 to 65536 */
 	int need_min_ms;
 	int need_max_ms;
-	int move_ms;      /* of quiet, */
-	int move_most_ms; /* or without */
+	int move_ms;                /* of quiet, */
+	int move_most_ms;           /* or without */
 	const struct saga_env *env; /* for jitter only: random */
 };
 
