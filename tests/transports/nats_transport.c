@@ -338,8 +338,8 @@ START_TEST(urls_are_checked)
 		"tls://h?key=x", "nats://h?", "nats://h?pending=65537" };
 	static const char *const right[] = { "nats://h", "nats://u:p@h:1,i:2/d_-9?replicas=3",
 		"tls://t@h?ca=a&cert=b&key=c&name=d", "nats://[::1]:4222/x",
-		"nats://h?retention=interest&age=0&bytes=1&messages=1&window=1&ack=1&pending=1"
-		"&format=json&creds=f&reconnect=10" };
+		"nats://h?retention=interest&age=0&bytes=1&messages=1&window=1&ack=1",
+		"nats://h?pending=1&format=json&creds=f&reconnect=10" };
 	const saga_transport_ops *ops = saga__transport_builtin("tls");
 	struct saga_port port = { .host = NULL }; /* without a loop what is right is unsupported */
 
