@@ -19,9 +19,10 @@
  *   half a window was committed since its last SEEN, when it moved and the host has nothing more in
  *   work (saga__follow_flush), and as answer to a BEAT unless it went out within need_min_ms.
  * - A shard whose position lags is given SAGA__FOLLOW_MOVE by half a window, after move_ms in which
- *   nothing was delivered, or after move_most_ms: all up to its seq was delivered before. The host carries it behind that shard's events that are
- *   in work, commits the position alone (or with them), and says committed; nothing if it is
- *   there already. So streams that hold nothing for us don't close the window.
+ *   nothing was delivered, or after move_most_ms: all up to its seq was delivered before. The host
+ *   carries it behind that shard's events that are in work, commits the position alone (or with
+ *   them), and says committed; nothing if it is there already. So streams that hold nothing for us
+ *   don't close the window.
  * - Another history is SAGA__FOLLOW_FORK: an EVENT whose predecessor's id is not what we have at
  *   seq - 1; another id at a seq of the last `window` delivered, of what is kept, or of a position;
  *   a BEAT that names another id there. The stream is stopped; SEENs and a NEED that name what we
@@ -58,8 +59,8 @@ struct saga__follow_config {
 	size_t window;     /* 1 to 65536 */
 	int need_min_ms;
 	int need_max_ms;
-	int move_ms;      /* of quiet, */
-	int move_most_ms; /* or without */
+	int move_ms;                /* of quiet, */
+	int move_most_ms;           /* or without */
 	const struct saga_env *env; /* for jitter only: random */
 };
 

@@ -59,7 +59,7 @@ struct saga__follow {
 	struct line says, moves;
 	bool unsaid;          /* some position moved since the last flush */
 	uint64_t least_moved; /* no shard's `moved` is lower */
-	int64_t move_due; /* INT64_MAX: all are where they should be */
+	int64_t move_due;     /* INT64_MAX: all are where they should be */
 	int64_t move_latest;
 	struct saga__follow_counts counts;
 };

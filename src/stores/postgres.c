@@ -15,6 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
+/*
+ * Guards in one transaction that the server fails itself. More are dearer than to wait once: each
+ * costs a few microseconds.
+ */
+enum {
+	GUARDS_MOST = 6
+};
+
 /* ---- entering a slot ---- */
 
 static int enter(struct saga__pg *pg, const char *sql, saga_error *error)
@@ -152,6 +160,22 @@ static int run(void *handle, const saga_statement *statements, size_t count, sag
 	return code;
 }
 
+/* Once there is one that must be waited for, nothing is gained by more. */
+static bool is_to_guard(struct saga__pg *pg, const saga_statement *statement)
+{
+	return ++pg->required <= GUARDS_MOST && pg->required_before <= GUARDS_MOST && !pg->musts &&
+		!pg->unguarded && statement->value_count && saga__pg_can_guard(statement->sql);
+}
+
+/* A transaction begins. It is forgotten slowly: a lane's are not all alike. */
+static void forget_required(struct saga__pg *pg)
+{
+	size_t before = pg->required_before - pg->required_before / 4;
+
+	pg->required_before = pg->required > before ? pg->required : before;
+	pg->required = 0;
+}
+
 static int require(void *handle, const saga_statement *statement, saga_error *error)
 {
 	struct saga__pg *pg = handle;
@@ -163,7 +187,9 @@ static int require(void *handle, const saga_statement *statement, saga_error *er
 			pg->open ? "the transaction has failed" : "no transaction is open");
 	if (code == SAGA_OK && pg->count >= SAGA__PG_SENT_MOST)
 		code = wait(pg, NULL, error, &end);
-	return code == SAGA_OK ? saga__pg_send_must(pg, statement, error) : code;
+	return code == SAGA_OK
+		? saga__pg_send_must(pg, statement, is_to_guard(pg, statement), error)
+		: code;
 }
 
 /* ---- transactions ---- */
@@ -180,7 +206,7 @@ static int begin(void *handle, saga_error *error)
 	if (code == SAGA_OK) {
 		pg->open = true;
 		pg->failed = pg->marked = pg->unmet = false;
-		saga__pg_forget_required(pg);
+		forget_required(pg);
 	}
 	return code;
 }

@@ -19,10 +19,6 @@ enum {
 	SYNC
 };
 
-enum {
-	GUARDS_MOST = 6 /* that a transaction sends; a guard costs a third of what a wait does */
-};
-
 /* ---- errors ---- */
 
 /* What libpq says, without the end of its line. */
@@ -207,8 +203,10 @@ static int prepare(struct saga__pg *pg, const saga_statement *statement, bool gu
 	code = is_sent(pg,
 		PQsendPrepare(pg->conn, saga__pg_name(cached->number, name), text.sql,
 			(int)cached->count, cached->types),
-		(struct saga__pg_sent){
-			.kind = PREPARE, .number = cached->number, .sql = statement->sql },
+		(struct saga__pg_sent){ .kind = PREPARE,
+			.guards = guards,
+			.number = cached->number,
+			.sql = statement->sql },
 		error);
 	*ret_cached = cached;
 out:
@@ -275,25 +273,14 @@ int saga__pg_send(struct saga__pg *pg, const saga_statement *statement, size_t i
 		error);
 }
 
-/* What a transaction required is forgotten slowly: those of a lane are not all alike. */
-void saga__pg_forget_required(struct saga__pg *pg)
+int saga__pg_send_must(
+	struct saga__pg *pg, const saga_statement *statement, bool guards, saga_error *error)
 {
-	size_t before = pg->required_before - pg->required_before / 4;
-
-	pg->required_before = pg->required > before ? pg->required : before;
-	pg->required = 0;
-}
-
-int saga__pg_send_must(struct saga__pg *pg, const saga_statement *statement, saga_error *error)
-{
-	struct saga__pg_sent sent = { .kind = RUN, .must = true, .sql = statement->sql };
-
-	/* Once there is one to wait for, nothing is gained. */
-	sent.guards = ++pg->required <= GUARDS_MOST && pg->required_before <= GUARDS_MOST &&
-		!pg->musts && !pg->unguarded && statement->value_count &&
-		saga__pg_can_guard(statement->sql);
-	pg->musts += !sent.guards;
-	return send_run(pg, statement, sent, error);
+	pg->musts += !guards;
+	return send_run(pg, statement,
+		(struct saga__pg_sent){
+			.kind = RUN, .must = true, .guards = guards, .sql = statement->sql },
+		error);
 }
 
 int saga__pg_drop(struct saga__pg *pg, unsigned number, saga_error *error)

@@ -51,7 +51,7 @@ struct saga__pg {
 	size_t required; /* by this transaction so far, and by those before it */
 	size_t required_before;
 	bool unguarded; /* the server did not take a guard: no more */
-	bool unmet;   /* one of this transaction's was not so */
+	bool unmet;     /* one of this transaction's was not so */
 	struct saga__pg_sent *sent;
 	size_t first, count, room;
 	struct saga__pg_cache cache;
@@ -74,14 +74,11 @@ int saga__pg_send(struct saga__pg *pg, const saga_statement *statement, size_t i
 	saga_error *error);
 
 /*
- * The same with what must change a row, or find one; else who waits gets REJECTED. A few in a
- * transaction are sent so that the server fails them itself, and a commit may be right behind them;
- * for many that is dearer than to wait.
+ * The same with what must change a row, or find one; else who waits gets REJECTED. If it guards,
+ * the server fails it itself, and a commit may be right behind it.
  */
-int saga__pg_send_must(struct saga__pg *pg, const saga_statement *statement, saga_error *error);
-
-/* A transaction begins. */
-void saga__pg_forget_required(struct saga__pg *pg);
+int saga__pg_send_must(
+	struct saga__pg *pg, const saga_statement *statement, bool guards, saga_error *error);
 int saga__pg_drop(struct saga__pg *pg, unsigned number, saga_error *error);
 int saga__pg_send_own(struct saga__pg *pg, enum saga__pg_own which, saga_error *error);
 

@@ -19,10 +19,10 @@ struct saga__pg_text {
 /* False: out of memory. */
 bool saga__pg_translate(const char *sql, struct saga__pg_text *ret_text);
 
-/* Whether the server can be told to fail the statement itself if it changes no row, or finds none. */
+/* Whether the server can be made to fail the statement if it changes no row, or finds none. */
 bool saga__pg_can_guard(const char *sql);
 
-/* Its text, translated, for that: it fails as SAGA__PG_UNMET, a division by zero. NULL: no memory. */
+/* Its translated text for that: it fails as SAGA__PG_UNMET, dividing by zero. NULL: no memory. */
 #define SAGA__PG_UNMET "22012"
 char *saga__pg_guard(const char *sql);
 

@@ -172,7 +172,7 @@ static int run_once(const struct options *options, const struct variant *variant
 	const struct bench_order *orders, struct figures *ret_figures)
 {
 	struct bench_postgres run = { .orders = orders,
-		.count = variant->window == 1 ? options->sagas / 4 + 1 : options->sagas,
+		.count = options->sagas,
 		.connections = variant->connections,
 		.batch = variant->batch,
 		.window = variant->window };

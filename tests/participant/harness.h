@@ -23,7 +23,7 @@
 #include <uv.h>
 
 enum {
-	DEADLINE_MS = 20000,
+	DEADLINE_MS = 60000,
 	STAGE_LEASE_MS = 6000 /* an operator's wish is found within a third of it */
 };
 

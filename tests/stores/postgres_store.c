@@ -162,6 +162,33 @@ START_TEST(question_marks_become_numbers)
 }
 END_TEST
 
+START_TEST(a_guard_fails_by_itself)
+{
+	static const char *const texts[][2] = {
+		{ "SELECT 1 FROM a WHERE b = $1",
+			"SELECT 1 / count(*) FROM (SELECT 1 FROM a WHERE b = $1\n) saga_guard" },
+		{ "update a set b = $1 -- all",
+			"WITH saga_guard AS (update a set b = $1 -- all\n RETURNING 1)"
+			" SELECT 1 / count(*) FROM saga_guard" },
+		{ "DELETE FROM a RETURNING b", NULL },
+		{ "WITH a AS (SELECT 1) SELECT * FROM a", NULL },
+		{ "SELECTED", NULL },
+		{ "", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		char *guard;
+
+		ck_assert(saga__pg_can_guard(texts[i][0]) == (texts[i][1] != NULL));
+		if (!texts[i][1])
+			continue;
+		guard = saga__pg_guard(texts[i][0]);
+		ck_assert_str_eq(guard, texts[i][1]);
+		free(guard);
+	}
+}
+END_TEST
+
 /* ---- options ---- */
 
 START_TEST(isolation_is_the_url_s)
@@ -517,6 +544,71 @@ static saga_value set_of(const saga_value *first, size_t count, size_t stride)
 		{ .set = { first, (uint32_t)count, (uint32_t)stride } } };
 }
 
+static int require(void *store, const char *sql, int64_t id)
+{
+	const saga_value value = saga_int64(id);
+
+	return ops->require(store, &(saga_statement){ sql, &value, 1 }, &error);
+}
+
+/* Raises the thing 1 so many times, and the last time one that is not there. */
+static int raise_all(void *store, int times, bool last_is_there)
+{
+	static const char raise[] = "UPDATE things SET id = id WHERE id = ?";
+
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	for (int i = 1; i <= times; i++)
+		ck_code(require(store, raise, i < times || last_is_there ? 1 : 99), SAGA_OK);
+	return ops->commit(store, &error);
+}
+
+START_TEST(few_guards_need_no_round_trip)
+{
+	static const struct {
+		int times, turns;
+	} rows[] = { { 3, 1 }, { 6, 1 }, { 7, 2 }, { 40, 2 }, { 3, 2 } };
+	struct proxy proxy;
+	int before;
+	void *store = open_through(&proxy, 5000);
+
+	ck_code(run(store, "INSERT INTO things VALUES (1)", NULL), SAGA_OK);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		before = atomic_load(&proxy.turns);
+		ck_code(raise_all(store, rows[i].times, true), SAGA_OK);
+		ck_assert_int_eq(atomic_load(&proxy.turns) - before, rows[i].turns);
+		ck_code(raise_all(store, rows[i].times, false), SAGA_REJECTED);
+		ck_assert(!ops->in_transaction(store));
+	}
+	for (int i = 0; i < 12; i++) /* by and by it is forgotten */
+		ck_code(raise_all(store, 1, true), SAGA_OK);
+	before = atomic_load(&proxy.turns);
+	ck_code(raise_all(store, 3, true), SAGA_OK);
+	ck_assert_int_eq(atomic_load(&proxy.turns) - before, 1);
+	ops->close(store);
+	proxy_stop(&proxy);
+}
+END_TEST
+
+/* What can't be wrapped is waited for, and by and by nothing else is tried. */
+START_TEST(a_guard_that_the_server_does_not_take)
+{
+	static const char strange[] = "SELECT 1 AS a FROM things WHERE id = ? ;";
+	void *store = open_with("", 5000);
+
+	ck_code(run(store, "INSERT INTO things VALUES (1)", NULL), SAGA_OK);
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	ck_code(require(store, strange, 1), SAGA_OK);
+	ck_code(ops->commit(store, &error), SAGA_REFUSED);
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	ck_code(require(store, strange, 1), SAGA_OK);
+	ck_code(ops->commit(store, &error), SAGA_OK);
+	ck_code(ops->begin(store, &error), SAGA_OK);
+	ck_code(require(store, strange, 99), SAGA_OK);
+	ck_code(ops->commit(store, &error), SAGA_REJECTED);
+	ops->close(store);
+}
+END_TEST
+
 START_TEST(a_set_is_a_column_of_rows)
 {
 	static const char sql[] =
@@ -577,6 +669,7 @@ int main(void)
 	server = getenv("SAGA_TEST_POSTGRES");
 	suite_add_tcase(suite, texts);
 	tcase_add_test(texts, question_marks_become_numbers);
+	tcase_add_test(texts, a_guard_fails_by_itself);
 	tcase_set_timeout(here, 60);
 	tcase_add_test(here, isolation_is_the_url_s);
 	tcase_add_test(here, lowered_durability_is_seen);
@@ -592,6 +685,8 @@ int main(void)
 	tcase_add_loop_test(here, no_slot_outlasts_a_stall, 0, 4);
 	tcase_add_test(here, a_commit_whose_answer_was_lost_is_unknown);
 	tcase_add_test(here, a_batch_is_a_round_trip_for_each_answer);
+	tcase_add_test(here, few_guards_need_no_round_trip);
+	tcase_add_test(here, a_guard_that_the_server_does_not_take);
 	tcase_add_test(here, a_set_is_a_column_of_rows);
 	tcase_add_test(here, a_set_s_values_go_together);
 	if (server)
