@@ -108,13 +108,14 @@ struct saga__nats {
 	bool prepares;             /* what is on the servers is to be looked at */
 	uint64_t wanted;           /* shards */
 	unsigned wanted_of;
-	uint64_t ready; /* shards that have their consumers */
-	bool usable;    /* connected, and all is made */
-	bool retire;    /* the loop is to let go of nc */
-	bool gone;      /* the keeper has ended */
-	int fresh_fd;   /* to be polled instead; -1: none */
-	bool deaf;      /* nothing is to be polled */
-	bool writes;    /* libnats has something to write */
+	uint64_t ready;     /* shards that have their consumers */
+	bool usable;        /* connected, and all is made */
+	bool quiets, quiet; /* the loop is to leave nc alone, and does: it will be closed */
+	bool retire;        /* the loop is to let go of nc */
+	bool gone;          /* the keeper has ended */
+	int fresh_fd;       /* to be polled instead; -1: none */
+	bool deaf;          /* nothing is to be polled */
+	bool writes;        /* libnats has something to write */
 	char why[SAGA__NATS_TEXT];
 	bool news; /* in `why` */
 };

@@ -109,7 +109,7 @@ static bool is_writing(struct saga__nats *self)
 	bool writes;
 
 	uv_mutex_lock(&self->lock);
-	writes = self->writes && self->nc && !self->deaf;
+	writes = self->writes && self->nc && !self->deaf && !self->quiet;
 	uv_mutex_unlock(&self->lock);
 	return writes;
 }
@@ -172,7 +172,7 @@ static void let_go(struct saga__nats *self)
 	uv_mutex_lock(&self->lock);
 	self->answers = self->others = NULL;
 	self->nc = NULL;
-	self->retire = false;
+	self->retire = self->quiets = self->quiet = false;
 	uv_cond_broadcast(&self->changed);
 	uv_mutex_unlock(&self->lock);
 }
@@ -193,17 +193,27 @@ static void end(struct saga__nats *self)
 	uv_close((uv_handle_t *)&self->wake, on_handle_closed);
 }
 
+/* libnats closes the socket at once, whoever reads it. */
+static void be_quiet(struct saga__nats *self)
+{
+	uv_mutex_lock(&self->lock);
+	self->quiet = true;
+	uv_cond_broadcast(&self->changed);
+	uv_mutex_unlock(&self->lock);
+}
+
 static void on_wake(uv_async_t *handle)
 {
 	struct saga__nats *self = handle->data;
 	char why[sizeof self->why];
-	bool retire, gone, deaf, news;
+	bool quiets, retire, gone, deaf, news;
 	int fd;
 
 	uv_mutex_lock(&self->lock);
 	fd = self->fresh_fd;
 	self->fresh_fd = -1;
 	deaf = self->deaf;
+	quiets = self->quiets;
 	retire = self->retire;
 	gone = self->gone;
 	news = self->news;
@@ -212,8 +222,10 @@ static void on_wake(uv_async_t *handle)
 	uv_mutex_unlock(&self->lock);
 	if (fd >= 0)
 		start_polling(self, fd);
-	if (deaf)
+	if (deaf || quiets)
 		stop_polling(self);
+	if (quiets)
+		be_quiet(self);
 	if (!gone)
 		saga__nats_changed(self, news ? why : NULL);
 	if (retire)
@@ -492,6 +504,12 @@ static void keep(struct saga__nats *self)
 /* The connection ends, and the loop lets go of it. */
 static void retire(struct saga__nats *self)
 {
+	uv_mutex_lock(&self->lock);
+	self->quiets = true;
+	saga__nats_wake(self);
+	while (!self->quiet)
+		uv_cond_wait(&self->changed, &self->lock);
+	uv_mutex_unlock(&self->lock);
 	natsConnection_Close(self->nc);
 	uv_mutex_lock(&self->lock);
 	while (!self->ended)
