@@ -24,6 +24,9 @@ static const saga_transport_ops *const transports[] = {
 #ifdef SAGA_HAVE_NNG
 	&saga__nng_transport,
 #endif
+#ifdef SAGA_HAVE_NATS
+	&saga__nats_transport,
+#endif
 	NULL
 };
 

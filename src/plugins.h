@@ -10,6 +10,7 @@ extern const saga_store_ops saga__postgres_store;
 extern const saga_store_ops saga__mssql_store;
 extern const saga_transport_ops saga__inproc_transport;
 extern const saga_transport_ops saga__nng_transport;
+extern const saga_transport_ops saga__nats_transport;
 
 /* The built-in transport of a scheme ("inproc"); NULL if this build lacks it. Any thread. */
 const saga_transport_ops *saga__transport_builtin(const char *scheme);

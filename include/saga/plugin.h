@@ -26,19 +26,29 @@ struct uv_loop_s;
 /*
  * A transport carries frames between participants and knows nothing of sagas. Unless it declares
  * itself durable it may lose, double, delay and reorder them; it may not change them.
+ *
+ * A durable one also keeps frames: those that have an id. A kept frame is a whole event and
+ * nothing else, its topic the event's type. It belongs to a part, which is 16 bits; a shard of a
+ * participant that has `of` of them, a power of two, is the parts that are its number modulo `of`.
+ * Each kept frame comes to each participant that has a shard for it, to one instance of that, again
+ * and again until it is acked: in any order, more than once too, whatever `topics` says, and also
+ * to its sender. What is lost by another order, or by a double, is only time.
  */
 
 typedef struct saga_frame {
 	const char *topic;  /* [a-z0-9._-], at most 63 bytes; frames of one topic take one path */
 	saga_bytes bytes;
-	uint64_t token;     /* durable: names a delivery to `ack`, a sending to saga_port_sent */
+	uint64_t token;     /* kept: names a delivery to `ack`, a sending to saga_port_sent */
+	saga_id id;         /* sent: the event's, the same again is a double; received: not zero.
+	                       Zero: not kept */
+	unsigned part;      /* kept */
 } saga_frame;
 
 /* The library's side of an open transport. Valid from `open` until saga_port_closed. */
 typedef struct saga_port saga_port;
 
 enum saga_transport_traits {
-	SAGA_TRANSPORT_DURABLE = 1, /* keeps frames on disk, redelivers what was not acked */
+	SAGA_TRANSPORT_DURABLE = 1, /* keeps what has an id, redelivers what was not acked */
 	SAGA_TRANSPORT_ECHOES = 2   /* brings a sender its own frames */
 };
 
@@ -48,6 +58,11 @@ typedef struct saga_transport_options {
 	const char *const *topics; /* to receive, ended by NULL; lives as long as the port */
 	size_t frame_bytes;        /* the largest frame; what is larger is dropped and reported */
 	void *context;             /* `transport_context` of the options */
+
+	/* For a durable one. */
+	saga_id store;             /* whose instances share deliveries; another's is a twin */
+	int64_t since;             /* of a participant that is new there: what is older need not
+	                              come; ms since 1970; 0: all that there is */
 } saga_transport_options;
 
 /* What a transport counted since it was opened. */
@@ -75,8 +90,9 @@ typedef struct saga_transport_ops {
 
 	/*
 	 * Loop thread; must not block. Takes the first n of count frames, n in *ret_sent, and
-	 * copies what it keeps. If n < count, it calls saga_port_writable once there is room. A
-	 * durable transport calls saga_port_sent for each when the broker has it. AWAY.
+	 * copies what it keeps. If n < count, it calls saga_port_writable once there is room. For a
+	 * kept frame that was taken it calls saga_port_sent when the broker has it, or never: then
+	 * it is sent again. AWAY.
 	 */
 	int (*send)(void *transport, const saga_frame *frames, size_t count, size_t *ret_sent);
 
@@ -97,6 +113,14 @@ typedef struct saga_transport_ops {
 
 	/* Loop thread; must not block. saga_health_of shows them. Optional. */
 	void (*figures)(void *transport, saga_transport_figures *ret_figures);
+
+	/*
+	 * Loop thread; must not block. From now on this instance works these shards (bits) of `of`,
+	 * at most 64: kept frames of those are to come here. Before the first call it works none.
+	 * What came for a shard that is left and was not acked, others should have at once.
+	 * Mandatory if durable, else never called.
+	 */
+	void (*work)(void *transport, uint64_t shards, unsigned of);
 } saga_transport_ops;
 
 /*
@@ -112,7 +136,13 @@ SAGA_API void saga_port_writable(saga_port *port);
 /* The broker has the frames that were sent with these tokens. Any thread. */
 SAGA_API void saga_port_sent(saga_port *port, const uint64_t *tokens, size_t count);
 
-/* Whether the other side can be reached, and why not. Any thread. */
+/* Events are to be sent as application/cloudevents+json from now on. In `open` only. */
+SAGA_API void saga_port_wants_json(saga_port *port);
+
+/*
+ * Whether the other side can be reached, and why not. Up: kept frames that saga_port_sent has not
+ * told of are sent again. Any thread.
+ */
 SAGA_API void saga_port_state(saga_port *port, bool up, const char *text);
 
 /* All is freed; no call for this port follows. Loop thread. */

@@ -28,4 +28,17 @@ size_t saga__json_text(const char *text, char *buffer, size_t size);
 int saga__json_read(struct saga__arena *arena, saga_bytes json, const saga_shape *shape,
 	const void **ret_body, saga_error *error);
 
+/* The type of that name and version; NULL: it is not known. */
+typedef const saga_type *saga__find_type(void *context, const char *name, int version);
+
+/*
+ * Reads an event in the form that saga__json_event writes, or another's: what CloudEvents leaves
+ * to its senders is `id`, `sagaid` and `causationid` as UUIDs and a `time` here, `version` is 1 if
+ * there is none, other attributes are ignored. Texts and body go into the arena; body and `of` are
+ * NULL if the type is not known. MALFORMED says which attribute or member; NOMEM, TOO_BIG,
+ * UNSUPPORTED.
+ */
+int saga__json_read_event(struct saga__arena *arena, saga_bytes json, saga__find_type *find,
+	void *context, struct saga_event *ret_event, saga_error *error);
+
 #endif

@@ -339,6 +339,198 @@ int saga__json_read(struct saga__arena *arena, saga_bytes json, const saga_shape
 	return SAGA_OK;
 }
 
+/* ---- the whole event ---- */
+
+static int wrong(const struct reading *r, const char *name, const char *wants)
+{
+	return saga_error_set(r->error, SAGA_MALFORMED, "%s: is missing, or not %s", name, wants);
+}
+
+/* NULL: there is none, or no text. */
+static const char *text_of(const json_t *event, const char *name)
+{
+	return json_string_value(json_object_get(event, name));
+}
+
+static int read_word(
+	const struct reading *r, const json_t *event, const char *name, const char **ret_text)
+{
+	const char *text = text_of(event, name);
+
+	if (!text || !*text || strlen(text) != json_string_length(json_object_get(event, name)))
+		return wrong(r, name, "a text");
+	if (!(*ret_text = saga__arena_text(r->arena, text, strlen(text))))
+		return saga__arena_error(r->arena, strlen(text), r->error);
+	return SAGA_OK;
+}
+
+/* What may be missing. */
+static int read_spare(
+	const struct reading *r, const json_t *event, const char *name, const char **ret_text)
+{
+	*ret_text = "";
+	return json_object_get(event, name) ? read_word(r, event, name, ret_text) : SAGA_OK;
+}
+
+static int read_uuid(
+	const struct reading *r, const json_t *event, const char *name, saga_id *ret_id)
+{
+	const char *text = text_of(event, name);
+
+	return text && saga_id_parse(text, ret_id) == SAGA_OK ? SAGA_OK : wrong(r, name, "a UUID");
+}
+
+static int64_t digits(const char *at, int count, bool *valid)
+{
+	int64_t number = 0;
+
+	for (int i = 0; i < count && *valid; i++) {
+		*valid = at[i] >= '0' && at[i] <= '9';
+		number = 10 * number + (at[i] - '0');
+	}
+	return number;
+}
+
+/* Days from 1970, by eras of 400 years that begin in March. */
+static int64_t days_of(int64_t year, int64_t month, int64_t day)
+{
+	int64_t from_march = month > 2 ? month - 3 : month + 9;
+	int64_t of_year = (153 * from_march + 2) / 5 + day - 1;
+
+	year -= month <= 2;
+	return year * 365 + year / 4 - year / 100 + year / 400 + of_year - 719468;
+}
+
+/* RFC 3339: 2026-11-23T07:30:00[.123456](Z|+01:00), to milliseconds. */
+static bool parse_time(const char *text, int64_t *ret_ms)
+{
+	static const char shape[] = "0000-00-00T00:00:00";
+	bool valid = strlen(text) >= sizeof shape;
+	int64_t ms, scale = 100, zone = 0;
+
+	for (size_t i = 0; valid && shape[i]; i++)
+		valid = shape[i] == '0' || text[i] == shape[i] || (i == 10 && text[i] == 't');
+	if (!valid)
+		return false;
+	int64_t month = digits(text + 5, 2, &valid), day = digits(text + 8, 2, &valid);
+	int64_t hour = digits(text + 11, 2, &valid), minute = digits(text + 14, 2, &valid);
+	int64_t second = digits(text + 17, 2, &valid);
+
+	ms = ((days_of(digits(text, 4, &valid), month, day) * 24 + hour) * 60 + minute) * 60000 +
+		second * 1000;
+	valid = valid && month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour < 24 &&
+		minute < 60 && second <= 60;
+	text += sizeof shape - 1;
+	if (*text == '.') {
+		valid = valid && text[1] >= '0' && text[1] <= '9';
+		for (text++; valid && *text >= '0' && *text <= '9'; text++, scale /= 10)
+			ms += scale * (*text - '0');
+	}
+	if (*text == 'Z' || *text == 'z') {
+		valid = valid && !text[1];
+	} else {
+		valid = valid && (*text == '+' || *text == '-') && strlen(text) == 6 &&
+			text[3] == ':';
+		if (valid)
+			zone = digits(text + 1, 2, &valid) * 60 + digits(text + 4, 2, &valid);
+		ms -= (*text == '-' ? -zone : zone) * 60000;
+	}
+	*ret_ms = ms;
+	return valid;
+}
+
+/* CloudEvents has it as a text. */
+static int read_sequence(const struct reading *r, const json_t *event, uint64_t *ret_sequence)
+{
+	const char *text = text_of(event, "sequence");
+	bool valid = text && strlen(text) < 19;
+	int64_t number;
+
+	*ret_sequence = 0;
+	if (!json_object_get(event, "sequence"))
+		return SAGA_OK;
+	number = valid ? digits(text, (int)strlen(text), &valid) : 0;
+	if (!valid)
+		return wrong(r, "sequence", "a number as a text");
+	*ret_sequence = (uint64_t)number;
+	return SAGA_OK;
+}
+
+static int read_rest(const struct reading *r, const json_t *event, struct saga_event *ret_event)
+{
+	const json_t *version = json_object_get(event, "version");
+	const char *time = text_of(event, "time");
+	int code = SAGA_OK;
+
+	if (!time || !parse_time(time, &ret_event->time))
+		return wrong(r, "time", "of RFC 3339");
+	if (version &&
+		(!json_is_integer(version) || json_integer_value(version) < 1 ||
+			json_integer_value(version) > 65535))
+		return wrong(r, "version", "1 to 65535");
+	ret_event->version = version ? (int)json_integer_value(version) : 1;
+	if (json_object_get(event, "causationid"))
+		code = read_uuid(r, event, "causationid", &ret_event->causation);
+	if (code == SAGA_OK)
+		code = read_spare(r, event, "subject", &ret_event->subject);
+	if (code == SAGA_OK)
+		code = read_spare(r, event, "traceparent", &ret_event->traceparent);
+	if (code == SAGA_OK)
+		code = read_sequence(r, event, &ret_event->sequence);
+	return code;
+}
+
+static int read_envelope(const struct reading *r, const json_t *event, struct saga_event *ret_event)
+{
+	const char *specversion = text_of(event, "specversion");
+	int code;
+
+	if (!specversion || strcmp(specversion, "1.0") != 0)
+		return wrong(r, "specversion", "1.0");
+	if ((code = read_uuid(r, event, "id", &ret_event->id)) == SAGA_OK)
+		code = read_uuid(r, event, "sagaid", &ret_event->saga);
+	if (code == SAGA_OK)
+		code = read_word(r, event, "source", &ret_event->source);
+	if (code == SAGA_OK)
+		code = read_word(r, event, "type", &ret_event->type);
+	return code == SAGA_OK ? read_rest(r, event, ret_event) : code;
+}
+
+static int read_event(const struct reading *r, const json_t *event, saga__find_type *find,
+	void *context, struct saga_event *ret_event)
+{
+	json_t *data = json_object_get(event, "data");
+	const saga_type *type;
+	int code = read_envelope(r, event, ret_event);
+
+	if (code != SAGA_OK || !(type = find(context, ret_event->type, ret_event->version)))
+		return code;
+	if (!data)
+		return wrong(r, "data", "an object");
+	if ((code = read_body(r, &type->body, data, &ret_event->body)) != SAGA_OK)
+		return saga__error_within(r->error, code, "%s: ", type->name);
+	ret_event->of = type;
+	return code;
+}
+
+int saga__json_read_event(struct saga__arena *arena, saga_bytes json, saga__find_type *find,
+	void *context, struct saga_event *ret_event, saga_error *error)
+{
+	struct saga_event event = { .version = 1 };
+	struct reading r = { arena, error };
+	json_error_t no;
+	json_t *root = json_loadb(json.size ? json.at : "", json.size, JSON_REJECT_DUPLICATES, &no);
+	int code = !root ? no_json(&no, error)
+		: !json_is_object(root)
+		? saga_error_set(error, SAGA_MALFORMED, "is %s, not an object", name_of(root))
+		: read_event(&r, root, find, context, &event);
+
+	json_decref(root);
+	if (code == SAGA_OK)
+		*ret_event = event;
+	return code;
+}
+
 #else
 
 int saga__json_read(struct saga__arena *arena, saga_bytes json, const saga_shape *shape,
@@ -349,6 +541,17 @@ int saga__json_read(struct saga__arena *arena, saga_bytes json, const saga_shape
 	(void)ret_body;
 	return saga_error_set(
 		error, SAGA_UNSUPPORTED, "%s: this build can't read JSON", shape->name);
+}
+
+int saga__json_read_event(struct saga__arena *arena, saga_bytes json, saga__find_type *find,
+	void *context, struct saga_event *ret_event, saga_error *error)
+{
+	(void)arena;
+	(void)json;
+	(void)find;
+	(void)context;
+	(void)ret_event;
+	return saga_error_set(error, SAGA_UNSUPPORTED, "this build can't read JSON");
 }
 
 #endif

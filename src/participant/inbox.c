@@ -3,7 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../event/id.h"
 #include "inside.h"
+
+enum {
+	JSON_TIMES = 4
+};
 
 void saga__inbox_free(struct saga__frame *frame)
 {
@@ -20,6 +25,11 @@ static struct saga__frame *copy_frames(const saga_frame *frames, size_t count)
 
 		if (frame)
 			frame->bytes = saga__blob_new(frames[i].bytes.at, frames[i].bytes.size);
+		if (frame) {
+			frame->kept = !saga__id_is_zero(frames[i].id);
+			frame->token = frames[i].token;
+			frame->part = frames[i].part;
+		}
 		if (!frame || !frame->bytes) {
 			free(frame);
 			while ((frame = first)) {
@@ -89,7 +99,7 @@ static void port_writable(void *host)
 
 static void port_sent(void *host, const uint64_t *tokens, size_t count)
 {
-	(void)host, (void)tokens, (void)count; /* only durable transports say this */
+	saga__kept_sent(host, tokens, count);
 }
 
 static void port_state(void *host, bool up, const char *text)
@@ -97,6 +107,9 @@ static void port_state(void *host, bool up, const char *text)
 	struct saga_participant *p = host;
 
 	__atomic_store_n(&p->transport_up, up, __ATOMIC_RELEASE);
+	uv_mutex_lock(&p->lock);
+	p->kept.came_up = p->kept.came_up || up;
+	uv_mutex_unlock(&p->lock);
 	saga__log(p, up ? SAGA_INFO : SAGA_WARNING, up ? "transport.up" : "transport.down", "%s",
 		text);
 	saga__wake(p);
@@ -112,8 +125,13 @@ static void port_closed(void *host)
 
 void saga__port_init(struct saga_participant *p)
 {
-	p->port = (struct saga_port){ p, p->loop, port_receive, port_writable, port_sent,
-		port_state, port_closed };
+	p->port = (struct saga_port){ .host = p,
+		.loop = p->loop,
+		.receive = port_receive,
+		.writable = port_writable,
+		.sent = port_sent,
+		.state = port_state,
+		.closed = port_closed };
 }
 
 int saga__transport_open(struct saga_participant *p, saga_error *error)
@@ -122,13 +140,21 @@ int saga__transport_open(struct saga_participant *p, saga_error *error)
 		.url = p->transport_url,
 		.participant = p->plan->name,
 		.topics = p->topics,
-		.frame_bytes = p->limits.event_bytes + SAGA__FRAME_HEAD,
+		/* As JSON it is longer. */
+		.frame_bytes =
+			p->limits.event_bytes * (p->keeps ? JSON_TIMES : 1) + SAGA__FRAME_HEAD,
 		.context = p->options.transport_context,
+		.store = p->uuid,
+		.since = p->options.start == SAGA_FROM_NOW ? p->birth : 0,
 	};
+	int code;
 
 	(void)snprintf(p->own_topic, sizeof p->own_topic, "to.%s", p->plan->name);
 	p->topics[0] = SAGA__EVENTS_TOPIC;
 	p->topics[1] = p->own_topic;
 	p->writable = true;
-	return p->transport_ops->open(&p->port, &options, &p->transport, error);
+	code = p->transport_ops->open(&p->port, &options, &p->transport, error);
+	if (code == SAGA_OK && p->keeps)
+		saga__kept_work(p, 0);
+	return code;
 }

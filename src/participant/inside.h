@@ -10,6 +10,8 @@
 
 #include "../delivery/follow.h"
 #include "../delivery/publish.h"
+#include "../delivery/relay.h"
+#include "../event/peek.h"
 #include "driver.h"
 #include "lane.h"
 #include "numbers.h"
@@ -33,6 +35,25 @@ enum saga__life {
 struct saga__frame {
 	struct saga__frame *next;
 	struct saga__blob *bytes;
+	bool kept; /* by a durable transport */
+	uint64_t token;
+	unsigned part;
+};
+
+/* Beside a durable transport; kept.c. */
+struct saga__kept_state {
+	struct saga__relay *relays[SAGA__STORE_SHARDS];
+	struct saga__source marks[SAGA__STORE_SHARDS]; /* our own streams, as positions */
+	uint64_t marked[SAGA__STORE_SHARDS];           /* committed, or on their way */
+	struct saga__frame *taken;                     /* out of the inbox, until there is room */
+	size_t ack_count, ack_room;
+	uint64_t *acks;
+	struct saga__buffer event; /* that came as JSON */
+
+	/* under the participant's lock */
+	uint64_t *sent;
+	size_t sent_count, sent_room;
+	bool came_up;
 };
 
 /* A stream of another participant. */
@@ -119,6 +140,8 @@ struct saga_participant {
 	saga_id uuid;
 	int64_t birth;
 	unsigned shards;
+	bool keeps; /* the transport is durable: */
+	struct saga__kept_state kept;
 	struct saga__publish *publishes[SAGA__STORE_SHARDS];
 	struct saga__following *followings;
 	struct saga__guest *guests;
@@ -201,6 +224,32 @@ struct saga__following *saga__following_of(
 	struct saga_participant *p, const struct saga__source *source);
 /* Gives the lane of that shard an item, which is not the caller's any more. */
 void saga__streams_give(struct saga_participant *p, unsigned shard, struct saga__item *item);
+
+/* What of an event must be known; and whether a step is on it, and it is not too old for us. */
+bool saga__streams_peek(struct saga_participant *p, saga_bytes event, struct saga__peek *ret_peek);
+bool saga__streams_concern(
+	struct saga_participant *p, saga_bytes event, const struct saga__peek *peek);
+void saga__streams_bad_frame(struct saga_participant *p, const char *why);
+/* The lanes and the pool have room for more events. */
+bool saga__streams_have_room(struct saga_participant *p);
+/* The position that was read when the shard was gained. */
+struct saga__position saga__streams_stand(
+	const struct saga_participant *p, const struct saga__stream *stream, unsigned shard);
+/* Of a shard's stream: all up to here may be trimmed. */
+uint64_t saga__streams_seen(struct saga_participant *p, unsigned shard);
+
+/* kept.c: the same with a durable transport, and no streams */
+int saga__kept_start(
+	struct saga_participant *p, unsigned shard, const struct saga__stream_row *row);
+void saga__kept_work(struct saga_participant *p, uint64_t but); /* tells the transport */
+void saga__kept_committed(struct saga_participant *p, const struct saga__report *report);
+void saga__kept_read(struct saga_participant *p, struct saga__report *report);
+void saga__kept_mark(struct saga_participant *p); /* now and then */
+void saga__kept_turn(struct saga_participant *p);
+int64_t saga__kept_due(struct saga_participant *p);
+void saga__kept_close(struct saga_participant *p);
+/* Any thread. */
+void saga__kept_sent(struct saga_participant *p, const uint64_t *tokens, size_t count);
 
 /* halts.c */
 /* A stream has stopped: FORK or GONE. */

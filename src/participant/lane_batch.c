@@ -382,7 +382,7 @@ static void count_own(
 	for (size_t i = 0; i < lane->hand_count; i++) {
 		const struct saga__item *item = lane->hand[i];
 
-		if (item->kind != SAGA__ITEM_EVENT || item->source || item->shard != number)
+		if (!saga__item_is_own(item) || item->shard != number)
 			continue;
 		++*ret_taken;
 		if (item->seq > *ret_upto)

@@ -92,8 +92,10 @@ static void settle_hand(struct saga__lane *lane, struct saga__report *report)
 	for (size_t i = 0; i < lane->hand_count; i++) {
 		struct saga__item *item = lane->hand[i];
 
-		if (item->kind == SAGA__ITEM_EVENT && !item->source)
+		if (saga__item_is_own(item))
 			saga__lane_shard_of(lane, item->shard)->pending--;
+		if (item->kept)
+			report->acks[report->ack_count++] = item->token;
 		if (item->kind == SAGA__ITEM_REQUEST && item->next_ready) {
 			item->attempts = item->next_attempts;
 			item->ready = item->next_ready;

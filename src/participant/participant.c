@@ -148,11 +148,12 @@ static const char *missing_transport_slot(const saga_transport_ops *ops)
 {
 	if (ops->size < sizeof *ops)
 		return "size";
-	return !ops->open                                             ? "open"
-		: !ops->send                                          ? "send"
-		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->ack ? "ack"
-		: !ops->close                                         ? "close"
-								      : NULL;
+	return !ops->open                                              ? "open"
+		: !ops->send                                           ? "send"
+		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->ack  ? "ack"
+		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->work ? "work"
+		: !ops->close                                          ? "close"
+								       : NULL;
 }
 
 static int find_store(struct saga_participant *p, saga_error *error)
@@ -204,6 +205,7 @@ static int find_transport(struct saga_participant *p, saga_error *error)
 		return saga_error_set(error, SAGA_MALFORMED,
 			"option transport_ops: its slot %s is missing", missing);
 	p->transport_ops = ops;
+	p->keeps = ops->traits & SAGA_TRANSPORT_DURABLE;
 	if (!(p->transport_url = strdup(url)))
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	return SAGA_OK;

@@ -15,6 +15,11 @@ void saga_port_sent(saga_port *port, const uint64_t *tokens, size_t count)
 	port->sent(port->host, tokens, count);
 }
 
+void saga_port_wants_json(saga_port *port)
+{
+	port->json = true;
+}
+
 void saga_port_state(saga_port *port, bool up, const char *text)
 {
 	port->state(port->host, up, text);

@@ -16,6 +16,7 @@ struct saga_port {
 	void (*sent)(void *host, const uint64_t *tokens, size_t count);
 	void (*state)(void *host, bool up, const char *text);
 	void (*closed)(void *host);
+	bool json; /* saga_port_wants_json */
 };
 
 #endif

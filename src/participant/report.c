@@ -21,8 +21,9 @@ int saga__report_room(struct saga__report *report, size_t items, size_t steps)
 	if (!report)
 		return SAGA_NOMEM;
 	report->moves = calloc(items + 1, sizeof *report->moves);
+	report->acks = calloc(items + 1, sizeof *report->acks);
 	report->tally = calloc((steps + 1) * SAGA__TALLIES, sizeof *report->tally);
-	return report->moves && report->tally ? SAGA_OK : SAGA_NOMEM;
+	return report->moves && report->acks && report->tally ? SAGA_OK : SAGA_NOMEM;
 }
 
 void saga__report_free(struct saga__report *report)
@@ -43,6 +44,7 @@ void saga__report_free(struct saga__report *report)
 	free(report->halts);
 	free(report->sent);
 	free(report->moves);
+	free(report->acks);
 	free(report->tally);
 	free(report->stands);
 	free(report);

@@ -86,6 +86,8 @@ struct saga__report {
 	size_t sent_count, sent_room;
 	struct saga__move *moves; /* BATCH: positions that are committed now */
 	size_t move_count;
+	uint64_t *acks; /* BATCH: tokens of what a durable transport brought */
+	size_t ack_count;
 	struct saga__items answers;  /* BATCH: requests that are answered */
 	struct saga__call *calls;    /* BATCH: to be made */
 	struct saga__counts counts;  /* BATCH: what changed; UP, HELD: what there is */
@@ -122,7 +124,10 @@ struct saga__report {
 
 struct saga__report *saga__report_new(struct saga__lane *lane, int kind);
 
-/* Room in a BATCH for a move an item, and for a tally a step. NOMEM: also if there is no report. */
+/*
+ * Room in a BATCH for a move and an ack an item, and for a tally a step. NOMEM: also if there is no
+ * report.
+ */
 int saga__report_room(struct saga__report *report, size_t items, size_t steps);
 
 /* Frees all that it still holds: take what is kept out of it first. NULL is fine. */

@@ -64,7 +64,7 @@ static int keep_stands(struct saga_participant *p, const struct saga__report *he
 }
 
 /* As it was read when the shard was gained. */
-static struct saga__position stand_of(
+struct saga__position saga__streams_stand(
 	const struct saga_participant *p, const struct saga__stream *stream, unsigned shard)
 {
 	for (size_t i = 0; i < p->stand_count; i++)
@@ -87,7 +87,7 @@ static void restart_follow(
 				? (struct saga__position){ saga__follow_delivered(
 								   following->follow),
 					  { { 0 } } }
-				: stand_of(p, &following->source.stream, shard);
+				: saga__streams_stand(p, &following->source.stream, shard);
 		else if (works[shard])
 			positions[shard] = saga__follow_position(following->follow, shard);
 	}
@@ -99,9 +99,12 @@ int saga__streams_hold(struct saga_participant *p, const struct saga__report *he
 {
 	int code = held->gained ? keep_stands(p, held) : SAGA_OK;
 
-	for (unsigned shard = 0; shard < p->shards; shard++)
+	for (unsigned shard = 0; shard < p->shards; shard++) {
 		if (p->publishes[shard] && (lost >> shard & 1))
 			saga__publish_stop(p->publishes[shard]);
+		if (p->kept.relays[shard] && (lost >> shard & 1))
+			saga__relay_stop(p->kept.relays[shard]);
+	}
 	for (size_t i = 0; code == SAGA_OK && i < held->stream_count; i++) {
 		unsigned shard = held->stream_shards[i];
 
@@ -109,9 +112,13 @@ int saga__streams_hold(struct saga_participant *p, const struct saga__report *he
 		if (!(held->gained >> shard & 1))
 			continue;
 		p->spells[shard] = held->spells[i];
-		if (p->transport_ops)
+		if (p->keeps)
+			code = saga__kept_start(p, shard, &held->streams[i]);
+		else if (p->transport_ops)
 			code = start_publish(p, shard, &held->streams[i]);
 	}
+	if (p->keeps)
+		saga__kept_work(p, held->gained);
 	for (struct saga__following *f = p->followings; f && (held->gained | lost); f = f->next)
 		restart_follow(p, f, held->gained);
 	return code;
@@ -145,7 +152,7 @@ static struct saga__following *new_following(
 	for (unsigned shard = 0; shard < p->shards && shard < SAGA__STORE_SHARDS; shard++) {
 		works[shard] = saga__works(p, shard);
 		if (works[shard])
-			positions[shard] = stand_of(p, &source->stream, shard);
+			positions[shard] = saga__streams_stand(p, &source->stream, shard);
 		if (positions[shard].seq)
 			config.fresh = false;
 	}
@@ -173,7 +180,7 @@ struct saga__following *saga__following_of(
 
 /* ---- frames that came ---- */
 
-static bool peek(struct saga_participant *p, saga_bytes event, struct saga__peek *ret_peek)
+bool saga__streams_peek(struct saga_participant *p, saga_bytes event, struct saga__peek *ret_peek)
 {
 	struct saga_event decoded;
 
@@ -190,7 +197,7 @@ static bool peek(struct saga_participant *p, saga_bytes event, struct saga__peek
 	return true;
 }
 
-static void bad_frame(struct saga_participant *p, const char *why)
+void saga__streams_bad_frame(struct saga_participant *p, const char *why)
 {
 	p->bad_frames++;
 	saga__log(p, SAGA_WARNING, "frame.bad", "%s", why);
@@ -247,8 +254,8 @@ static void take_stream_frame(struct saga_participant *p, const struct saga__mes
 		take_own_frame(p, message);
 		return;
 	}
-	if (message->kind == SAGA__EVENT && !peek(p, message->event, &seen)) {
-		bad_frame(p, "an event that can't be read");
+	if (message->kind == SAGA__EVENT && !saga__streams_peek(p, message->event, &seen)) {
+		saga__streams_bad_frame(p, "an event that can't be read");
 		return;
 	}
 	memcpy(source.owner, message->from, sizeof source.owner);
@@ -262,7 +269,7 @@ static void take_frame(struct saga_participant *p, saga_bytes bytes)
 	saga_error error;
 
 	if (saga__frame_decode(bytes, &message, &error) != SAGA_OK) {
-		bad_frame(p, error.text);
+		saga__streams_bad_frame(p, error.text);
 		return;
 	}
 	if (message.kind == SAGA__NEED || message.kind == SAGA__SEEN) {
@@ -401,14 +408,10 @@ static bool is_too_young(struct saga_participant *p, saga_bytes event)
 }
 
 /* Also of another version than we know: the lane makes it a dead letter. */
-static bool concerns_us(struct saga_participant *p, saga_bytes event, saga_id *ret_saga)
+bool saga__streams_concern(
+	struct saga_participant *p, saga_bytes event, const struct saga__peek *peek)
 {
-	struct saga__peek seen;
-
-	if (!peek(p, event, &seen))
-		return false;
-	*ret_saga = seen.saga;
-	return saga__plan_concerns(p->plan, seen.type, seen.version) && !is_too_young(p, event);
+	return saga__plan_concerns(p->plan, peek->type, peek->version) && !is_too_young(p, event);
 }
 
 void saga__streams_give(struct saga_participant *p, unsigned shard, struct saga__item *item)
@@ -448,11 +451,12 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 static void deliver(struct saga_participant *p, struct saga__following *following,
 	struct saga__follow_effect *effect)
 {
+	saga_bytes event = saga__blob_bytes(effect->event);
+	struct saga__peek seen;
 	unsigned shard;
-	saga_id saga;
 
-	if (concerns_us(p, saga__blob_bytes(effect->event), &saga)) {
-		shard = saga__id_shard(saga, p->shards);
+	if (saga__streams_peek(p, event, &seen) && saga__streams_concern(p, event, &seen)) {
+		shard = saga__id_shard(seen.saga, p->shards);
 		/* One of our shards may be ahead of another, behind which the stream begins. */
 		if (saga__follow_wants(following->follow, shard, effect->seq))
 			push(p, following, SAGA__ITEM_EVENT, shard, effect);
@@ -495,7 +499,7 @@ static void do_follow_effect(struct saga_participant *p, struct saga__following 
 	}
 }
 
-static bool has_room(struct saga_participant *p)
+bool saga__streams_have_room(struct saga_participant *p)
 {
 	size_t load = p->driver->calls(p);
 
@@ -506,7 +510,7 @@ static bool has_room(struct saga_participant *p)
 
 static void set_hold(struct saga_participant *p)
 {
-	bool hold = !has_room(p) || p->life != SAGA__RUNS;
+	bool hold = !saga__streams_have_room(p) || p->life != SAGA__RUNS;
 
 	if (hold == p->held)
 		return;
@@ -551,6 +555,10 @@ void saga__streams_committed(struct saga_participant *p, const struct saga__repo
 {
 	int64_t now = saga__monotonic(&p->env);
 
+	if (p->keeps) {
+		saga__kept_committed(p, report);
+		return;
+	}
 	for (size_t i = 0; i < report->sent_count; i++) {
 		const struct saga__sent *sent = &report->sent[i];
 
@@ -572,6 +580,8 @@ void saga__streams_read(struct saga_participant *p, struct saga__report *report)
 {
 	struct saga__publish *publish = p->publishes[report->shard];
 
+	if (p->keeps)
+		saga__kept_read(p, report);
 	if (!publish)
 		return;
 	for (size_t i = 0; i < report->sent_count; i++)
@@ -583,6 +593,10 @@ void saga__streams_read(struct saga_participant *p, struct saga__report *report)
 
 void saga__streams_turn(struct saga_participant *p)
 {
+	if (p->keeps) {
+		saga__kept_turn(p);
+		return;
+	}
 	set_hold(p);
 	take_frames(p);
 	if (!p->transport || p->life != SAGA__RUNS)
@@ -598,6 +612,8 @@ int64_t saga__streams_due(struct saga_participant *p)
 
 	if (!p->transport || p->life != SAGA__RUNS)
 		return due;
+	if (p->keeps)
+		return saga__kept_due(p);
 	/* Until there is room to send, nothing is to be done that would. */
 	quiet = p->waiting.topic && !__atomic_load_n(&p->writable, __ATOMIC_ACQUIRE);
 	for (unsigned shard = 0; !quiet && shard < p->shards; shard++)
@@ -613,56 +629,12 @@ int64_t saga__streams_due(struct saga_participant *p)
 	return due;
 }
 
-uint64_t saga__streams_unseen(struct saga_participant *p)
-{
-	uint64_t unseen = 0;
-
-	for (unsigned shard = 0; shard < p->shards; shard++)
-		if (saga__works(p, shard) && p->publishes[shard])
-			unseen += saga__publish_unseen(p->publishes[shard]);
-	return unseen;
-}
-
-static void count_frames(struct saga_participant *p, saga_health *health)
-{
-	const saga_transport_ops *ops = p->transport_ops;
-	saga_transport_figures figures;
-
-	if (p->life >= SAGA__CLOSES || !p->transport ||
-		ops->size <= offsetof(saga_transport_ops, figures) || !ops->figures)
-		return;
-	ops->figures(p->transport, &figures);
-	health->frames_sent = (int64_t)figures.sent;
-	health->frames_received = (int64_t)figures.received;
-	health->frames_refused = (int64_t)figures.refused;
-	health->frames_lost = (int64_t)figures.lost;
-}
-
-void saga__streams_count(struct saga_participant *p, saga_health *health)
-{
-	count_frames(p, health);
-	health->dropped = (int64_t)p->bad_frames;
-	for (unsigned shard = 0; shard < p->shards; shard++)
-		if (p->publishes[shard])
-			health->resent +=
-				(int64_t)saga__publish_counted(p->publishes[shard]).resent;
-	for (struct saga__following *f = p->followings; f; f = f->next) {
-		struct saga__follow_counts counts = saga__follow_counted(f->follow);
-
-		__atomic_store_n(&f->lag, (int64_t)saga__follow_lag(f->follow), __ATOMIC_RELAXED);
-		health->gaps += (int64_t)counts.gaps;
-		health->asked += (int64_t)counts.needs;
-		health->dropped += (int64_t)counts.forgotten;
-		health->lag += f->lag;
-		health->stopped += saga__follow_stopped(f->follow);
-	}
-}
-
 void saga__streams_close(struct saga_participant *p)
 {
 	struct saga__following *following;
 	struct saga__frame *frame;
 
+	saga__kept_close(p);
 	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++)
 		saga__publish_free(p->publishes[shard]);
 	while ((following = p->followings)) {

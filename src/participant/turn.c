@@ -129,6 +129,7 @@ static void batch_was_committed(struct saga_participant *p, struct saga__report 
 /* What the lane could not trim at once it goes on with, and does what waits in between. */
 static void outbox_was_trimmed(struct saga_participant *p, const struct saga__report *report)
 {
+	/* What left the outbox unseen, a relay finds missing when it reads it. */
 	if (p->publishes[report->shard])
 		saga__publish_trimmed(p->publishes[report->shard], report->first);
 	if (report->again.kind && p->life == SAGA__RUNS)
@@ -186,9 +187,10 @@ static void trim(struct saga_participant *p)
 	if (now < p->trim_at || !all_up(p) || !saga__shards_are_settled(p))
 		return;
 	p->trim_at = now + TRIM_MS;
+	if (p->keeps)
+		saga__kept_mark(p);
 	for (unsigned shard = 0; shard < p->shards; shard++) {
-		uint64_t seen =
-			p->publishes[shard] ? saga__publish_seen_by_all(p->publishes[shard]) : 0;
+		uint64_t seen = saga__streams_seen(p, shard);
 		struct saga__chore chore = { .kind = SAGA__CHORE_TRIM,
 			.shard = shard,
 			.last = SAGA__MUTANT(trim_unseen) ? UINT64_MAX / 4 : seen,
@@ -201,7 +203,7 @@ static void trim(struct saga_participant *p)
 			(void)saga__lane_chore(saga__lane_of(p, shard), &chore);
 		chore.last = UINT64_MAX / 4;
 		chore.age = p->options.retention_max_ms;
-		chore.loud = p->followers[0] != NULL;
+		chore.loud = p->keeps || p->followers[0];
 		(void)saga__lane_chore(saga__lane_of(p, shard), &chore);
 	}
 }
@@ -287,13 +289,13 @@ static bool is_idle(struct saga_participant *p)
 	bool any;
 
 	if (!p->known || !all_up(p) || !saga__shards_are_settled(p) || p->counts.parked ||
-		p->driver->calls(p) || (p->followers[0] && saga__streams_unseen(p)))
+		p->driver->calls(p) || ((p->keeps || p->followers[0]) && saga__streams_unseen(p)))
 		return false;
 	for (size_t i = 0; i < p->lane_count; i++)
 		if (saga__lane_load(&p->lanes[i]))
 			return false;
 	uv_mutex_lock(&p->lock);
-	any = p->reports || p->inbox;
+	any = p->reports || p->inbox || p->kept.taken;
 	uv_mutex_unlock(&p->lock);
 	return !any;
 }
@@ -309,7 +311,7 @@ static void publish_health(struct saga_participant *p)
 		.dead = p->counts.dead,
 		.stuck = p->counts.stuck,
 		.parked = p->counts.parked,
-		.outbox = (int64_t)(p->followers[0] ? saga__streams_unseen(p) : 0),
+		.outbox = (int64_t)(p->keeps || p->followers[0] ? saga__streams_unseen(p) : 0),
 		.shards = saga__share_count(p->worked),
 		.instances = p->live,
 	};

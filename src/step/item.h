@@ -40,6 +40,8 @@ struct saga__item {
 	saga_id id;
 	unsigned spell; /* of a shard's being worked here; void in another */
 	bool reset;     /* MOVE: set there, back too */
+	bool kept;      /* EVENT: a durable transport's, of no stream: */
+	uint64_t token; /* to be acked once it is committed */
 
 	/* REQUEST */
 	bool unsure; /* a commit of it was sent, and not answered */
@@ -55,6 +57,12 @@ struct saga__item {
 
 	struct saga__reply *reply; /* REQUEST: what came of it, once the batch is committed */
 };
+
+/* An event of our own stream. */
+static inline bool saga__item_is_own(const struct saga__item *item)
+{
+	return item->kind == SAGA__ITEM_EVENT && !item->source && !item->kept;
+}
 
 void saga__item_free(struct saga__item *item); /* NULL is fine */
 

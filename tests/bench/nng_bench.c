@@ -240,7 +240,7 @@ static void open_end(
 	*end = (struct end){ .wake = wake, .topics = { topic, NULL } };
 	options.topics = end->topics;
 	end->ops = saga__transport_builtin("nng+tcp");
-	end->port = (saga_port){ end, loop, receive, writable, sent, state, closed };
+	end->port = (saga_port){ end, loop, receive, writable, sent, state, closed, false };
 	must(end->ops->open(&end->port, &options, &end->transport, &error), "open");
 }
 

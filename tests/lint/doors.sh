@@ -86,7 +86,7 @@ owns 'uv\.h' 'src/participant/.*|transports/.*|src/tool/bus\.c'
 owns 'sqlite3\.h' 'src/stores/sqlite[a-z_]*\.[ch]'
 owns 'jansson\.h' 'src/event/json_read\.c'
 owns '(.*/)?nng(/|_).*' 'transports/nng(_[a-z]+)?\.[ch]|src/tool/bus\.c'
-owns 'nats(/.*)?\.h' 'transports/nats\.c'
+owns 'nats(/.*)?\.h' 'transports/nats(_[a-z]+)?\.[ch]'
 owns 'libpq-fe\.h' 'src/stores/postgres[a-z_]*\.[ch]'
 owns 'ctpublic\.h' 'src/stores/mssql[a-z_]*\.[ch]'
 finish

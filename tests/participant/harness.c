@@ -137,6 +137,16 @@ void stage_turn(struct stage *stage, int64_t until, const char *what, const char
 
 /* ---- its life ---- */
 
+/* SAGA_TEST_TRANSPORT=nats: on a domain of its own. */
+static void choose_bus(struct stage *stage)
+{
+	const char *wanted = getenv("SAGA_TEST_TRANSPORT"), *nats = getenv("SAGA_TEST_NATS");
+
+	if (wanted && nats && strcmp(wanted, "nats") == 0)
+		(void)snprintf(stage->bus, sizeof stage->bus, "%.99s/p%d-%llu?ack=1", nats,
+			(int)getpid(), (unsigned long long)uv_hrtime());
+}
+
 struct stage *stage_new(int lanes)
 {
 	struct stage *stage = calloc(1, sizeof *stage);
@@ -147,6 +157,7 @@ struct stage *stage_new(int lanes)
 	ck_assert_ptr_nonnull(mkdtemp(stage->dir));
 	ground()->fresh(stage->url, sizeof stage->url, stage->dir);
 	memcpy(stage->look_url, stage->url, sizeof stage->url);
+	choose_bus(stage);
 	ck_assert_int_eq(pthread_mutex_init(&stage->lock, NULL), 0);
 	ck_assert_int_eq(pthread_cond_init(&stage->opened, NULL), 0);
 	ck_assert_int_eq(uv_loop_init(&stage->loop), 0);
@@ -178,7 +189,9 @@ void actor_open(struct stage *stage, struct actor *actor, const saga_participant
 	url_of(stage, file, options.store_ops != NULL, url, sizeof url);
 	if (!options.store)
 		options.store = url;
-	if (!options.transport) {
+	if (!options.transport && !stage->use_lossy && stage->bus[0]) {
+		options.transport = stage->bus;
+	} else if (!options.transport) {
 		options.transport = stage->use_lossy ? "lossy://stage" : "inproc://stage";
 		options.transport_ops = stage->use_lossy ? &lossy_transport : NULL;
 		options.transport_context = stage->use_lossy ? (void *)&stage->lossy : stage->hub;

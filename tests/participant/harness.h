@@ -54,6 +54,7 @@ struct stage {
 	saga_hub *hub;
 	struct lossy lossy;
 	bool use_lossy;
+	char bus[160]; /* URL of what is used instead of the hub; "": that */
 
 	struct actor outside;
 	struct actor target;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- inproc ---- */
 
@@ -86,6 +87,30 @@ static void fresh_bus(void *context, char *url, size_t size)
 	}
 #endif
 
+/* ---- NATS: each URL is a domain of its own, at SAGA_TEST_NATS ---- */
+
+#ifdef SAGA_HAVE_NATS
+static const saga_transport_ops *nats(void)
+{
+	return saga__transport_builtin("nats");
+}
+
+static const char *nats_prepare(const char *name)
+{
+	(void)name;
+	return getenv("SAGA_TEST_NATS") ? NULL : "SAGA_TEST_NATS names no server";
+}
+
+static void fresh_domain(void *context, char *url, size_t size)
+{
+	static int number;
+
+	(void)context;
+	(void)snprintf(url, size, "%s/t%d-%d-%llu", getenv("SAGA_TEST_NATS"), (int)getpid(),
+		number++, (unsigned long long)(uv_hrtime() % 1000000000));
+}
+#endif
+
 const struct transport_under_test transports_under_test[] = {
 	{ .name = "inproc",
 		.ops = inproc,
@@ -98,6 +123,14 @@ const struct transport_under_test transports_under_test[] = {
 	NNG("nng+ipc", "nng+ipc://no/slash"),
 	NNG("nng+tcp", "nng+tcp://127.0.0.1"),
 	NNG("nng+tls+tcp", "nng+tls+tcp://127.0.0.1:5560"),
+#endif
+#ifdef SAGA_HAVE_NATS
+	{ .name = "nats",
+		.ops = nats,
+		.prepare = nats_prepare,
+		.fresh_url = fresh_domain,
+		.malformed_url = "nats://127.0.0.1:4222/no domain",
+		.keeps_on_busy = true },
 #endif
 };
 
@@ -131,6 +164,7 @@ int main(int argc, char **argv)
 	suite = suite_create(transports_under_test[row].name);
 	add_delivery_tests(suite, row);
 	add_lifetime_tests(suite, row);
+	add_durable_tests(suite, row);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

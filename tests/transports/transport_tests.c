@@ -22,6 +22,7 @@ static bool keep(struct kept *kept, const saga_frame *frame)
 {
 	size_t length = strlen(frame->topic);
 
+	*kept = (struct kept){ .size = 0 };
 	kept->bytes = malloc(frame->bytes.size + 1);
 	if (!kept->bytes || length >= sizeof kept->topic)
 		return false;
@@ -29,6 +30,10 @@ static bool keep(struct kept *kept, const saga_frame *frame)
 	if (frame->bytes.size > 0)
 		memcpy(kept->bytes, frame->bytes.at, frame->bytes.size);
 	kept->size = frame->bytes.size;
+	kept->token = frame->token;
+	kept->part = frame->part;
+	for (size_t i = 0; i < sizeof frame->id.bytes; i++)
+		kept->is_kept = kept->is_kept || frame->id.bytes[i];
 	return true;
 }
 
@@ -61,10 +66,12 @@ static void writable(void *context)
 
 static void sent(void *context, const uint64_t *tokens, size_t count)
 {
-	(void)tokens;
-	(void)count;
-	(void)enter(context);
-	leave(context);
+	struct host *host = context;
+
+	(void)enter(host);
+	host->sent_count += count;
+	host->sent_last = tokens[count - 1];
+	leave(host);
 }
 
 static void state(void *context, bool up, const char *text)
@@ -108,14 +115,9 @@ void world_close(struct world *world)
 		world->under_test->free_context(world->context);
 }
 
-void host_open_on(struct host *host, const struct world *world, uv_loop_t *loop, const char *url,
-	const char *const *topics, size_t frame_bytes)
+static void open_with(struct host *host, const struct world *world, uv_loop_t *loop,
+	const saga_transport_options *options)
 {
-	saga_transport_options options = { .url = url,
-		.participant = "tester",
-		.topics = topics,
-		.frame_bytes = frame_bytes,
-		.context = world->context };
 	saga_error error = { .code = SAGA_OK };
 	int code;
 
@@ -128,12 +130,39 @@ void host_open_on(struct host *host, const struct world *world, uv_loop_t *loop,
 		.state = state,
 		.closed = closed };
 	host->world = world;
-	host->topics = topics;
+	host->topics = options->topics;
 	host->room = KEPT;
 	if (uv_mutex_init(&host->lock) != 0)
 		abort();
-	code = world->ops->open(&host->port, &options, &host->transport, &error);
-	ck_assert_msg(code == SAGA_OK, "%s: %s", url, error.text);
+	code = world->ops->open(&host->port, options, &host->transport, &error);
+	ck_assert_msg(code == SAGA_OK, "%s: %s", options->url, error.text);
+}
+
+void host_open_on(struct host *host, const struct world *world, uv_loop_t *loop, const char *url,
+	const char *const *topics, size_t frame_bytes)
+{
+	const saga_transport_options options = { .url = url,
+		.participant = "tester",
+		.topics = topics,
+		.frame_bytes = frame_bytes,
+		.context = world->context };
+
+	open_with(host, world, loop, &options);
+}
+
+void host_open_as(struct host *host, struct world *world, const char *participant, uint8_t store,
+	int64_t since)
+{
+	static const char *const none[] = { NULL };
+	const saga_transport_options options = { .url = world->url,
+		.participant = participant,
+		.topics = none,
+		.frame_bytes = FRAME_BYTES,
+		.context = world->context,
+		.store = { .bytes = { store } },
+		.since = since };
+
+	open_with(host, world, &world->loop, &options);
 }
 
 void host_open(struct host *host, struct world *world, const char *const *topics)

@@ -50,6 +50,9 @@ struct kept {
 	char topic[64];
 	char *bytes;
 	size_t size;
+	uint64_t token; /* these of what a durable one brought */
+	unsigned part;
+	bool is_kept;
 };
 
 /* A host of a port: an inbox with a lock, and what it saw. */
@@ -65,6 +68,8 @@ struct host {
 	size_t busy_count;
 	size_t writable_count;
 	size_t state_count;
+	size_t sent_count; /* confirmations */
+	uint64_t sent_last;
 	bool up;
 	bool state_has_text;
 	bool is_closed;
@@ -78,6 +83,9 @@ void world_close(struct world *world);
 void host_open(struct host *host, struct world *world, const char *const *topics);
 void host_open_on(struct host *host, const struct world *world, uv_loop_t *loop, const char *url,
 	const char *const *topics, size_t frame_bytes);
+/* As that participant, of that store. */
+void host_open_as(struct host *host, struct world *world, const char *participant, uint8_t store,
+	int64_t since);
 /* Closes the transport and waits for saga_port_closed. */
 void host_close(struct host *host);
 /* Empties the inbox. */
@@ -99,6 +107,7 @@ void assert_kept(struct host *host, size_t i, const char *topic, const void *byt
 void warm_up(struct host *hosts, size_t count);
 
 void add_delivery_tests(Suite *suite, int row);
+void add_durable_tests(Suite *suite, int row);
 void add_lifetime_tests(Suite *suite, int row);
 
 #endif

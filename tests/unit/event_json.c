@@ -327,9 +327,122 @@ START_TEST(an_arena_has_its_limit)
 }
 END_TEST
 
+/* ---- whole events ---- */
+
+static const saga_type *find_small(void *context, const char *name, int version)
+{
+	(void)context;
+	return strcmp(name, "small.thing") == 0 && version == 1 ? &small : NULL;
+}
+
+static int read_whole(const char *json, struct saga_event *event)
+{
+	saga__arena_reset(&arena);
+	*event = (struct saga_event){ .version = 0 };
+	return saga__json_read_event(
+		&arena, (saga_bytes){ json, strlen(json) }, find_small, NULL, event, &error);
+}
+
+#define IDS \
+	"\"specversion\":\"1.0\",\"id\":\"0189aaaa-0000-7000-8000-000000000001\"," \
+	"\"sagaid\":\"0189aaaa-0000-7000-8000-000000000002\",\"source\":\"mail\","
+#define SMALL IDS "\"type\":\"small.thing\",\"time\":\"2026-11-23T07:30:00.5+01:00\","
+#define AT(time_) "{" IDS "\"type\":\"x\",\"time\":\"" time_ "\"}"
+
+START_TEST(events_of_others_are_read)
+{
+	struct saga_event event;
+	char text[1024];
+
+	set_up();
+	ck_assert_msg(read_whole(" {" SMALL "\"subject\":\"s\",\"sequence\":\"7\",\"theirs\":[1],"
+				 "\"causationid\":\"0189aaaa-0000-7000-8000-000000000003\","
+				 "\"data\":{\"t\":\"tea\",\"n\":3}}",
+			      &event) == SAGA_OK,
+		"%s", error.text);
+	ck_assert_ptr_eq(event.of, &small);
+	ck_assert_str_eq(((const struct small *)event.body)->t, "tea");
+	ck_assert_int_eq(((const struct small *)event.body)->n, 3);
+	ck_assert_str_eq(event.source, "mail");
+	ck_assert_str_eq(event.subject, "s");
+	ck_assert_str_eq(event.traceparent, "");
+	ck_assert_uint_eq(event.sequence, 7);
+	ck_assert_int_eq(event.version, 1);
+	/* What we write of it, reads the same. */
+	event.data = (saga_bytes){ "\x82\xa1t\xa3tea\xa1n\x03", 10 };
+	ck_assert_uint_lt(saga__json_event(&event, text, sizeof text), sizeof text);
+	ck_assert_ptr_nonnull(strstr(text, "\"time\":\"2026-11-23T06:30:00.500Z\""));
+	int64_t time = event.time;
+	ck_assert_msg(read_whole(text, &event) == SAGA_OK, "%s", error.text);
+	ck_assert_int_eq(event.time, time);
+	ck_assert_uint_eq(event.sequence, 7);
+	ck_assert_int_eq(event.causation.bytes[15], 3);
+	saga__arena_free(&arena);
+}
+END_TEST
+
+START_TEST(times_of_others_are_read)
+{
+	static const struct {
+		const char *json;
+		int64_t ms;
+	} times[] = { { AT("1970-01-01T00:00:00Z"), 0 },
+		{ AT("2000-02-29t23:59:59.999999999z"), 951868799999 },
+		{ AT("2026-12-31T23:30:00-01:30"), 1798765200000 },
+		{ AT("9999-12-31T23:59:59.1Z"), 253402300799100 } };
+	struct saga_event event;
+
+	set_up();
+	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+		ck_assert_msg(read_whole(times[i].json, &event) == SAGA_OK, "%s: %s", times[i].json,
+			error.text);
+		ck_assert_int_eq(event.time, times[i].ms);
+		ck_assert_ptr_null(event.of);
+	}
+	saga__arena_free(&arena);
+}
+END_TEST
+
+START_TEST(what_is_no_event_is_refused)
+{
+	static const struct {
+		const char *json, *says;
+	} wrongs[] = { { "", "line" }, { "[]", "an array" }, { "{}", "specversion" },
+		{ "{\"specversion\":\"0.3\"}", "specversion" },
+		{ "{\"specversion\":\"1.0\",\"id\":\"1\"}", "id" },
+		{ "{" SMALL "\"data\":{\"t\":1}}", "t: is an integer" },
+		{ "{" SMALL "\"data\":{\"t\":\"\",\"z\":1}}", "z: is unknown" },
+		{ "{" SMALL "\"data\":[]}", "an array" }, { "{" SMALL "\"x\":1}", "data" },
+		{ "{" SMALL "\"version\":\"1\"}", "version" },
+		{ "{" SMALL "\"version\":0}", "version" },
+		{ "{" SMALL "\"sequence\":7}", "sequence" },
+		{ "{" SMALL "\"sequence\":\"-7\"}", "sequence" },
+		{ "{" SMALL "\"causationid\":\"\"}", "causationid" },
+		{ "{" SMALL "\"subject\":1}", "subject" },
+		{ "{" SMALL "\"source\":\"twice\"}", "source" },
+		{ "{" IDS "\"type\":\"\",\"time\":\"2026-11-23T07:30:00Z\"}", "type" },
+		{ AT("2026-11-23"), "time" }, { AT("2026-11-23T07:30:00"), "time" },
+		{ AT("2026-13-23T07:30:00Z"), "time" }, { AT("2026-11-23T07:30:00.Z"), "time" },
+		{ AT("2026-11-23T07:30:00+0100"), "time" },
+		{ AT("2026-11-23T07:30:00Zz"), "time" } };
+	struct saga_event event;
+
+	set_up();
+	for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
+		ck_assert_msg(
+			read_whole(wrongs[i].json, &event) == SAGA_MALFORMED, "%s", wrongs[i].json);
+		ck_assert_msg(strstr(error.text, wrongs[i].says) != NULL, "%s: %s", wrongs[i].json,
+			error.text);
+	}
+	saga__arena_free(&arena);
+}
+END_TEST
+
 RUN_TESTS("event_json", bodies_are_written_as_they_came, what_is_no_body_is_null, texts,
-	times_are_of_rfc_3339, events_are_cloudevents, members_are_read, members_are_refused,
-	base64_is_strict, lists_are_named_by_their_index, depth_has_an_end, an_arena_has_its_limit)
+	times_are_of_rfc_3339, events_are_cloudevents, events_of_others_are_read,
+	times_of_others_are_read, what_is_no_event_is_refused, members_are_read,
+	members_are_refused, base64_is_strict, lists_are_named_by_their_index, depth_has_an_end,
+	an_arena_has_its_limit)
 
 #else
 

@@ -1,0 +1,368 @@
+#include "relay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <saga/error.h>
+
+enum {
+	READ_MOST = 256, /* events that are asked for at once */
+	MARKS = 16
+};
+
+enum place_state {
+	EMPTY, /* not in memory */
+	WAITS, /* to be sent */
+	LEFT,  /* sent */
+	DONE   /* with the broker, or nowhere */
+};
+
+struct place {
+	struct saga__blob *event;
+	int64_t left; /* when it was sent */
+	int state;
+	bool again; /* it left before */
+};
+
+/* At that time all up to there was with the broker. */
+struct mark {
+	uint64_t seq;
+	int64_t at;
+};
+
+struct saga__relay {
+	struct saga__relay_config config;
+	struct place *places; /* of those behind `done`, by seq modulo ring */
+	bool runs;
+	uint64_t done; /* all up to here is with the broker */
+	uint64_t next; /* behind done; none below waits or is empty */
+	uint64_t last; /* committed */
+	size_t left;   /* places in that state */
+	int64_t check; /* no place that left is overdue before; INT64_MAX: none left */
+	int64_t wait;  /* until it is */
+	int stale_reads;
+	bool reading;
+	int64_t read_again; /* not before; after a READ that came to nothing */
+	uint64_t read_first, read_last;
+	uint64_t settled;
+	struct mark marks[MARKS]; /* in order; the first is the oldest */
+	size_t mark_count;
+	uint64_t resent;
+};
+
+int saga__relay_new(const struct saga__relay_config *config, struct saga__relay **ret_relay)
+{
+	struct saga__relay *relay;
+
+	if (config->window < 1 || config->window > 65536 || config->ring < config->window ||
+		config->ring > 65536 || config->again_min_ms < 1 ||
+		config->again_max_ms < config->again_min_ms || config->settle_ms < 0)
+		return SAGA_MISUSE;
+	if (!(relay = calloc(1, sizeof *relay)))
+		return SAGA_NOMEM;
+	relay->config = *config;
+	if (!(relay->places = calloc(config->ring, sizeof *relay->places))) {
+		free(relay);
+		return SAGA_NOMEM;
+	}
+	*ret_relay = relay;
+	return SAGA_OK;
+}
+
+static void forget(struct saga__relay *relay)
+{
+	for (size_t i = 0; i < relay->config.ring; i++)
+		saga__blob_unref(relay->places[i].event);
+	memset(relay->places, 0, relay->config.ring * sizeof *relay->places);
+	relay->left = 0;
+	relay->check = INT64_MAX;
+}
+
+void saga__relay_free(struct saga__relay *relay)
+{
+	if (!relay)
+		return;
+	forget(relay);
+	free(relay->places);
+	free(relay);
+}
+
+void saga__relay_start(struct saga__relay *relay, uint64_t first, uint64_t last, uint64_t settled)
+{
+	forget(relay);
+	relay->stale_reads += relay->reading;
+	relay->reading = false;
+	relay->read_again = 0;
+	relay->runs = true;
+	relay->last = last;
+	/* A position of a store that was set back is beyond what there is. */
+	relay->done = settled < last ? settled : last;
+	if (first && relay->done < first - 1)
+		relay->done = first - 1;
+	relay->next = relay->done + 1;
+	relay->settled = relay->done;
+	relay->mark_count = 0;
+	relay->wait = relay->config.again_min_ms;
+}
+
+void saga__relay_stop(struct saga__relay *relay)
+{
+	relay->runs = false;
+	forget(relay);
+}
+
+uint64_t saga__relay_last(const struct saga__relay *relay)
+{
+	return relay->last;
+}
+
+/* NULL: it is with the broker already, or too far ahead for memory. */
+static struct place *place_of(struct saga__relay *relay, uint64_t seq)
+{
+	if (!relay->runs || seq <= relay->done || seq > relay->done + relay->config.ring)
+		return NULL;
+	return &relay->places[seq % relay->config.ring];
+}
+
+static void keep(struct saga__relay *relay, uint64_t seq, struct saga__blob *event)
+{
+	struct place *place = place_of(relay, seq);
+
+	if (!place || place->state != EMPTY || !event)
+		return;
+	place->event = saga__blob_ref(event);
+	place->state = WAITS;
+	if (seq < relay->next)
+		relay->next = seq;
+}
+
+void saga__relay_committed(struct saga__relay *relay, uint64_t seq, struct saga__blob *event)
+{
+	if (!relay->runs)
+		return;
+	if (seq > relay->last)
+		relay->last = seq;
+	keep(relay, seq, event);
+}
+
+void saga__relay_read(struct saga__relay *relay, uint64_t seq, struct saga__blob *event)
+{
+	if (!relay->stale_reads && relay->reading)
+		keep(relay, seq, event);
+}
+
+/* ---- with the broker ---- */
+
+static void mark(struct saga__relay *relay, int64_t now)
+{
+	const struct mark *newest = relay->mark_count ? &relay->marks[relay->mark_count - 1] : NULL;
+	int64_t apart = relay->config.settle_ms / (MARKS - 2);
+
+	if (relay->mark_count == MARKS ||
+		(newest && (newest->seq == relay->done || now - newest->at < apart)))
+		return;
+	if (relay->done > relay->settled)
+		relay->marks[relay->mark_count++] = (struct mark){ relay->done, now };
+}
+
+/* What is done at the beginning needs no place any more. */
+static void go_on(struct saga__relay *relay, int64_t now)
+{
+	struct place *place;
+
+	while (relay->done < relay->last && (place = place_of(relay, relay->done + 1)) &&
+		place->state == DONE) {
+		memset(place, 0, sizeof *place);
+		relay->done++;
+	}
+	if (relay->next <= relay->done)
+		relay->next = relay->done + 1;
+	mark(relay, now);
+}
+
+static void finish(struct saga__relay *relay, struct place *place)
+{
+	relay->left -= place->state == LEFT;
+	saga__blob_unref(place->event);
+	*place = (struct place){ .state = DONE };
+	if (!relay->left)
+		relay->check = INT64_MAX;
+}
+
+void saga__relay_sent(struct saga__relay *relay, uint64_t seq, int64_t now)
+{
+	struct place *place = place_of(relay, seq);
+
+	/* Also what waits to go again: the first time did come. */
+	if (!place || place->state == EMPTY || place->state == DONE)
+		return;
+	finish(relay, place);
+	relay->wait = relay->config.again_min_ms;
+	go_on(relay, now);
+}
+
+void saga__relay_read_end(struct saga__relay *relay, bool complete, int64_t now)
+{
+	if (relay->stale_reads) {
+		relay->stale_reads--;
+		return;
+	}
+	if (!relay->reading)
+		return;
+	relay->reading = false;
+	relay->read_again = complete ? 0 : now + relay->config.again_min_ms;
+	for (uint64_t seq = relay->read_first; complete && seq <= relay->read_last; seq++) {
+		struct place *place = place_of(relay, seq);
+
+		if (place && place->state == EMPTY)
+			finish(relay, place);
+	}
+	go_on(relay, now);
+}
+
+uint64_t saga__relay_settled(struct saga__relay *relay, int64_t now)
+{
+	size_t over = 0;
+
+	if (!relay->runs)
+		return 0;
+	mark(relay, now);
+	while (over < relay->mark_count && relay->marks[over].at + relay->config.settle_ms <= now)
+		relay->settled = relay->marks[over++].seq;
+	relay->mark_count -= over;
+	memmove(relay->marks, relay->marks + over, relay->mark_count * sizeof relay->marks[0]);
+	return relay->settled;
+}
+
+/* ---- sending ---- */
+
+static void back(struct saga__relay *relay, struct place *place, uint64_t seq)
+{
+	place->state = WAITS;
+	relay->left--;
+	if (seq < relay->next)
+		relay->next = seq;
+}
+
+void saga__relay_put_back(struct saga__relay *relay, uint64_t seq)
+{
+	struct place *place = place_of(relay, seq);
+
+	if (!place || place->state != LEFT)
+		return;
+	back(relay, place, seq);
+	relay->resent -= place->again;
+	place->again = false;
+}
+
+/* Up to which seq there may be places that left. */
+static uint64_t end_of_ring(const struct saga__relay *relay)
+{
+	uint64_t end = relay->done + relay->config.ring;
+
+	return relay->last < end ? relay->last : end;
+}
+
+void saga__relay_again(struct saga__relay *relay)
+{
+	for (uint64_t seq = relay->done + 1; relay->runs && seq <= end_of_ring(relay); seq++) {
+		struct place *place = place_of(relay, seq);
+
+		if (place->state != LEFT)
+			continue;
+		back(relay, place, seq);
+		place->again = true;
+	}
+	relay->check = INT64_MAX;
+	relay->wait = relay->config.again_min_ms;
+}
+
+/* What left too long ago waits again. */
+static void look_after(struct saga__relay *relay, int64_t now)
+{
+	bool any = false;
+
+	if (now < relay->check)
+		return;
+	relay->check = INT64_MAX;
+	for (uint64_t seq = relay->done + 1; seq <= end_of_ring(relay); seq++) {
+		struct place *place = place_of(relay, seq);
+
+		if (place->state != LEFT)
+			continue;
+		if (place->left + relay->wait <= now) {
+			back(relay, place, seq);
+			place->again = any = true;
+		} else if (place->left + relay->wait < relay->check) {
+			relay->check = place->left + relay->wait;
+		}
+	}
+	if (any && (relay->wait *= 2) > relay->config.again_max_ms)
+		relay->wait = relay->config.again_max_ms;
+}
+
+static bool ask(struct saga__relay *relay, int64_t now, struct saga__relay_effect *ret_effect)
+{
+	uint64_t last = relay->next;
+
+	if (relay->reading || relay->stale_reads || now < relay->read_again)
+		return false;
+	while (last < end_of_ring(relay) && last - relay->next + 1 < READ_MOST &&
+		place_of(relay, last + 1)->state == EMPTY)
+		last++;
+	relay->reading = true;
+	relay->read_first = relay->next;
+	relay->read_last = last;
+	*ret_effect = (struct saga__relay_effect){
+		.kind = SAGA__RELAY_READ, .first = relay->next, .last = last
+	};
+	return true;
+}
+
+bool saga__relay_next(struct saga__relay *relay, int64_t now, struct saga__relay_effect *ret_effect)
+{
+	struct place *place = NULL;
+
+	if (!relay->runs)
+		return false;
+	look_after(relay, now);
+	while (relay->next <= end_of_ring(relay) && (place = place_of(relay, relay->next)) &&
+		(place->state == LEFT || place->state == DONE))
+		relay->next++;
+	if (relay->next > end_of_ring(relay) || !place)
+		return false;
+	if (place->state == EMPTY)
+		return ask(relay, now, ret_effect);
+	if (relay->left >= relay->config.window)
+		return false;
+	place->state = LEFT;
+	place->left = now;
+	relay->left++;
+	relay->resent += place->again;
+	if (now + relay->wait < relay->check)
+		relay->check = now + relay->wait;
+	*ret_effect = (struct saga__relay_effect){
+		.kind = SAGA__RELAY_SEND, .seq = relay->next++, .event = place->event
+	};
+	return true;
+}
+
+int64_t saga__relay_due(const struct saga__relay *relay)
+{
+	int64_t due = relay->runs ? relay->check : INT64_MAX;
+
+	if (relay->runs && relay->read_again && !relay->reading && relay->read_again < due &&
+		relay->next <= end_of_ring(relay))
+		due = relay->read_again;
+	return due;
+}
+
+uint64_t saga__relay_unsent(const struct saga__relay *relay)
+{
+	return relay->runs ? relay->last - relay->done : 0;
+}
+
+uint64_t saga__relay_resent(const struct saga__relay *relay)
+{
+	return relay->resent;
+}

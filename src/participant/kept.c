@@ -1,0 +1,488 @@
+/*
+ * Events over a durable transport: no streams are followed, nothing is asked for. What is committed
+ * goes to the broker until it has it; what the broker delivers goes to the lane of its shard, and
+ * is acked once a batch has committed it. What is not for us is acked at once; what came for a
+ * shard that is not worked here any more, the transport gives back (saga__kept_work).
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../event/envelope.h"
+#include "../event/id.h"
+#include "../event/json.h"
+#include "inside.h"
+
+enum {
+	RING = 1024,
+	AGAIN_MIN_MS = 2000,
+	AGAIN_MAX_MS = 30000,
+	SETTLE_MS = 125000, /* JetStream syncs every two minutes, if nobody says otherwise */
+	SEND_MOST = 64,
+	SEQ_BITS = 56 /* of a token; the rest is the shard, or all of them set: a guest's */
+};
+
+#define GUEST UINT64_MAX
+
+/* ---- shards come and go ---- */
+
+int saga__kept_start(struct saga_participant *p, unsigned shard, const struct saga__stream_row *row)
+{
+	const struct saga__relay_config config = { .window = p->limits.window,
+		.ring = p->limits.window > RING ? p->limits.window : RING,
+		.again_min_ms = AGAIN_MIN_MS,
+		.again_max_ms = AGAIN_MAX_MS,
+		.settle_ms = SETTLE_MS };
+	struct saga__source *mark = &p->kept.marks[shard];
+	int code = SAGA_OK;
+
+	if (!p->kept.relays[shard])
+		code = saga__relay_new(&config, &p->kept.relays[shard]);
+	if (code != SAGA_OK)
+		return code;
+	mark->stream = (struct saga__stream){ p->uuid, shard };
+	memcpy(mark->owner, p->plan->name, strlen(p->plan->name) + 1);
+	p->kept.marked[shard] = saga__streams_stand(p, &mark->stream, shard).seq;
+	saga__relay_start(p->kept.relays[shard], row->first, row->seq, p->kept.marked[shard]);
+	return SAGA_OK;
+}
+
+/* `but`: shards that begin anew: what came for them before is given back. */
+void saga__kept_work(struct saga_participant *p, uint64_t but)
+{
+	if (!p->transport || p->life >= SAGA__CLOSES)
+		return;
+	if (but & p->worked)
+		p->transport_ops->work(p->transport, p->worked & ~but, p->shards);
+	p->transport_ops->work(p->transport, p->worked, p->shards);
+}
+
+/* Where a restart goes on: committed as a position, though nobody waits for it. */
+void saga__kept_mark(struct saga_participant *p)
+{
+	for (unsigned shard = 0; shard < p->shards; shard++) {
+		uint64_t settled = saga__streams_seen(p, shard);
+		struct saga__item *item;
+
+		if (!saga__works(p, shard) || settled <= p->kept.marked[shard] ||
+			!(item = calloc(1, sizeof *item)))
+			continue;
+		item->kind = SAGA__ITEM_MOVE;
+		item->shard = shard;
+		item->source = &p->kept.marks[shard];
+		item->seq = p->kept.marked[shard] = settled;
+		item->spell = p->spells[shard];
+		saga__streams_give(p, shard, item);
+	}
+}
+
+/* ---- acks ---- */
+
+static void flush_acks(struct saga_participant *p)
+{
+	if (p->kept.ack_count && p->transport && p->life < SAGA__CLOSES)
+		p->transport_ops->ack(p->transport, p->kept.acks, p->kept.ack_count);
+	p->kept.ack_count = 0;
+}
+
+/* Without memory for it: it comes again, and is dropped again. */
+static void ack(struct saga_participant *p, uint64_t token)
+{
+	if (p->kept.ack_count == p->kept.ack_room) {
+		size_t room = p->kept.ack_room ? 2 * p->kept.ack_room : 64;
+		uint64_t *more = realloc(p->kept.acks, room * sizeof *more);
+
+		if (!more)
+			return;
+		p->kept.acks = more;
+		p->kept.ack_room = room;
+	}
+	p->kept.acks[p->kept.ack_count++] = token;
+}
+
+/* ---- what the broker delivers ---- */
+
+/* Another instance, or a guest, has committed for a shard that we work: its lane looks. */
+static void take_own(struct saga_participant *p, saga_bytes event, unsigned shard)
+{
+	struct saga_event decoded;
+
+	if (p->live < 2 || !saga__works(p, shard))
+		return;
+	saga__arena_reset(&p->arena);
+	if (saga__event_decode(p->decoder, &p->arena, event, &decoded, NULL) == SAGA_OK &&
+		decoded.sequence > saga__relay_last(p->kept.relays[shard]))
+		saga__lane_nudge(saga__lane_of(p, shard));
+}
+
+static const saga_type *find_type(void *context, const char *name, int version)
+{
+	const struct saga_participant *p = context;
+	const struct saga__known *known = saga__plan_type(p->plan, name, version);
+
+	return known ? known->type : NULL;
+}
+
+/* MessagePack has no map that begins so. */
+static bool is_json(saga_bytes event)
+{
+	return event.size && strchr("{ \t\r\n", *(const char *)event.at) && *(const char *)event.at;
+}
+
+/* From now on it is as all others. */
+static int from_json(struct saga_participant *p, struct saga__frame *frame, saga_error *error)
+{
+	struct saga_event event;
+	struct saga__blob *blob;
+	int code;
+
+	if (!p->kept.event.limit)
+		saga__buffer_init(&p->kept.event, p->limits.event_bytes);
+	saga__arena_reset(&p->arena);
+	code = saga__json_read_event(
+		&p->arena, saga__blob_bytes(frame->bytes), find_type, p, &event, error);
+	if (code != SAGA_OK)
+		return code;
+	if (!event.of)
+		event.data = (saga_bytes){ "\x80", 1 }; /* nobody will read it */
+	code = saga__event_encode(&p->kept.event, &event, event.of, event.body, NULL, error);
+	if (code != SAGA_OK)
+		return code;
+	if (!(blob = saga__blob_new(p->kept.event.at, p->kept.event.size)))
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	saga__blob_unref(frame->bytes);
+	frame->bytes = blob;
+	return SAGA_OK;
+}
+
+static void out_of_memory(struct saga_participant *p)
+{
+	saga_error error;
+
+	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory for an event");
+	saga__fatal(p, &error);
+}
+
+/* False: it is none, which was said, or there is no memory. */
+static bool read_event(
+	struct saga_participant *p, struct saga__frame *frame, struct saga__peek *ret)
+{
+	saga_error error = { .text = "an event that can't be read" };
+	int code = SAGA_OK;
+
+	if (is_json(saga__blob_bytes(frame->bytes)))
+		code = from_json(p, frame, &error);
+	if (code == SAGA_OK && saga__streams_peek(p, saga__blob_bytes(frame->bytes), ret))
+		return true;
+	if (code == SAGA_NOMEM) {
+		out_of_memory(p);
+		return false;
+	}
+	saga__streams_bad_frame(p, error.text);
+	ack(p, frame->token);
+	return false;
+}
+
+/* It is acked, or another's, or an item now. */
+static void take_event(struct saga_participant *p, struct saga__frame *frame)
+{
+	struct saga__peek seen = { .version = 0 };
+	struct saga__item *item;
+	saga_bytes event;
+	unsigned shard;
+
+	if (!read_event(p, frame, &seen))
+		return;
+	event = saga__blob_bytes(frame->bytes);
+	shard = saga__id_shard(seen.saga, p->shards);
+	if (shard != (frame->part & (p->shards - 1))) {
+		saga__streams_bad_frame(p, "an event under another saga's subject");
+		ack(p, frame->token);
+		return;
+	}
+	if (strcmp(seen.source, p->plan->name) == 0) {
+		take_own(p, event, shard);
+		ack(p, frame->token);
+		return;
+	}
+	if (!saga__streams_concern(p, event, &seen)) {
+		ack(p, frame->token);
+		return;
+	}
+	if (!saga__works(p, shard)) /* the transport was told, and gives it back */
+		return;
+	if (!(item = calloc(1, sizeof *item))) {
+		out_of_memory(p);
+		return;
+	}
+	item->kind = SAGA__ITEM_EVENT;
+	item->shard = shard;
+	item->kept = true;
+	item->token = frame->token;
+	item->id = seen.id;
+	item->spell = p->spells[shard];
+	item->event = saga__blob_ref(frame->bytes);
+	saga__streams_give(p, shard, item);
+}
+
+static void append(struct saga__frame **list, struct saga__frame *more)
+{
+	while (*list)
+		list = &(*list)->next;
+	*list = more;
+}
+
+static void take_frames(struct saga_participant *p)
+{
+	struct saga__frame *frame;
+	bool refused = false;
+
+	if (!p->kept.taken || p->life != SAGA__RUNS)
+		append(&p->kept.taken, saga__inbox_take(p, &refused));
+	while ((frame = p->kept.taken) && (p->life != SAGA__RUNS || saga__streams_have_room(p))) {
+		p->kept.taken = frame->next;
+		if (p->life == SAGA__RUNS && frame->kept)
+			take_event(p, frame);
+		saga__inbox_free(frame);
+	}
+	if (refused && p->transport && p->transport_ops->resume)
+		p->transport_ops->resume(p->transport);
+}
+
+/* ---- what the broker has ---- */
+
+void saga__kept_sent(struct saga_participant *p, const uint64_t *tokens, size_t count)
+{
+	uv_mutex_lock(&p->lock);
+	if (p->kept.sent_count + count > p->kept.sent_room) {
+		size_t room = 2 * (p->kept.sent_count + count);
+		uint64_t *more = realloc(p->kept.sent, room * sizeof *more);
+
+		/* Without memory: it is sent again. */
+		if (!more) {
+			uv_mutex_unlock(&p->lock);
+			return;
+		}
+		p->kept.sent = more;
+		p->kept.sent_room = room;
+	}
+	memcpy(p->kept.sent + p->kept.sent_count, tokens, count * sizeof *tokens);
+	p->kept.sent_count += count;
+	uv_mutex_unlock(&p->lock);
+	saga__wake(p);
+}
+
+static void take_sent(struct saga_participant *p)
+{
+	int64_t now = saga__monotonic(&p->env);
+	bool came_up;
+
+	uv_mutex_lock(&p->lock);
+	for (size_t i = 0; i < p->kept.sent_count; i++) {
+		uint64_t token = p->kept.sent[i], shard = token >> SEQ_BITS;
+
+		if (shard < p->shards && p->kept.relays[shard])
+			saga__relay_sent(p->kept.relays[shard],
+				token & ((UINT64_C(1) << SEQ_BITS) - 1), now);
+	}
+	p->kept.sent_count = 0;
+	came_up = p->kept.came_up;
+	p->kept.came_up = false;
+	uv_mutex_unlock(&p->lock);
+	if (!came_up)
+		return;
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		if (p->kept.relays[shard])
+			saga__relay_again(p->kept.relays[shard]);
+	__atomic_store_n(&p->writable, true, __ATOMIC_RELEASE);
+}
+
+/* ---- what goes ---- */
+
+struct sending {
+	saga_frame frames[SEND_MOST];
+	struct saga__peek seen[SEND_MOST];
+	size_t count;
+	size_t guests; /* the first of ours, which live until it is sent */
+};
+
+/* The event as JSON, in the arena. */
+static bool as_json(struct saga_participant *p, saga_bytes *event)
+{
+	struct saga_event decoded;
+	size_t size;
+	char *text;
+
+	if (saga__event_decode(p->decoder, &p->arena, *event, &decoded, NULL) != SAGA_OK)
+		return false;
+	size = saga__json_event(&decoded, NULL, 0);
+	if (!(text = saga__arena_alloc(&p->arena, size + 1)))
+		return false;
+	(void)saga__json_event(&decoded, text, size + 1);
+	*event = (saga_bytes){ text, size };
+	return true;
+}
+
+static bool add(struct saga_participant *p, struct sending *sending, struct saga__blob *event,
+	uint64_t token)
+{
+	struct saga__peek *seen = &sending->seen[sending->count];
+	saga_frame *frame = &sending->frames[sending->count];
+	saga_bytes bytes = saga__blob_bytes(event);
+
+	if (!saga__streams_peek(p, bytes, seen) || (p->port.json && !as_json(p, &bytes)))
+		return false;
+	*frame = (saga_frame){ .topic = seen->type,
+		.bytes = bytes,
+		.token = token,
+		.id = seen->id,
+		.part = saga__id_shard(seen->saga, 1u << 16) };
+	sending->count++;
+	return true;
+}
+
+static void read_outbox(
+	struct saga_participant *p, unsigned shard, const struct saga__relay_effect *effect)
+{
+	const struct saga__chore read = { .kind = SAGA__CHORE_READ,
+		.shard = shard,
+		.first = effect->first,
+		.last = effect->last,
+		.most = (size_t)(effect->last - effect->first + 1) };
+
+	if (saga__lane_chore(saga__lane_of(p, shard), &read) != SAGA_OK)
+		saga__relay_read_end(p->kept.relays[shard], false, saga__monotonic(&p->env));
+	else if (!p->options.lanes)
+		saga__wake(p);
+}
+
+/* Half of the arena is room for the next; what does not fit goes with the next sending. */
+static bool has_room(const struct saga_participant *p, const struct sending *sending)
+{
+	return sending->count < SEND_MOST && p->arena.used <= p->arena.limit / 2;
+}
+
+static void gather(struct saga_participant *p, struct sending *sending)
+{
+	int64_t now = saga__monotonic(&p->env);
+	struct saga__relay_effect effect;
+
+	sending->count = sending->guests = 0;
+	saga__arena_reset(&p->arena);
+	for (unsigned shard = 0; shard < p->shards; shard++) {
+		struct saga__relay *relay = p->kept.relays[shard];
+
+		while (relay && has_room(p, sending) && saga__relay_next(relay, now, &effect))
+			if (effect.kind == SAGA__RELAY_READ)
+				read_outbox(p, shard, &effect);
+			else if (!add(p, sending, effect.event,
+					 (uint64_t)shard << SEQ_BITS | effect.seq))
+				saga__streams_bad_frame(p, "an event of ours that can't be sent");
+	}
+	for (const struct saga__guest *guest = p->guests; guest && has_room(p, sending);
+		guest = guest->next, sending->guests++)
+		if (!add(p, sending, guest->sent.event, GUEST))
+			saga__streams_bad_frame(p, "an event of ours that can't be sent");
+}
+
+static void put_back(struct saga_participant *p, const saga_frame *frame)
+{
+	/* A guest's is in the outbox: who works its shard finds it. */
+	if (frame->token != GUEST)
+		saga__relay_put_back(p->kept.relays[frame->token >> SEQ_BITS],
+			frame->token & ((UINT64_C(1) << SEQ_BITS) - 1));
+}
+
+/* False: the transport has no room. What it was given lives as long as it runs. */
+static bool send_all(struct saga_participant *p, const struct sending *sending)
+{
+	size_t sent = 0;
+
+	__atomic_store_n(&p->writable, false, __ATOMIC_RELEASE);
+	if (p->transport_ops->send(p->transport, sending->frames, sending->count, &sent) != SAGA_OK)
+		sent = 0;
+	for (size_t i = sent; i < sending->count; i++)
+		put_back(p, &sending->frames[i]);
+	for (size_t i = 0; i < sending->guests; i++)
+		saga__guest_drop(p);
+	if (sent < sending->count)
+		return false;
+	__atomic_store_n(&p->writable, true, __ATOMIC_RELEASE);
+	return true;
+}
+
+static void publish_all(struct saga_participant *p)
+{
+	struct sending sending;
+
+	while (__atomic_load_n(&p->writable, __ATOMIC_ACQUIRE)) {
+		gather(p, &sending);
+		if (!sending.count || !send_all(p, &sending))
+			return;
+	}
+}
+
+/* ---- what the lanes did ---- */
+
+void saga__kept_committed(struct saga_participant *p, const struct saga__report *report)
+{
+	for (size_t i = 0; i < report->sent_count; i++) {
+		const struct saga__sent *sent = &report->sent[i];
+
+		if (!saga__works(p, sent->shard))
+			saga__guest_keep(p, sent);
+		else if (p->kept.relays[sent->shard])
+			saga__relay_committed(p->kept.relays[sent->shard], sent->seq, sent->event);
+	}
+	for (size_t i = 0; i < report->ack_count; i++)
+		ack(p, report->acks[i]);
+	flush_acks(p);
+}
+
+void saga__kept_read(struct saga_participant *p, struct saga__report *report)
+{
+	struct saga__relay *relay = p->kept.relays[report->shard];
+
+	for (size_t i = 0; relay && i < report->sent_count; i++)
+		saga__relay_read(relay, report->sent[i].seq, report->sent[i].event);
+	if (relay)
+		saga__relay_read_end(relay, report->complete, saga__monotonic(&p->env));
+}
+
+/* ---- the turn ---- */
+
+void saga__kept_turn(struct saga_participant *p)
+{
+	take_sent(p);
+	take_frames(p);
+	flush_acks(p);
+	if (p->transport && p->life == SAGA__RUNS)
+		publish_all(p);
+}
+
+int64_t saga__kept_due(struct saga_participant *p)
+{
+	int64_t due = INT64_MAX, one;
+
+	if (!__atomic_load_n(&p->writable, __ATOMIC_ACQUIRE))
+		return due;
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		if (p->kept.relays[shard] && (one = saga__relay_due(p->kept.relays[shard])) < due)
+			due = one;
+	return due;
+}
+
+void saga__kept_close(struct saga_participant *p)
+{
+	struct saga__frame *frame;
+
+	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++)
+		saga__relay_free(p->kept.relays[shard]);
+	while ((frame = p->kept.taken)) {
+		p->kept.taken = frame->next;
+		saga__inbox_free(frame);
+	}
+	saga__buffer_free(&p->kept.event);
+	free(p->kept.acks);
+	free(p->kept.sent);
+}
