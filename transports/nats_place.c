@@ -60,7 +60,7 @@ static int read_server(
 {
 	const char *colon = last_of(at, end, ':');
 	const char *host_end = colon && end[-1] != ']' ? colon : end;
-	char *server = place->servers[place->server_count];
+	char *server;
 
 	if (place->server_count == SAGA__NATS_SERVERS)
 		return saga_error_set(error, SAGA_MALFORMED, "transport: more than %d servers",
@@ -68,9 +68,9 @@ static int read_server(
 	if (host_end == at || end - at > 200 || (host_end < end && !is_port(colon + 1, end)))
 		return saga_error_set(error, SAGA_MALFORMED,
 			"transport: HOST or HOST:PORT is wanted, not `%.*s`", (int)(end - at), at);
+	server = place->servers[place->server_count++];
 	(void)snprintf(server, sizeof place->servers[0], "%s://%.*s%s", place->tls ? "tls" : "nats",
 		(int)(end - at), at, host_end == end ? ":4222" : "");
-	place->server_count++;
 	return SAGA_OK;
 }
 

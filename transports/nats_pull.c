@@ -221,10 +221,9 @@ static uint64_t sequence_of(const char *reply)
 	const char *words[13];
 	size_t count = 0;
 
-	for (const char *at = reply; at && count < 13; count++) {
-		words[count] = at;
-		if ((at = strchr(at, '.')))
-			at++;
+	for (const char *at = reply, *dot; at && count < 13; at = dot ? dot + 1 : NULL) {
+		words[count++] = at;
+		dot = strchr(at, '.');
 	}
 	if (count < 9 || strncmp(reply, "$JS.ACK.", 8) != 0)
 		return 0;

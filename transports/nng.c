@@ -539,13 +539,13 @@ static void begin_nng(void)
 static int open_nng(saga_port *port, const saga_transport_options *options, void **ret_transport,
 	saga_error *error)
 {
-	static uv_once_t once = UV_ONCE_INIT;
+	static uv_once_t nng_begun = UV_ONCE_INIT;
 	struct member *self = calloc(1, sizeof *self);
 	int code;
 
 	if (!self)
 		return saga_error_set(error, SAGA_NOMEM, "transport: out of memory");
-	uv_once(&once, begin_nng);
+	uv_once(&nng_begun, begin_nng);
 	code = saga__nng_place_read(options->url, &self->place, error);
 	if (code == SAGA_OK)
 		code = saga__nng_tls_open(&self->place, false, &self->config, error);

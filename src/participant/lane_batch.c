@@ -589,7 +589,8 @@ static void succeeded(struct saga__lane *lane, unsigned from)
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.wary = false;
 	lane->batch.poison_count = 0;
-	if (!lane->guest && from != FROM_HAND) /* which locks the streams of what is in hand alone */
+	/* What is in hand alone locks the streams of its own shards, no others. */
+	if (!lane->guest && from != FROM_HAND)
 		lane->looks = lane->looking;
 	most = saga__pace_speed_up(lane->options.pace, most);
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
