@@ -496,6 +496,8 @@ int main(void)
 		while_idle_only_the_lease_is_renewed,
 		what_is_accepted_goes_on_in_all,
 	};
+	/* Over a transport that keeps events itself no stream is followed, and none stops. */
+	size_t left_out = getenv("SAGA_TEST_TRANSPORT") ? 1 : 0;
 
-	return run_both_modes("instances", tests, sizeof tests / sizeof tests[0]);
+	return run_both_modes("instances", tests, sizeof tests / sizeof tests[0] - left_out);
 }

@@ -1,5 +1,6 @@
 /* The world itself: it repeats, each fault strikes and is survived, what is broken is found. */
 
+#include "../unit/rounds.h"
 #include "small.h"
 
 #include <check.h>
@@ -89,7 +90,7 @@ START_TEST(each_fault_strikes_and_is_survived)
 	unsigned fault = 1u << _i;
 	uint64_t struck = 0;
 
-	for (uint64_t seed = 1; seed <= 12; seed++) {
+	for (uint64_t seed = 1; seed <= (uint64_t)rounds_of(12); seed++) {
 		survive(seed, fault);
 		ck_assert_uint_eq(report().faults, fault);
 		struck += report().struck;
@@ -104,7 +105,7 @@ START_TEST(all_faults_are_survived)
 {
 	uint64_t crashes = 0;
 
-	for (uint64_t seed = 1; seed <= 60; seed++) {
+	for (uint64_t seed = 1; seed <= (uint64_t)rounds_of(60); seed++) {
 		survive(seed, SAGA_SIM_ALL);
 		crashes += report().crashes;
 		small_end(&small);
@@ -118,7 +119,7 @@ START_TEST(instances_share_a_store)
 {
 	uint64_t crashes = 0;
 
-	for (uint64_t seed = 1; seed <= 40; seed++) {
+	for (uint64_t seed = 1; seed <= (uint64_t)rounds_of(40); seed++) {
 		const char *wrong;
 		int code;
 

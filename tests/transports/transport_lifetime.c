@@ -1,3 +1,4 @@
+#include "../unit/rounds.h"
 #include "transport_tests.h"
 
 #include <stdlib.h>
@@ -202,7 +203,7 @@ START_TEST(one_leaves_while_others_send)
 		ck_assert_int_eq(
 			uv_thread_create(&workers[i].thread, send_until_stopped, &workers[i]), 0);
 	}
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < rounds_of(100); i++) {
 		struct host *host = &hosts[THREADS];
 
 		host_open(host, &world, only_a);
