@@ -364,8 +364,7 @@ static bool is_allowed(const struct ask *ask)
 	switch (ask->kind) {
 	case ASK_PLACE:
 		return ask->code == (ask->customer->is_wrong ? SAGA_MALFORMED : SAGA_OK) ||
-			(ask->code == SAGA_CONFLICT && !ask->customer->is_wrong) ||
-			(ask->code == SAGA_FAILED && ask->all->steps_fail);
+			(ask->code == SAGA_CONFLICT && !ask->customer->is_wrong);
 	case ASK_AMEND:
 	case ASK_CANCEL:
 		return ask->code == SAGA_OK || ask->code == SAGA_REJECTED ||
