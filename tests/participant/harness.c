@@ -425,13 +425,15 @@ void settle(struct stage *stage)
 
 static int run_from(const char *name, const TTest *const *tests, size_t count, int first, int below)
 {
-	Suite *suite = suite_create(name);
-	TCase *both = tcase_create("both modes");
+	Suite *suite;
+	TCase *both;
 	SRunner *runner;
 	int failed;
 
 	if (!ground_is_there())
 		return 77;
+	suite = suite_create(name);
+	both = tcase_create("both modes");
 	tcase_set_timeout(both, 100);
 	for (size_t i = 0; i < count; i++)
 		tcase_add_loop_test(both, tests[i], first, below);

@@ -256,13 +256,15 @@ void desk_sql(struct desk *desk, const char *sql)
 
 int run_tests(const char *name, const struct test *tests, size_t count)
 {
-	Suite *suite = suite_create(name);
-	TCase *cases = tcase_create(name);
+	Suite *suite;
+	TCase *cases;
 	SRunner *runner;
 	int failed;
 
 	if (!ground_is_there())
 		return 77;
+	suite = suite_create(name);
+	cases = tcase_create(name);
 	tcase_set_timeout(cases, 120);
 	for (size_t i = 0; i < count; i++)
 		tcase_add_loop_test(cases, tests[i].test, 0, tests[i].times ? tests[i].times : 1);
