@@ -483,7 +483,21 @@ START_TEST(what_is_accepted_goes_on_in_all)
 }
 END_TEST
 
-int main(void)
+/*
+ * `accept`: on PostgreSQL with lanes it fails once in some twenty runs, an event never comes: until
+ * that is mended it is for the soak. No stream stops over a transport that keeps events itself.
+ */
+static int run_accept(void)
+{
+	const TTest *const tests[] = { what_is_accepted_goes_on_in_all };
+
+	if (getenv("SAGA_TEST_SOAK"))
+		return run_both_modes("accept", tests, 1);
+	printf("SKIP: known to fail seldom on PostgreSQL; tests/run --soak runs it\n");
+	return 77;
+}
+
+int main(int argc, char **argv)
 {
 	const TTest *const tests[] = {
 		one_alone_works_all,
@@ -494,14 +508,9 @@ int main(void)
 		a_killed_ones_calls_are_made_again,
 		who_stands_still_loses_its_shards_and_does_nothing_twice,
 		while_idle_only_the_lease_is_renewed,
-		what_is_accepted_goes_on_in_all,
 	};
-	/*
-	 * Over a transport that keeps events itself no stream is followed, and none stops. On
-	 * PostgreSQL with lanes it fails once in some twenty runs, an event never comes: until
-	 * that is mended it is for the soak.
-	 */
-	size_t left_out = getenv("SAGA_TEST_TRANSPORT") || !getenv("SAGA_TEST_SOAK") ? 1 : 0;
 
-	return run_both_modes("instances", tests, sizeof tests / sizeof tests[0] - left_out);
+	if (argc > 1 && strcmp(argv[1], "accept") == 0)
+		return run_accept();
+	return run_both_modes("instances", tests, sizeof tests / sizeof tests[0]);
 }

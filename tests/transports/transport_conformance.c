@@ -98,7 +98,8 @@ static const saga_transport_ops *nats(void)
 static const char *nats_prepare(const char *name)
 {
 	(void)name;
-	return getenv("SAGA_TEST_NATS") ? NULL : "SAGA_TEST_NATS names no server";
+	return getenv("SAGA_TEST_NATS") ? NULL
+					: "SAGA_TEST_NATS names no server; tests/run --soak does";
 }
 
 static void fresh_domain(void *context, char *url, size_t size)
