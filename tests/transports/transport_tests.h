@@ -64,6 +64,7 @@ struct host {
 	uv_mutex_t lock;
 	struct kept inbox[KEPT];
 	size_t count;
+	bool has_heard; /* in this warm-up */
 	size_t room; /* frames that the inbox takes */
 	size_t busy_count;
 	size_t writable_count;
