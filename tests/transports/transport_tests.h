@@ -65,7 +65,7 @@ struct host {
 	struct kept inbox[KEPT];
 	size_t count;
 	bool has_heard; /* in this warm-up */
-	size_t room; /* frames that the inbox takes */
+	size_t room;    /* frames that the inbox takes */
 	size_t busy_count;
 	size_t writable_count;
 	size_t state_count;
