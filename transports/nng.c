@@ -10,8 +10,9 @@
  * though they look open: so a bus that lost its power, or is cut off one way, is found.
  *
  * All that opens, closes or resumes a connection is done in on_tick, on one of nng's threads at a
- * time, and waits for no other of them: there are few, and members end their connections together,
- * when a bus goes. nng keeps its threads when all is closed: nng_fini is the process's to call, not ours.
+ * time, and waits for no other of them: they are few, and members end their connections together,
+ * when a bus goes. nng keeps its threads when all is closed: nng_fini is the process's to call, not
+ * ours.
  */
 
 #include "nng_link.h"
