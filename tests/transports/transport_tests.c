@@ -358,6 +358,20 @@ static void fence_off(struct host *hosts, size_t count, size_t from)
 			"they never heard the last of it");
 }
 
+static void never_heard(struct host *hosts, size_t count, size_t from)
+{
+	size_t heard = 0, up = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uv_mutex_lock(&hosts[i].lock);
+		heard += hosts[i].has_heard;
+		up += hosts[i].up;
+		uv_mutex_unlock(&hosts[i].lock);
+	}
+	ck_abort_msg("they never heard each other: of %zu %zu heard number %zu, %zu were up", count,
+		heard, from, up);
+}
+
 /* Ever more seldom: what is said meanwhile waits for who is slow. */
 static void warm_up_from(struct host *hosts, size_t count, size_t from)
 {
@@ -369,7 +383,8 @@ static void warm_up_from(struct host *hosts, size_t count, size_t from)
 		hosts[i].has_heard = false;
 	}
 	do {
-		ck_assert_msg(now_ms() - start < PATIENCE_MS, "they never heard each other");
+		if (now_ms() - start >= PATIENCE_MS)
+			never_heard(hosts, count, from);
 		send_to_each(hosts, count, from, "warm");
 		turn_for(&hosts[from], pause_ms);
 		pause_ms = pause_ms < 100 ? 2 * pause_ms : pause_ms;
