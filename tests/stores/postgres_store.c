@@ -643,10 +643,8 @@ END_TEST
 /* A guard's own fault is none of the row's that was not there. */
 START_TEST(a_guard_that_is_wrong_is_refused)
 {
-	static const char *const texts[] = {
-		"SELECT 1 FROM things WHERE id = 1 / CAST(? AS bigint)",
-		"SELECT 1 FROM things WHERE id = CAST(CAST(? AS text) || 'x' AS integer)"
-	};
+	static const char *const texts[] = { "SELECT 1 WHERE 1 = 1 / CAST(? AS bigint)",
+		"SELECT 1 FROM things WHERE id = CAST(CAST(? AS text) || 'x' AS integer)" };
 	void *store = open_with("", 5000);
 
 	ck_code(run(store, "INSERT INTO things VALUES (1)", NULL), SAGA_OK);
