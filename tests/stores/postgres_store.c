@@ -614,7 +614,7 @@ START_TEST(a_guard_that_the_server_does_not_take)
 }
 END_TEST
 
-/* The server's log tells its administrator what it was; also of what the planner knows to be none. */
+/* The server's log says what it was; also where the planner knows that there is no row. */
 START_TEST(an_unmet_guard_says_what_it_is)
 {
 	static const char *const texts[] = { "SELECT 1 FROM things WHERE id = 99",
