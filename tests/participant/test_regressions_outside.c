@@ -50,8 +50,8 @@ static void unknown_answer(int lanes, int knob, struct stage **ret_stage, saga_i
 	struct stage *stage = stage_new(lanes);
 
 	faults_init(&faults);
-	stage_open(
-		stage, &out_def, SAGA_OPTIONS(.store_ops = &fault_store, .store_context = &faults));
+	stage_open(stage, &out_def,
+		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = &faults));
 	settle(stage);
 	*ret_saga = stage_saga(stage);
 	stage->knob = knob;
@@ -169,7 +169,7 @@ START_TEST(a_call_to_revive)
 	faults_init(&faults);
 	/* Its calls are made again when the lease of the one before it has ended. */
 	stage_open(stage, &out_def,
-		SAGA_OPTIONS(.store_ops = &fault_store, .store_context = &faults,
+		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = &faults,
 			.lease_ms = 3000));
 	settle(stage);
 	saga = stage_saga(stage);
@@ -200,8 +200,8 @@ START_TEST(a_call_of_an_unknown_commit)
 	saga_id saga = stage_saga(stage);
 
 	faults_init(&faults);
-	stage_open(
-		stage, &out_def, SAGA_OPTIONS(.store_ops = &fault_store, .store_context = &faults));
+	stage_open(stage, &out_def,
+		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = &faults));
 	settle(stage);
 	faults_plan(&faults, FAULT_COMMIT, 1, 1, FAULT_UNKNOWN_DONE);
 	inject(stage, saga, &go_first);
@@ -238,8 +238,8 @@ START_TEST(attempts_that_were_rolled_back)
 	struct reply reply;
 
 	faults_init(&faults);
-	stage_open(
-		stage, &ry_def, SAGA_OPTIONS(.store_ops = &fault_store, .store_context = &faults));
+	stage_open(stage, &ry_def,
+		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = &faults));
 	settle(stage);
 	faults_plan(&faults, FAULT_COMMIT, 1, 3, FAULT_CONTENDED);
 	ck_assert_int_eq(
