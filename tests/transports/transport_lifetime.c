@@ -157,7 +157,8 @@ END_TEST
 
 enum {
 	THREADS = 4,
-	FRAMES = 300
+	FRAMES = 300,
+	BURST = 16
 };
 
 struct worker {
@@ -180,10 +181,13 @@ static void send_until_stopped(void *context)
 
 	ck_assert_int_eq(uv_loop_init(&loop), 0);
 	host_open_on(worker->host, worker->world, &loop, worker->world->url, only_a, FRAME_BYTES);
-	while (!atomic_load(worker->stop)) {
-		send_text(worker->host, "shop.a", "hello");
+	while (!atomic_load(
+		worker->stop)) { /* a burst, then room for the one who comes and leaves */
+		for (int i = 0; i < BURST && !atomic_load(worker->stop); i++)
+			send_text(worker->host, "shop.a", "hello");
 		host_forget(worker->host);
 		(void)uv_run(&loop, UV_RUN_NOWAIT);
+		uv_sleep(1);
 	}
 	host_close(worker->host);
 	ck_assert_int_eq(uv_run(&loop, UV_RUN_NOWAIT), 0);
