@@ -209,6 +209,7 @@ int saga__lane_settle(
 	report->birth = j->birth;
 	report->shards = j->shards;
 	report->lowered = j->lowered;
+	report->reads_wait = j->reads_wait;
 	report->worked = saga__lane_worked(lane);
 	return SAGA_OK;
 }
