@@ -6,6 +6,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+enum {
+	SLOW_MS = 4000 /* less than what else would wake who waits, more than a busy machine takes */
+};
+
 static double cpu(void)
 {
 	struct rusage u;
@@ -57,7 +61,7 @@ static void *submitter(void *context)
 		snprintf(key, sizeof key, "k%d", i);
 		(void)!saga_submit(context,
 			&(saga_submission){
-				SAGA_SUBMISSION(please, .n = 1), .key = key, .wait_ms = 1500 },
+				SAGA_SUBMISSION(please, .n = 1), .key = key, .wait_ms = 8000 },
 			&error);
 		took = (int64_t)(uv_hrtime() - begin) / 1000000;
 		if (took > longest)
@@ -81,7 +85,7 @@ START_TEST(room_that_nobody_hears_of)
 	while (pthread_tryjoin_np(thread, &longest) != 0)
 		uv_run(&stage->loop, UV_RUN_ONCE);
 	fprintf(stderr, "longest wait for room: %lld ms\n", (long long)*(int64_t *)longest);
-	ck_assert_int_lt(*(int64_t *)longest, 1000);
+	ck_assert_int_lt(*(int64_t *)longest, SLOW_MS);
 }
 END_TEST
 
@@ -184,7 +188,6 @@ END_TEST
 START_TEST(idle_and_nobody_says_so)
 {
 	int64_t longest = 0;
-	int slow = 0;
 
 	for (int i = 0; i < 150; i++) {
 		saga_participant *p;
@@ -206,13 +209,11 @@ START_TEST(idle_and_nobody_says_so)
 		saga_close(p);
 		took = (int64_t)(uv_hrtime() - begin) / 1000000;
 		longest = took > longest ? took : longest;
-		if (took > 1000) {
-			slow++;
+		if (took > SLOW_MS)
 			break;
-		}
 	}
 	fprintf(stderr, "longest of 150: %lld ms\n", (long long)longest);
-	ck_assert_int_lt(longest, 1000);
+	ck_assert_int_lt(longest, SLOW_MS);
 }
 END_TEST
 
