@@ -123,11 +123,22 @@ static void filter_of(
 	filter[at] = '\0';
 }
 
+/*
+ * libnats (up to 3.13 at least) writes a second's fraction without the noughts that it begins with:
+ * 7.063 s as 7.63, and what came in between would be lost. So such a time is its whole second.
+ */
+static int64_t start_time(int64_t since)
+{
+	int64_t ms = since % 1000;
+
+	return (ms < 100 ? since - ms : since) * 1000000;
+}
+
 static natsStatus add_consumer(
 	const struct saga__nats *self, jsCtx *js, jsOptions *options, jsConsumerConfig *config)
 {
 	config->DeliverPolicy = self->since ? js_DeliverByStartTime : js_DeliverAll;
-	config->OptStartTime = self->since * 1000000;
+	config->OptStartTime = start_time(self->since);
 	return js_AddConsumer(NULL, js, self->place.domain, config, options, NULL);
 }
 
