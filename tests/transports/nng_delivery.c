@@ -7,6 +7,7 @@
 
 #define _GNU_SOURCE /* mkdtemp, prctl */
 
+#include "../unit/rounds.h"
 #include "test_bus.h"
 
 #include <check.h>
@@ -122,49 +123,49 @@ static void stage_open(struct stage *stage, int count, int size, const char *bus
 		stage->drain.file, sizeof stage->drain.file, "%s/drain.db", stage->directory);
 }
 
-static void look(const struct stage *stage, int *ret_rows, int *ret_different)
+static int64_t number(const struct stage *stage, const char *sql)
 {
 	sqlite3 *db = NULL;
 	sqlite3_stmt *select = NULL;
+	int64_t value = 0;
 
-	*ret_rows = *ret_different = 0;
 	if (sqlite3_open_v2(stage->drain.file, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
-		sqlite3_busy_timeout(db, 2000) == SQLITE_OK &&
-		sqlite3_prepare_v2(db, "SELECT COUNT(*), COUNT(DISTINCT n) FROM taken", -1, &select,
-			NULL) == SQLITE_OK &&
-		sqlite3_step(select) == SQLITE_ROW) {
-		*ret_rows = sqlite3_column_int(select, 0);
-		*ret_different = sqlite3_column_int(select, 1);
-	}
+		sqlite3_busy_timeout(db, 10000) == SQLITE_OK &&
+		sqlite3_prepare_v2(db, sql, -1, &select, NULL) == SQLITE_OK &&
+		sqlite3_step(select) == SQLITE_ROW)
+		value = sqlite3_column_int64(select, 0);
 	(void)sqlite3_finalize(select);
 	(void)sqlite3_close(db);
+	return value;
 }
 
-/* Whether as many have arrived, `wait_s` from now on at most; and never one twice. */
+static int arrived(const struct stage *stage)
+{
+	return (int)number(stage, "SELECT COUNT(*) FROM taken");
+}
+
+/* Whether as many have arrived, `wait_s` from now on at most. */
 static bool arrive(const struct stage *stage, int count, int wait_s)
 {
 	uint64_t start = uv_hrtime();
-	int rows, different;
 
-	for (;;) {
-		look(stage, &rows, &different);
-		ck_assert_int_eq(rows, different);
-		if (different >= count)
-			return true;
+	while (arrived(stage) < count) {
 		if (uv_hrtime() - start > (uint64_t)wait_s * 1000000000)
 			return false;
 		uv_sleep(20);
 	}
+	return true;
 }
 
+/* And never one twice. */
 static void all_must_arrive(const struct stage *stage)
 {
-	int rows, different;
 	bool did = arrive(stage, stage->source.count, DEADLINE_S);
+	int different = (int)number(stage, "SELECT COUNT(DISTINCT n) FROM taken");
 
-	look(stage, &rows, &different);
 	ck_assert_msg(did, "%d of %d arrived", different, stage->source.count);
-	ck_assert_int_eq(rows, stage->source.count);
+	ck_assert_int_eq(different, stage->source.count);
+	ck_assert_int_eq(arrived(stage), stage->source.count);
 }
 
 static void stage_close(struct stage *stage)
@@ -190,7 +191,7 @@ static void stage_close(struct stage *stage)
 
 static int soaked(int count)
 {
-	return getenv("SAGA_TEST_SOAK") ? 20 * count : count;
+	return getenv("SAGA_TEST_SOAK") ? 20 * count : rounds_of(count);
 }
 
 START_TEST(a_flood_arrives)
@@ -314,22 +315,6 @@ START_TEST(a_slow_follower_loses_nothing)
 END_TEST
 
 /* ---- very many ---- */
-
-static int64_t number(const struct stage *stage, const char *sql)
-{
-	sqlite3 *db = NULL;
-	sqlite3_stmt *select = NULL;
-	int64_t value = 0;
-
-	if (sqlite3_open_v2(stage->drain.file, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
-		sqlite3_busy_timeout(db, 10000) == SQLITE_OK &&
-		sqlite3_prepare_v2(db, sql, -1, &select, NULL) == SQLITE_OK &&
-		sqlite3_step(select) == SQLITE_ROW)
-		value = sqlite3_column_int64(select, 0);
-	(void)sqlite3_finalize(select);
-	(void)sqlite3_close(db);
-	return value;
-}
 
 /* However long it takes, as long as it goes on. */
 static void all_must_go_on_arriving(const struct stage *stage)

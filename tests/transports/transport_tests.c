@@ -1,5 +1,6 @@
 #include "transport_tests.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,6 +217,15 @@ static uint64_t now_ms(void)
 	return uv_hrtime() / 1000000;
 }
 
+/* Once around; then it rests until there is something to do, or a millisecond: others' threads. */
+static void turn(uv_loop_t *loop)
+{
+	struct pollfd backend = { .fd = uv_backend_fd(loop), .events = POLLIN };
+
+	(void)uv_run(loop, UV_RUN_NOWAIT);
+	(void)poll(&backend, 1, 1);
+}
+
 bool turn_until(struct host *host, bool (*holds)(struct host *host, size_t n), size_t n)
 {
 	uint64_t start = now_ms();
@@ -223,8 +233,7 @@ bool turn_until(struct host *host, bool (*holds)(struct host *host, size_t n), s
 	while (!holds(host, n)) {
 		if (now_ms() - start > PATIENCE_MS)
 			return false;
-		if (uv_run(host->port.loop, UV_RUN_NOWAIT) == 0)
-			uv_sleep(1);
+		turn(host->port.loop);
 	}
 	return true;
 }
@@ -233,10 +242,9 @@ void turn_for(struct host *host, int ms)
 {
 	uint64_t start = now_ms();
 
-	do {
-		(void)uv_run(host->port.loop, UV_RUN_NOWAIT);
-		uv_sleep(1);
-	} while (now_ms() - start < (uint64_t)ms);
+	do
+		turn(host->port.loop);
+	while (now_ms() - start < (uint64_t)ms);
 }
 
 bool has_count(struct host *host, size_t n)
