@@ -10,7 +10,9 @@
  * though they look open: so a bus that lost its power, or is cut off one way, is found.
  *
  * All that opens, closes or resumes a connection is done in on_tick, on one of nng's threads at a
- * time. nng keeps its threads when all is closed: nng_fini is the process's to call, not ours.
+ * time, and waits for no other of them: they are few, and members end their connections together,
+ * when a bus goes. nng keeps its threads when all is closed: nng_fini is the process's to call, not
+ * ours.
  */
 
 #include "nng_link.h"
@@ -34,7 +36,8 @@ enum {
 	PULSE_MS = 2000, /* between two echoes when all is well */
 	PATIENCE_MS = 10000,
 	DIAL_MS = 5000,
-	HELLO_MS = 5000 /* for the other side to say what it is */
+	HELLO_MS = 5000,       /* for the other side to say what it is, at first */
+	HELLO_MOST_MS = 30000, /* twice as long each time that it did not: it may be slow */
 };
 
 enum state {
@@ -56,8 +59,9 @@ struct end {
 
 	struct saga__nng_link *link; /* under the member's lock, as are these */
 	bool up, down;
+	bool ends;     /* was shut; it is closed when it is quiet */
 	uint64_t next; /* when to dial again, or what has no `up` is closed */
-	uint64_t wait;
+	uint64_t wait, hello;
 };
 
 struct member {
@@ -265,12 +269,15 @@ static void on_up(void *context, struct saga__nng_link *link)
 
 	(void)link;
 	uv_mutex_lock(&self->lock);
-	end->up = true;
-	end->wait = RECONNECT_MIN_MS;
-	self->figures.connects++;
-	self->full = false;
-	self->pulsed = 0;
-	wake(self);
+	if (!end->ends) {
+		end->up = true;
+		end->wait = RECONNECT_MIN_MS;
+		end->hello = HELLO_MS;
+		self->figures.connects++;
+		self->full = false;
+		self->pulsed = 0;
+		wake(self);
+	}
 	uv_mutex_unlock(&self->lock);
 	report(self);
 }
@@ -323,7 +330,7 @@ static void open_link(struct end *end, nng_stream *stream)
 
 	/* Its callbacks may come at once, and see the rest of this only after it. */
 	uv_mutex_lock(&self->lock);
-	end->next = now_ms() + HELLO_MS;
+	end->next = now_ms() + end->hello;
 	failed = saga__nng_link_open(stream, &config, &link);
 	end->link = link;
 	if (failed)
@@ -346,37 +353,54 @@ static void on_dialed(void *context)
 	uv_mutex_unlock(&self->lock);
 }
 
+/* ---- once in a while ---- */
+
+/* What is down, or did not come up in its time. The lock is held. */
+static bool begins_to_end(struct end *end, uint64_t now)
+{
+	bool late = !end->up && now >= end->next;
+
+	if (!end->link || end->ends || !(end->down || late))
+		return false;
+	if (!end->down)
+		end->hello = 2 * end->hello < HELLO_MOST_MS ? 2 * end->hello : HELLO_MOST_MS;
+	end->up = false;
+	end->ends = true;
+	return true;
+}
+
+/* It is quiet: this does not wait for what comes only when another of nng's threads is free. */
 static void close_link(struct end *end)
 {
 	struct member *self = end->member;
-	struct saga__nng_link *link;
+	uint64_t unsent = saga__nng_link_unsent(end->link);
 
+	saga__nng_link_close(end->link);
 	uv_mutex_lock(&self->lock);
-	link = end->link;
 	end->link = NULL;
-	end->up = end->down = false;
-	if (end == &self->pub && link)
-		self->figures.lost += saga__nng_link_unsent(link);
+	end->up = end->down = end->ends = false;
+	if (end == &self->pub)
+		self->figures.lost += unsent;
 	wait_longer(end);
 	uv_mutex_unlock(&self->lock);
-	saga__nng_link_close(link);
 }
-
-/* ---- once in a while ---- */
 
 static void tend_end(struct end *end)
 {
 	struct member *self = end->member;
 	uint64_t now = now_ms();
-	bool dials, ended;
+	bool begins, ends, dials;
 
 	uv_mutex_lock(&self->lock);
-	ended = end->link && (end->down || (!end->up && now >= end->next));
+	begins = begins_to_end(end, now);
+	ends = end->ends;
 	dials = !end->link && !end->dials && now >= end->next;
 	if (dials)
 		end->dials = true;
 	uv_mutex_unlock(&self->lock);
-	if (ended)
+	if (begins)
+		saga__nng_link_shut(end->link);
+	if (ends && saga__nng_link_is_quiet(end->link))
 		close_link(end);
 	if (dials)
 		nng_stream_dialer_dial(end->dialer, end->dialing);
@@ -428,7 +452,7 @@ static nng_duration due(const struct member *self)
 	if (self->resumes || (self->pub.up && self->sub.up && !self->pulsed))
 		return 1;
 	for (int i = 0; i < 2; i++) {
-		if (ends[i]->down)
+		if (ends[i]->down || ends[i]->ends)
 			return 1;
 		if (!ends[i]->link && !ends[i]->dials && ends[i]->next < now + soon)
 			soon = ends[i]->next > now ? ends[i]->next - now : 1;
@@ -518,6 +542,7 @@ static void init_member(struct member *self, saga_port *port, const saga_transpo
 	self->pub = (struct end){ .member = self, .side = SAGA__NNG_PUB, .url = self->place.in };
 	self->sub = (struct end){ .member = self, .side = SAGA__NNG_SUB, .url = self->place.out };
 	self->pub.wait = self->sub.wait = RECONNECT_MIN_MS;
+	self->pub.hello = self->sub.hello = HELLO_MS;
 	/* No topic of a frame has an exclamation mark. */
 	(void)snprintf(self->echo_topic, sizeof self->echo_topic, "!%08x%08x%08x%08x",
 		(unsigned)nng_random(), (unsigned)nng_random(), (unsigned)nng_random(),

@@ -27,6 +27,7 @@ struct saga__nng_link {
 
 	uv_mutex_t lock; /* for all that follows, and for what is begun on the stream */
 	bool up, closing, is_down;
+	bool rx_out, tx_out; /* under way: the callback is still to come */
 	bool paused;
 	unsigned resumes;
 	struct buffer waiting, going;
@@ -110,6 +111,7 @@ static void read_more(struct saga__nng_link *link)
 	iov = (nng_iov){ in->at + in->size, in->room - in->size };
 	uv_mutex_lock(&link->lock);
 	if (!link->closing) {
+		link->rx_out = true;
 		(void)nng_aio_set_iov(link->rx, 1, &iov);
 		nng_stream_recv(link->stream, link->rx);
 	}
@@ -247,6 +249,9 @@ static void on_read(void *context)
 {
 	struct saga__nng_link *link = context;
 
+	uv_mutex_lock(&link->lock);
+	link->rx_out = false;
+	uv_mutex_unlock(&link->lock);
 	if (nng_aio_result(link->rx) != 0) {
 		fail(link);
 		return;
@@ -276,7 +281,7 @@ static void write_going(struct saga__nng_link *link)
 
 	if (link->closing)
 		return;
-	link->sending = true;
+	link->sending = link->tx_out = true;
 	(void)nng_aio_set_iov(link->tx, 1, &iov);
 	nng_stream_send(link->stream, link->tx);
 }
@@ -351,11 +356,13 @@ static void on_sent(void *context)
 	struct saga__nng_link *link = context;
 	bool writable;
 
+	uv_mutex_lock(&link->lock);
+	link->tx_out = false;
 	if (nng_aio_result(link->tx) != 0) {
+		uv_mutex_unlock(&link->lock);
 		fail(link);
 		return;
 	}
-	uv_mutex_lock(&link->lock);
 	link->gone += nng_aio_count(link->tx);
 	if (link->gone < link->going.size)
 		write_going(link);
@@ -435,15 +442,34 @@ free_stream:
 	return failed;
 }
 
+void saga__nng_link_shut(struct saga__nng_link *link)
+{
+	bool first;
+
+	uv_mutex_lock(&link->lock);
+	first = !link->closing;
+	link->closing = true;
+	link->up = false;
+	uv_mutex_unlock(&link->lock);
+	if (first)
+		nng_stream_close(link->stream); /* ends what is under way */
+}
+
+bool saga__nng_link_is_quiet(struct saga__nng_link *link)
+{
+	bool quiet;
+
+	uv_mutex_lock(&link->lock);
+	quiet = link->closing && !link->rx_out && !link->tx_out;
+	uv_mutex_unlock(&link->lock);
+	return quiet;
+}
+
 void saga__nng_link_close(struct saga__nng_link *link)
 {
 	if (!link)
 		return;
-	uv_mutex_lock(&link->lock);
-	link->closing = true;
-	link->up = false;
-	uv_mutex_unlock(&link->lock);
-	nng_stream_close(link->stream); /* ends what is under way */
+	saga__nng_link_shut(link);
 	nng_aio_stop(link->rx);
 	nng_aio_stop(link->tx);
 	nng_stream_free(link->stream);

@@ -61,7 +61,16 @@ void saga__nng_link_resume(struct saga__nng_link *link);
 /* Messages that were taken and have not been handed to the system. Any thread. */
 uint64_t saga__nng_link_unsent(struct saga__nng_link *link);
 
-/* Waits until its callbacks have returned, so from none of them, and frees it. NULL is fine. */
+/*
+ * Waits until its callbacks have returned, so from none of them, and frees it. NULL is fine. On one
+ * of nng's threads only when it is quiet: a callback that has yet to come needs such a thread, and
+ * when all of them wait it never comes.
+ */
 void saga__nng_link_close(struct saga__nng_link *link);
+
+/* Begins to end it, without waiting; `down` may still come. Any thread. */
+void saga__nng_link_shut(struct saga__nng_link *link);
+/* It was shut, and nothing is under way any more: callbacks may be returning, none will begin. */
+bool saga__nng_link_is_quiet(struct saga__nng_link *link);
 
 #endif

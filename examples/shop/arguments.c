@@ -18,6 +18,7 @@ enum option_code {
 	OPTION_DISPATCH,
 	OPTION_DEADLINE,
 	OPTION_PATIENCE,
+	OPTION_LEASE,
 	OPTION_FAULTS,
 	OPTION_STORE_ORDER,
 	OPTION_STORE_PAYMENT,
@@ -46,6 +47,7 @@ const struct option run_options[] = {
 	{ "dispatch-ms", required_argument, NULL, OPTION_DISPATCH },
 	{ "deadline-ms", required_argument, NULL, OPTION_DEADLINE },
 	{ "patience-s", required_argument, NULL, OPTION_PATIENCE },
+	{ "lease-ms", required_argument, NULL, OPTION_LEASE },
 	{ "provider-faults", required_argument, NULL, OPTION_FAULTS },
 	{ NULL, 0, NULL, 0 },
 };
@@ -152,6 +154,8 @@ static int take_option(int code, const char *value, struct arguments *a)
 		return take_number("deadline-ms", value, 0, day_ms, &a->run.deadline_ms);
 	case OPTION_PATIENCE:
 		return take_number("patience-s", value, 1, 86400, &a->run.patience_s);
+	case OPTION_LEASE:
+		return take_number("lease-ms", value, 3000, 3600000, &a->run.lease_ms);
 	case OPTION_FAULTS:
 		if (provider_read_faults(value, &a->run.faults) == 0)
 			return 0;
@@ -175,6 +179,7 @@ static const char *variable(const char *name, const char *otherwise)
 int take_arguments(
 	int argc, char **argv, const struct option *options, const char *usage, struct arguments *a)
 {
+	const char *lease = options == run_options ? variable("SHOP_LEASE_MS", NULL) : NULL;
 	int code;
 
 	*a = (struct arguments){ .stores = { variable("SHOP_STORE_ORDER", NULL),
@@ -195,6 +200,8 @@ int take_arguments(
 				.slow_ms = 20,
 				.decline_percent = 1,
 				.late_percent = 3 } } };
+	if (lease && take_option(OPTION_LEASE, lease, a) != 0)
+		return -1;
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (code == OPTION_HELP) {
 			fputs(usage, stdout);

@@ -119,8 +119,6 @@ static const char *place_fault(saga_step *s, const struct place_order *wish)
 {
 	if (!is_name(wish->ref) || !is_name(wish->customer) || !is_name(wish->country))
 		return "ref, customer and country take 1 to 40 bytes each";
-	if (saga_query_int64(s, 0, "SELECT 1 FROM orders WHERE ref = ?", wish->ref))
-		return "this ref was placed before";
 	return lines_fault(s, wish->lines, wish->lines_count);
 }
 
@@ -133,6 +131,8 @@ static saga_verdict place(saga_step *s)
 
 	if (fault)
 		return saga_malformed(s, "%s", fault);
+	if (saga_query_int64(s, 0, "SELECT 1 FROM orders WHERE ref = ?", wish->ref))
+		return saga_reject(s, order_refused, .why = "this ref was placed before");
 	total = total_of(wish->lines, wish->lines_count);
 	saga_write(s,
 		"INSERT INTO orders (saga, ref, customer, country, total, state, placed_at)"
@@ -350,7 +350,8 @@ static saga_verdict count(saga_step *s)
 
 /* clang-format off */
 static const saga_step_def steps[] = {
-	{ .name = "place", .on = { &place_order }, .run = place, .emits = { &order_placed },
+	{ .name = "place", .on = { &place_order }, .run = place,
+	  .emits = { &order_placed }, .rejects = { &order_refused },
 	  .after = { { .event = &order_expired, .unless = { &payment_charged } } },
 	  .undo = unplace, .undo_on = { &stock_rejected, &stock_released },
 	  .undone = { &order_cancelled } },

@@ -3,11 +3,12 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 enum {
 	TICK_MS = 5,
-	LEASE_MS = 3000, /* no other instance is there: after a kill it goes on soon */
+	FILE_LEASE_MS = 3000, /* no other instance is there: after a kill it goes on soon */
 	LOOK_EVERY_MS = 100,
 	IDLE_LOOKS = 3 /* one after the other found it idle: then it has run out */
 };
@@ -184,6 +185,14 @@ static void log_warnings(void *user, const saga_log *log)
 		saga_log_stderr(user, log);
 }
 
+/* Half of it must do for whatever the store is asked; a server may be far away, or slow: 0. */
+static int lease_of(const struct run *run, const char *store)
+{
+	if (run->settings->lease_ms)
+		return (int)run->settings->lease_ms;
+	return strncmp(store, "sqlite:", 7) == 0 ? FILE_LEASE_MS : 0;
+}
+
 static int open_seat(struct run *run, int i, const saga_participant_def *def, const char *store,
 	const char *const *followers)
 {
@@ -197,7 +206,7 @@ static int open_seat(struct run *run, int i, const saga_participant_def *def, co
 		SAGA_OPTIONS(.store = store, .transport = "inproc://shop",
 			.transport_context = run->hub, .followers = followers,
 			.lanes = run->settings->lanes, .loop = &run->loop, .user = seat,
-			.log = log_warnings, .stopped = stopped, .lease_ms = LEASE_MS),
+			.log = log_warnings, .stopped = stopped, .lease_ms = lease_of(run, store)),
 		&seat->participant, &error);
 	if (code == SAGA_OK)
 		seat->is_stopped = false;

@@ -23,6 +23,7 @@ struct run_settings {
 	int lanes;
 	int64_t dispatch_ms;
 	int64_t deadline_ms;
+	int64_t lease_ms;   /* of each service in its store; 0: as the store wants it */
 	int64_t patience_s; /* without any progress, then give up */
 	struct provider_faults faults;
 	struct shop_stores stores;

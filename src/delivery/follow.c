@@ -217,6 +217,12 @@ struct saga__position saga__follow_position(const struct saga__follow *follow, u
 	return follow->shards[shard].at;
 }
 
+void saga__follow_fork(struct saga__follow *follow)
+{
+	if (follow->stop == RUNNING)
+		fork_off(follow, follow->delivered, "found by another instance");
+}
+
 void saga__follow_free(struct saga__follow *follow)
 {
 	if (!follow)

@@ -113,6 +113,12 @@ void saga__follow_restart(struct saga__follow *follow, const struct saga__positi
 /* Where a shard stands that is worked here. */
 struct saga__position saga__follow_position(const struct saga__follow *follow, uint32_t shard);
 
+/*
+ * Another instance found that it has forked, and nobody accepted that: stopped, as one that begins
+ * so. Its own shards may all stand before the fork, and then it would not find out.
+ */
+void saga__follow_fork(struct saga__follow *follow);
+
 /* Nothing of this stream is in work at the host: say SEEN now rather than at half a window. */
 void saga__follow_flush(struct saga__follow *follow, int64_t now);
 

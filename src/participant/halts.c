@@ -160,6 +160,14 @@ static bool has_gone_on(const struct saga_participant *p, const struct saga__rep
 	return false;
 }
 
+/* What one of the instances has found holds for all: its shards may stand before the fork. */
+static void stop_forked(struct saga_participant *p)
+{
+	for (struct saga__following *f = p->followings; f; f = f->next)
+		if (!f->ordered && saga__is_forked(p, &f->source.stream))
+			saga__follow_fork(f->follow);
+}
+
 void saga__halts_found(struct saga_participant *p, struct saga__report *report)
 {
 	if (p->live > 1 && has_gone_on(p, report))
@@ -174,4 +182,5 @@ void saga__halts_found(struct saga_participant *p, struct saga__report *report)
 	for (size_t i = 0; p->known && p->life == SAGA__RUNS && i < p->halt_count; i++)
 		if (p->halts[i].order)
 			carry_out(p, p->halts[i]);
+	stop_forked(p);
 }

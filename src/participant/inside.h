@@ -127,6 +127,7 @@ struct saga_participant {
 	uint64_t giving; /* leases that go when no lane works them any more */
 	unsigned live;   /* instances; 0: there was no renewal yet */
 	unsigned spells[SAGA__STORE_SHARDS];
+	unsigned rereads[SAGA__LANES_MOST]; /* that the lane has not answered */
 
 	/* delivery */
 	struct saga_port port;
@@ -189,6 +190,12 @@ static inline bool saga__works(const struct saga_participant *p, unsigned shard)
 	return p->worked >> shard & 1;
 }
 
+/*
+ * And where it stands is known: not while its lane is to read that again. What is remembered then
+ * may be of before an order that another instance has carried out.
+ */
+bool saga__knows(const struct saga_participant *p, unsigned shard);
+
 /* The lanes work what the last renewal wanted. */
 static inline bool saga__shards_are_settled(const struct saga_participant *p)
 {
@@ -205,6 +212,8 @@ void saga__guest_drop(struct saga_participant *p);
 /* streams.c */
 /* Streams begin and end with the shards that are gained and lost. */
 int saga__streams_hold(struct saga_participant *p, const struct saga__report *held, uint64_t lost);
+/* Of shards that are not known any more, nothing is followed until they were read again. */
+void saga__streams_forget(struct saga_participant *p);
 void saga__streams_committed(struct saga_participant *p, const struct saga__report *report);
 void saga__streams_read(struct saga_participant *p, struct saga__report *report);
 void saga__streams_turn(struct saga_participant *p);

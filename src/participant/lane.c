@@ -444,7 +444,7 @@ static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
 	if (chore->kind == SAGA__CHORE_HOLD)
 		saga__lane_hold(lane, chore);
 	else if (chore->kind == SAGA__CHORE_REREAD)
-		lane->reread = lane->unsettled = true;
+		lane->unsettled = ++lane->rereads;
 	else if (chore->kind == SAGA__CHORE_GIVE)
 		give(lane, chore->shards);
 	else

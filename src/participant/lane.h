@@ -84,12 +84,12 @@ struct saga__lane {
 	uint64_t own[SAGA__STORE_SHARDS]; /* where our streams are committed after the batch */
 	size_t shard_count;
 	struct saga__keeper keeper;
-	bool told;                                     /* which shards it is to work */
-	uint64_t wanted, leased;                       /* those */
-	bool unsettled;                                /* it does not work them yet */
-	bool reread;                                   /* what it works is to be read again */
-	unsigned spells;                               /* of working a shard, so far */
-	bool guest;                                    /* the batch is of another's shards */
+	bool told;               /* which shards it is to work */
+	uint64_t wanted, leased; /* those */
+	bool unsettled;          /* it does not work them yet */
+	unsigned rereads;        /* that were asked for: what it works is to be read again */
+	unsigned spells;         /* of working a shard, so far */
+	bool guest;              /* the batch is of another's shards */
 	struct saga__shard chosen[SAGA__STORE_SHARDS]; /* whose streams the batch locks */
 	size_t chosen_count;
 	uint64_t chosen_shards; /* the same as bits */

@@ -91,7 +91,7 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	if (due < s->due)
 		s->due = due;
 	s->unclean = s->unclean || (!before && row->unclean);
-	if (!before || lane->reread) {
+	if (!before || lane->rereads) {
 		*own = (struct saga__lane_shard){ .own = 0 };
 		own->spell = ++s->spells;
 		own->sent = row->seq;
@@ -115,7 +115,7 @@ static int settle_shard(struct settling *s, unsigned shard, saga_error *error)
 
 	s->shards[s->count] = before ? *before : (struct saga__lane_shard){ .own = 0 };
 	s->locked[s->count].shard = shard;
-	if (!before || s->anew || lane->reread) {
+	if (!before || s->anew || lane->rereads) {
 		code = read_shard(s, shard, before, error);
 	} else if (!before->leased && lane->leased >> shard & 1) {
 		code = revive_calls(s, shard, false, error);
@@ -174,7 +174,8 @@ static void adopt(struct settling *s)
 		lane->careful = lane->options.limits.batch_events;
 	if (s->anew)
 		lane->revive = false;
-	lane->unsettled = lane->reread = false;
+	lane->rereads = 0;
+	lane->unsettled = false;
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	drop_strays(lane);
 }
@@ -202,11 +203,13 @@ int saga__lane_settle(
 			j->ops->rollback(j->store);
 		return code;
 	}
+	report->rereads = lane->rereads;
 	adopt(&s);
 	report->uuid = j->uuid;
 	report->birth = j->birth;
 	report->shards = j->shards;
 	report->lowered = j->lowered;
+	report->reads_wait = j->reads_wait;
 	report->worked = saga__lane_worked(lane);
 	return SAGA_OK;
 }
@@ -231,7 +234,7 @@ void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore)
 	lane->journal.ahead = chore->ahead;
 	if (chore->due < lane->due)
 		lane->due = chore->due;
-	lane->unsettled = lane->reread || chore->count || is_changed(lane);
+	lane->unsettled = lane->rereads || chore->count || is_changed(lane);
 	for (size_t i = 0; i < lane->shard_count; i++)
 		if (chore->seqs[lane->locked[i].shard] > lane->shards[i].sent)
 			saga__lane_nudge(lane);

@@ -112,8 +112,10 @@ struct saga__report {
 	int64_t birth;
 	unsigned shards;
 	bool lowered;
-	uint64_t worked; /* all that the lane works now */
-	uint64_t gained; /* of those, what is new to it: they have streams */
+	bool reads_wait;
+	uint64_t worked;  /* all that the lane works now */
+	uint64_t gained;  /* of those, what is new to it: they have streams */
+	unsigned rereads; /* of those that were asked of the lane, how many this answers */
 	unsigned stream_shards[SAGA__STORE_SHARDS];
 	unsigned spells[SAGA__STORE_SHARDS]; /* what items of that shard must name */
 	struct saga__stream_row streams[SAGA__STORE_SHARDS];

@@ -42,17 +42,25 @@ static void give_up(struct saga_participant *p)
 		saga__wake(p);
 }
 
+bool saga__knows(const struct saga_participant *p, unsigned shard)
+{
+	return saga__works(p, shard) && !p->rereads[shard & (p->lane_count - 1)];
+}
+
 bool saga__shards_reread(struct saga_participant *p)
 {
 	const struct saga__chore reread = { .kind = SAGA__CHORE_REREAD };
+	size_t asked = 0;
 
-	for (size_t i = 0; i < p->lane_count; i++) {
-		if (saga__lane_chore(&p->lanes[i], &reread) != SAGA_OK)
-			return false;
-		if (!p->has_thread[i])
+	for (; asked < p->lane_count; asked++) {
+		if (saga__lane_chore(&p->lanes[asked], &reread) != SAGA_OK)
+			break;
+		p->rereads[asked]++;
+		if (!p->has_thread[asked])
 			saga__wake(p);
 	}
-	return true;
+	saga__streams_forget(p);
+	return asked == p->lane_count;
 }
 
 void saga__shards_kept(struct saga_participant *p, const struct saga__report *report)
@@ -83,6 +91,7 @@ int saga__shards_held(struct saga_participant *p, const struct saga__report *hel
 	p->birth = held->birth;
 	p->shards = held->shards;
 	p->worked = (p->worked & ~part) | held->worked;
+	p->rereads[at] -= held->rereads;
 	code = saga__streams_hold(p, held, lost);
 	give_up(p);
 	return code;

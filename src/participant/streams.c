@@ -81,7 +81,7 @@ static void restart_follow(
 	bool works[SAGA__STORE_SHARDS] = { false };
 
 	for (unsigned shard = 0; shard < p->shards && shard < SAGA__STORE_SHARDS; shard++) {
-		works[shard] = saga__works(p, shard);
+		works[shard] = saga__knows(p, shard);
 		if (gained >> shard & 1)
 			positions[shard] = SAGA__MUTANT(gained_as_it_was)
 				? (struct saga__position){ saga__follow_delivered(
@@ -93,6 +93,12 @@ static void restart_follow(
 	}
 	saga__follow_restart(
 		following->follow, positions, works, saga__is_forked(p, &following->source.stream));
+}
+
+void saga__streams_forget(struct saga_participant *p)
+{
+	for (struct saga__following *f = p->followings; f; f = f->next)
+		restart_follow(p, f, 0);
 }
 
 int saga__streams_hold(struct saga_participant *p, const struct saga__report *held, uint64_t lost)
@@ -150,7 +156,7 @@ static struct saga__following *new_following(
 	if (!following)
 		return NULL;
 	for (unsigned shard = 0; shard < p->shards && shard < SAGA__STORE_SHARDS; shard++) {
-		works[shard] = saga__works(p, shard);
+		works[shard] = saga__knows(p, shard);
 		if (works[shard])
 			positions[shard] = saga__streams_stand(p, &source->stream, shard);
 		if (positions[shard].seq)

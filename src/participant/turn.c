@@ -84,15 +84,24 @@ static void hold(struct saga_participant *p, const struct saga__report *report)
 	saga__fatal(p, &error);
 }
 
+static void warn_of_store(struct saga_participant *p, const struct saga__report *report)
+{
+	if (report->lowered)
+		saga__log(p, SAGA_WARNING, "store.not_durable",
+			"the store's URL lowers its durability: what is promised holds only until "
+			"the power goes");
+	if (report->reads_wait)
+		saga__log(p, SAGA_WARNING, "store.reads_wait",
+			"READ_COMMITTED_SNAPSHOT is off in the store's database: what is promised "
+			"holds, but reads wait for batches that write, and deadlock with them");
+}
+
 static void lane_came_up(struct saga_participant *p, const struct saga__report *report)
 {
 	saga_error error;
 
-	if (!p->known && report->lowered && report->lane == &p->lanes[0])
-		saga__log(p, SAGA_WARNING, "store.not_durable",
-			"the store's URL lowers its durability: what is promised holds only until "
-			"the"
-			" power goes");
+	if (!p->known && report->lane == &p->lanes[0])
+		warn_of_store(p, report);
 	p->lane_up[report->lane - p->lanes] = true;
 	hold(p, report);
 	if (!all_up(p) || p->known)

@@ -65,6 +65,9 @@ static const struct saga__dialect dialects[] = {
 		/* 2 is FORCED; ALLOWED is for who asks for it, and nobody here does. */
 		.durable = "SELECT CASE WHEN delayed_durability = 2 THEN 0 ELSE 1 END AS durable"
 			   " FROM sys.databases WHERE database_id = DB_ID()",
+		/* Nothing here is wrong without: all that a batch relies on it has locked. */
+		.waiting = "SELECT CAST(is_read_committed_snapshot_on AS INT) AS snapshots"
+			   " FROM sys.databases WHERE database_id = DB_ID()",
 		.clock = "SELECT DATEDIFF_BIG(MILLISECOND, CAST('19700101' AS DATETIME2),"
 			 " SYSUTCDATETIME()) AS ms",
 		.leases = SAGA__LEASES(" WITH (NOLOCK)"),

@@ -38,10 +38,11 @@ struct saga__journal {
 	bool sets;   /* a statement takes many rows at once */
 	unsigned shards;
 	const struct saga_env *env;
-	int64_t ahead; /* the store's clock less our monotonic one, when it was asked last */
-	saga_id uuid;  /* the store's */
-	int64_t birth; /* when its tables were made */
-	bool lowered;  /* its commits may be lost when the power goes */
+	int64_t ahead;   /* the store's clock less our monotonic one, when it was asked last */
+	saga_id uuid;    /* the store's */
+	int64_t birth;   /* when its tables were made */
+	bool lowered;    /* its commits may be lost when the power goes */
+	bool reads_wait; /* for who writes */
 };
 
 struct saga__journal_options {

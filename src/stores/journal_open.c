@@ -413,14 +413,15 @@ static int prepare(
 	return code;
 }
 
-static int is_lowered(struct saga__journal *j, saga_error *error)
+/* Whether the answer is 0; there may be no question. */
+static int is_denied(
+	struct saga__journal *j, const char *question, bool *ret_denied, saga_error *error)
 {
 	struct saga__one one;
-	int code = j->dialect->durable
-		? saga__journal_one(j, j->dialect->durable, NULL, 0, &one, error)
-		: SAGA_OK;
+	int code = question ? saga__journal_one(j, question, NULL, 0, &one, error) : SAGA_OK;
 
-	j->lowered = code == SAGA_OK && j->dialect->durable && one.found && !one.number;
+	if (code == SAGA_OK)
+		*ret_denied = question && one.found && !one.is_null && !one.number;
 	return code;
 }
 
@@ -492,7 +493,9 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 		j->store = NULL;
 		return code;
 	}
-	code = is_lowered(j, error);
+	code = is_denied(j, j->dialect->durable, &j->lowered, error);
+	if (code == SAGA_OK)
+		code = is_denied(j, j->dialect->waiting, &j->reads_wait, error);
 	if (code == SAGA_OK)
 		code = read_clock(j, error);
 	if (code == SAGA_OK)

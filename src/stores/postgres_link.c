@@ -315,6 +315,13 @@ static void is_unmet(struct answering *a, const struct saga__pg_sent *sent)
 			SAGA_REJECTED, sent->sql, a->error, "no row was there for it");
 }
 
+/* In whatever language the server speaks: its message quotes the text. */
+static bool says_unmet(const struct saga__pg_sent *sent, const char *state, const char *why)
+{
+	return sent->guards && strcmp(state, SAGA__PG_UNMET_STATE) == 0 && why &&
+		strstr(why, SAGA__PG_UNMET);
+}
+
 static void take_failure(
 	struct answering *a, const struct saga__pg_sent *sent, const PGresult *result)
 {
@@ -322,7 +329,7 @@ static void take_failure(
 	const char *why = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
 	/* Without a state it is libpq's own: the connection is lost. */
-	if (a->end.code == SAGA_OK && state && sent->guards && strcmp(state, SAGA__PG_UNMET) == 0) {
+	if (a->end.code == SAGA_OK && state && says_unmet(sent, state, why)) {
 		is_unmet(a, sent);
 	} else if (a->end.code == SAGA_OK && state) {
 		/* As it stands it might have been taken. */

@@ -176,12 +176,20 @@ bool saga__pg_can_guard(const char *sql)
 	return finds(sql) || changes(sql);
 }
 
+/*
+ * SQL has no words to fail with. The text depends on the rows, so that no planner can make a
+ * constant of the cast, and fail before there are any.
+ */
+#define LOOK \
+	"SELECT CASE WHEN count(*) > 0 THEN 1 ELSE" \
+	" CAST('" SAGA__PG_UNMET "' || CAST(count(*) AS text) AS integer) END FROM "
+
 char *saga__pg_guard(const char *sql)
 {
-	static const char find[] = "SELECT 1 / count(*) FROM (", found[] = "\n) saga_guard";
+	static const char find[] = LOOK "(", found[] = "\n) saga_guard";
 	static const char change[] = "WITH saga_guard AS (",
-			  changed[] = "\n RETURNING 1) SELECT 1 / count(*) FROM saga_guard";
-	char *guard = malloc(strlen(sql) + sizeof change + sizeof changed);
+			  changed[] = "\n RETURNING 1) " LOOK "saga_guard";
+	char *guard = malloc(strlen(sql) + sizeof find + sizeof change + sizeof changed);
 
 	if (guard && finds(sql))
 		stpcpy(stpcpy(stpcpy(guard, find), sql), found);

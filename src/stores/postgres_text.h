@@ -22,9 +22,12 @@ bool saga__pg_translate(const char *sql, struct saga__pg_text *ret_text);
 /* Whether the server can be told to fail the statement itself if it changes or finds no row. */
 bool saga__pg_can_guard(const char *sql);
 
-/* Its text, translated, for that: it fails as SAGA__PG_UNMET, a division by zero. NULL: no
- * memory. */
-#define SAGA__PG_UNMET "22012"
+/*
+ * Its text, translated, for that. It fails as SAGA__PG_UNMET_STATE, invalid_text_representation, by
+ * a text that is no number; the server's message, and so its log, quotes that. NULL: no memory.
+ */
+#define SAGA__PG_UNMET_STATE "22P02"
+#define SAGA__PG_UNMET "libsaga: a guard was not met, its batch is rolled back and replayed; rows: "
 char *saga__pg_guard(const char *sql);
 
 #endif

@@ -18,7 +18,7 @@ enum {
 	SENDBUF = 4194304,
 	PEERS = 1024, /* of both sides together */
 	TURN_MS = 50,
-	HELLO_MS = 10000, /* for a peer to say what it is */
+	HELLO_MS = 30000, /* for a peer to say what it is; a TLS handshake may be slow */
 	TELL_MS = 10000   /* between two lines about losses */
 };
 

@@ -10,6 +10,7 @@ hosts    Each in a network namespace of its own; the network is cut, one way and
 hostile  Garbage, giants, halves and slowness at all ports, and forged events; then the same with TLS.
 """
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -659,6 +660,12 @@ def stream(shop, service, *words):
     return done.stdout
 
 
+def number_in(service, sql):
+    with contextlib.closing(sqlite3.connect(f"file:{service.shop.folder}/{service.name}.db?mode=ro", uri=True,
+                                            timeout=60)) as db:
+        return db.execute(sql).fetchone()[0] or 0
+
+
 def check_forgery(shop):
     """
     Through a plain bus a stranger may speak as anybody: nothing is signed. What he says as another's next
@@ -667,12 +674,14 @@ def check_forgery(shop):
     into, out = ports(shop.bus_url)
     heard = Listener(out)
     place_some(shop, "F")
-    until(lambda: "order" in heard.last, "the forger hears")
-    time.sleep(0.5)
+    last = number_in(shop.order, "SELECT max(seq) FROM saga_stream")
+    until(lambda: heard.last.get("order", (0,))[0] >= last, "the forger hears the last event")
     with socket.create_connection(("127.0.0.1", into)) as forger:
         forger.sendall(PUB + message(b"events", forged(heard)))
         victims = [shop.stock, shop.payment]
-        time.sleep(0.5)
+        for service in victims:
+            until(lambda: number_in(service, "SELECT max(seq) FROM saga_position WHERE owner = 'order'") > last,
+                  f"{service.name} takes it in")
         want(shop.place("after")[0] == 202, "placed after it")
         for service in victims:
             until(lambda: "stream.forked" in service.log(), f"{service.name} raises an alarm", 60)

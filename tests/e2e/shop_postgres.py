@@ -289,6 +289,7 @@ SETTINGS = {"crowded": ("max_connections=20", "superuser_reserved_connections=0"
 
 def main():
     need_northwind()
+    os.environ["SHOP_LEASE_MS"] = "3000"  # the server is near, and is to be missed soon
     seed = int(os.environ.get("SAGA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"seed {seed}", flush=True)
     rng.seed(seed)

@@ -54,6 +54,15 @@ int64_t trim_what_it_needs(struct stage *stage, saga_id sagas[MISSED])
 	return outside_sql(stage, "SELECT MIN(seq) FROM saga_outbox");
 }
 
+/* What `settle` waits for is of the first shards alone, and other instances may work the others. */
+static void await_slots(struct stage *stage, const saga_id *sagas, int count)
+{
+	for (int i = 0; i < count; i++)
+		AWAIT(stage,
+			sql_int(stage, "SELECT COUNT(*) FROM saga_slot WHERE saga = ?", &sagas[i],
+				NULL) == 1);
+}
+
 void restore_a_backup(struct stage *stage, saga_id before[2], saga_id lost[3])
 {
 	inject_new(stage, before, 2);
@@ -63,6 +72,7 @@ void restore_a_backup(struct stage *stage, saga_id before[2], saga_id lost[3])
 	stage_open_outside(stage);
 	inject_new(stage, lost, 3);
 	settle(stage);
+	await_slots(stage, lost, 3);
 	actor_close(&stage->outside);
 	copy_file(stage, "backup.db", "outside.db");
 	stage_open_outside(stage);

@@ -1,6 +1,8 @@
 /* Streams that stop, and operators who let them go on: a trimmed outbox, a restored backup. */
 #include "halting.h"
 
+#include "participant/inside.h"
+
 #include <stdio.h>
 
 static saga_verdict run_a(saga_step *s)
@@ -132,6 +134,65 @@ START_TEST(a_fork_is_accepted_by_an_operator)
 }
 END_TEST
 
+/* As another instance writes it: ours may have read nothing that contradicts what it has. */
+START_TEST(a_fork_that_another_instance_found_stops_it)
+{
+	struct stage *stage = stage_start(_i, &def);
+	saga_id sagas[2];
+	char sql[256];
+
+	inject_new(stage, sagas, 1);
+	settle(stage);
+	snprintf(sql, sizeof sql,
+		"ATTACH '%s/outside.db' AS o; INSERT INTO saga_meta (name, value)"
+		" SELECT 'stream ' || value || '/0', 'forked outside upto=0 first=0 at=1'"
+		" FROM o.saga_meta WHERE name = 'uuid'",
+		stage->dir);
+	sql_write(stage, sql);
+	AWAIT(stage, health(&stage->target).stopped == 1);
+	inject_new(stage, sagas + 1, 1);
+	order(stage, "accept");
+	AWAIT(stage, slot_is(stage, sagas[1], "a", "done"));
+	AWAIT(stage, rows(stage, "%") == 0 && health(&stage->target).stopped == 0);
+	check_goes_on(stage);
+	ck_assert_int_eq(effects(stage, sagas[0], "a"), 1);
+	stage_end(stage);
+}
+END_TEST
+
+/* Lane by lane: of shards that one has not read again, what is remembered counts for nothing. */
+static bool knows_all(const saga_participant *p)
+{
+	bool knows = true;
+
+	for (unsigned shard = 0; shard < p->shards; shard++) {
+		if (!p->rereads[shard & (p->lane_count - 1)])
+			continue;
+		knows = false;
+		ck_assert(!saga__follow_wants(p->followings->follow, shard, SAGA__SEQ_MOST));
+	}
+	return knows;
+}
+
+START_TEST(what_is_to_be_read_again_is_not_followed_until_then)
+{
+	struct stage *stage = stage_start(_i, &def);
+	saga_participant *p = stage->target.participant;
+	saga_id saga;
+
+	inject_new(stage, &saga, 1);
+	AWAIT(stage, slot_is(stage, saga, "a", "done"));
+	ck_assert(saga__follow_wants(p->followings->follow, 0, SAGA__SEQ_MOST));
+	ck_assert(saga__shards_reread(p));
+	ck_assert(!knows_all(p));
+	AWAIT(stage, knows_all(p));
+	ck_assert(saga__follow_wants(p->followings->follow, 0, SAGA__SEQ_MOST));
+	check_goes_on(stage);
+	ck_assert_int_eq(effects(stage, saga, "a"), 1);
+	stage_end(stage);
+}
+END_TEST
+
 /* Who knows of a restored backup need not wait until it shows. */
 START_TEST(an_unseen_fork_may_be_accepted)
 {
@@ -180,6 +241,8 @@ int main(void)
 		what_is_gone_is_skipped_by_an_operator,
 		an_order_waits_for_its_participant,
 		a_fork_is_accepted_by_an_operator,
+		a_fork_that_another_instance_found_stops_it,
+		what_is_to_be_read_again_is_not_followed_until_then,
 		an_unseen_fork_may_be_accepted,
 		an_order_for_no_stream_is_dropped,
 	};

@@ -483,18 +483,12 @@ START_TEST(what_is_accepted_goes_on_in_all)
 }
 END_TEST
 
-/*
- * `accept`: on PostgreSQL with lanes it fails once in some twenty runs, an event never comes: until
- * that is mended it is for the soak. No stream stops over a transport that keeps events itself.
- */
+/* `accept`: no stream stops over a transport that keeps events itself. */
 static int run_accept(void)
 {
 	const TTest *const tests[] = { what_is_accepted_goes_on_in_all };
 
-	if (getenv("SAGA_TEST_SOAK"))
-		return run_both_modes("accept", tests, 1);
-	printf("SKIP: known to fail seldom on PostgreSQL; tests/run --soak runs it\n");
-	return 77;
+	return run_both_modes("accept", tests, 1);
 }
 
 int main(int argc, char **argv)

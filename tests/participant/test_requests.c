@@ -28,6 +28,15 @@ static saga_verdict run_please(saga_step *s)
 	return saga_emit(s, a_done, .has_n = true, .n = asked->n + 70, .text = asked->text);
 }
 
+SAGA_REQUEST(insist, "target.insist", 1, int64(n));
+
+static saga_verdict run_insist(saga_step *s)
+{
+	saw(s, "insist");
+	effect(s, "insist");
+	return saga_fail(s, "broken");
+}
+
 static saga_verdict undo_please(saga_step *s)
 {
 	return saga_emit(s, a_undone);
@@ -54,6 +63,7 @@ static const saga_step_def steps[] = {
 		.undone = { &a_undone },
 		.bar_on = { &bar_it },
 		.retry = { .attempts = 3, .first_ms = 1, .max_ms = 4 } },
+	{ .name = "insist", .on = { &insist }, .run = run_insist },
 	{ .name = "tell",
 		.on = { &tell_me },
 		.run = run_tell,
@@ -184,17 +194,58 @@ START_TEST(the_same_key_twice_in_one_batch)
 }
 END_TEST
 
+static struct reply ask_insist(struct stage *stage, int64_t n)
+{
+	return ask(stage, &(saga_submission){ SAGA_SUBMISSION(insist, .n = n), .key = "insist" });
+}
+
+static void check_conflict(const struct reply *reply)
+{
+	ck_assert_int_eq(reply->code, SAGA_CONFLICT);
+	ck_assert_str_eq(reply->outcome, "");
+	ck_assert(!reply->repeated);
+}
+
+/* Whatever became of the first. */
 START_TEST(the_same_key_with_another_body_conflicts)
 {
+	static const struct {
+		const char *key, *state;
+		enum to_do n;
+	} firsts[] = {
+		{ "done", "done", DO_DONE },
+		{ "rejected", "rejected", DO_REJECT },
+		{ "failed", "failed", DO_FAIL },
+		{ "given up", "failed", DO_RETRY },
+	};
 	struct stage *stage = stage_start(_i, &def);
-	struct reply first = ask_please(stage, "k", DO_DONE);
-	struct reply reply = ask_please(stage, "k", DO_REJECT);
+	struct reply first[4], dead, reply;
 
-	ck_assert_int_eq(reply.code, SAGA_CONFLICT);
+	stage->knob = 100;
+	for (size_t i = 0; i < 4; i++)
+		first[i] = ask_please(stage, firsts[i].key, firsts[i].n);
+	dead = ask_insist(stage, 1);
+	ck_assert_int_eq(dead.code, SAGA_FAILED);
+	for (int restarts = 0; restarts < 2; restarts++) {
+		for (size_t i = 0; i < 4; i++) {
+			reply = ask_please(stage, firsts[i].key, DO_MALFORMED);
+			check_conflict(&reply);
+			ck_assert_str_eq(
+				slot_state(stage, first[i].saga, "please"), firsts[i].state);
+			check_repeat(stage, firsts[i].key, firsts[i].n, &first[i]);
+		}
+		reply = ask_insist(stage, 2);
+		check_conflict(&reply);
+		ck_assert_str_eq(slot_state(stage, dead.saga, "insist"), "dead");
+		reply = ask_insist(stage, 1);
+		ck_assert_int_eq(reply.code, SAGA_FAILED);
+		ck_assert(reply.repeated);
+		if (!restarts)
+			stage_restart(stage);
+	}
 	ck_assert_int_eq(all_effects(stage), 1);
-	ck_assert_int_eq(trace_count(stage, "run 1"), 0);
-	ck_assert_str_eq(slot_state(stage, first.saga, "please"), "done");
-	check_repeat(stage, "k", DO_DONE, &first);
+	ck_assert_int_eq(trace_count(stage, "run 5"), 0);
+	ck_assert_int_eq(trace_count(stage, "insist"), 1);
 	stage_end(stage);
 }
 END_TEST

@@ -3,9 +3,11 @@
  * against a scripted peer, not of SQL Server.
  */
 
+#include "stores/journal.h"
 #include "tds_peer.h"
 
 #include <saga/plugin.h>
+#include <saga/saga.h>
 
 #include <check.h>
 #include <pthread.h>
@@ -50,13 +52,19 @@ static void start(const struct tds_line *script, size_t count)
 	t.peer = tds_peer_start(script, count);
 }
 
-static int try_open(void)
+static const char *url_of_peer(void)
 {
-	char url[128];
-	saga_store_options options = { .url = url, .timeout_ms = TIMEOUT_MS };
+	static char url[128];
 
 	(void)snprintf(url, sizeof url, "mssql://user:pass%%40word@127.0.0.1:%d/base",
 		tds_peer_port(t.peer));
+	return url;
+}
+
+static int try_open(void)
+{
+	saga_store_options options = { .url = url_of_peer(), .timeout_ms = TIMEOUT_MS };
+
 	return t.ops->open(&options, &t.store, &t.error);
 }
 
@@ -391,6 +399,56 @@ START_TEST(urls_are_read_to_the_letter)
 }
 END_TEST
 
+/* ---- what the library asks of the database ---- */
+
+SAGA_REQUEST(go, "test.go", 1, int64(n));
+
+static saga_verdict never(saga_step *s)
+{
+	return saga_done(s);
+}
+
+static const saga_step_def steps[] = { { .name = "a", .on = { &go }, .run = never } };
+static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
+
+static int64_t no_time(void *context)
+{
+	(void)context;
+	return 1;
+}
+
+static void no_chance(void *context, void *to, size_t size)
+{
+	(void)context;
+	memset(to, 1, size);
+}
+
+/* No further than that: the peer has no tables. */
+START_TEST(a_database_is_asked_what_it_keeps_and_whether_reads_wait)
+{
+	const int durable = _i & 1, snapshots = _i >> 1;
+	const struct tds_line script[] = { { TDS_FIRST, TDS_NUMBER, .number = durable },
+		{ TDS_FIRST + 1, TDS_NUMBER, .number = snapshots } };
+	const struct saga_env env = { NULL, no_time, no_time, no_chance, NULL };
+	struct saga__journal_options options = {
+		.timeout_ms = TIMEOUT_MS, .env = &env, .event_bytes = 4096
+	};
+	struct saga__journal journal;
+	struct saga__plan *plan = NULL;
+
+	start(script, 2);
+	must_be(saga__plan_new(&def, &plan, &t.error), SAGA_OK);
+	options.url = url_of_peer();
+	options.plan = plan;
+	must_be(saga__journal_open(&journal, t.ops, &options, &t.error), SAGA_UNSUPPORTED);
+	ck_assert_int_eq(journal.lowered, !durable);
+	ck_assert_int_eq(journal.reads_wait, !snapshots);
+	ck_assert(tds_peer_saw_sql(t.peer, "delayed_durability"));
+	ck_assert(tds_peer_saw_sql(t.peer, "is_read_committed_snapshot_on"));
+	saga__plan_free(plan);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mssql_store");
@@ -418,6 +476,7 @@ int main(void)
 	tcase_add_test(tcase, many_statements_are_one_message);
 	tcase_add_test(tcase, an_interrupt_ends_a_wait);
 	tcase_add_loop_test(tcase, urls_are_read_to_the_letter, 0, 16);
+	tcase_add_loop_test(tcase, a_database_is_asked_what_it_keeps_and_whether_reads_wait, 0, 4);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

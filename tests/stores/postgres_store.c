@@ -6,6 +6,7 @@
 #include <saga/plugin.h>
 
 #include <check.h>
+#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,14 +163,18 @@ START_TEST(question_marks_become_numbers)
 }
 END_TEST
 
+#define LOOK \
+	"SELECT CASE WHEN count(*) > 0 THEN 1 ELSE CAST('" SAGA__PG_UNMET \
+	"' || CAST(count(*) AS text) AS integer) END FROM "
+
 START_TEST(a_guard_fails_by_itself)
 {
 	static const char *const texts[][2] = {
 		{ "SELECT 1 FROM a WHERE b = $1",
-			"SELECT 1 / count(*) FROM (SELECT 1 FROM a WHERE b = $1\n) saga_guard" },
+			LOOK "(SELECT 1 FROM a WHERE b = $1\n) saga_guard" },
 		{ "update a set b = $1 -- all",
-			"WITH saga_guard AS (update a set b = $1 -- all\n RETURNING 1)"
-			" SELECT 1 / count(*) FROM saga_guard" },
+			"WITH saga_guard AS (update a set b = $1 -- all\n RETURNING 1) " LOOK
+			"saga_guard" },
 		{ "DELETE FROM a RETURNING b", NULL },
 		{ "WITH a AS (SELECT 1) SELECT * FROM a", NULL },
 		{ "SELECTED", NULL },
@@ -609,6 +614,49 @@ START_TEST(a_guard_that_the_server_does_not_take)
 }
 END_TEST
 
+/* The server's log says what it was; also where the planner knows that there is no row. */
+START_TEST(an_unmet_guard_says_what_it_is)
+{
+	static const char *const texts[] = { "SELECT 1 FROM things WHERE id = 99",
+		"SELECT 1 WHERE false", "DELETE FROM things" };
+	void *store = open_with("", 5000);
+	PGconn *conn = ops->native(store);
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		char *guard = saga__pg_guard(texts[i]);
+		PGresult *result = PQprepare(conn, "guard", guard, 0, NULL);
+
+		ck_assert_int_eq(PQresultStatus(result), PGRES_COMMAND_OK);
+		PQclear(result);
+		result = PQexecPrepared(conn, "guard", 0, NULL, NULL, NULL, 0);
+		ck_assert_str_eq(
+			PQresultErrorField(result, PG_DIAG_SQLSTATE), SAGA__PG_UNMET_STATE);
+		ck_assert_ptr_nonnull(strstr(PQresultErrorMessage(result), SAGA__PG_UNMET "0"));
+		PQclear(result);
+		PQclear(PQexec(conn, "DEALLOCATE guard"));
+		free(guard);
+	}
+	ops->close(store);
+}
+END_TEST
+
+/* A guard's own fault is none of the row's that was not there. */
+START_TEST(a_guard_that_is_wrong_is_refused)
+{
+	static const char *const texts[] = { "SELECT 1 WHERE 1 = 1 / CAST(? AS bigint)",
+		"SELECT 1 FROM things WHERE id = CAST(CAST(? AS text) || 'x' AS integer)" };
+	void *store = open_with("", 5000);
+
+	ck_code(run(store, "INSERT INTO things VALUES (1)", NULL), SAGA_OK);
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		ck_code(ops->begin(store, &error), SAGA_OK);
+		ck_code(require(store, texts[i], 0), SAGA_OK);
+		ck_code(ops->commit(store, &error), SAGA_REFUSED);
+	}
+	ops->close(store);
+}
+END_TEST
+
 START_TEST(a_set_is_a_column_of_rows)
 {
 	static const char sql[] =
@@ -687,6 +735,8 @@ int main(void)
 	tcase_add_test(here, a_batch_is_a_round_trip_for_each_answer);
 	tcase_add_test(here, few_guards_need_no_round_trip);
 	tcase_add_test(here, a_guard_that_the_server_does_not_take);
+	tcase_add_test(here, an_unmet_guard_says_what_it_is);
+	tcase_add_test(here, a_guard_that_is_wrong_is_refused);
 	tcase_add_test(here, a_set_is_a_column_of_rows);
 	tcase_add_test(here, a_set_s_values_go_together);
 	if (server)

@@ -107,6 +107,15 @@ static void put_row(struct reply *reply, const int *values, size_t count)
 	}
 }
 
+/* A set, and more follows. */
+static void put_number(struct reply *reply, const char *name, int number)
+{
+	put_columns(reply, &name, 1);
+	put_row(reply, &number, 1);
+	put_done(reply, false);
+	reply->bytes[reply->size - 12] = 1;
+}
+
 static void put_end(struct reply *reply, int state)
 {
 	static const char *const names[] = { "saga_at", "saga_state" };
@@ -240,8 +249,6 @@ static bool asks(const struct tds_peer *peer, const char *sql)
 
 static void put_answer(struct tds_peer *peer, int message, struct reply *reply)
 {
-	static const char *const done[] = { "saga_done" };
-
 	if (message == TDS_PRELOGIN) {
 		put_prelogin(reply);
 		return;
@@ -254,12 +261,8 @@ static void put_answer(struct tds_peer *peer, int message, struct reply *reply)
 		peer->state = 1;
 	if (asks(peer, "COMMIT TRANSACTION") || asks(peer, "IF @@TRANCOUNT>0 ROLLBACK"))
 		peer->state = 0;
-	if (asks(peer, "saga_done")) {
-		put_columns(reply, done, 1);
-		put_row(reply, (const int[]){ 1 }, 1);
-		put_done(reply, false);
-		reply->bytes[reply->size - 12] = 1; /* more follows */
-	}
+	if (asks(peer, "saga_done"))
+		put_number(reply, "saga_done", 1);
 	if (asks(peer, "saga_at"))
 		put_end(reply, peer->state);
 	else
@@ -330,6 +333,10 @@ static bool answer(struct tds_peer *peer, int fd, int message)
 		put_answer(peer, message, &reply);
 		(void)say(fd, reply.bytes, reply.size / 2, reply.size);
 		return false;
+	case TDS_NUMBER:
+		put_number(&reply, "number", line->number);
+		put_answer(peer, message, &reply);
+		break;
 	case TDS_FAIL:
 	case TDS_ABORT:
 		peer->state = line->state;

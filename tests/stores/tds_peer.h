@@ -23,6 +23,7 @@ enum tds_act {
 	TDS_CUT,     /* hangs up instead of an answer */
 	TDS_HALF,    /* hangs up in the middle of the answer */
 	TDS_ENDLESS, /* rows, again and again */
+	TDS_NUMBER,  /* a row, in it `number` */
 	TDS_FAIL,    /* an error, and the end of the request as the driver wrote it */
 	TDS_ABORT    /* an error, and nothing behind it */
 };

@@ -7,6 +7,7 @@
 #include "plugins.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +224,71 @@ START_TEST(a_bus_that_hangs_is_away)
 	ck_assert_int_eq(kill(((struct test_bus *)world.context)->pid, SIGCONT), 0);
 	both_talk(hosts);
 	close_two(&world, hosts);
+}
+END_TEST
+
+static int listen_silently(const char *url)
+{
+	struct sockaddr_in inet = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)bus_port(url)) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+	inet.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&inet, sizeof inet), 0);
+	ck_assert_int_eq(listen(fd, 1024), 0);
+	return fd;
+}
+
+/* They stay open, and hear nothing. */
+static void take_peers(int listener, int *peers, size_t count)
+{
+	struct pollfd comes = { .fd = listener, .events = POLLIN };
+
+	for (size_t i = 0; i < count; i++) {
+		ck_assert_msg(poll(&comes, 1, PATIENCE_MS) == 1,
+			"%zu of %zu came, and nobody else does", i, count);
+		peers[i] = accept(listener, NULL, NULL);
+		ck_assert_int_ge(peers[i], 0);
+	}
+}
+
+/*
+ * Who answers nothing, not even a TLS handshake, is left for another try; by all at once, who are
+ * more than nng has threads.
+ */
+START_TEST(a_silent_bus_is_left_by_all)
+{
+	size_t count = 2 * (size_t)sysconf(_SC_NPROCESSORS_ONLN) + 4, all = 4 * count;
+	struct host *hosts = calloc(count, sizeof *hosts);
+	int *peers = calloc(all, sizeof *peers), in, out;
+	struct test_bus *bus;
+	struct world world;
+
+	ck_assert(hosts && peers);
+	world_open(&world, 0);
+	bus = world.context;
+	bus_kill(bus);
+	in = listen_silently(bus->in);
+	out = listen_silently(bus->out);
+	for (size_t i = 0; i < count; i++)
+		host_open(&hosts[i], &world, only_a);
+	take_peers(in, peers, 2 * count);
+	take_peers(out, peers + 2 * count, 2 * count);
+	(void)close(in);
+	(void)close(out);
+	for (size_t i = 0; i < all; i++)
+		(void)close(peers[i]);
+	bus_run(bus, "");
+	for (size_t i = 0; i < count; i++)
+		ck_assert(turn_until(&hosts[i], is_up, 0));
+	both_talk(hosts);
+	for (size_t i = 0; i < count; i++)
+		host_close(&hosts[i]);
+	world_close(&world);
+	free(peers);
+	free(hosts);
 }
 END_TEST
 
@@ -612,6 +678,8 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, a_bus_may_come_late);
 	tcase_add_test(tcase, a_killed_bus_is_found_again);
 	tcase_add_test(tcase, a_bus_that_hangs_is_away);
+	if (strcmp(scheme, "nng+ipc") != 0)
+		tcase_add_test(tcase, a_silent_bus_is_left_by_all);
 	tcase_add_test(tcase, two_buses_share_no_place);
 	tcase_add_test(tcase, who_waits_for_no_bus_may_leave);
 	tcase_add_test(tcase, figures_are_counted);

@@ -64,7 +64,8 @@ struct host {
 	uv_mutex_t lock;
 	struct kept inbox[KEPT];
 	size_t count;
-	size_t room; /* frames that the inbox takes */
+	bool has_heard; /* in this warm-up */
+	size_t room;    /* frames that the inbox takes */
 	size_t busy_count;
 	size_t writable_count;
 	size_t state_count;

@@ -169,8 +169,10 @@ static void draw_customer(struct customers *all, struct customer *customer, size
 	for (size_t i = 0; i < AMENDMENTS; i++)
 		draw_lines(all, &customer->amended[i]);
 	customer->is_wrong = dice_percent(&all->dice, 4);
-	if (customer->is_wrong)
-		customer->lines[0].at[0].quantity = customer->lines[1].at[0].quantity = 0;
+	if (customer->is_wrong) {
+		customer->lines[0].at[0].quantity = 0;
+		customer->lines[1].at[0].quantity = -1;
+	}
 }
 
 static void place(struct customer *customer, int64_t at_ms, int body)
@@ -361,10 +363,13 @@ void customers_free(struct customers *customers)
 
 static bool is_allowed(const struct ask *ask)
 {
+	bool is_kept = !ask->customer || !ask->customer->is_wrong || ask->all->steps_fail;
+
 	switch (ask->kind) {
 	case ASK_PLACE:
 		return ask->code == (ask->customer->is_wrong ? SAGA_MALFORMED : SAGA_OK) ||
-			(ask->code == SAGA_CONFLICT && !ask->customer->is_wrong);
+			(ask->code == SAGA_CONFLICT && is_kept) ||
+			(ask->code == SAGA_FAILED && ask->all->steps_fail);
 	case ASK_AMEND:
 	case ASK_CANCEL:
 		return ask->code == SAGA_OK || ask->code == SAGA_REJECTED ||

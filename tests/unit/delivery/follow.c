@@ -509,6 +509,23 @@ START_TEST(a_fork_that_is_known_stays_one)
 }
 END_TEST
 
+/* Its shards stand before the fork: what it reads contradicts nothing. */
+START_TEST(a_fork_that_another_found_stops_this_one)
+{
+	events(1, 3, 0);
+	delivers(1, 3, 0);
+	saga__follow_fork(follow);
+	cries_fork(1);
+	shows_fork(3, 1, 1);
+	events(4, 5, 2);
+	ck_assert(!next(1000));
+	saga__follow_fork(follow);
+	ck_assert(!next(1001)); /* once */
+	saga__follow_skip(follow, 0, no_id, 2000);
+	ck_assert(!saga__follow_stopped(follow));
+}
+END_TEST
+
 START_TEST(lag_is_what_is_known_and_not_committed)
 {
 	struct saga__position positions[2] = { { 5, id_of(5) }, { 2, id_of(2) } };
@@ -830,6 +847,7 @@ int main(void)
 	tcase_add_test(tests, a_quiet_host_hears_alarms_and_its_clock);
 	tcase_add_test(tests, accepted_forks_are_read_again);
 	tcase_add_test(tests, a_fork_that_is_known_stays_one);
+	tcase_add_test(tests, a_fork_that_another_found_stops_this_one);
 	tcase_add_test(tests, lag_is_what_is_known_and_not_committed);
 	tcase_add_test(tests, restarts_behind_the_least);
 	tcase_add_test(tests, seen_is_what_is_committed);
