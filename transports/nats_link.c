@@ -483,6 +483,8 @@ static void prepare(struct saga__nats *self)
 	uv_mutex_lock(&self->lock);
 	self->usable = done && self->connected && !self->ended;
 	self->ready = wanted;
+	/* One that was wanted again meanwhile, while it was still ready, is not any more. */
+	self->prepares = self->prepares || (self->wanted & ~wanted);
 	if (done) {
 		saga__nats_wake(self);
 		return;

@@ -7,7 +7,8 @@
 #include <string.h>
 
 enum {
-	WAIT_MS = 3000
+	WAIT_MS = 3000,
+	BEHIND_S = 60
 };
 
 #define NANOSECONDS INT64_C(1000000000)
@@ -123,11 +124,23 @@ static void filter_of(
 	filter[at] = '\0';
 }
 
+/*
+ * Earlier than the host said, since the servers' clocks may be behind its own; what is too old for
+ * it, it finds out itself. A whole second: libnats (all until 3.13) writes a fraction without the
+ * noughts that it begins with, 7.063 as 7.63, and what came in between would be lost.
+ */
+static int64_t start_time(int64_t since)
+{
+	int64_t seconds = since / 1000 - BEHIND_S;
+
+	return seconds > 0 ? seconds * NANOSECONDS : NANOSECONDS;
+}
+
 static natsStatus add_consumer(
 	const struct saga__nats *self, jsCtx *js, jsOptions *options, jsConsumerConfig *config)
 {
 	config->DeliverPolicy = self->since ? js_DeliverByStartTime : js_DeliverAll;
-	config->OptStartTime = self->since * 1000000;
+	config->OptStartTime = self->since ? start_time(self->since) : 0;
 	return js_AddConsumer(NULL, js, self->place.domain, config, options, NULL);
 }
 

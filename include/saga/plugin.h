@@ -62,7 +62,9 @@ typedef struct saga_transport_options {
 	/* For a durable one. */
 	saga_id store;             /* whose instances share deliveries; another's is a twin */
 	int64_t since;             /* of a participant that is new there: what is older need not
-	                              come; ms since 1970; 0: all that there is */
+	                              come, and is not heeded if it does; what is younger must,
+	                              whatever the broker's clock says (of a minute); ms since
+	                              1970; 0: all that there is */
 } saga_transport_options;
 
 /* What a transport counted since it was opened. */

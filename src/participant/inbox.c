@@ -16,7 +16,8 @@ void saga__inbox_free(struct saga__frame *frame)
 	free(frame);
 }
 
-static struct saga__frame *copy_frames(const saga_frame *frames, size_t count)
+static struct saga__frame *copy_frames(
+	const struct saga_participant *p, const saga_frame *frames, size_t count)
 {
 	struct saga__frame *first = NULL, **end = &first;
 
@@ -27,6 +28,8 @@ static struct saga__frame *copy_frames(const saga_frame *frames, size_t count)
 			frame->bytes = saga__blob_new(frames[i].bytes.at, frames[i].bytes.size);
 		if (frame) {
 			frame->kept = !saga__id_is_zero(frames[i].id);
+			frame->concerns =
+				frame->kept && saga__plan_concerns(p->plan, frames[i].topic, 0);
 			frame->token = frames[i].token;
 			frame->part = frames[i].part;
 		}
@@ -52,7 +55,7 @@ static int port_receive(void *host, const saga_frame *frames, size_t count)
 
 	if (!count)
 		return SAGA_OK;
-	copies = copy_frames(frames, count);
+	copies = copy_frames(p, frames, count);
 	uv_mutex_lock(&p->lock);
 	if (!copies || p->inbox_count + count > p->limits.queue) {
 		p->refused_frames = true;

@@ -35,7 +35,8 @@ enum saga__life {
 struct saga__frame {
 	struct saga__frame *next;
 	struct saga__blob *bytes;
-	bool kept; /* by a durable transport */
+	bool kept;     /* by a durable transport */
+	bool concerns; /* its topic is a type of ours */
 	uint64_t token;
 	unsigned part;
 };

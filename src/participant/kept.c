@@ -163,6 +163,41 @@ static void out_of_memory(struct saga_participant *p)
 	saga__fatal(p, &error);
 }
 
+/* For its shard's lane, which acks it; with `why`, as a dead letter. */
+static void give_event(struct saga_participant *p, const struct saga__frame *frame, unsigned shard,
+	saga_id id, const char *why)
+{
+	struct saga__item *item;
+
+	if (!saga__works(p, shard)) /* the transport was told, and gives it back */
+		return;
+	if (!(item = calloc(1, sizeof *item)) || (why && !(item->why = strdup(why)))) {
+		free(item);
+		out_of_memory(p);
+		return;
+	}
+	item->kind = SAGA__ITEM_EVENT;
+	item->shard = shard;
+	item->kept = true;
+	item->token = frame->token;
+	item->id = id;
+	item->spell = p->spells[shard];
+	item->event = saga__blob_ref(frame->bytes);
+	saga__streams_give(p, shard, item);
+}
+
+/* What nobody can read is an operator's, where its type is one that we are on. */
+static void set_aside(struct saga_participant *p, const struct saga__frame *frame, const char *why)
+{
+	static const saga_id none = { { 0 } };
+
+	saga__streams_bad_frame(p, why);
+	if (frame->concerns)
+		give_event(p, frame, frame->part & (p->shards - 1), none, why);
+	else
+		ack(p, frame->token);
+}
+
 /* False: it is none, which was said, or there is no memory. */
 static bool read_event(
 	struct saga_participant *p, struct saga__frame *frame, struct saga__peek *ret)
@@ -174,12 +209,10 @@ static bool read_event(
 		code = from_json(p, frame, &error);
 	if (code == SAGA_OK && saga__streams_peek(p, saga__blob_bytes(frame->bytes), ret))
 		return true;
-	if (code == SAGA_NOMEM) {
+	if (code == SAGA_NOMEM)
 		out_of_memory(p);
-		return false;
-	}
-	saga__streams_bad_frame(p, error.text);
-	ack(p, frame->token);
+	else
+		set_aside(p, frame, error.text);
 	return false;
 }
 
@@ -187,7 +220,6 @@ static bool read_event(
 static void take_event(struct saga_participant *p, struct saga__frame *frame)
 {
 	struct saga__peek seen = { .version = 0 };
-	struct saga__item *item;
 	saga_bytes event;
 	unsigned shard;
 
@@ -195,34 +227,15 @@ static void take_event(struct saga_participant *p, struct saga__frame *frame)
 		return;
 	event = saga__blob_bytes(frame->bytes);
 	shard = saga__id_shard(seen.saga, p->shards);
-	if (shard != (frame->part & (p->shards - 1))) {
-		saga__streams_bad_frame(p, "an event under another saga's subject");
-		ack(p, frame->token);
-		return;
-	}
-	if (strcmp(seen.source, p->plan->name) == 0) {
+	if (shard != (frame->part & (p->shards - 1)))
+		set_aside(p, frame, "an event under another saga's subject");
+	else if (strcmp(seen.source, p->plan->name) == 0) {
 		take_own(p, event, shard);
 		ack(p, frame->token);
-		return;
-	}
-	if (!saga__streams_concern(p, event, &seen)) {
+	} else if (!saga__streams_concern(p, event, &seen))
 		ack(p, frame->token);
-		return;
-	}
-	if (!saga__works(p, shard)) /* the transport was told, and gives it back */
-		return;
-	if (!(item = calloc(1, sizeof *item))) {
-		out_of_memory(p);
-		return;
-	}
-	item->kind = SAGA__ITEM_EVENT;
-	item->shard = shard;
-	item->kept = true;
-	item->token = frame->token;
-	item->id = seen.id;
-	item->spell = p->spells[shard];
-	item->event = saga__blob_ref(frame->bytes);
-	saga__streams_give(p, shard, item);
+	else
+		give_event(p, frame, shard, seen.id, NULL);
 }
 
 static void append(struct saga__frame **list, struct saga__frame *more)

@@ -262,9 +262,11 @@ static int add_event(struct saga__batch *batch, struct saga__item *item, saga_by
 	const struct saga__known *known;
 	struct saga_event *event;
 	saga_error error;
-	int code = read_event(batch, wire, &event, &known, &error);
+	int code;
 
-	if (code == SAGA_NOMEM)
+	if (item->why)
+		return add_letter(batch, item, NULL, NULL, item->why);
+	if ((code = read_event(batch, wire, &event, &known, &error)) == SAGA_NOMEM)
 		return code;
 	if (code != SAGA_OK)
 		return add_letter(batch, item, event, NULL, error.text);

@@ -13,6 +13,7 @@ void saga__item_free(struct saga__item *item)
 	if (item->reply)
 		saga__blob_unref(item->reply->outcome);
 	free(item->reply);
+	free(item->why);
 	free(item);
 }
 

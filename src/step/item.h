@@ -42,6 +42,7 @@ struct saga__item {
 	bool reset;     /* MOVE: set there, back too */
 	bool kept;      /* EVENT: a durable transport's, of no stream: */
 	uint64_t token; /* to be acked once it is committed */
+	char *why;      /* EVENT: it can't be read: a dead letter for this reason */
 
 	/* REQUEST */
 	bool unsure; /* a commit of it was sent, and not answered */

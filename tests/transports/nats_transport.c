@@ -224,6 +224,52 @@ START_TEST(a_frozen_server_is_noticed)
 }
 END_TEST
 
+static void must_have(size_t n)
+{
+	ck_assert_msg(turn_until(&hosts[0], has_different, n), "%zu of %zu came",
+		different(&hosts[0]), n);
+	ack_all(0);
+	host_forget(&hosts[0]);
+}
+
+/* While what another needs is being made: each round waits a little longer in between. */
+START_TEST(a_shard_that_is_left_and_taken_again_is_heard)
+{
+	enum {
+		ROUNDS = 63,
+		PLACES = 32,
+		STEP_NS = 100000
+	};
+
+	start("");
+	(void)snprintf(url + strlen(url), sizeof url - strlen(url), "/left?pending=1");
+	begin();
+	host_open_as(&hosts[0], &world, "order", 1, 0);
+	for (unsigned round = 1; round <= ROUNDS; round++) {
+		uint64_t other = UINT64_C(1) << round, until;
+
+		world.ops->work(hosts[0].transport, 1, 64);
+		for (uint8_t i = 0; i < 3; i++) {
+			saga_frame frame = { .topic = "shop.sold",
+				.bytes = { &i, 1 },
+				.token = 1,
+				.id = { .bytes = { (uint8_t)round, i } } };
+
+			send_all(&hosts[0], &frame, 1);
+			must_have(1); /* and is asked for once more */
+		}
+		world.ops->work(hosts[0].transport, other, 64);
+		until = uv_hrtime() + (round % PLACES) * STEP_NS;
+		do
+			(void)uv_run(&world.loop, UV_RUN_NOWAIT);
+		while (uv_hrtime() < until);
+		world.ops->work(hosts[0].transport, other | 1, 64);
+	}
+	end(1);
+	stop();
+}
+END_TEST
+
 START_TEST(a_full_stream_refuses_and_says_so)
 {
 	start("");
@@ -377,6 +423,7 @@ int main(void)
 	tcase_add_test(tcase, what_is_kept_outlives_the_server);
 	tcase_add_test(tcase, a_server_may_come_later_and_go_while_one_closes);
 	tcase_add_test(tcase, a_frozen_server_is_noticed);
+	tcase_add_test(tcase, a_shard_that_is_left_and_taken_again_is_heard);
 	tcase_add_test(tcase, a_full_stream_refuses_and_says_so);
 	tcase_add_test(tcase, who_does_not_say_who_he_is_stays_out);
 	tcase_add_test(tcase, a_token_opens_too);

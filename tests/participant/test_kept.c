@@ -1,0 +1,123 @@
+/* What a durable transport delivers and nobody can read: an operator finds it. */
+#include "harness.h"
+
+static saga_verdict run_a(saga_step *s)
+{
+	return saga_emit(s, a_done);
+}
+
+/* clang-format off */
+static const saga_step_def steps[] = {
+	{ .name = "a", .on = { &go_first }, .run = run_a, .emits = { &a_done } },
+	MARKER_STEP,
+};
+/* clang-format on */
+static const saga_participant_def def = SAGA_PARTICIPANT("target", steps, .schema = effect_schema);
+
+/* ---- a broker by hand ---- */
+
+struct broker {
+	saga_port *port;
+	uint64_t shards;
+	uint64_t acked; /* tokens, as bits */
+};
+
+static int broker_open(saga_port *port, const saga_transport_options *options, void **ret_transport,
+	saga_error *error)
+{
+	struct broker *broker = options->context;
+
+	(void)error;
+	broker->port = port;
+	*ret_transport = broker;
+	saga_port_state(port, true, "by hand");
+	return SAGA_OK;
+}
+
+static int broker_send(void *transport, const saga_frame *frames, size_t count, size_t *ret_sent)
+{
+	struct broker *broker = transport;
+
+	for (size_t i = 0; i < count; i++)
+		saga_port_sent(broker->port, &frames[i].token, 1);
+	*ret_sent = count;
+	return SAGA_OK;
+}
+
+static void broker_ack(void *transport, const uint64_t *tokens, size_t count)
+{
+	struct broker *broker = transport;
+
+	for (size_t i = 0; i < count; i++)
+		broker->acked |= UINT64_C(1) << tokens[i];
+}
+
+static void broker_work(void *transport, uint64_t shards, unsigned of)
+{
+	struct broker *broker = transport;
+
+	(void)of;
+	broker->shards = shards;
+}
+
+static void broker_close(void *transport)
+{
+	struct broker *broker = transport;
+
+	saga_port_closed(broker->port);
+}
+
+static const saga_transport_ops broker_ops = { .size = sizeof(saga_transport_ops),
+	.schemes = "hand",
+	.traits = SAGA_TRANSPORT_DURABLE,
+	.open = broker_open,
+	.send = broker_send,
+	.ack = broker_ack,
+	.work = broker_work,
+	.close = broker_close };
+
+static void deliver(struct broker *broker, uint64_t token, const char *topic, const char *text)
+{
+	saga_frame frame = { .topic = topic,
+		.bytes = { text, strlen(text) },
+		.token = token,
+		.id = { .bytes = { 1 } } };
+
+	ck_assert_int_eq(saga_port_receive(broker->port, &frame, 1), SAGA_OK);
+}
+
+/* ---- tests ---- */
+
+START_TEST(what_nobody_can_read_is_a_dead_letter_and_acked_behind_it)
+{
+	struct broker broker = { .port = NULL };
+	struct stage *stage = stage_new(_i);
+
+	stage_open(stage, &def,
+		SAGA_OPTIONS(.transport = "hand://", .transport_ops = &broker_ops,
+			.transport_context = &broker));
+	AWAIT(stage, broker.shards && health(&stage->target).store);
+	deliver(&broker, 1, "outside.go_first", "\xc1 is no MessagePack");
+	deliver(&broker, 2, "outside.go_first", "{\"id\": \"cut short");
+	deliver(&broker, 3, "others.business", "{\"id\": \"cut short");
+	AWAIT(stage, broker.acked == (1 << 1 | 1 << 2 | 1 << 3));
+	ck_assert_int_eq(dead_letters(stage), 2);
+	ck_assert_int_eq(logged(stage, "event.dead"), 2);
+	ck_assert_int_eq(health(&stage->target).dropped, 3);
+	ck_assert_int_eq(sql_int(stage,
+				 "SELECT COUNT(*) AS n FROM saga_parked "
+				 "WHERE kind = 'letter' AND why LIKE 'line 1, %'",
+				 NULL, NULL),
+		1);
+	stage_end(stage);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		what_nobody_can_read_is_a_dead_letter_and_acked_behind_it,
+	};
+
+	return run_both_modes("kept", tests, sizeof tests / sizeof tests[0]);
+}
