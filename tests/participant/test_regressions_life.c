@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 enum {
-	SLOW_MS = 4000 /* less than what else would wake who waits, more than a busy machine takes */
+	SLOW_MS =
+		4000 /* less than what else would wake who waits, more than a busy machine takes */
 };
 
 static double cpu(void)
