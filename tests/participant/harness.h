@@ -197,6 +197,9 @@ void sql_do(struct stage *stage, const char *sql);
 /* The same, if it goes. */
 void sql_try(struct stage *stage, const char *sql);
 
+/* A process, from now on; but not within a batch, whose locks would stand still with it. */
+void stand_still(struct stage *stage, pid_t pid);
+
 /* How many events of this type the target has published in this saga; with: in their JSON. */
 int said(struct stage *stage, saga_id saga, const char *type);
 int said_with(struct stage *stage, saga_id saga, const char *type, const char *with);

@@ -1,8 +1,10 @@
 #include "harness.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <time.h>
 
 /* ---- the trace ---- */
@@ -207,11 +209,14 @@ static void count_changes(void *context, size_t i, int64_t changed)
 	*(int64_t *)context += changed;
 }
 
-/*
- * Under the locks of all streams, taken in order, so that no batch that read the row before writes
- * it after.
- */
-static int write_locked(struct stage *stage, const char *sql, int64_t *changed, saga_error *error)
+static void unlock(struct stage *stage)
+{
+	if (look_ops(stage)->in_transaction(stage->look))
+		look_ops(stage)->rollback(stage->look);
+}
+
+/* All streams, in order: a transaction begins, in which no batch of anybody is under way. */
+static int lock_streams(struct stage *stage, saga_error *error)
 {
 	enum {
 		SHARDS = 8
@@ -219,11 +224,8 @@ static int write_locked(struct stage *stage, const char *sql, int64_t *changed, 
 	saga_statement locks[SHARDS];
 	saga_value shards[SHARDS];
 	const saga_store_ops *ops = look_ops(stage);
-	const saga_statement statement = { sql, NULL, 0 };
-	saga_sink sink = { NULL, count_changes, changed };
 	int code = ops->begin(stage->look, error);
 
-	*changed = 0;
 	for (int i = 0; i < SHARDS; i++) {
 		shards[i] = saga_int64(i);
 		locks[i] = (saga_statement){ "UPDATE saga_stream SET seq = seq WHERE shard = ?",
@@ -231,12 +233,26 @@ static int write_locked(struct stage *stage, const char *sql, int64_t *changed, 
 	}
 	if (code == SAGA_OK)
 		code = ops->run(stage->look, locks, SHARDS, NULL, error);
+	if (code != SAGA_OK)
+		unlock(stage);
+	return code;
+}
+
+/* So that no batch that read the row before writes it after. */
+static int write_locked(struct stage *stage, const char *sql, int64_t *changed, saga_error *error)
+{
+	const saga_store_ops *ops = look_ops(stage);
+	const saga_statement statement = { sql, NULL, 0 };
+	saga_sink sink = { NULL, count_changes, changed };
+	int code = lock_streams(stage, error);
+
+	*changed = 0;
 	if (code == SAGA_OK)
 		code = ops->run(stage->look, &statement, 1, &sink, error);
 	if (code == SAGA_OK)
 		code = ops->commit(stage->look, error);
-	else if (ops->in_transaction(stage->look))
-		ops->rollback(stage->look);
+	if (code != SAGA_OK)
+		unlock(stage);
 	return code;
 }
 
@@ -266,6 +282,22 @@ void sql_try(struct stage *stage, const char *sql)
 	saga_error error;
 
 	(void)look_once(stage, &statement, NULL, &error);
+}
+
+void stand_still(struct stage *stage, pid_t pid)
+{
+	int64_t until = stage_deadline();
+	saga_error error = { 0 };
+	int code, status;
+
+	(void)sql_int(stage, "SELECT 1 AS n", NULL, NULL);
+	while ((code = lock_streams(stage, &error)) == SAGA_CONTENDED)
+		ck_assert_int_lt((int64_t)(uv_hrtime() / 1000000), until);
+	ck_assert_msg(code == SAGA_OK, "no locks: %s", error.text);
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+	ck_assert(WIFSTOPPED(status));
+	unlock(stage);
 }
 
 static void take_number(struct looking *looking, const saga_value *columns)

@@ -403,7 +403,7 @@ START_TEST(who_stands_still_loses_its_shards_and_does_nothing_twice)
 	stage_open(stage, &def, options());
 	AWAIT(stage, works(&stage->target, all_shards() / 2, 2));
 	AWAIT(stage, all_effects(stage, "b") == 1);
-	ck_assert_int_eq(kill(child.pid, SIGSTOP), 0);
+	stand_still(stage, child.pid);
 	AWAIT(stage, works(&stage->target, all_shards(), 1));
 	ask_many(stage, &stage->target, &stage->target, "l", 8);
 	inject_many(stage, 8);
