@@ -157,6 +157,8 @@ void saga__nats_pull_work(struct saga__nats *self, uint64_t shards, unsigned of)
 void saga__nats_pull_ack(struct saga__nats *self, const uint64_t *tokens, size_t count);
 /* It is never to come again, though nobody could take it. */
 void saga__nats_pull_drop(struct saga__nats *self, uint64_t token);
+/* The host never had it: it comes again, when its time to be acked is over. */
+void saga__nats_pull_lose(struct saga__nats *self, uint64_t token);
 void saga__nats_pull_close(struct saga__nats *self);
 /* What was given back SAGA__NATS_AGAIN_MS ago. */
 void saga__nats_pull_give_again(struct saga__nats *self);

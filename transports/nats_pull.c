@@ -350,6 +350,14 @@ void saga__nats_pull_drop(struct saga__nats *self, uint64_t token)
 	release(self, at);
 }
 
+void saga__nats_pull_lose(struct saga__nats *self, uint64_t token)
+{
+	struct saga__nats_held **at = place_of(self, token);
+
+	if (*at)
+		release(self, at);
+}
+
 void saga__nats_pull_close(struct saga__nats *self)
 {
 	saga__nats_pull_let_go(self);

@@ -38,6 +38,12 @@ static bool stall(struct saga__nats *self, natsMsg *message, const saga_frame *f
 	return true;
 }
 
+static void lose(struct saga__nats *self, const saga_frame *frame)
+{
+	if (frame->id.bytes[15])
+		saga__nats_pull_lose(self, frame->token);
+}
+
 static void hand_on(struct saga__nats *self, struct portion *portion)
 {
 	size_t i = 0;
@@ -51,8 +57,8 @@ static void hand_on(struct saga__nats *self, struct portion *portion)
 	for (; i < portion->count; i++) {
 		if (stall(self, portion->messages[i], &portion->frames[i]))
 			continue;
-		/* What is kept comes again, when it was not acked. */
 		self->figures.lost++;
+		lose(self, &portion->frames[i]);
 		natsMsg_Destroy(portion->messages[i]);
 	}
 	portion->count = 0;
@@ -94,8 +100,10 @@ void saga__nats_take_stalled(struct saga__nats *self)
 
 void saga__nats_take_close(struct saga__nats *self)
 {
-	while (self->stalled)
+	while (self->stalled) {
+		lose(self, &self->stalled->frame);
 		drop_first(self);
+	}
 }
 
 /* ---- what it is ---- */

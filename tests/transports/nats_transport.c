@@ -270,6 +270,78 @@ START_TEST(a_shard_that_is_left_and_taken_again_is_heard)
 }
 END_TEST
 
+enum {
+	CROWD = 9600, /* more than a transport keeps for a host that takes nothing */
+	CROWD_SHARDS = 32
+};
+
+static bool has_lost(struct host *host, size_t n)
+{
+	saga_transport_figures figures = { .lost = 0 };
+
+	(void)n;
+	world.ops->figures(host->transport, &figures);
+	return figures.lost > 0;
+}
+
+static void send_crowd(void)
+{
+	for (unsigned i = 0; i < CROWD; i++) {
+		saga_frame frame = { .topic = "shop.sold",
+			.bytes = { &i, sizeof i },
+			.token = 1,
+			.id = { .bytes = { 7, (uint8_t)(i >> 8), (uint8_t)i } },
+			.part = i };
+
+		send_all(&hosts[0], &frame, 1);
+	}
+	ck_assert(turn_until(&hosts[0], is_sent, CROWD));
+}
+
+/* How many of them are new. */
+static size_t take_crowd(bool seen[CROWD])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < host_count(&hosts[0]); i++) {
+		unsigned number;
+
+		ck_assert_uint_eq(hosts[0].inbox[i].size, sizeof number);
+		memcpy(&number, hosts[0].inbox[i].bytes, sizeof number);
+		ck_assert_uint_lt(number, CROWD);
+		count += !seen[number];
+		seen[number] = true;
+	}
+	ack_all(0);
+	host_forget(&hosts[0]);
+	return count;
+}
+
+START_TEST(what_found_no_place_comes_again)
+{
+	static bool seen[CROWD];
+	uint64_t until;
+
+	start("");
+	(void)snprintf(url + strlen(url), sizeof url - strlen(url), "/crowd?pending=1024&ack=1");
+	begin();
+	host_open_as(&hosts[0], &world, "order", 1, 0);
+	send_crowd();
+	hosts[0].room = 0;
+	world.ops->work(hosts[0].transport, (UINT64_C(1) << CROWD_SHARDS) - 1, CROWD_SHARDS);
+	ck_assert(turn_until(&hosts[0], has_lost, 0));
+	hosts[0].room = KEPT;
+	until = uv_now(&world.loop) + PATIENCE_MS;
+	for (size_t count = 0; count < CROWD; count += take_crowd(seen)) {
+		ck_assert_msg(uv_now(&world.loop) < until, "%zu of %d came", count, CROWD);
+		world.ops->resume(hosts[0].transport);
+		turn_for(&hosts[0], 1);
+	}
+	end(1);
+	stop();
+}
+END_TEST
+
 START_TEST(a_full_stream_refuses_and_says_so)
 {
 	start("");
@@ -424,6 +496,7 @@ int main(void)
 	tcase_add_test(tcase, a_server_may_come_later_and_go_while_one_closes);
 	tcase_add_test(tcase, a_frozen_server_is_noticed);
 	tcase_add_test(tcase, a_shard_that_is_left_and_taken_again_is_heard);
+	tcase_add_test(tcase, what_found_no_place_comes_again);
 	tcase_add_test(tcase, a_full_stream_refuses_and_says_so);
 	tcase_add_test(tcase, who_does_not_say_who_he_is_stays_out);
 	tcase_add_test(tcase, a_token_opens_too);
