@@ -478,8 +478,6 @@ static void prepare(struct saga__nats *self)
 	self->prepares = false;
 	uv_mutex_unlock(&self->lock);
 	done = saga__nats_setup(self, self->nc, wanted, of, why, sizeof why);
-	if (!done)
-		say(self, "JetStream", why);
 	uv_mutex_lock(&self->lock);
 	self->usable = done && self->connected && !self->ended;
 	self->ready = wanted;
@@ -490,6 +488,9 @@ static void prepare(struct saga__nats *self)
 		return;
 	}
 	self->prepares = true;
+	uv_mutex_unlock(&self->lock);
+	say(self, "JetStream", why); /* once it is not usable, or nobody would be told */
+	uv_mutex_lock(&self->lock);
 	rest(self, RETRY_MS);
 }
 
