@@ -45,7 +45,7 @@ const struct ground *ground(void)
 bool ground_is_there(void)
 {
 	if (getenv("SAGA_TEST_TRANSPORT") && !getenv("SAGA_TEST_NATS")) {
-		printf("SKIP: SAGA_TEST_NATS names no server; tests/run --soak does\n");
+		printf("SKIP: SAGA_TEST_NATS names no server; tests/run starts one\n");
 		return false;
 	}
 	const struct ground *here = ground();

@@ -487,7 +487,7 @@ int main(void)
 	int failed;
 
 	if (!getenv("SAGA_TEST_NATS")) {
-		printf("SKIP: SAGA_TEST_NATS names no server; tests/run --soak does\n");
+		printf("SKIP: SAGA_TEST_NATS names no server; tests/run starts one\n");
 		return 77;
 	}
 	tcase_set_timeout(tcase, 120);

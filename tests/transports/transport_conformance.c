@@ -99,7 +99,7 @@ static const char *nats_prepare(const char *name)
 {
 	(void)name;
 	return getenv("SAGA_TEST_NATS") ? NULL
-					: "SAGA_TEST_NATS names no server; tests/run --soak does";
+					: "SAGA_TEST_NATS names no server; tests/run starts one";
 }
 
 static void fresh_domain(void *context, char *url, size_t size)
