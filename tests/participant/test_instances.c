@@ -519,7 +519,8 @@ static int run_accept(void)
 
 	if (getenv("SAGA_TEST_SOAK"))
 		return run_both_modes("accept", tests, 1);
-	printf("SKIP: known to fail seldom, an order may need a second one; tests/run --soak runs it\n");
+	printf("SKIP: known to fail seldom, an order may need a second one; tests/run --soak runs "
+	       "it\n");
 	return 77;
 }
 
