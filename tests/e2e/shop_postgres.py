@@ -16,6 +16,7 @@ import contextlib
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +39,18 @@ def server(command, directory, *more):
 def sql(directory, text, database="postgres"):
     code, said, _ = server("sql", directory, text, database)
     return said if code == 0 else None
+
+
+def want_audited(looked, said):
+    """What the run itself said is the story: of its progress, and of the audit, a little is enough."""
+    told = looked.stdout + looked.stderr
+    story = "\n".join(line for line in said.splitlines()
+                      if not re.match(r"breach: |shop: \d+ of \d+ orders ended", line))
+    if len(story) > 20000:
+        story = f"{story[:4000]}\n...\n{story[-16000:]}"
+    want(looked.returncode == 0 and " 0 violations" in told, f"audit {looked.returncode}",
+         f"{told[:1500]}\n...\n{told[-500:]}\nthe run said:\n{story}", most=None)
+    return told.strip().splitlines()[-1]
 
 
 def stores(url, directory, services=SERVICES, where=""):
@@ -100,9 +113,7 @@ def troubled(shop, url, directory, scratch, trouble, times, pause, made=stores):
         want(child.returncode == 0 or "shop: audit: " in said, f"exit {child.returncode}", said)
         looked = subprocess.run([shop, "audit", "--data", data, *options[:6]], capture_output=True,
                                 text=True)
-        told = looked.stdout + looked.stderr
-        want(looked.returncode == 0 and " 0 violations" in told, f"audit {looked.returncode}", told)
-        print(f"{seen - before} times, {told.strip().splitlines()[-1]}", flush=True)
+        print(f"{seen - before} times, {want_audited(looked, said)}", flush=True)
 
 
 def crash(directory):
@@ -261,9 +272,8 @@ def cut_by_steps(shop, made, scratch, proxy):
         want(ran.returncode == 0 or "shop: audit: " in said, f"step {end}: exit {ran.returncode}", said)
         looked = subprocess.run([shop, "audit", "--data", data, *options[:6]], capture_output=True,
                                 text=True)
-        told = looked.stdout + looked.stderr
-        want(looked.returncode == 0 and " 0 violations" in told, f"audit {looked.returncode}", told)
-        print(f"steps {begin} to {end - 1}: {proxy.cuts} cut, {told.strip().splitlines()[-1]}", flush=True)
+        last = want_audited(looked, said)
+        print(f"steps {begin} to {end - 1}: {proxy.cuts} cut, {last}", flush=True)
         total += proxy.cuts
         # A batch after a hundred others has the same steps.
         begin = end + begin // 4 if soaks and end > begin else None
