@@ -559,6 +559,8 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 		break;
 	case SAGA_AWAY:
 	case SAGA_UNKNOWN:
+		/* Perhaps it is more than a store so slow, or so often cut off, can do at once. */
+		lane->limit = tried > 3 ? tried / 4 : 1;
 		saga__lane_failed(lane, error, true);
 		break;
 	case SAGA_FULL:

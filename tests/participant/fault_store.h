@@ -49,11 +49,16 @@ struct faults {
 	enum fault_kind kind;
 	unsigned long first; /* call number, 1 for the very first; 0: no plan */
 	unsigned long times;
+	unsigned long marks_most; /* in a transaction: one more, and the connection is dead; 0: any */
+	void (*before_commit)(void *user); /* on the lane's thread; NULL: nothing */
+	void *user;
 };
 
 void faults_init(struct faults *faults);
 void faults_plan(struct faults *faults, enum fault_slot slot, unsigned long nth,
 	unsigned long times, enum fault_kind kind);
+/* No connection lives through a transaction of more handlers. */
+void faults_limit(struct faults *faults, unsigned long marks_most);
 void faults_clear(struct faults *faults);
 unsigned long faults_fired(struct faults *faults);
 unsigned long faults_calls(struct faults *faults, enum fault_slot slot);

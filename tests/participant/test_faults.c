@@ -47,6 +47,31 @@ START_TEST(a_contended_batch_is_halved_and_replayed)
 }
 END_TEST
 
+/* A store may be so slow, or so often cut off, that it never comes to the end of a large one. */
+START_TEST(a_batch_that_no_connection_lives_through_gets_smaller)
+{
+	struct faults faults;
+	struct stage *stage;
+	saga_id sagas[MANY];
+
+	faults_init(&faults);
+	stage = stage_with(_i, &faults);
+	settle(stage);
+	faults_plan(&faults, FAULT_BEGIN, 1, FAULT_FOREVER, FAULT_AWAY);
+	inject_many(stage, sagas, -1);
+	AWAIT(stage, health(&stage->target).queued >= MANY);
+	faults_limit(&faults, 4);
+	faults_clear(&faults);
+	for (int i = 0; i < MANY; i++) {
+		AWAIT(stage, slot_is(stage, sagas[i], "c", "done"));
+		ck_assert_int_eq(effects(stage, sagas[i], "a"), 1);
+		ck_assert_int_eq(said(stage, sagas[i], "a.done"), 1);
+	}
+	ck_assert_uint_gt(faults_fired(&faults), 0);
+	stage_end(stage);
+}
+END_TEST
+
 START_TEST(one_poison_event_holds_nobody_up)
 {
 	struct faults faults;
@@ -327,6 +352,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		a_contended_batch_is_halved_and_replayed,
+		a_batch_that_no_connection_lives_through_gets_smaller,
 		one_poison_event_holds_nobody_up,
 		a_wait_whose_commit_answer_was_lost_runs_once,
 		a_store_away_at_the_start_is_waited_for,
