@@ -369,6 +369,7 @@ static int transact(
 
 	saga__batch_begin(batch);
 	choose_shards(lane, from);
+	saga__lane_catch_nothing(lane);
 	batch->store = journal->store;
 	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
 		return code;

@@ -65,6 +65,12 @@ static size_t most_of_shard(const struct saga__lane *lane)
 	return most ? most : 1;
 }
 
+void saga__lane_catch_nothing(struct saga__lane *lane)
+{
+	for (size_t i = 0; i < lane->shard_count; i++)
+		lane->shards[i].caught = lane->shards[i].own;
+}
+
 int saga__lane_catch_up(struct saga__lane *lane, saga_error *error)
 {
 	size_t most = most_of_shard(lane);
@@ -76,7 +82,6 @@ int saga__lane_catch_up(struct saga__lane *lane, saga_error *error)
 
 		if (!shard->catching_up || (lane->alone && lane->alone != i + 1))
 			continue;
-		shard->caught = shard->own;
 		code = saga__journal_outbox(&lane->journal, lane->locked[i].shard, shard->own + 1,
 			lane->locked[i].seq, most, take_own, &catching, error);
 		if (code != SAGA_OK)

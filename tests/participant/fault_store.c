@@ -186,7 +186,7 @@ static int fault_commit(void *store, saga_error *error)
 	int code;
 
 	if (c->faults->before_commit)
-		c->faults->before_commit(c->faults->user);
+		c->faults->before_commit(c->faults->user, c->inner, c->store);
 	if (!kind)
 		return c->inner->commit(c->store, error);
 	if (kind == FAULT_UNKNOWN_DONE && (code = c->inner->commit(c->store, error)) != SAGA_OK)

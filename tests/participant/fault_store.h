@@ -50,7 +50,8 @@ struct faults {
 	unsigned long first; /* call number, 1 for the very first; 0: no plan */
 	unsigned long times;
 	unsigned long marks_most; /* in a transaction: one more, and the connection is dead; 0: any */
-	void (*before_commit)(void *user); /* on the lane's thread; NULL: nothing */
+	/* Within each transaction, at its end; on the lane's thread. NULL: nothing. */
+	void (*before_commit)(void *user, const saga_store_ops *ops, void *store);
 	void *user;
 };
 
