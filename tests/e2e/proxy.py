@@ -23,6 +23,7 @@ class Proxy:
         self.to, self.size, self.lock, self.pairs, self.refuses = to, size, threading.Lock(), [], False
         self.count = 0
         self.step = 0  # every other connection is cut at it; once one was, at the next one; 0: never
+        self.life = LIFE  # of the others, behind that step
         self.cuts = 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -94,7 +95,7 @@ class Steps:
         self.proxy, self.seen, self.lock = proxy, 0, threading.Lock()
         proxy.count += 1
         self.moves_on = proxy.count % 2
-        self.until = proxy.step and proxy.step + (0 if self.moves_on else LIFE)
+        self.until = proxy.step and proxy.step + (0 if self.moves_on else proxy.life)
 
     def pass_on(self, size):
         """How much of the next message, which is so large. Whoever gets to the end moves on."""
