@@ -99,7 +99,7 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 		report->gained |= 1ull << shard;
 	}
 	own->own = row->own;
-	own->caught = row->own;
+	own->caught = own->stored = row->own;
 	own->catching_up =
 		lane->consumes_own && row->own < row->seq && !SAGA__MUTANT(gained_without_own);
 	report->spells[report->stream_count] = own->spell;
