@@ -300,6 +300,7 @@ def cut_by_steps(shop, made, scratch, proxy, sessions=lambda service: []):
         data = scratch / f"steps{begin}"
         options = made() + ["--lanes", rng.choice(("1", "2")), "--patience-s", "120"]
         mix(scratch / "orders", rng)
+        proxy.rng.seed(rng.random())
         proxy.step, proxy.cuts = begin, 0
         kind = rng.choice(("", " (all)", " (paused)")) if soaks else ""
         proxy.life = SHORT_LIFE if "all" in kind else LIFE
