@@ -49,7 +49,7 @@ struct faults {
 	enum fault_kind kind;
 	unsigned long first; /* call number, 1 for the very first; 0: no plan */
 	unsigned long times;
-	unsigned long marks_most; /* in a transaction: one more, and the connection is dead; 0: any */
+	unsigned long marks_most; /* in a transaction that a connection outlives; 0: any */
 	/* Within each transaction, at its end; on the lane's thread. NULL: nothing. */
 	void (*before_commit)(void *user, const saga_store_ops *ops, void *store);
 	void *user;
