@@ -102,9 +102,12 @@ static void say_what_is_left(const struct run *run)
 
 		saga_health_of(run->seats[i].participant, &health);
 		fprintf(stderr,
-			"shop: %s: %" PRId64 " queued, %" PRId64 " parked, %" PRId64
-			" unseen, %" PRId64 " waiting, %" PRId64 " dead, %" PRId64 " stuck\n",
-			names[i], health.queued, health.parked, health.outbox, health.waiting,
+			"shop: %s: the store is %s, %" PRId64 " of its shards worked; %" PRId64
+			" queued, %" PRId64 " parked, %" PRId64 " unseen, %" PRId64
+			" behind, %" PRId64 " stopped, %" PRId64 " waiting, %" PRId64
+			" dead, %" PRId64 " stuck\n",
+			names[i], health.store ? "there" : "away", health.shards, health.queued,
+			health.parked, health.outbox, health.lag, health.stopped, health.waiting,
 			health.dead, health.stuck);
 	}
 }

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../event/peek.h"
 #include "../mutation.h"
 #include "../step/call.h"
 #include "../step/work.h"
@@ -208,109 +207,7 @@ bool saga__lane_is_behind(const struct saga__lane *lane)
 	return false;
 }
 
-/* ---- what else a batch takes in, under the lock ---- */
-
-struct catching {
-	struct saga__lane *lane;
-	size_t at;
-	size_t count;
-	struct saga__blob *last; /* its item must outlive the batch */
-	int code;
-};
-
-static bool is_ours(const struct saga__plan *plan, saga_bytes event)
-{
-	struct saga__peek peek;
-
-	return !saga__event_peek(event, &peek) ||
-		saga__plan_concerns(plan, peek.type, peek.version);
-}
-
-static struct saga__item *add_item(struct saga__lane *lane, int kind, unsigned shard)
-{
-	struct saga__item *item = saga__arena_calloc(&lane->batch.arena, 1, sizeof *item);
-
-	if (item) {
-		item->kind = kind;
-		item->shard = shard;
-	}
-	return item;
-}
-
-static int take_own(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
-{
-	struct catching *catching = context;
-	struct saga__lane *lane = catching->lane;
-	struct saga__item *item;
-	struct saga__blob *copy;
-
-	(void)saga;
-	catching->count++;
-	lane->shards[catching->at].caught = seq;
-	if (!is_ours(lane->options.plan, event))
-		return SAGA_OK;
-	if (!(item = add_item(lane, SAGA__ITEM_EVENT, lane->locked[catching->at].shard)) ||
-		!(copy = saga__arena_alloc(&lane->batch.arena, sizeof *copy + event.size)))
-		return SAGA_NOMEM;
-	copy->refs = 1;
-	copy->size = event.size;
-	memcpy(copy->at, event.at, event.size);
-	item->event = copy;
-	item->seq = seq;
-	item->id = id;
-	return saga__batch_add(&lane->batch, item);
-}
-
-/* Our own events that nobody here has handled: read again from the outbox. */
-static int catch_up(struct saga__lane *lane, saga_error *error)
-{
-	for (size_t i = 0; i < lane->shard_count; i++) {
-		struct saga__lane_shard *shard = &lane->shards[i];
-		struct catching catching = { .lane = lane, .at = i };
-		int code;
-
-		if (!shard->catching_up || (lane->alone && lane->alone != i + 1))
-			continue;
-		shard->caught = shard->own;
-		code = saga__journal_outbox(&lane->journal, lane->locked[i].shard, shard->own + 1,
-			lane->locked[i].seq, lane->limit, take_own, &catching, error);
-		if (code != SAGA_OK)
-			return code;
-		if (catching.count < lane->limit)
-			shard->caught = lane->locked[i].seq;
-	}
-	return SAGA_OK;
-}
-
-static int take_due(struct saga__lane *lane, saga_error *error)
-{
-	struct saga__batch *batch = &lane->batch;
-	int64_t dues[SAGA__STORE_SHARDS];
-	int code = saga__journal_dues(&lane->journal, lane->locked, lane->shard_count, dues, error);
-
-	for (size_t i = 0; code == SAGA_OK && i < lane->shard_count; i++) {
-		struct saga__parked **rows;
-		size_t count;
-
-		if (dues[i] > batch->now || (lane->alone && lane->alone != i + 1))
-			continue;
-		code = saga__journal_due(&lane->journal, lane->locked[i].shard, batch->now,
-			lane->limit, &batch->arena, &rows, &count, error);
-		if (code != SAGA_OK)
-			return code;
-		for (size_t k = 0; k < count; k++) {
-			struct saga__item *item =
-				add_item(lane, SAGA__ITEM_DUE, lane->locked[i].shard);
-
-			if (!item)
-				return saga_error_set(error, SAGA_NOMEM, "out of memory");
-			item->parked = rows[k];
-			if ((code = saga__batch_add(batch, item)) != SAGA_OK)
-				return saga_error_set(error, code, "out of memory");
-		}
-	}
-	return code;
-}
+/* ---- what it takes in ---- */
 
 static int add_hand(struct saga__lane *lane, saga_error *error)
 {
@@ -454,9 +351,9 @@ static int fill(
 	if (code == SAGA_OK && !lane->guest)
 		code = saga__lane_tell_missed(lane, report, error);
 	if (code == SAGA_OK && (from & FROM_OUTBOX))
-		code = catch_up(lane, error);
+		code = saga__lane_catch_up(lane, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
-		code = take_due(lane, error);
+		code = saga__lane_take_due(lane, error);
 	if (code == SAGA_OK && !early)
 		code = add_hand(lane, error);
 	if (code == SAGA_OK && !early)
@@ -475,6 +372,7 @@ static int transact(
 
 	saga__batch_begin(batch);
 	choose_shards(lane, from);
+	saga__lane_catch_nothing(lane);
 	lane->might_expect = lane->expects = false;
 	batch->store = journal->store;
 	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
@@ -566,6 +464,8 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 		break;
 	case SAGA_AWAY:
 	case SAGA_UNKNOWN:
+		/* Perhaps it is more than a store so slow, or so often cut off, can do at once. */
+		lane->limit = tried > 3 ? tried / 4 : 1;
 		saga__lane_failed(lane, error, true);
 		break;
 	case SAGA_FULL:

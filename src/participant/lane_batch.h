@@ -17,6 +17,15 @@ bool saga__lane_batch(struct saga__lane *lane);
 /* Whether our own events are still to be read again from the outbox. The lane's thread. */
 bool saga__lane_is_behind(const struct saga__lane *lane);
 
+/* ---- lane_take.c: what a batch takes from the store, under the lock ---- */
+
+/* Nothing is read again yet: what a batch before this one read, and then lost, does not count. */
+void saga__lane_catch_nothing(struct saga__lane *lane);
+
+/* Our own events that nobody here has handled: read again from the outbox. */
+int saga__lane_catch_up(struct saga__lane *lane, saga_error *error);
+int saga__lane_take_due(struct saga__lane *lane, saga_error *error);
+
 /* ---- lane_shards.c: which shards it works ---- */
 
 /* NULL: it does not work that one. */

@@ -50,6 +50,9 @@ static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_sh
 		struct saga__parked **rows;
 		size_t count = 0;
 
+		/* Of another shard, what is in the outbox may be in the queue too. */
+		if (from == FROM_OUTBOX && !lane->shards[i].catching_up)
+			continue;
 		*ret_shard = lane->locked[i].shard;
 		lane->alone = i + 1;
 		if (from == FROM_OUTBOX) {

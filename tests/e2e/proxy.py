@@ -1,4 +1,5 @@
 """Between the shop and a database server; a connection is a pair of sockets, and two threads."""
+import random
 import socket
 import threading
 
@@ -21,8 +22,10 @@ class Proxy:
 
     def __init__(self, to, size=None):
         self.to, self.size, self.lock, self.pairs, self.refuses = to, size, threading.Lock(), [], False
-        self.count = 0
-        self.step = 0  # every other connection is cut at it; once one was, at the next one; 0: never
+        # By lot: in turns, one who comes now and then might always come in another's turn.
+        self.rng = random.Random()
+        self.step = 0  # half of the connections are cut at it; once one was, at the next one; 0: never
+        self.life = LIFE  # of the others, behind that step
         self.cuts = 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -88,13 +91,12 @@ class Proxy:
 
 
 class Steps:
-    """Of one connection. Every other one gets on with the work first."""
+    """Of one connection. Half of them get on with the work first."""
 
     def __init__(self, proxy):
         self.proxy, self.seen, self.lock = proxy, 0, threading.Lock()
-        proxy.count += 1
-        self.moves_on = proxy.count % 2
-        self.until = proxy.step and proxy.step + (0 if self.moves_on else LIFE)
+        self.moves_on = proxy.rng.random() < 0.5
+        self.until = proxy.step and proxy.step + (0 if self.moves_on else proxy.life)
 
     def pass_on(self, size):
         """How much of the next message, which is so large. Whoever gets to the end moves on."""

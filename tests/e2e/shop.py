@@ -40,9 +40,9 @@ def run(shop, data, orders=ORDERS, products=PRODUCTS, *more):
         sys.exit(f"no summary, exit {done.returncode}:\n{said}")
 
 
-def want(true, what, said):
+def want(true, what, said, most=4000):
     if not true:
-        sys.exit(f"{what}\n{said[-4000:]}")
+        sys.exit(f"{what}\n{said if most is None else said[-most:]}")
 
 
 def want_sound(code, summary, said, orders):

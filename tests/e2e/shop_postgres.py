@@ -16,13 +16,14 @@ import contextlib
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
-from proxy import Proxy, postgres_size
+from proxy import LIFE, Proxy, postgres_size
 from shop import ORDERS, PRODUCTS, mixed as mix, need_northwind, run, want, want_sound
 
 SERVER = pathlib.Path(__file__).resolve().parents[1] / "postgres"
@@ -38,6 +39,18 @@ def server(command, directory, *more):
 def sql(directory, text, database="postgres"):
     code, said, _ = server("sql", directory, text, database)
     return said if code == 0 else None
+
+
+def want_audited(looked, said):
+    """What the run itself said is the story: of its progress, and of the audit, a little is enough."""
+    told = looked.stdout + looked.stderr
+    story = "\n".join(line for line in said.splitlines()
+                      if not re.match(r"breach: |shop: \d+ of \d+ orders ended", line))
+    if len(story) > 20000:
+        story = f"{story[:4000]}\n...\n{story[-16000:]}"
+    want(looked.returncode == 0 and " 0 violations" in told, f"audit {looked.returncode}",
+         f"{told[:1500]}\n...\n{told[-500:]}\nthe run said:\n{story}", most=None)
+    return told.strip().splitlines()[-1]
 
 
 def stores(url, directory, services=SERVICES, where=""):
@@ -100,9 +113,7 @@ def troubled(shop, url, directory, scratch, trouble, times, pause, made=stores):
         want(child.returncode == 0 or "shop: audit: " in said, f"exit {child.returncode}", said)
         looked = subprocess.run([shop, "audit", "--data", data, *options[:6]], capture_output=True,
                                 text=True)
-        told = looked.stdout + looked.stderr
-        want(looked.returncode == 0 and " 0 violations" in told, f"audit {looked.returncode}", told)
-        print(f"{seen - before} times, {told.strip().splitlines()[-1]}", flush=True)
+        print(f"{seen - before} times, {want_audited(looked, said)}", flush=True)
 
 
 def crash(directory):
@@ -244,8 +255,44 @@ def full(shop, url, directory, scratch):
 
 # ---- every step of the protocol ----
 
-def cut_by_steps(shop, made, scratch, proxy):
-    """Whole runs. No connection of the last came as far as the step that it was to be cut at."""
+SHORT_LIFE = 3000  # steps: less than a large batch has, more than an opening
+
+
+def sessions_of(directory, service):
+    listed = sql(directory, "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity"
+                 f" WHERE application_name = 'libsaga' AND datname = 'shop_{service}'")
+    return [int(pid) for pid in (listed or "").split()]
+
+
+def pause_some(child, sessions):
+    """The process, or the sessions of one service: at times for longer than a lease."""
+    count, until = 0, time.monotonic() + 60
+    while child.poll() is None and time.monotonic() < until:
+        time.sleep(rng.uniform(0.1, 1.5))
+        paused = rng.choice(([child.pid], sessions(rng.choice(SERVICES)))) if child.poll() is None else []
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in paused:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            if number == signal.SIGSTOP:
+                time.sleep(rng.choice((0.2, 1, 2, 4, 5)) * rng.random())
+        count += bool(paused)
+    return count
+
+
+def run_beside(command, beside):
+    """What it said, and its exit; meanwhile `beside` does what it does to it."""
+    with tempfile.TemporaryFile("w+") as said:
+        with subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT) as child:
+            beside(child)
+            code = child.wait(timeout=600)
+        said.seek(0)
+        return code, said.read()
+
+
+def cut_by_steps(shop, made, scratch, proxy, sessions=lambda service: []):
+    """Whole runs. No connection of the last came as far as the step that it was to be cut at. As a
+    soak, in some of them all connections are cut, and in some others things are paused, too."""
     soaks = bool(os.environ.get("SAGA_TEST_SOAK"))
     begin = 1 if soaks else rng.choice((1, rng.randrange(100, 1000)))
     total = 0
@@ -253,17 +300,19 @@ def cut_by_steps(shop, made, scratch, proxy):
         data = scratch / f"steps{begin}"
         options = made() + ["--lanes", rng.choice(("1", "2")), "--patience-s", "120"]
         mix(scratch / "orders", rng)
+        proxy.rng.seed(rng.random())
         proxy.step, proxy.cuts = begin, 0
-        ran = subprocess.run([shop, "run", "--orders", scratch / "orders", "--products", PRODUCTS, "--data",
-                              data, *options], capture_output=True, text=True, timeout=300)
+        kind = rng.choice(("", " (all)", " (paused)")) if soaks else ""
+        proxy.life = SHORT_LIFE if "all" in kind else LIFE
+        code, said = run_beside(
+            [shop, "run", "--orders", scratch / "orders", "--products", PRODUCTS, "--data", data, *options],
+            lambda child: pause_some(child, sessions) if "paused" in kind else None)
         end, proxy.step = proxy.step, 0
-        said = ran.stdout + ran.stderr
-        want(ran.returncode == 0 or "shop: audit: " in said, f"step {end}: exit {ran.returncode}", said)
         looked = subprocess.run([shop, "audit", "--data", data, *options[:6]], capture_output=True,
                                 text=True)
-        told = looked.stdout + looked.stderr
-        want(looked.returncode == 0 and " 0 violations" in told, f"audit {looked.returncode}", told)
-        print(f"steps {begin} to {end - 1}: {proxy.cuts} cut, {told.strip().splitlines()[-1]}", flush=True)
+        last = want_audited(looked, said)
+        want(code == 0 or "shop: audit: " in said, f"step {end}: exit {code}", said)
+        print(f"steps {begin} to {end - 1}: {proxy.cuts} cut{kind}, {last}", flush=True)
         total += proxy.cuts
         # A batch after a hundred others has the same steps.
         begin = end + begin // 4 if soaks and end > begin else None
@@ -279,7 +328,7 @@ def steps(shop, url, directory, scratch):
         return [option.replace(f":{port}/", f":{proxy.port}/") + "?sslmode=disable&gssencmode=disable"
                 if f":{port}/" in option else option for option in stores(url, directory)]
 
-    cut_by_steps(shop, made, scratch, proxy)
+    cut_by_steps(shop, made, scratch, proxy, lambda service: sessions_of(directory, service))
 
 
 WHAT = ("northwind", "mixed", "restart", "terminate", "readonly", "refusing", "crowded", "locked", "full", "steps")

@@ -8,6 +8,7 @@ struct connection {
 	const saga_store_ops *inner;
 	void *store;
 	struct faults *faults;
+	unsigned long marks; /* of this transaction */
 	bool dead;
 };
 
@@ -25,6 +26,14 @@ void faults_plan(struct faults *faults, enum fault_slot slot, unsigned long nth,
 	faults->kind = kind;
 	faults->first = faults->calls[slot] + nth;
 	faults->times = times;
+	faults->fired = 0;
+	pthread_mutex_unlock(&faults->lock);
+}
+
+void faults_limit(struct faults *faults, unsigned long marks_most)
+{
+	pthread_mutex_lock(&faults->lock);
+	faults->marks_most = marks_most;
 	faults->fired = 0;
 	pthread_mutex_unlock(&faults->lock);
 }
@@ -70,6 +79,18 @@ static enum fault_kind next_fault(struct faults *faults, enum fault_slot slot)
 	}
 	pthread_mutex_unlock(&faults->lock);
 	return kind;
+}
+
+/* Of what a connection has done so far. */
+static bool is_too_much(struct connection *c)
+{
+	bool too_much;
+
+	pthread_mutex_lock(&c->faults->lock);
+	too_much = c->faults->marks_most && c->marks > c->faults->marks_most;
+	c->faults->fired += too_much;
+	pthread_mutex_unlock(&c->faults->lock);
+	return too_much;
 }
 
 static int fault_code(enum fault_kind kind, saga_error *error)
@@ -164,6 +185,8 @@ static int fault_commit(void *store, saga_error *error)
 	enum fault_kind kind = c->dead ? FAULT_AWAY : next_fault(c->faults, FAULT_COMMIT);
 	int code;
 
+	if (c->faults->before_commit)
+		c->faults->before_commit(c->faults->user, c->inner, c->store);
 	if (!kind)
 		return c->inner->commit(c->store, error);
 	if (kind == FAULT_UNKNOWN_DONE && (code = c->inner->commit(c->store, error)) != SAGA_OK)
@@ -181,10 +204,26 @@ static int fault_commit(void *store, saga_error *error)
 \
 		return kind ? fail(c, kind, error) : c->inner->name_(c->store, error); \
 	}
-FALLIBLE(begin, FAULT_BEGIN)
 FALLIBLE(mark, FAULT_MARK)
 FALLIBLE(back, FAULT_BACK)
 FALLIBLE(release, FAULT_RELEASE)
+
+static int fault_begin(void *store, saga_error *error)
+{
+	struct connection *c = store;
+	enum fault_kind kind = c->dead ? FAULT_AWAY : next_fault(c->faults, FAULT_BEGIN);
+
+	c->marks = 0;
+	return kind ? fail(c, kind, error) : c->inner->begin(c->store, error);
+}
+
+static int fault_mark_of_many(void *store, saga_error *error)
+{
+	struct connection *c = store;
+
+	c->marks++;
+	return is_too_much(c) ? fail(c, FAULT_AWAY, error) : fault_mark(store, error);
+}
 
 static void fault_rollback(void *store)
 {
@@ -228,7 +267,7 @@ static void fault_close(void *store)
 	{ \
 		.size = sizeof(saga_store_ops), .schemes = "fault", .dialect = dialect_, \
 		.writers = writers_, .open = fault_open, .run = fault_run, .begin = fault_begin, \
-		.commit = fault_commit, .rollback = fault_rollback, .mark = fault_mark, \
+		.commit = fault_commit, .rollback = fault_rollback, .mark = fault_mark_of_many, \
 		.back = fault_back, .release = release_, .in_transaction = fault_in_transaction, \
 		.native = fault_native, .interrupt = fault_interrupt, .close = fault_close, \
 	}

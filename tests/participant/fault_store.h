@@ -49,11 +49,17 @@ struct faults {
 	enum fault_kind kind;
 	unsigned long first; /* call number, 1 for the very first; 0: no plan */
 	unsigned long times;
+	unsigned long marks_most; /* in a transaction that a connection outlives; 0: any */
+	/* Within each transaction, at its end; on the lane's thread. NULL: nothing. */
+	void (*before_commit)(void *user, const saga_store_ops *ops, void *store);
+	void *user;
 };
 
 void faults_init(struct faults *faults);
 void faults_plan(struct faults *faults, enum fault_slot slot, unsigned long nth,
 	unsigned long times, enum fault_kind kind);
+/* No connection lives through a transaction of more handlers. */
+void faults_limit(struct faults *faults, unsigned long marks_most);
 void faults_clear(struct faults *faults);
 unsigned long faults_fired(struct faults *faults);
 unsigned long faults_calls(struct faults *faults, enum fault_slot slot);

@@ -1,5 +1,6 @@
 /* A store that has bad days: each effect exactly once all the same. */
 #define _GNU_SOURCE
+#include "event/id.h"
 #include "fault_saga.h"
 
 #include <errno.h>
@@ -43,6 +44,31 @@ START_TEST(a_contended_batch_is_halved_and_replayed)
 		ck_assert_int_eq(said(stage, sagas[i], "a.done"), 1);
 	}
 	ck_assert_uint_eq(faults_fired(&faults), 4);
+	stage_end(stage);
+}
+END_TEST
+
+/* A store may be so slow, or so often cut off, that it never comes to the end of a large one. */
+START_TEST(a_batch_that_no_connection_lives_through_gets_smaller)
+{
+	struct faults faults;
+	struct stage *stage;
+	saga_id sagas[MANY];
+
+	faults_init(&faults);
+	stage = stage_with(_i, &faults);
+	settle(stage);
+	faults_plan(&faults, FAULT_BEGIN, 1, FAULT_FOREVER, FAULT_AWAY);
+	inject_many(stage, sagas, -1);
+	AWAIT(stage, health(&stage->target).queued >= MANY);
+	faults_limit(&faults, 4);
+	faults_clear(&faults);
+	for (int i = 0; i < MANY; i++) {
+		AWAIT(stage, slot_is(stage, sagas[i], "c", "done"));
+		ck_assert_int_eq(effects(stage, sagas[i], "a"), 1);
+		ck_assert_int_eq(said(stage, sagas[i], "a.done"), 1);
+	}
+	ck_assert_uint_gt(faults_fired(&faults), 0);
 	stage_end(stage);
 }
 END_TEST
@@ -323,10 +349,115 @@ START_TEST(a_full_disk_goes_on_when_there_is_room)
 }
 END_TEST
 
+/* ---- our own events, read again ---- */
+
+enum {
+	LOWER = 2, /* shards */
+	HIGHER = 6,
+	SUSPECTS = 3 /* the transaction since the start that counts an attempt, once all is held */
+};
+
+struct own_again {
+	struct faults faults;
+	int begun; /* transactions since the restart; 0: it was not yet */
+};
+
+static saga_verdict run_own(saga_step *s)
+{
+	struct stage *stage = saga_user(s);
+	struct own_again *own = stage->options.store_context;
+
+	if (own->begun && !atomic_exchange(&stage->knob, 1))
+		faults_plan(&own->faults, FAULT_COMMIT, 1, 1, FAULT_CONTENDED);
+	effect(s, "b");
+	return saga_done(s);
+}
+
+static saga_verdict emit_own(saga_step *s)
+{
+	return saga_emit(s, a_done);
+}
+
+static const saga_step_def own_steps[] = {
+	{ .name = "a", .on = { &go_first }, .run = emit_own, .emits = { &a_done } },
+	{ .name = "b", .on = { &a_done }, .run = run_own },
+	MARKER_STEP,
+};
+static const saga_participant_def own_saga =
+	SAGA_PARTICIPANT("target", own_steps, .schema = effect_schema);
+
+/* As another instance would, a guest there: one more event of the lower shard. */
+static void be_a_guest(void *user, const saga_store_ops *ops, void *store)
+{
+	static const saga_statement statements[] = {
+		{ "INSERT INTO saga_outbox (shard, seq, id, saga, event, at)"
+		  " SELECT shard, seq + 1, gen_random_uuid(), saga, event, at FROM saga_outbox"
+		  " WHERE shard = 2 ORDER BY seq DESC LIMIT 1",
+			NULL, 0 },
+		{ "UPDATE saga_stream SET seq = seq + 1, last = (SELECT id FROM saga_outbox"
+		  " WHERE shard = 2 ORDER BY seq DESC LIMIT 1) WHERE shard = 2",
+			NULL, 0 },
+	};
+	struct own_again *own = user;
+	saga_error error;
+
+	if (own->begun && own->begun++ == SUSPECTS)
+		ck_assert_int_eq(ops->run(store, statements, 2, NULL, &error), SAGA_OK);
+}
+
+static saga_id saga_in(struct stage *stage, unsigned shard)
+{
+	saga_id saga;
+
+	do
+		saga = stage_saga(stage);
+	while (saga__id_shard(saga, 8) != shard);
+	return saga;
+}
+
+/*
+ * After an unclean end each event runs alone. What one batch read again and lost is not passed by
+ * the next, which is of another shard.
+ */
+START_TEST(what_was_read_again_and_lost_is_not_passed)
+{
+	struct own_again own = { .begun = 0 };
+	struct stage *stage;
+	saga_id lower, higher;
+
+	ONLY_ON("postgres", "it is about shards, in its SQL");
+	LEAVE_OUT_IF(_i != 1, "one lane has both shards");
+	faults_init(&own.faults);
+	own.faults.before_commit = be_a_guest;
+	own.faults.user = &own;
+	stage = stage_new(_i);
+	stage_open(stage, &own_saga,
+		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = &own));
+	lower = saga_in(stage, LOWER);
+	higher = saga_in(stage, HIGHER);
+	inject(stage, lower, &go_first);
+	inject(stage, higher, &go_first);
+	AWAIT(stage, slot_is(stage, lower, "b", "done"));
+	AWAIT(stage, slot_is(stage, higher, "b", "done"));
+	settle(stage);
+	actor_close(&stage->target);
+	sql_write(stage, "DELETE FROM saga_slot WHERE step = 'b'");
+	sql_write(stage, "UPDATE saga_stream SET unclean = 1");
+	sql_write(stage, "UPDATE saga_stream SET own = 0 WHERE shard = 6");
+	own.begun = 1;
+	actor_open(stage, &stage->target, &own_saga, &stage->options, "target.db");
+	AWAIT(stage, slot_is(stage, lower, "b", "done"));
+	AWAIT(stage, slot_is(stage, higher, "b", "done"));
+	ck_assert_uint_eq(faults_fired(&own.faults), 1);
+	stage_end(stage);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		a_contended_batch_is_halved_and_replayed,
+		a_batch_that_no_connection_lives_through_gets_smaller,
 		one_poison_event_holds_nobody_up,
 		a_wait_whose_commit_answer_was_lost_runs_once,
 		a_store_away_at_the_start_is_waited_for,
@@ -336,6 +467,7 @@ int main(void)
 		a_store_away_when_the_lane_only_looks,
 		a_full_store_goes_on_when_there_is_room,
 		a_full_disk_goes_on_when_there_is_room,
+		what_was_read_again_and_lost_is_not_passed,
 	};
 
 	return run_both_modes("faults", tests, sizeof tests / sizeof tests[0]);
