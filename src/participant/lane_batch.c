@@ -364,7 +364,8 @@ static int reset_positions(struct saga__lane *lane, struct saga__report *report,
 			.shard = item->shard,
 			.seq = item->seq,
 			.id = item->id,
-			.reset = true };
+			.reset = true,
+			.known = item->known };
 		report->move_count++;
 		code = saga__journal_reset(&lane->journal, move, error);
 	}

@@ -84,7 +84,7 @@ void saga__lane_put_off(
 
 /* In lane_halts.c: tells which streams have stopped, and what is ordered; the first lane does. */
 int saga__lane_tell_halts(
-	struct saga__lane *lane, const struct saga__stream *resumed, saga_error *error);
+	struct saga__lane *lane, const struct saga__stream *resumed, bool anew, saga_error *error);
 void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore);
 
 /* In lane_careful.c: one source alone, since what runs must be what is suspected ... */

@@ -137,6 +137,9 @@ static int settle_all(struct settling *s, saga_error *error)
 		else if (lost >> shard & 1)
 			code = saga__journal_mark_clean(
 				&lane->journal, shard, lane->options.instance, error);
+	/* Before: an order that is carried out in between is thought to be newer. */
+	if (code == SAGA_OK && s->report->gained)
+		code = saga__journal_orders(&lane->journal, &s->report->orders, error);
 	if (code == SAGA_OK && s->report->gained)
 		code = saga__journal_positions(&lane->journal, add_stand, s->report, error);
 	return code;

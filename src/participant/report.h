@@ -105,6 +105,7 @@ struct saga__report {
 
 	struct saga__halt *halts; /* HALTS */
 	size_t halt_count;
+	bool anew;    /* HALTS: positions are to be read again: an order was carried out */
 	bool resumed; /* HALTS: since `stream` was asked to go on */
 	struct saga__stream stream;
 
@@ -118,6 +119,7 @@ struct saga__report {
 	unsigned rereads; /* of those that were asked of the lane, how many this answers */
 	unsigned stream_shards[SAGA__STORE_SHARDS];
 	unsigned spells[SAGA__STORE_SHARDS]; /* what items of that shard must name */
+	uint64_t orders;                     /* that were carried out before the stands were read */
 	struct saga__stream_row streams[SAGA__STORE_SHARDS];
 	size_t stream_count;
 	struct saga__stand *stands;
