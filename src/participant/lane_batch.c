@@ -339,8 +339,9 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 			(moves[k].source != item->source || moves[k].shard != item->shard))
 			k++;
 		if (k == count)
-			moves[count++] =
-				(struct saga__move){ .source = item->source, .shard = item->shard };
+			moves[count++] = (struct saga__move){ .source = item->source,
+				.shard = item->shard,
+				.known = saga__lane_shard_of(lane, item->shard)->orders };
 		if (item->seq > moves[k].seq) {
 			moves[k].seq = item->seq + SAGA__MUTANT(position_too_early);
 			moves[k].id = item->id;
@@ -486,6 +487,8 @@ static int transact(
 	note_chosen(lane);
 	find_own(lane);
 	report->move_count = gather_moves(lane, report->moves);
+	if ((code = saga__lane_check_moves(lane, report, error)) != SAGA_OK)
+		return code;
 	code = saga__journal_write(journal, batch, lane->own, report->moves,
 		SAGA__MUTANT(position_not_stored) ? 0 : report->move_count, &woken, error);
 	if (code == SAGA_OK)
@@ -548,6 +551,8 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 	if (code != SAGA_UNKNOWN && lane->journal.ops->in_transaction(lane->journal.store))
 		lane->journal.ops->rollback(lane->journal.store);
 	saga__lane_put_back(lane);
+	if (lane->stale)
+		return;
 	/* Of all that was not waited for, something was not so. */
 	if (code == SAGA_REJECTED || (code == SAGA_REFUSED && lane->batch.trusted)) {
 		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);

@@ -87,6 +87,14 @@ int saga__lane_tell_halts(
 	struct saga__lane *lane, const struct saga__stream *resumed, bool anew, saga_error *error);
 void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore);
 
+/*
+ * Also there: in a batch, before its positions are written. Where another instance carries out an
+ * order for one of those streams, or has, what is in hand of it is of before: the batch is lost,
+ * and what the lane works is read again.
+ */
+int saga__lane_check_moves(
+	struct saga__lane *lane, const struct saga__report *report, saga_error *error);
+
 /* In lane_careful.c: one source alone, since what runs must be what is suspected ... */
 unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from);
 

@@ -65,3 +65,18 @@ void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore)
 	else
 		saga__lane_put_off(lane, chore, &error);
 }
+
+int saga__lane_check_moves(
+	struct saga__lane *lane, const struct saga__report *report, saga_error *error)
+{
+	bool is_void = false;
+	int code = SAGA_OK;
+
+	if (lane->shared && report->move_count)
+		code = saga__journal_moves(
+			&lane->journal, report->moves, report->move_count, &is_void, error);
+	if (code != SAGA_OK || !is_void)
+		return code;
+	lane->stale = lane->unsettled = true;
+	return saga_error_set(error, SAGA_CONTENDED, "an operator's order goes before");
+}

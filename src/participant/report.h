@@ -70,6 +70,7 @@ struct saga__chore {
 	uint64_t shards;                   /* HOLD, GIVE */
 	uint64_t leased;                   /* HOLD: of those */
 	bool count;                        /* HOLD: what is in them, anew */
+	bool shared;                       /* HOLD: there are other instances */
 	int64_t ahead;                     /* HOLD */
 	int64_t due;                       /* HOLD: the soonest there */
 	uint64_t seqs[SAGA__STORE_SHARDS]; /* HOLD: where their streams are */

@@ -86,7 +86,7 @@ struct saga__move {
 	uint64_t seq;
 	saga_id id;
 	bool reset; /* an operator's order: it may go back, see journal_halts.h, as for the next */
-	uint64_t known;
+	uint64_t known; /* orders that were carried out when its stream's positions were read */
 };
 
 /* Writes all that came of a batch. *ret_woken: rows that were parked behind something are due. */

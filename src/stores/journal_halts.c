@@ -10,6 +10,7 @@
 
 static const char halted[] = "stream ";
 static const char ordered[] = "stream! ";
+static const char resumed[] = "resumed ";
 
 /* ---- texts ---- */
 
@@ -136,13 +137,22 @@ bool saga__halt_read(const char *name, const char *text, struct saga__halt *halt
 	return true;
 }
 
+static bool take_column(const saga_value *column, char *text, size_t size)
+{
+	if (column->kind != SAGA_VALUE_TEXT)
+		return false;
+	(void)snprintf(
+		text, size, "%.*s", (int)column->as.bytes.size, (const char *)column->as.bytes.at);
+	return true;
+}
+
 /* ---- orders that were carried out ---- */
 
 static const char *resumed_name(const struct saga__stream *stream, char name[SAGA__HALT_NAME])
 {
 	char id[SAGA_ID_TEXT];
 
-	(void)snprintf(name, SAGA__HALT_NAME, "resumed %s/%" PRIu32,
+	(void)snprintf(name, SAGA__HALT_NAME, "%s%s/%" PRIu32, resumed,
 		saga_id_text(stream->store, id), stream->shard);
 	return name;
 }
@@ -162,11 +172,8 @@ static int take_highest(void *context, size_t i, const char *const *names,
 	uint64_t *highest = context, number;
 
 	(void)i, (void)names, (void)column_count;
-	if (columns[0].kind != SAGA_VALUE_TEXT)
-		return SAGA_OK;
-	(void)snprintf(text, sizeof text, "%.*s", (int)columns[0].as.bytes.size,
-		(const char *)columns[0].as.bytes.at);
-	if ((number = read_order_number(text)) > *highest)
+	if (take_column(&columns[0], text, sizeof text) &&
+		(number = read_order_number(text)) > *highest)
 		*highest = number;
 	return SAGA_OK;
 }
@@ -307,12 +314,9 @@ static int take_row(void *context, size_t i, const char *const *names, const sag
 	struct saga__halt read = { .why = SAGA__HALT_NONE }, *halt;
 
 	(void)i, (void)names, (void)column_count;
-	if (columns[0].kind != SAGA_VALUE_TEXT || columns[1].kind != SAGA_VALUE_TEXT)
+	if (!take_column(&columns[0], name, sizeof name) ||
+		!take_column(&columns[1], text, sizeof text))
 		return SAGA_OK;
-	(void)snprintf(name, sizeof name, "%.*s", (int)columns[0].as.bytes.size,
-		(const char *)columns[0].as.bytes.at);
-	(void)snprintf(text, sizeof text, "%.*s", (int)columns[1].as.bytes.size,
-		(const char *)columns[1].as.bytes.at);
 	/* What can't be read is no row of ours; what finds no room is found when others went. */
 	if (saga__halt_read(name, text, &read) && (halt = halt_of(taking, &read.source.stream)))
 		(void)saga__halt_read(name, text, halt);
@@ -338,6 +342,52 @@ int saga__journal_halts(struct saga__journal *j, struct saga__halt *halts, size_
 		halts[i].known = orders;
 	*ret_count = taking.count;
 	return SAGA_OK;
+}
+
+struct moving {
+	const struct saga__move *moves;
+	size_t count;
+	bool is_void;
+};
+
+static int take_order(void *context, size_t i, const char *const *names, const saga_value *columns,
+	size_t column_count)
+{
+	char name[SAGA__HALT_NAME], text[SAGA__HALT_TEXT];
+	struct saga__halt order = { .why = SAGA__HALT_NONE };
+	struct saga__stream *stream = &order.source.stream;
+	struct moving *moving = context;
+	uint64_t number = UINT64_MAX;
+	const char *at = name;
+
+	(void)i, (void)names, (void)column_count;
+	if (!take_column(&columns[0], name, sizeof name) ||
+		!take_column(&columns[1], text, sizeof text))
+		return SAGA_OK;
+	if (take(&at, resumed) && read_stream(at, stream))
+		number = read_order_number(text);
+	else if (!saga__halt_read(name, text, &order))
+		return SAGA_OK;
+	for (size_t k = 0; k < moving->count; k++)
+		if (saga__stream_same(&moving->moves[k].source->stream, stream) &&
+			number > moving->moves[k].known)
+			moving->is_void = true;
+	return SAGA_OK;
+}
+
+int saga__journal_moves(struct saga__journal *j, const struct saga__move *moves, size_t count,
+	bool *ret_void, saga_error *error)
+{
+	const saga_statement statement = { "SELECT name, value FROM saga_meta"
+					   " WHERE name LIKE 'stream! %' OR name LIKE 'resumed %'",
+		NULL, 0 };
+	struct moving moving = { moves, count, false };
+	saga_sink sink = { take_order, NULL, &moving };
+	int code = j->ops->run(j->store, &statement, 1, &sink, error);
+
+	if (code == SAGA_OK)
+		*ret_void = moving.is_void;
+	return code;
 }
 
 int saga__journal_reset(struct saga__journal *j, const struct saga__move *move, saga_error *error)

@@ -12,6 +12,7 @@
  * Of several instances each may find the same, and carry out the same order; and any of them may
  * be late. So who reads positions, or an order, reads with them the highest number of an order that
  * was carried out. What comes of them is void once the stream has a higher one: nothing is written.
+ * Nor is a position of a stream for which there is an order: it may be reset already.
  */
 
 #include "journal.h"
@@ -70,6 +71,13 @@ int saga__journal_resume(
 /* One a stream, at most `most`, in no order; with what orders are known. */
 int saga__journal_halts(struct saga__journal *journal, struct saga__halt *halts, size_t most,
 	size_t *ret_count, saga_error *error);
+
+/*
+ * In a batch's transaction, whose shards are locked: *ret_void: an order stands for one of the
+ * streams that it moves, or was carried out since.
+ */
+int saga__journal_moves(struct saga__journal *journal, const struct saga__move *moves, size_t count,
+	bool *ret_void, saga_error *error);
 
 /*
  * In a batch's transaction: where a stream stands for a shard, back too; seq 0: it is forgotten.

@@ -218,6 +218,43 @@ START_TEST(who_comes_late_changes_nothing)
 }
 END_TEST
 
+static bool may_not_move(struct desk *desk, const struct saga__source *of, uint64_t known)
+{
+	const struct saga__source elsewhere = { .stream = { { { 7 } }, 3 }, .owner = "order" };
+	const struct saga__move moves[] = { { .source = &elsewhere },
+		{ .source = of, .known = known } };
+	saga_error error;
+	bool is_void;
+
+	OK(saga__journal_moves(&desk->journal, moves, 2, &is_void, &error), error);
+	return is_void;
+}
+
+/* From its order on, and until its positions are read again behind that. */
+START_TEST(a_stream_with_an_order_is_not_moved)
+{
+	struct desk *desk = desk_opened(true);
+	struct saga__halt halt = { source, SAGA__HALT_FORKED, 11, 0, 5, SAGA__ORDER_NONE, 0, 0 };
+	struct saga__source other = source;
+	saga_error error;
+
+	other.stream.shard = 4;
+	ck_assert(!may_not_move(desk, &source, 0));
+	ck_assert(!is_void(desk, &halt));
+	desk_sql(desk, "INSERT INTO saga_meta (name, value) VALUES ('stream! " ID "/3', 'what?')");
+	ck_assert(!may_not_move(desk, &source, 0)); /* nobody will carry that out */
+	desk_sql(desk, "DELETE FROM saga_meta WHERE value = 'what?'");
+	desk_sql(desk, ORDER);
+	ck_assert(may_not_move(desk, &source, 0));
+	ck_assert(!may_not_move(desk, &other, 0));
+	OK(saga__journal_resume(&desk->journal, &halt, &error), error);
+	ck_assert(may_not_move(desk, &source, 0));
+	ck_assert(!may_not_move(desk, &source, 1));
+	ck_assert(!may_not_move(desk, &other, 0));
+	desk_free(desk);
+}
+END_TEST
+
 /* What somebody else wrote there is no order. */
 START_TEST(what_is_no_number_is_none)
 {
@@ -242,6 +279,7 @@ int main(void)
 		{ the_store_keeps_them, 1 },
 		{ a_reset_goes_back_and_forgets, 1 },
 		{ who_comes_late_changes_nothing, 1 },
+		{ a_stream_with_an_order_is_not_moved, 1 },
 		{ what_is_no_number_is_none, 1 },
 	};
 
