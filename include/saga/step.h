@@ -23,8 +23,10 @@
  * rule applies. A handler needs no ladder of ifs; one that has a reason to know asks saga_failing.
  *
  * A handler may run again: after a crash, a lost race, a retry, a guard that did not hold, its own
- * or another's (saga_require). It must have no effect except through its step, and take time and
- * ids from saga_now and saga_new_id, not from the system.
+ * or another's (saga_require). It may run in vain: on a store that is not waited for, an event that
+ * comes alone is taken for one that begins its slot; where it did not, all is taken back, and the
+ * slot decides. So it must have no effect except through its step, and take time and ids from
+ * saga_now and saga_new_id, not from the system.
  *
  * Thread: handlers run on a lane's thread (with no lanes: on the loop), at most one at a time for
  * a saga. A saga_step is valid until its handler returns, and on that thread only; so is all memory

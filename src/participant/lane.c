@@ -34,6 +34,7 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 	for (size_t i = 0; i < options->plan->type_count; i++)
 		if (options->plan->types[i].route_count && !options->plan->types[i].type->request)
 			lane->consumes_own = true;
+	saga__lane_expect_nothing(lane);
 	lane->batch.plan = options->plan;
 	lane->batch.env = options->env;
 	lane->batch.store_ops = options->store_ops;
@@ -117,8 +118,8 @@ int saga__lane_push(struct saga__lane *lane, struct saga__item *item, bool alway
 		code = SAGA_BUSY;
 	else
 		saga__items_push(&lane->queue, item);
-	uv_cond_signal(&lane->filled);
 	uv_mutex_unlock(&lane->lock);
+	uv_cond_signal(&lane->filled); /* who wakes finds the lock free */
 	return code;
 }
 
@@ -144,8 +145,8 @@ int saga__lane_chore(struct saga__lane *lane, const struct saga__chore *chore)
 	before = *place;
 	copy->next = before ? before->next : NULL;
 	*place = copy;
-	uv_cond_signal(&lane->filled);
 	uv_mutex_unlock(&lane->lock);
+	uv_cond_signal(&lane->filled);
 	free(before);
 	return SAGA_OK;
 }
@@ -154,8 +155,8 @@ void saga__lane_nudge(struct saga__lane *lane)
 {
 	uv_mutex_lock(&lane->lock);
 	lane->nudges++;
-	uv_cond_signal(&lane->filled);
 	uv_mutex_unlock(&lane->lock);
+	uv_cond_signal(&lane->filled);
 }
 
 size_t saga__lane_load(struct saga__lane *lane)

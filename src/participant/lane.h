@@ -55,6 +55,7 @@ struct saga__lane_shard {
 	uint64_t own;    /* our own events up to here are committed */
 	uint64_t sent;   /* up to here was reported */
 	uint64_t caught; /* our own events up to here were read again */
+	uint64_t stored; /* as `own` is in the store, where another may have come further */
 	saga_id sent_id;
 	saga_id suspect; /* what this process last counted here, and outlived if it asks again */
 	size_t pending;  /* of our own events, in the queue */
@@ -89,14 +90,17 @@ struct saga__lane {
 	uint64_t wanted, leased; /* those */
 	bool unsettled;          /* it does not work them yet */
 	unsigned rereads;        /* that were asked for: what it works is to be read again */
-	bool shared;             /* other instances may carry out orders */
+	bool shared;             /* other instances may carry out orders, ... */
+	int64_t told_at;         /* ... as it was told then: monotonic */
 	bool stale;              /* one has: as if a reread had been asked for */
 	unsigned spells;         /* of working a shard, so far */
 	bool guest;              /* the batch is of another's shards */
 	struct saga__shard chosen[SAGA__STORE_SHARDS]; /* whose streams the batch locks */
 	size_t chosen_count;
-	uint64_t chosen_shards; /* the same as bits */
-	size_t looks, looking;  /* nudges that were obeyed; that this batch obeys */
+	uint64_t chosen_shards;     /* the same as bits */
+	bool might_expect, expects; /* it takes for granted how things stand: lane_expect.c */
+	unsigned short surprises[SAGA__DOUBTED]; /* by step: for how many events it does not */
+	size_t looks, looking; /* nudges that were obeyed; that this batch obeys */
 	bool up;
 	bool consumes_own;
 	size_t limit;       /* events in the next batch */

@@ -444,7 +444,10 @@ static int fill(
 	batch->now = saga__journal_now(&lane->journal);
 	if (early)
 		code = add_hand(lane, error);
-	if (code == SAGA_OK)
+	lane->expects = code == SAGA_OK && early && saga__lane_is_to_expect(lane);
+	if (lane->expects)
+		code = saga__lane_expect(lane, error);
+	else if (code == SAGA_OK)
 		code = saga__journal_lock(
 			&lane->journal, batch->locked, batch->locked_count, batch, error);
 	if (code == SAGA_OK)
@@ -474,12 +477,15 @@ static int transact(
 
 	saga__batch_begin(batch);
 	choose_shards(lane, from);
+	lane->might_expect = lane->expects = false;
 	batch->store = journal->store;
 	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
 		return code;
 	if ((code = fill(lane, from, report, error)) != SAGA_OK)
 		return code;
 	saga__batch_run(batch);
+	if (lane->might_expect)
+		saga__lane_check_expected(lane);
 	if (batch->lost.code != SAGA_OK && !SAGA__MUTANT(lost_batch_committed)) {
 		*error = batch->lost;
 		return batch->lost.code;
@@ -487,10 +493,10 @@ static int transact(
 	note_chosen(lane);
 	find_own(lane);
 	report->move_count = gather_moves(lane, report->moves);
-	if ((code = saga__lane_check_moves(lane, report, error)) != SAGA_OK)
-		return code;
 	code = saga__journal_write(journal, batch, lane->own, report->moves,
 		SAGA__MUTANT(position_not_stored) ? 0 : report->move_count, &woken, error);
+	if (code == SAGA_OK)
+		code = saga__lane_check_moves(lane, report, error);
 	if (code == SAGA_OK)
 		code = reset_positions(lane, report, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
@@ -556,6 +562,7 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 	/* Of all that was not waited for, something was not so. */
 	if (code == SAGA_REJECTED || (code == SAGA_REFUSED && lane->batch.trusted)) {
 		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);
+		saga__lane_is_surprised(lane);
 		lane->batch.wary = true;
 		return;
 	}

@@ -88,12 +88,28 @@ int saga__lane_tell_halts(
 void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore);
 
 /*
- * Also there: in a batch, before its positions are written. Where another instance carries out an
+ * Also there: in a batch that has written its positions, and so has its lock. Where another instance carries out an
  * order for one of those streams, or has, what is in hand of it is of before: the batch is lost,
  * and what the lane works is read again.
  */
 int saga__lane_check_moves(
 	struct saga__lane *lane, const struct saga__report *report, saga_error *error);
+
+/* ---- lane_expect.c: a batch of one event that begins its slots ---- */
+
+void saga__lane_expect_nothing(struct saga__lane *lane);
+
+/* Whether it takes that for granted: the batch has what is in hand. */
+bool saga__lane_is_to_expect(struct saga__lane *lane);
+
+/* The stream is as this lane left it, and the slots are not there: the commit will tell. */
+int saga__lane_expect(struct saga__lane *lane, saga_error *error);
+
+/* After the handlers: what did not begin its slot can't be taken for granted. */
+void saga__lane_check_expected(struct saga__lane *lane);
+
+/* The batch was lost for something that was not so. */
+void saga__lane_is_surprised(struct saga__lane *lane);
 
 /* In lane_careful.c: one source alone, since what runs must be what is suspected ... */
 unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from);

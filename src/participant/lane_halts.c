@@ -66,13 +66,21 @@ void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore)
 		saga__lane_put_off(lane, chore, &error);
 }
 
+/* As far as it knows: renewals come each third of a lease, and then it was told. */
+static bool is_alone(const struct saga__lane *lane)
+{
+	int64_t now = saga__monotonic(lane->options.env);
+
+	return !lane->shared && now - lane->told_at < lane->options.lease_ms / 2;
+}
+
 int saga__lane_check_moves(
 	struct saga__lane *lane, const struct saga__report *report, saga_error *error)
 {
 	bool is_void = false;
 	int code = SAGA_OK;
 
-	if (lane->shared && report->move_count)
+	if (report->move_count && !is_alone(lane))
 		code = saga__journal_moves(
 			&lane->journal, report->moves, report->move_count, &is_void, error);
 	if (code != SAGA_OK || !is_void)

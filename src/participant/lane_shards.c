@@ -99,7 +99,7 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 		report->gained |= 1ull << shard;
 	}
 	own->own = row->own;
-	own->caught = row->own;
+	own->caught = own->stored = row->own;
 	own->catching_up =
 		lane->consumes_own && row->own < row->seq && !SAGA__MUTANT(gained_without_own);
 	report->spells[report->stream_count] = own->spell;
@@ -242,6 +242,7 @@ void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore)
 	if (chore->due < lane->due)
 		lane->due = chore->due;
 	lane->shared = chore->shared;
+	lane->told_at = saga__monotonic(lane->options.env);
 	lane->unsettled = lane->rereads || lane->stale || chore->count || is_changed(lane);
 	for (size_t i = 0; i < lane->shard_count; i++)
 		if (chore->seqs[lane->locked[i].shard] > lane->shards[i].sent)

@@ -118,7 +118,11 @@ static void move_on(struct saga__lane *lane)
 
 		if (!saga__lane_has_chosen(lane, i))
 			continue;
-		shard->own = lane->own[k++];
+		shard->own = lane->own[k];
+		shard->stored = lane->chosen[k].stored_own;
+		if (shard->own > shard->stored)
+			shard->stored = shard->own;
+		k++;
 		shard->sent = lane->locked[i].seq;
 		shard->sent_id = lane->locked[i].last;
 		if (shard->catching_up && shard->own >= lane->locked[i].seq)

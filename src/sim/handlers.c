@@ -107,20 +107,19 @@ static void note_effect(
 	}
 }
 
+/* A batch that took it for not begun may run it, and be lost. */
 static void check_may_run(
 	struct saga__member *member, const struct saga_step *s, const struct saga__known_slot *slot)
 {
-	char text[200];
-
 	if (!slot || s->phase == SAGA__PHASE_REFUSE || s->phase == SAGA__PHASE_READ)
 		return;
-	if (is_undo(s))
+	if (is_undo(s)) {
 		saga__check_undo(member, s);
-	else if (slot->state != SAGA__ABSENT && slot->state != SAGA__WAITING &&
-		slot->state != SAGA__TRYING && slot->state != SAGA__DEAD)
-		saga__sim_breach(member->sim, "law 4: %s runs, and was committed as %s before",
-			saga__slot_text(member, slot, text, sizeof text),
-			saga__state_name(slot->state));
+	} else if (slot->state != SAGA__ABSENT && slot->state != SAGA__WAITING &&
+		slot->state != SAGA__TRYING && slot->state != SAGA__DEAD) {
+		member->mirror->ran_over = slot;
+		member->mirror->ran_over_as = slot->state;
+	}
 }
 
 /* ---- in its place ---- */

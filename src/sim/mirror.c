@@ -161,6 +161,12 @@ void saga__mirror_effect(struct saga__member *member, struct saga__known_slot *s
 	mirror->effects[mirror->effect_count++] = (struct saga__effect){ slot, undo };
 }
 
+void saga__mirror_forget_effects(struct saga__member *member)
+{
+	member->mirror->effect_count = 0;
+	member->mirror->ran_over = NULL;
+}
+
 void saga__mirror_no_effect(struct saga__member *member, const struct saga__known_slot *slot)
 {
 	struct saga__mirror *mirror = member->mirror;
@@ -536,6 +542,10 @@ static void apply_effects(struct saga__member *member)
 	struct saga__mirror *mirror = member->mirror;
 	char text[400];
 
+	if (mirror->ran_over)
+		saga__sim_breach(member->sim, "law 4: %s ran, and was committed as %s before",
+			saga__slot_text(member, mirror->ran_over, text, sizeof text),
+			saga__state_name(mirror->ran_over_as));
 	for (size_t i = 0; i < mirror->effect_count; i++) {
 		const struct saga__effect *effect = &mirror->effects[i];
 		struct saga__known_slot *slot = effect->slot;
@@ -558,7 +568,7 @@ static void apply_effects(struct saga__member *member)
 				saga__slot_text(member, slot, text, sizeof text),
 				slot->undid ? "undone" : "done", saga__state_name(slot->state));
 	}
-	mirror->effect_count = 0;
+	saga__mirror_forget_effects(member);
 }
 
 static void check_done(struct saga__member *member)

@@ -54,7 +54,7 @@ static void take_back(struct saga__store_handle *handle)
 	if (handle->in_transaction && inner()->in_transaction(member->store))
 		inner()->rollback(member->store);
 	handle->in_transaction = handle->unmet = false;
-	member->mirror->effect_count = 0;
+	saga__mirror_forget_effects(member);
 }
 
 static int tell_unmet(saga_error *error)
@@ -209,7 +209,7 @@ static int begin(void *store, saga_error *error)
 		return code;
 	if (saga__sim_strikes(handle->member->sim, SAGA_SIM_CONFLICT))
 		return lose_to_another(handle, "begin", error);
-	handle->member->mirror->effect_count = 0;
+	saga__mirror_forget_effects(handle->member);
 	code = inner()->begin(handle->member->store, error);
 	handle->in_transaction = code == SAGA_OK;
 	return leave(handle, "begin", code, error);

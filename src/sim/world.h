@@ -98,6 +98,9 @@ struct saga__mirror {
 	uint64_t positions[SAGA__MEMBERS_MOST][SAGA__SIM_SHARDS][SAGA__SIM_SHARDS];
 	struct saga__effect *effects;
 	size_t effect_count, effect_room;
+	/* Whose handler ran in this transaction, and what it was committed as: it must be lost. */
+	const struct saga__known_slot *ran_over;
+	enum saga__state ran_over_as;
 	uint64_t letters;       /* that nobody asked for */
 	size_t moved, appended; /* in the transaction that is looked at */
 };
@@ -243,6 +246,8 @@ void saga__mirror_free(struct saga__mirror *mirror);
 struct saga__known_slot *saga__mirror_slot(
 	struct saga__member *member, saga_id saga, size_t row, const char *subject, bool make);
 void saga__mirror_effect(struct saga__member *member, struct saga__known_slot *slot, bool undo);
+/* A transaction begins, or was taken back. */
+void saga__mirror_forget_effects(struct saga__member *member);
 /* Whether an undo of it is among this transaction's effects. */
 bool saga__mirror_undoes(const struct saga__member *member, const struct saga__known_slot *slot);
 uint64_t saga__mirror_hash(saga_bytes event);

@@ -14,6 +14,7 @@ static const struct saga__dialect dialects[] = {
 		.exactly = "",
 		.keyed = "WITHOUT ROWID",
 		.locks_by_begin = true,
+		.expecting = STREAM_AS,
 		.has_table = "SELECT COUNT(*) AS n FROM sqlite_master"
 			     " WHERE type = 'table' AND name = ?",
 		.low_byte = "((instr('123456789ABCDEF', substr(hex(saga), 31, 1)) * 16)"
@@ -33,6 +34,7 @@ static const struct saga__dialect dialects[] = {
 		.exactly = "",
 		.keyed = "",
 		.locking = STREAM_ROW " FOR UPDATE",
+		.expecting = STREAM_AS " FOR UPDATE",
 		.has_table = "SELECT CASE WHEN to_regclass(?) IS NULL THEN 0 ELSE 1 END AS n",
 		.low_byte = "get_byte(uuid_send(saga), 15)",
 		.locking_all =

@@ -9,6 +9,9 @@
 #define STREAM_FIELDS "SELECT shard, seq, last, own FROM saga_stream"
 #define STREAM_ROW STREAM_FIELDS " WHERE shard = ?"
 
+/* A row only if the stream is as it is expected to be. */
+#define STREAM_AS "SELECT shard FROM saga_stream WHERE shard = ? AND seq = ? AND own = ?"
+
 /* Who works which shard, and what waits there; `hint` keeps it from waiting for a batch's locks. */
 #define SAGA__LEASES(hint) \
 	"SELECT saga_lease.shard, saga_lease.holder, saga_stream.seq," \
@@ -31,6 +34,7 @@ struct saga__dialect {
 	bool locks_by_begin; /* `begin` takes the only writer's lock */
 	const char *locking; /* STREAM_ROW, with its row's lock; NULL: an UPDATE takes that */
 	const char *locking_all; /* the same of a set, in order; NULL: it has no sets */
+	const char *expecting;   /* STREAM_AS, with its row's lock; NULL: nothing is expected */
 	const char *alone;    /* lets one transaction at a time make tables; NULL: `begin` does */
 	const char *durable;  /* one integer: 0 if commits are not durable; NULL: they are */
 	const char *waiting;  /* one integer: 0 if reads wait for writes; NULL: they don't */

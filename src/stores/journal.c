@@ -241,6 +241,21 @@ int saga__journal_lock(struct saga__journal *j, struct saga__shard *shards, size
 	return code;
 }
 
+bool saga__journal_expects(const struct saga__journal *j)
+{
+	return j->ops->require && j->dialect->expecting;
+}
+
+int saga__journal_expect(
+	struct saga__journal *j, const struct saga__shard *shard, saga_error *error)
+{
+	const saga_value values[] = { saga_int64(shard->shard),
+		saga_int64((int64_t)shard->stored_seq), saga_int64((int64_t)shard->stored_own) };
+	const saga_statement statement = { j->dialect->expecting, values, 3 };
+
+	return j->ops->require(j->store, &statement, error);
+}
+
 struct reading {
 	struct saga__stream_row *row;
 	bool found;

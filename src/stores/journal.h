@@ -71,6 +71,16 @@ int64_t saga__journal_now(const struct saga__journal *journal);
 int saga__journal_lock(struct saga__journal *journal, struct saga__shard *shards, size_t count,
 	struct saga__batch *batch, saga_error *error);
 
+/* Whether something can be expected. */
+bool saga__journal_expects(const struct saga__journal *journal);
+
+/*
+ * Instead of that, without a round trip: the stream row is locked, and must be as it is given. If
+ * it is not, whatever waits next, the commit at the latest, is SAGA_REJECTED.
+ */
+int saga__journal_expect(
+	struct saga__journal *journal, const struct saga__shard *shard, saga_error *error);
+
 /* Fills the slots that the batch asks for, and that are not filled yet. */
 int saga__journal_load(struct saga__journal *journal, struct saga__batch *batch, saga_error *error);
 

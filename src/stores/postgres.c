@@ -20,7 +20,7 @@
  * costs a few microseconds.
  */
 enum {
-	GUARDS_MOST = 6
+	GUARDS_MOST = 7
 };
 
 /* ---- entering a slot ---- */

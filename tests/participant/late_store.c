@@ -1,8 +1,16 @@
 #include "late_store.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static atomic_size_t slot_reads;
+
+size_t late_store_slot_reads(void)
+{
+	return atomic_load(&slot_reads);
+}
 
 struct connection {
 	const saga_store_ops *inner;
@@ -48,6 +56,9 @@ static int late_run(void *store, const saga_statement *statements, size_t count,
 
 	if (waits && (code = tell(c, error)) != SAGA_OK)
 		return code;
+	for (size_t i = 0; waits && i < count; i++)
+		if (strstr(statements[i].sql, "FROM saga_slot WHERE saga = ? AND step = ?"))
+			atomic_fetch_add(&slot_reads, 1);
 	if (waits)
 		return c->inner->run(c->store, statements, count, sink, error);
 	if (c->late.code == SAGA_OK)

@@ -10,4 +10,7 @@
 
 extern const saga_store_ops late_store;
 
+/* How many statements have read slots and waited for it, in all stores together. Any thread. */
+size_t late_store_slot_reads(void);
+
 #endif

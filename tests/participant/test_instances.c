@@ -501,7 +501,9 @@ static void open_two(struct stage *stage, const saga_options *first)
 	stage_open(stage, &def, first);
 	AWAIT(stage, works(&stage->target, all_shards(), 1));
 	open_other(stage, 1);
-	AWAIT(stage, works(&others[1], all_shards() / 2, 2));
+	AWAIT(stage,
+		works(&others[1], all_shards() / 2, 2) &&
+			works(&stage->target, all_shards() - all_shards() / 2, 2));
 	ck_assert_int_eq(stopped(stage), 0);
 }
 

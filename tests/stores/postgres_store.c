@@ -571,7 +571,7 @@ START_TEST(few_guards_need_no_round_trip)
 {
 	static const struct {
 		int times, turns;
-	} rows[] = { { 3, 1 }, { 6, 1 }, { 7, 2 }, { 40, 2 }, { 3, 2 } };
+	} rows[] = { { 3, 1 }, { 7, 1 }, { 8, 2 }, { 40, 2 }, { 3, 2 } };
 	struct proxy proxy;
 	int before;
 	void *store = open_through(&proxy, 5000);

@@ -1,0 +1,104 @@
+/*
+ * Where events come one at a time, an event mostly begins its slots, and its stream stands where
+ * this lane left it. Of a step that has been so for a while both are required then, and not read: a
+ * round trip less. A slot's key sees to the one, since its row is added; a condition on its row to
+ * the stream. If it was not so, the batch is lost as one that trusted in vain is, and its replay
+ * reads; so a handler may run that should not, but what it did is taken back.
+ */
+
+#include "../step/work.h"
+#include "lane_batch.h"
+
+enum {
+	SURPRISED_EVENTS = 64,
+	FIRST_EVENTS = 8 /* of a step that is new here */
+};
+
+void saga__lane_expect_nothing(struct saga__lane *lane)
+{
+	for (size_t i = 0; i < SAGA__DOUBTED; i++)
+		lane->surprises[i] = FIRST_EVENTS;
+}
+
+/* By the first step of the event. */
+static unsigned short *surprises_of(struct saga__lane *lane)
+{
+	const struct saga__work *work = lane->batch.works;
+	size_t step = (size_t)(work->step - lane->options.plan->steps);
+
+	return &lane->surprises[step % SAGA__DOUBTED];
+}
+
+/*
+ * What a step that begins asks for beside its slot are its schedules: whatever it does to one that
+ * is not there adds its row, too.
+ */
+static bool begins(const struct saga__work *work)
+{
+	return !work->silent && !work->parked && work->role == SAGA__ROLE_RUN && work->slot &&
+		work->step->join != SAGA_ALL;
+}
+
+static bool all_begin(const struct saga__batch *batch)
+{
+	const struct saga__work *work = batch->works;
+
+	while (work && begins(work))
+		work = work->next;
+	return batch->works && !work;
+}
+
+static bool is_as_left(struct saga__lane *lane)
+{
+	const struct saga__item *item = lane->hand[0];
+	const struct saga__lane_shard *shard = saga__lane_held(lane, item->shard);
+
+	return shard && !item->unsure && !shard->catching_up;
+}
+
+bool saga__lane_is_to_expect(struct saga__lane *lane)
+{
+	const struct saga__batch *batch = &lane->batch;
+	unsigned short *surprises;
+
+	lane->might_expect = !lane->guest && !lane->careful && lane->hand_count == 1 &&
+		!batch->wary && !batch->instead && saga__journal_expects(&lane->journal) &&
+		all_begin(batch) && is_as_left(lane);
+	if (!lane->might_expect)
+		return false;
+	surprises = surprises_of(lane);
+	return !*surprises || !(*surprises)--;
+}
+
+int saga__lane_expect(struct saga__lane *lane, saga_error *error)
+{
+	struct saga__batch *batch = &lane->batch;
+	struct saga__shard *shard = &lane->chosen[0];
+	const struct saga__lane_shard *left = saga__lane_held(lane, shard->shard);
+
+	shard->seq = shard->stored_seq = left->sent;
+	shard->last = left->sent_id;
+	shard->stored_own = left->stored;
+	for (struct saga__slot *slot = batch->slots; slot; slot = slot->next)
+		slot->loaded = true;
+	batch->trusted = true;
+	return saga__journal_expect(&lane->journal, shard, error);
+}
+
+void saga__lane_check_expected(struct saga__lane *lane)
+{
+	struct saga__batch *batch = &lane->batch;
+
+	for (const struct saga__work *work = batch->works; work; work = work->next)
+		if (lane->expects && work->slot->state == SAGA__ABSENT)
+			saga__batch_lose(
+				batch, SAGA_REJECTED, "a slot was not read, and did not begin");
+		else if (lane->might_expect && work->slot->stored)
+			*surprises_of(lane) = SURPRISED_EVENTS;
+}
+
+void saga__lane_is_surprised(struct saga__lane *lane)
+{
+	if (lane->expects)
+		*surprises_of(lane) = SURPRISED_EVENTS;
+}
