@@ -88,9 +88,9 @@ int saga__lane_tell_halts(
 void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore);
 
 /*
- * Also there: in a batch that has written its positions, and so has its lock. Where another instance
- * carries out an order for one of those streams, or has, what is in hand of it is of before: the
- * batch is lost, and what the lane works is read again.
+ * Also there: in a batch that has written its positions, and so has its lock. Where another
+ * instance carries out an order for one of those streams, or has, what is in hand of it is of
+ * before: the batch is lost, and what the lane works is read again.
  */
 int saga__lane_check_moves(
 	struct saga__lane *lane, const struct saga__report *report, saga_error *error);
