@@ -442,29 +442,6 @@ void saga__follow_hold(struct saga__follow *follow, bool hold, int64_t now)
 	follow->held = hold;
 }
 
-void saga__follow_skip(struct saga__follow *follow, uint64_t seq, saga_id id, int64_t now)
-{
-	(void)now;
-	if (seq > SAGA__SEQ_MOST)
-		return;
-	clear(follow, UINT64_MAX);
-	follow->alarm = follow->probe = false;
-	follow->fresh = !seq;
-	follow->known = follow->highest = follow->least_moved = seq;
-	begin_behind(follow, seq, id);
-	follow->stop = IDLE;
-	for (uint32_t i = 0; i < follow->config.shards; i++) {
-		if (!follow->shards[i].works)
-			continue;
-		follow->stop = RUNNING;
-		follow->shards[i].at = (struct saga__position){ seq, id };
-		follow->shards[i].moved = seq;
-		follow->shards[i].said = 0;
-	}
-	follow->move_due = INT64_MAX;
-	say_all(follow);
-}
-
 /* ---- what comes out ---- */
 
 static void fill(const struct saga__follow *follow, int kind, struct saga__follow_effect *effect)

@@ -30,7 +30,7 @@
  *   may be a late one): it is answered by SEENs, and the owner can tell.
  * - GONE beyond what we need: SAGA__FOLLOW_GONE, stopped and silent, so that it holds back nobody.
  *   A fresh stream (nothing was ever delivered) moves its start there instead.
- * - saga__follow_skip starts a stopped stream again where an operator says.
+ * - saga__follow_restart starts a stopped stream again, where an operator says.
  * - A host that can't send asks by the _quiet variants: what came is delivered all the same.
  * - Back pressure: with saga__follow_hold(true) nothing is delivered, and no MOVE given; what comes
  *   beyond `window` is forgotten and asked for later.
@@ -104,8 +104,10 @@ void saga__follow_committed(
 	struct saga__follow *follow, uint32_t shard, uint64_t seq, saga_id id, int64_t now);
 
 /*
- * Other shards are worked here now: all begins anew behind the least position of those, as after
- * saga__follow_new, and what was delivered before may come again. `forked` as in the config.
+ * Other shards are worked here now, or an operator's order was carried out: all begins anew behind
+ * the least position of those that are worked, as after saga__follow_new, and what was delivered
+ * before may come again. With no position it is as if the stream was never followed. `forked` as in
+ * the config.
  */
 void saga__follow_restart(struct saga__follow *follow, const struct saga__position *positions,
 	const bool *works, bool forked);
@@ -124,13 +126,6 @@ void saga__follow_flush(struct saga__follow *follow, int64_t now);
 
 /* The host has no room (true), has room again (false). */
 void saga__follow_hold(struct saga__follow *follow, bool hold, int64_t now);
-
-/*
- * An operator's decision, which the host has committed for all shards: go on behind seq, whose id
- * is `id` (zero: not known); with 0 from the oldest that there is, as if it was never followed.
- * Nothing of this stream is in work at the host.
- */
-void saga__follow_skip(struct saga__follow *follow, uint64_t seq, saga_id id, int64_t now);
 
 /*
  * Pops one effect; false: none now. Call it again after each input and when saga__follow_due is

@@ -3,6 +3,10 @@
  * through the lanes as a position that each shard commits, behind all that it has of that stream;
  * meanwhile nothing of the stream is delivered. When all have committed it, the stream goes on from
  * there. A crash in between leaves the order in the store: it is carried out again.
+ *
+ * All instances may do so at once. One of them is the first to write that it is done, and from then
+ * on what the others do of it, or had found before, changes nothing: they read their positions
+ * again, as it does itself.
  */
 
 #include <stdlib.h>
@@ -39,12 +43,26 @@ bool saga__is_forked(const struct saga_participant *p, const struct saga__stream
 	return halt && halt->why == SAGA__HALT_FORKED;
 }
 
+/* Orders that were carried out before any position was read of which it comes. */
+static uint64_t known_orders(const struct saga_participant *p)
+{
+	uint64_t known = UINT64_MAX;
+
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		if (saga__knows(p, shard) && p->orders[shard] < known)
+			known = p->orders[shard];
+	return known;
+}
+
 void saga__halted(struct saga_participant *p, const struct saga__following *following,
 	const struct saga__follow_effect *effect)
 {
 	const char *owner = following->source.owner;
 	struct saga__halt halt = {
-		.source = following->source, .upto = effect->wanted - 1, .at = saga__wall(&p->env)
+		.source = following->source,
+		.upto = effect->wanted - 1,
+		.at = saga__wall(&p->env),
+		.known = known_orders(p),
 	};
 
 	if (effect->kind == SAGA__FOLLOW_FORK) {
@@ -102,6 +120,7 @@ static void push_reset(
 	item->source = &following->source;
 	item->seq = following->order.to;
 	item->reset = true;
+	item->known = following->order.known;
 	saga__streams_give(p, shard, item);
 }
 
@@ -132,8 +151,6 @@ void saga__was_reset(struct saga_participant *p, struct saga__following *followi
 
 	if (!following->resets || --following->resets)
 		return;
-	saga__follow_skip(
-		following->follow, order->to, (saga_id){ { 0 } }, saga__monotonic(&p->env));
 	if (order->order == SAGA__ORDER_SKIP)
 		saga__log(p, SAGA_WARNING, "stream.skipped",
 			"an operator's order: %s's stream goes on behind number %llu",
@@ -145,15 +162,15 @@ void saga__was_reset(struct saga_participant *p, struct saga__following *followi
 	ask_lane(p, SAGA__CHORE_RESUME, order);
 }
 
-/* Another instance has carried out an order: its positions are not what this one remembers. */
+/* An order was carried out: positions are not what is remembered of them. */
 static bool has_gone_on(const struct saga_participant *p, const struct saga__report *report)
 {
 	for (size_t i = 0; i < p->halt_count; i++) {
-		const struct saga__stream *stream = &p->halts[i].source.stream;
-		bool stands = report->resumed && saga__stream_same(stream, &report->stream);
+		bool stands = false;
 
 		for (size_t k = 0; k < report->halt_count && !stands; k++)
-			stands = saga__stream_same(stream, &report->halts[k].source.stream);
+			stands = saga__stream_same(
+				&p->halts[i].source.stream, &report->halts[k].source.stream);
 		if (!stands)
 			return true;
 	}
@@ -170,8 +187,8 @@ static void stop_forked(struct saga_participant *p)
 
 void saga__halts_found(struct saga_participant *p, struct saga__report *report)
 {
-	if (p->live > 1 && has_gone_on(p, report))
-		(void)saga__shards_reread(p);
+	bool anew = report->anew || has_gone_on(p, report);
+
 	free(p->halts);
 	p->halts = report->halts;
 	p->halt_count = report->halt_count;
@@ -179,6 +196,8 @@ void saga__halts_found(struct saga_participant *p, struct saga__report *report)
 	for (struct saga__following *f = p->followings; f && report->resumed; f = f->next)
 		if (saga__stream_same(&f->source.stream, &report->stream))
 			f->ordered = false;
+	if (anew)
+		(void)saga__shards_reread(p);
 	for (size_t i = 0; p->known && p->life == SAGA__RUNS && i < p->halt_count; i++)
 		if (p->halts[i].order)
 			carry_out(p, p->halts[i]);

@@ -66,9 +66,9 @@ struct saga__following {
 	bool reread; /* our positions, since the last event came */
 
 	/* halts.c: an operator's order is being carried out. */
-	bool ordered;
+	bool ordered; /* until that is written down nothing is delivered */
 	struct saga__halt order;
-	unsigned resets; /* shards that have not committed it; until then nothing is delivered */
+	unsigned resets; /* shards that have not committed it */
 };
 
 /* An event that was committed for a shard that another instance works, to be sent. */
@@ -127,7 +127,8 @@ struct saga_participant {
 	uint64_t giving; /* leases that go when no lane works them any more */
 	unsigned live;   /* instances; 0: there was no renewal yet */
 	unsigned spells[SAGA__STORE_SHARDS];
-	unsigned rereads[SAGA__LANES_MOST]; /* that the lane has not answered */
+	uint64_t orders[SAGA__STORE_SHARDS]; /* carried out before its positions were read */
+	unsigned rereads[SAGA__LANES_MOST];  /* that the lane has not answered */
 
 	/* delivery */
 	struct saga_port port;

@@ -60,6 +60,7 @@ struct saga__lane_shard {
 	saga_id suspect; /* what this process last counted here, and outlived if it asks again */
 	size_t pending;  /* of our own events, in the queue */
 	unsigned spell;
+	uint64_t orders; /* carried out before its positions were read */
 	bool catching_up;
 	bool leased; /* and its calls are ours to make */
 };
@@ -89,6 +90,9 @@ struct saga__lane {
 	uint64_t wanted, leased; /* those */
 	bool unsettled;          /* it does not work them yet */
 	unsigned rereads;        /* that were asked for: what it works is to be read again */
+	bool shared;             /* other instances may carry out orders, ... */
+	int64_t told_at;         /* ... as it was told then: monotonic */
+	bool stale;              /* one has: as if a reread had been asked for */
 	unsigned spells;         /* of working a shard, so far */
 	bool guest;              /* the batch is of another's shards */
 	struct saga__shard chosen[SAGA__STORE_SHARDS]; /* whose streams the batch locks */

@@ -236,8 +236,9 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 			(moves[k].source != item->source || moves[k].shard != item->shard))
 			k++;
 		if (k == count)
-			moves[count++] =
-				(struct saga__move){ .source = item->source, .shard = item->shard };
+			moves[count++] = (struct saga__move){ .source = item->source,
+				.shard = item->shard,
+				.known = saga__lane_shard_of(lane, item->shard)->orders };
 		if (item->seq > moves[k].seq) {
 			moves[k].seq = item->seq + SAGA__MUTANT(position_too_early);
 			moves[k].id = item->id;
@@ -261,7 +262,8 @@ static int reset_positions(struct saga__lane *lane, struct saga__report *report,
 			.shard = item->shard,
 			.seq = item->seq,
 			.id = item->id,
-			.reset = true };
+			.reset = true,
+			.known = item->known };
 		report->move_count++;
 		code = saga__journal_reset(&lane->journal, move, error);
 	}
@@ -392,6 +394,8 @@ static int transact(
 	code = saga__journal_write(journal, batch, lane->own, report->moves,
 		SAGA__MUTANT(position_not_stored) ? 0 : report->move_count, &woken, error);
 	if (code == SAGA_OK)
+		code = saga__lane_check_moves(lane, report, error);
+	if (code == SAGA_OK)
 		code = reset_positions(lane, report, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = next_due(lane, &soonest, error);
@@ -451,6 +455,8 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 	if (code != SAGA_UNKNOWN && lane->journal.ops->in_transaction(lane->journal.store))
 		lane->journal.ops->rollback(lane->journal.store);
 	saga__lane_put_back(lane);
+	if (lane->stale)
+		return;
 	/* Of all that was not waited for, something was not so. */
 	if (code == SAGA_REJECTED || (code == SAGA_REFUSED && lane->batch.trusted)) {
 		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);

@@ -93,8 +93,16 @@ void saga__lane_put_off(
 
 /* In lane_halts.c: tells which streams have stopped, and what is ordered; the first lane does. */
 int saga__lane_tell_halts(
-	struct saga__lane *lane, const struct saga__stream *resumed, saga_error *error);
+	struct saga__lane *lane, const struct saga__stream *resumed, bool anew, saga_error *error);
 void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore);
+
+/*
+ * Also there: in a batch that has written its positions, and so has its lock. Where another
+ * instance carries out an order for one of those streams, or has, what is in hand of it is of
+ * before: the batch is lost, and what the lane works is read again.
+ */
+int saga__lane_check_moves(
+	struct saga__lane *lane, const struct saga__report *report, saga_error *error);
 
 /* ---- lane_expect.c: a batch of one event that begins its slots ---- */
 

@@ -1,5 +1,6 @@
 /* Streams that have stopped: what happened is written down, and orders are found. */
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lane_batch.h"
@@ -9,7 +10,7 @@ enum {
 };
 
 int saga__lane_tell_halts(
-	struct saga__lane *lane, const struct saga__stream *resumed, saga_error *error)
+	struct saga__lane *lane, const struct saga__stream *resumed, bool anew, saga_error *error)
 {
 	struct saga__report *report;
 	int code;
@@ -23,29 +24,67 @@ int saga__lane_tell_halts(
 	}
 	code = saga__journal_halts(
 		&lane->journal, report->halts, HALTS_MOST, &report->halt_count, error);
-	if (code != SAGA_OK || (!resumed && !report->halt_count && !lane->has_halts)) {
+	if (code != SAGA_OK || (!anew && !report->halt_count && !lane->has_halts)) {
 		saga__report_free(report);
 		return code;
 	}
 	lane->has_halts = report->halt_count > 0;
+	report->anew = anew;
 	if ((report->resumed = resumed != NULL))
 		report->stream = *resumed;
 	lane->options.report(lane->options.host, report);
 	return SAGA_OK;
 }
 
+/* Another instance was told by an operator, and so what was found here is of before. */
+static void log_void(struct saga__lane *lane, const struct saga__halt *halt)
+{
+	char text[160];
+
+	(void)snprintf(text, sizeof text,
+		"another instance has carried out an operator's order for %s's stream: it goes on",
+		halt->source.owner);
+	saga__lane_log(lane, SAGA_WARNING, "stream.resumed", text);
+}
+
 void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore)
 {
-	const struct saga__stream *stream = &chore->halt.source.stream;
-	bool resumes = chore->kind == SAGA__CHORE_RESUME;
+	const struct saga__stream *resumed =
+		chore->kind == SAGA__CHORE_RESUME ? &chore->halt.source.stream : NULL;
 	saga_error error = { .code = SAGA_OK };
-	int code = resumes ? saga__journal_resume(&lane->journal, stream, &error)
-			   : saga__journal_halt(&lane->journal, &chore->halt, &error);
+	bool is_void = false;
+	int code = resumed ? saga__journal_resume(&lane->journal, &chore->halt, &error)
+			   : saga__journal_halt(&lane->journal, &chore->halt, &is_void, &error);
 
 	if (code == SAGA_OK)
-		code = saga__lane_tell_halts(lane, resumes ? stream : NULL, &error);
+		code = saga__lane_tell_halts(lane, resumed, resumed || is_void, &error);
+	if (code == SAGA_OK && is_void)
+		log_void(lane, &chore->halt);
 	if (code == SAGA_OK)
 		free(chore);
 	else
 		saga__lane_put_off(lane, chore, &error);
+}
+
+/* As far as it knows: renewals come each third of a lease, and then it was told. */
+static bool is_alone(const struct saga__lane *lane)
+{
+	int64_t now = saga__monotonic(lane->options.env);
+
+	return !lane->shared && now - lane->told_at < lane->options.lease_ms / 2;
+}
+
+int saga__lane_check_moves(
+	struct saga__lane *lane, const struct saga__report *report, saga_error *error)
+{
+	bool is_void = false;
+	int code = SAGA_OK;
+
+	if (report->move_count && !is_alone(lane))
+		code = saga__journal_moves(
+			&lane->journal, report->moves, report->move_count, &is_void, error);
+	if (code != SAGA_OK || !is_void)
+		return code;
+	lane->stale = lane->unsettled = true;
+	return saga_error_set(error, SAGA_CONTENDED, "an operator's order goes before");
 }

@@ -195,7 +195,7 @@ void saga__lane_renew(struct saga__lane *lane)
 		lane->options.report(lane->options.host, report);
 		report = NULL;
 		if (lane->keeper.halts || lane->has_halts)
-			code = saga__lane_tell_halts(lane, NULL, &error);
+			code = saga__lane_tell_halts(lane, NULL, false, &error);
 	}
 	if (code == SAGA_OK)
 		return;

@@ -91,7 +91,7 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	if (due < s->due)
 		s->due = due;
 	s->unclean = s->unclean || (!before && row->unclean);
-	if (!before || lane->rereads) {
+	if (!before || lane->rereads || lane->stale) {
 		*own = (struct saga__lane_shard){ .own = 0 };
 		own->spell = ++s->spells;
 		own->sent = row->seq;
@@ -115,7 +115,7 @@ static int settle_shard(struct settling *s, unsigned shard, saga_error *error)
 
 	s->shards[s->count] = before ? *before : (struct saga__lane_shard){ .own = 0 };
 	s->locked[s->count].shard = shard;
-	if (!before || s->anew || lane->rereads) {
+	if (!before || s->anew || lane->rereads || lane->stale) {
 		code = read_shard(s, shard, before, error);
 	} else if (!before->leased && lane->leased >> shard & 1) {
 		code = revive_calls(s, shard, false, error);
@@ -137,6 +137,9 @@ static int settle_all(struct settling *s, saga_error *error)
 		else if (lost >> shard & 1)
 			code = saga__journal_mark_clean(
 				&lane->journal, shard, lane->options.instance, error);
+	/* Before: an order that is carried out in between is thought to be newer. */
+	if (code == SAGA_OK && s->report->gained)
+		code = saga__journal_orders(&lane->journal, &s->report->orders, error);
 	if (code == SAGA_OK && s->report->gained)
 		code = saga__journal_positions(&lane->journal, add_stand, s->report, error);
 	return code;
@@ -165,6 +168,9 @@ static void adopt(struct settling *s)
 	struct saga__lane *lane = s->lane;
 
 	memcpy(lane->locked, s->locked, s->count * sizeof *lane->locked);
+	for (size_t i = 0; i < s->count; i++)
+		if (s->report->gained >> s->locked[i].shard & 1)
+			s->shards[i].orders = s->report->orders;
 	memcpy(lane->shards, s->shards, s->count * sizeof *lane->shards);
 	lane->shard_count = s->count;
 	lane->spells = s->spells;
@@ -175,6 +181,7 @@ static void adopt(struct settling *s)
 	if (s->anew)
 		lane->revive = false;
 	lane->rereads = 0;
+	lane->stale = false;
 	lane->unsettled = false;
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	drop_strays(lane);
@@ -234,7 +241,9 @@ void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore)
 	lane->journal.ahead = chore->ahead;
 	if (chore->due < lane->due)
 		lane->due = chore->due;
-	lane->unsettled = lane->rereads || chore->count || is_changed(lane);
+	lane->shared = chore->shared;
+	lane->told_at = saga__monotonic(lane->options.env);
+	lane->unsettled = lane->rereads || lane->stale || chore->count || is_changed(lane);
 	for (size_t i = 0; i < lane->shard_count; i++)
 		if (chore->seqs[lane->locked[i].shard] > lane->shards[i].sent)
 			saga__lane_nudge(lane);

@@ -70,6 +70,7 @@ struct saga__chore {
 	uint64_t shards;                   /* HOLD, GIVE */
 	uint64_t leased;                   /* HOLD: of those */
 	bool count;                        /* HOLD: what is in them, anew */
+	bool shared;                       /* HOLD: there are other instances */
 	int64_t ahead;                     /* HOLD */
 	int64_t due;                       /* HOLD: the soonest there */
 	uint64_t seqs[SAGA__STORE_SHARDS]; /* HOLD: where their streams are */
@@ -105,6 +106,7 @@ struct saga__report {
 
 	struct saga__halt *halts; /* HALTS */
 	size_t halt_count;
+	bool anew;    /* HALTS: positions are to be read again: an order was carried out */
 	bool resumed; /* HALTS: since `stream` was asked to go on */
 	struct saga__stream stream;
 
@@ -118,6 +120,7 @@ struct saga__report {
 	unsigned rereads; /* of those that were asked of the lane, how many this answers */
 	unsigned stream_shards[SAGA__STORE_SHARDS];
 	unsigned spells[SAGA__STORE_SHARDS]; /* what items of that shard must name */
+	uint64_t orders;                     /* that were carried out before the stands were read */
 	struct saga__stream_row streams[SAGA__STORE_SHARDS];
 	size_t stream_count;
 	struct saga__stand *stands;

@@ -15,6 +15,7 @@ static void tell_lane(struct saga_participant *p, size_t at, const struct saga__
 		.shards = kept->worked & part,
 		.leased = kept->leased & part,
 		.count = kept->count,
+		.shared = kept->live > 1,
 		.ahead = kept->ahead,
 		.due = SAGA__NEVER };
 

@@ -118,6 +118,7 @@ int saga__streams_hold(struct saga_participant *p, const struct saga__report *he
 		if (!(held->gained >> shard & 1))
 			continue;
 		p->spells[shard] = held->spells[i];
+		p->orders[shard] = held->orders;
 		if (p->keeps)
 			code = saga__kept_start(p, shard, &held->streams[i]);
 		else if (p->transport_ops)
@@ -539,7 +540,7 @@ static void follow_all(struct saga_participant *p)
 	int64_t now = saga__monotonic(&p->env);
 
 	for (struct saga__following *f = p->followings; f; f = f->next)
-		while (!f->resets && next_effect(p, f->follow, now, &effect)) {
+		while (!f->ordered && next_effect(p, f->follow, now, &effect)) {
 			do_follow_effect(p, f, &effect);
 			if (effect.kind == SAGA__FOLLOW_DELIVER || effect.kind == SAGA__FOLLOW_MOVE)
 				set_hold(p);
@@ -626,7 +627,7 @@ int64_t saga__streams_due(struct saga_participant *p)
 		if (p->publishes[shard] && (one = saga__publish_due(p->publishes[shard])) < due)
 			due = one;
 	for (struct saga__following *f = p->followings; f; f = f->next) {
-		if (f->resets)
+		if (f->ordered)
 			continue;
 		one = quiet ? saga__follow_due_quiet(f->follow) : saga__follow_due(f->follow);
 		if (one < due)

@@ -39,7 +39,8 @@ struct saga__item {
 	uint64_t seq;
 	saga_id id;
 	unsigned spell; /* of a shard's being worked here; void in another */
-	bool reset;     /* MOVE: set there, back too */
+	bool reset;     /* MOVE: set there, back too; an order, of which ... */
+	uint64_t known; /* ... it says what orders were carried out when it was read */
 	bool kept;      /* EVENT: a durable transport's, of no stream: */
 	uint64_t token; /* to be acked once it is committed */
 	char *why;      /* EVENT: it can't be read: a dead letter for this reason */

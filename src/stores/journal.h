@@ -95,7 +95,8 @@ struct saga__move {
 	unsigned shard;
 	uint64_t seq;
 	saga_id id;
-	bool reset; /* an operator's order: it may go back, see journal_halts.h */
+	bool reset; /* an operator's order: it may go back, see journal_halts.h, as for the next */
+	uint64_t known; /* orders that were carried out when its stream's positions were read */
 };
 
 /* Writes all that came of a batch. *ret_woken: rows that were parked behind something are due. */

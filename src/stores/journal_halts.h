@@ -7,6 +7,12 @@
  *	stream UUID/SHARD     what happened; written by the participant
  *	stream! UUID/SHARD    the order; written by an operator's tool, carried out by the
  *	                      participant, and then both rows go
+ *	resumed UUID/SHARD    the number of the last order that was carried out for it; it stays
+ *
+ * Of several instances each may find the same, and carry out the same order; and any of them may
+ * be late. So who reads positions, or an order, reads with them the highest number of an order that
+ * was carried out. What comes of them is void once the stream has a higher one: nothing is written.
+ * Nor is a position of a stream for which there is an order: it may be reset already.
  */
 
 #include "journal.h"
@@ -30,7 +36,8 @@ struct saga__halt {
 	uint64_t first; /* GONE: the first that its owner still has */
 	int64_t at;     /* ms since 1970 */
 	int order;
-	uint64_t to; /* SKIP */
+	uint64_t to;    /* SKIP */
+	uint64_t known; /* orders that were carried out when that was read of which it comes */
 };
 
 enum {
@@ -50,19 +57,32 @@ bool saga__halt_read(const char *name, const char *text, struct saga__halt *halt
 
 /* ---- in a store ---- */
 
-/* Writes down what happened, instead of what was written before. */
-int saga__journal_halt(
+/* The highest number of an order that was carried out, of any stream; 0: there was none. */
+int saga__journal_orders(struct saga__journal *journal, uint64_t *ret_orders, saga_error *error);
+
+/* Writes down what happened, instead of what was written before. *ret_void: it is not so now. */
+int saga__journal_halt(struct saga__journal *journal, const struct saga__halt *halt, bool *ret_void,
+	saga_error *error);
+
+/* It goes on: both rows go, and the order has its number; unless it had been carried out. */
+int saga__journal_resume(
 	struct saga__journal *journal, const struct saga__halt *halt, saga_error *error);
 
-/* It goes on: both rows go. */
-int saga__journal_resume(
-	struct saga__journal *journal, const struct saga__stream *stream, saga_error *error);
-
-/* One a stream, at most `most`, in no order. */
+/* One a stream, at most `most`, in no order; with what orders are known. */
 int saga__journal_halts(struct saga__journal *journal, struct saga__halt *halts, size_t most,
 	size_t *ret_count, saga_error *error);
 
-/* In a batch's transaction: where a stream stands for a shard, back too; seq 0: it is forgotten. */
+/*
+ * In a batch's transaction, whose shards are locked: *ret_void: an order stands for one of the
+ * streams that it moves, or was carried out since.
+ */
+int saga__journal_moves(struct saga__journal *journal, const struct saga__move *moves, size_t count,
+	bool *ret_void, saga_error *error);
+
+/*
+ * In a batch's transaction: where a stream stands for a shard, back too; seq 0: it is forgotten.
+ * Nothing, if the order had been carried out: who did goes on from there.
+ */
 int saga__journal_reset(
 	struct saga__journal *journal, const struct saga__move *move, saga_error *error);
 

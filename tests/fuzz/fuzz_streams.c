@@ -172,8 +172,11 @@ static void commit_follow(struct world *world)
 static void skip_follow(struct world *world)
 {
 	uint64_t seq = draw_seq(world, saga__follow_delivered(world->follow));
+	struct saga__position positions[SHARDS] = { { seq, draw_id(world, seq) } };
 
-	saga__follow_skip(world->follow, seq, draw_id(world, seq), world->now);
+	for (unsigned shard = 1; shard < SHARDS; shard++)
+		positions[shard] = positions[0];
+	saga__follow_restart(world->follow, positions, NULL, false);
 	world->delivered = seq;
 	HOLDS(!saga__follow_stopped(world->follow));
 }

@@ -63,7 +63,7 @@ static void await_slots(struct stage *stage, const saga_id *sagas, int count)
 				NULL) == 1);
 }
 
-void restore_a_backup(struct stage *stage, saga_id before[2], saga_id lost[3])
+void take_a_backup(struct stage *stage, saga_id before[2], saga_id lost[3])
 {
 	inject_new(stage, before, 2);
 	settle(stage);
@@ -73,7 +73,17 @@ void restore_a_backup(struct stage *stage, saga_id before[2], saga_id lost[3])
 	inject_new(stage, lost, 3);
 	settle(stage);
 	await_slots(stage, lost, 3);
+}
+
+void put_it_back(struct stage *stage)
+{
 	actor_close(&stage->outside);
 	copy_file(stage, "backup.db", "outside.db");
 	stage_open_outside(stage);
+}
+
+void restore_a_backup(struct stage *stage, saga_id before[2], saga_id lost[3])
+{
+	take_a_backup(stage, before, lost);
+	put_it_back(stage);
 }

@@ -17,7 +17,11 @@ void inject_new(struct stage *stage, saga_id *sagas, int count);
  */
 int64_t trim_what_it_needs(struct stage *stage, saga_id sagas[MISSED]);
 
-/* Outside is set back to where it had said `before`; the target has `lost`, too. */
+/* Outside is copied when it has said `before`; the target has `lost`, too. */
+void take_a_backup(struct stage *stage, saga_id before[2], saga_id lost[3]);
+/* Outside is what it was then. */
+void put_it_back(struct stage *stage);
+/* Both. */
 void restore_a_backup(struct stage *stage, saga_id before[2], saga_id lost[3]);
 
 #endif

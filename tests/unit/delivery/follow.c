@@ -69,6 +69,15 @@ static void open_at(const struct saga__position *positions, uint32_t shards, boo
 	}
 }
 
+/* What an operator ordered, for all of its shards. */
+static void go_on_behind(uint64_t seq, saga_id id)
+{
+	const struct saga__position at = { seq, id };
+
+	saga__follow_restart(
+		follow, (const struct saga__position[]){ at, at, at, at }, NULL, false);
+}
+
 static void open_one(uint64_t seq)
 {
 	struct saga__position position = { seq, id_of(seq) };
@@ -421,7 +430,7 @@ START_TEST(gone_is_an_alarm)
 	events(10, 12, 13);
 	beat(30, 60, 1000);
 	ck_assert(!next(1000)); /* silent: holds back nobody */
-	saga__follow_skip(follow, 29, no_id, 1000);
+	go_on_behind(29, no_id);
 	ck_assert(!saga__follow_stopped(follow));
 	says_seen(0, 29, 1000);
 	events(30, 31, 1001);
@@ -475,7 +484,7 @@ START_TEST(accepted_forks_are_read_again)
 	commit(0, 3, 0);
 	event_in(2, 2, 1);
 	cries_fork(1);
-	saga__follow_skip(follow, 0, no_id, 2);
+	go_on_behind(0, no_id);
 	ck_assert(!saga__follow_stopped(follow));
 	says_seen(0, 0, 2);
 	gone(2, 3); /* what there was before is trimmed: no alarm */
@@ -502,7 +511,7 @@ START_TEST(a_fork_that_is_known_stays_one)
 	shows_fork(5, 1, 0);
 	events(6, 7, 1);
 	ck_assert(!next(1000));
-	saga__follow_skip(follow, 5, no_id, 2000);
+	go_on_behind(5, no_id);
 	says_seen(0, 5, 2000);
 	events(6, 7, 2001);
 	delivers(6, 7, 2001);
@@ -521,7 +530,7 @@ START_TEST(a_fork_that_another_found_stops_this_one)
 	ck_assert(!next(1000));
 	saga__follow_fork(follow);
 	ck_assert(!next(1001)); /* once */
-	saga__follow_skip(follow, 0, no_id, 2000);
+	go_on_behind(0, no_id);
 	ck_assert(!saga__follow_stopped(follow));
 }
 END_TEST
@@ -701,7 +710,7 @@ START_TEST(fork_by_predecessor)
 	beat(1, 3, 1000);
 	asks(3, 3, 1000);
 	ck_assert(!next(1000));
-	saga__follow_skip(follow, 1, id_of(1), 2000); /* the operator: read again from there */
+	go_on_behind(1, id_of(1)); /* the operator: read again from there */
 	says_seen(0, 1, 2000);
 	event_in(1, 2, 2001);
 	delivers(2, 2, 2001);
