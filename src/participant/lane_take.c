@@ -1,4 +1,4 @@
-/* What a batch takes from the store, under the lock: our own events, read again, and what is due. */
+/* What a batch takes from the store, under the lock: own events, read again, and what is due. */
 
 #include <string.h>
 
