@@ -25,6 +25,16 @@ static void inject_many(struct stage *stage, saga_id sagas[MANY], int poisoned)
 	}
 }
 
+/* Each is done, and was once. */
+static void await_all(struct stage *stage, const saga_id sagas[MANY])
+{
+	for (int i = 0; i < MANY; i++) {
+		AWAIT(stage, slot_is(stage, sagas[i], "c", "done"));
+		ck_assert_int_eq(effects(stage, sagas[i], "a"), 1);
+		ck_assert_int_eq(said(stage, sagas[i], "a.done"), 1);
+	}
+}
+
 START_TEST(a_contended_batch_is_halved_and_replayed)
 {
 	struct faults faults;
@@ -38,11 +48,7 @@ START_TEST(a_contended_batch_is_halved_and_replayed)
 	inject_many(stage, sagas, -1);
 	faults_plan(&faults, FAULT_COMMIT, 3, 4, FAULT_CONTENDED);
 	stage_restart(stage);
-	for (int i = 0; i < MANY; i++) {
-		AWAIT(stage, slot_is(stage, sagas[i], "c", "done"));
-		ck_assert_int_eq(effects(stage, sagas[i], "a"), 1);
-		ck_assert_int_eq(said(stage, sagas[i], "a.done"), 1);
-	}
+	await_all(stage, sagas);
 	ck_assert_uint_eq(faults_fired(&faults), 4);
 	stage_end(stage);
 }
@@ -63,11 +69,7 @@ START_TEST(a_batch_that_no_connection_lives_through_gets_smaller)
 	AWAIT(stage, health(&stage->target).queued >= MANY);
 	faults_limit(&faults, 4);
 	faults_clear(&faults);
-	for (int i = 0; i < MANY; i++) {
-		AWAIT(stage, slot_is(stage, sagas[i], "c", "done"));
-		ck_assert_int_eq(effects(stage, sagas[i], "a"), 1);
-		ck_assert_int_eq(said(stage, sagas[i], "a.done"), 1);
-	}
+	await_all(stage, sagas);
 	ck_assert_uint_gt(faults_fired(&faults), 0);
 	stage_end(stage);
 }
