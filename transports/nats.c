@@ -104,13 +104,15 @@ static void subject_of(const struct saga__nats *self, const saga_frame *frame, c
 
 static natsStatus keep(struct saga__nats *self, natsConnection *nc, const saga_frame *frame)
 {
-	char subject[SAGA__NATS_SUBJECT], reply[SAGA__NATS_SUBJECT], id[40];
+	char subject[SAGA__NATS_SUBJECT], reply[SAGA__NATS_SUBJECT], id[56];
 	natsMsg *message = NULL;
 	natsStatus s;
 
 	subject_of(self, frame, subject);
 	(void)snprintf(reply, sizeof reply, "%s.a.%" PRIx64, self->inbox, frame->token);
 	id_text(frame->id, id);
+	if (frame->again)
+		(void)snprintf(id + strlen(id), sizeof id - strlen(id), ".%u", frame->again);
 	s = natsMsg_Create(&message, subject, reply, frame->bytes.at, (int)frame->bytes.size);
 	if (s == NATS_OK)
 		s = natsMsgHeader_Set(message, "Nats-Msg-Id", id);
@@ -170,7 +172,18 @@ static int send_frames(void *transport, const saga_frame *frames, size_t count, 
 	return SAGA_OK;
 }
 
-/* The stream's answer: {"stream":"saga","seq":7}, or {"error":{...,"description":"..."}}. */
+/* The number behind a word of JSON that the servers wrote: they write no blanks. 0: none. */
+static uint64_t number_of(const char *json, const char *word)
+{
+	const char *at = strstr(json, word);
+
+	return at ? strtoull(at + strlen(word), NULL, 10) : 0;
+}
+
+/*
+ * The stream's answer: {"stream":"saga","seq":7}, with "duplicate":true for a double; or
+ * {"error":{...,"description":"..."}}.
+ */
 void saga__nats_sent(struct saga__nats *self, const char *which, natsMsg *message)
 {
 	uint64_t token = strtoull(which, NULL, 16);
@@ -185,7 +198,11 @@ void saga__nats_sent(struct saga__nats *self, const char *which, natsMsg *messag
 		if (self->refused)
 			saga_port_state(self->port, true, "NATS: the stream takes events again");
 		self->refused = false;
-		saga_port_sent(self->port, &token, 1);
+		saga_port_sent(self->port,
+			&(saga_receipt){ .token = token,
+				.place = number_of(data, "\"seq\":"),
+				.doubled = strstr(data, "\"duplicate\":true") != NULL },
+			1);
 		return;
 	}
 	if (!self->refused) {

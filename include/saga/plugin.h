@@ -33,16 +33,48 @@ struct uv_loop_s;
  * Each kept frame comes to each participant that has a shard for it, to one instance of that, again
  * and again until it is acked: in any order, more than once too, whatever `topics` says, and also
  * to its sender. What is lost by another order, or by a double, is only time.
+ *
+ * A broker may lose what it has confirmed: with its power, or because its files were deleted or
+ * replaced by older ones. So a durable transport also says where a kept frame stands in the
+ * broker's stream (a place, from 1 on: what comes later stands higher), how that stream is
+ * (saga_port_broker), and what stands at a place (`look`). The library compares this with what
+ * its store remembers, publishes again what was lost, and has deliveries begin again (`rewind`).
  */
 
 typedef struct saga_frame {
 	const char *topic;  /* [a-z0-9._-], at most 63 bytes; frames of one topic take one path */
 	saga_bytes bytes;
 	uint64_t token;     /* kept: names a delivery to `ack`, a sending to saga_port_sent */
-	saga_id id;         /* sent: the event's, the same again is a double; received: not zero.
-	                       Zero: not kept */
+	saga_id id;         /* kept: not zero. Sent: the event's, the same again is a double; received:
+	                       of an event that the library sent, the same; of another's, whatever
+	                       names it, but always the same for the same one */
 	unsigned part;      /* kept */
+	uint64_t place;     /* received, kept: where it stands in the broker's stream */
+	unsigned again;     /* sent, kept: not 0: no double of what was sent under the same id with
+	                       a smaller number, though the broker may think so */
 } saga_frame;
+
+/* The broker has an event that was sent. */
+typedef struct saga_receipt {
+	uint64_t token; /* of the frame */
+	uint64_t place; /* where it stands in the broker's stream; 0: the transport can't tell */
+	bool doubled;   /* it was there already, as far as the broker remembers */
+} saga_receipt;
+
+enum {
+	SAGA_BROKER_SHARDS = 64
+};
+
+/* How a broker's stream is. */
+typedef struct saga_broker {
+	saga_id era;          /* another: it is another stream, its places mean other events */
+	uint64_t first, last; /* the places that it holds; none: first = last + 1 */
+	bool doubt;           /* it may have lost what it confirmed, since it was told last: the
+	                         connection is new, another server leads, and so on */
+	uint64_t shards;      /* those (bits) that are worked and have a floor: */
+	uint64_t floors[SAGA_BROKER_SHARDS]; /* all of the shard up to there was acked, or will
+	                                        never be delivered */
+} saga_broker;
 
 /* The library's side of an open transport. Valid from `open` until saga_port_closed. */
 typedef struct saga_port saga_port;
@@ -93,8 +125,8 @@ typedef struct saga_transport_ops {
 	/*
 	 * Loop thread; must not block. Takes the first n of count frames, n in *ret_sent, and
 	 * copies what it keeps. If n < count, it calls saga_port_writable once there is room. For a
-	 * kept frame that was taken it calls saga_port_sent when the broker has it, or never: then
-	 * it is sent again. AWAY.
+	 * kept frame that was taken it calls saga_port_sent when the broker has it, saga_port_refused
+	 * if the broker will not take it as it is, or neither: then it is sent again. AWAY.
 	 */
 	int (*send)(void *transport, const saga_frame *frames, size_t count, size_t *ret_sent);
 
@@ -123,6 +155,21 @@ typedef struct saga_transport_ops {
 	 * Mandatory if durable, else never called.
 	 */
 	void (*work)(void *transport, uint64_t shards, unsigned of);
+
+	/*
+	 * Loop thread; must not block. What stands at that place of the broker's stream?
+	 * saga_port_looked answers; or nothing does, and after the next saga_port_broker with a
+	 * doubt the library asks again. Mandatory if durable, else never called.
+	 */
+	void (*look)(void *transport, uint64_t place);
+
+	/*
+	 * Loop thread; must not block. Deliveries of that shard, which is not worked now, begin
+	 * again behind that place: with all that stands there, whether it was acked or not. Once it
+	 * is worked again, all of that comes; what was delivered before has no meaning any more.
+	 * Mandatory if durable, else never called.
+	 */
+	void (*rewind)(void *transport, unsigned shard, uint64_t place);
 } saga_transport_ops;
 
 /*
@@ -135,8 +182,33 @@ SAGA_API int saga_port_receive(saga_port *port, const saga_frame *frames, size_t
 /* There is room to send again. Any thread. */
 SAGA_API void saga_port_writable(saga_port *port);
 
-/* The broker has the frames that were sent with these tokens. Any thread. */
-SAGA_API void saga_port_sent(saga_port *port, const uint64_t *tokens, size_t count);
+/* The broker has frames that were sent. Any thread. */
+SAGA_API void saga_port_sent(saga_port *port, const saga_receipt *receipts, size_t count);
+
+/*
+ * The broker does not take the frame with this token as it is, and would not if it was sent again
+ * (it is too large): it becomes a dead letter with this reason, and the others go on. Any thread.
+ */
+SAGA_API void saga_port_refused(saga_port *port, uint64_t token, const char *why);
+
+/* A limit of the broker's was raised: it may take what it refused. Any thread. */
+SAGA_API void saga_port_relents(saga_port *port);
+
+/*
+ * How the broker's stream is: when the connection is new, whenever shards that are new here can be
+ * delivered, whenever there is a doubt, and otherwise a few times within what saga_port_settles
+ * said. What is acked meanwhile need not be in the floors. Copied. Any thread.
+ */
+SAGA_API void saga_port_broker(saga_port *port, const saga_broker *broker);
+
+/* The answer to `look`: the id as a delivery would have it; zero: nothing stands there. Any thread. */
+SAGA_API void saga_port_looked(saga_port *port, uint64_t place, saga_id id);
+
+/*
+ * What the broker has confirmed it may lose for that long, in ms; then it is on its disks. In
+ * `open` only; 250000 if nothing is said.
+ */
+SAGA_API void saga_port_settles(saga_port *port, int64_t ms);
 
 /* Events are to be sent as application/cloudevents+json from now on. In `open` only. */
 SAGA_API void saga_port_wants_json(saga_port *port);

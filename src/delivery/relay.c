@@ -1,5 +1,6 @@
 #include "relay.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,17 +12,31 @@ enum {
 };
 
 enum place_state {
-	EMPTY, /* not in memory */
-	WAITS, /* to be sent */
-	LEFT,  /* sent */
-	DONE   /* with the broker, or nowhere */
+	EMPTY,   /* not in memory */
+	WAITS,   /* to be sent */
+	LEFT,    /* sent */
+	REFUSED, /* by the broker, which is to be written down */
+	DONE     /* with the broker, or nowhere */
 };
 
 struct place {
 	struct saga__blob *event;
+	saga_id id;
 	int64_t left; /* when it was sent */
-	int state;
+	enum place_state state;
 	bool again; /* it left before */
+};
+
+/* What follows an incident. */
+struct incident {
+	uint64_t upto; /* events up to there are sent again; 0: none is under way */
+	uint64_t sent, lost;
+	unsigned again;
+	uint64_t place; /* the highest of a double, and which event that is: */
+	saga_id id;
+	bool looks; /* asked, and not answered */
+	bool over;  /* to be told */
+	bool gives_up;
 };
 
 /* At that time all up to there was with the broker. */
@@ -48,6 +63,10 @@ struct saga__relay {
 	struct mark marks[MARKS]; /* in order; the first is the oldest */
 	size_t mark_count;
 	uint64_t resent;
+	uint64_t first; /* that the outbox held at the start */
+	uint64_t place; /* the highest that was confirmed */
+	struct incident incident;
+	uint64_t lost;
 };
 
 int saga__relay_new(const struct saga__relay_config *config, struct saga__relay **ret_relay)
@@ -87,22 +106,29 @@ void saga__relay_free(struct saga__relay *relay)
 	free(relay);
 }
 
-void saga__relay_start(struct saga__relay *relay, uint64_t first, uint64_t last, uint64_t settled)
+/* All behind `settled` is sent, or sent again. */
+static void go_back(struct saga__relay *relay, uint64_t settled)
 {
 	forget(relay);
 	relay->stale_reads += relay->reading;
 	relay->reading = false;
 	relay->read_again = 0;
-	relay->runs = true;
-	relay->last = last;
-	/* A position of a store that was set back is beyond what there is. */
-	relay->done = settled < last ? settled : last;
-	if (first && relay->done < first - 1)
-		relay->done = first - 1;
+	relay->done = settled > relay->first - 1 ? settled : relay->first - 1;
 	relay->next = relay->done + 1;
 	relay->settled = relay->done;
 	relay->mark_count = 0;
 	relay->wait = relay->config.again_min_ms;
+}
+
+void saga__relay_start(struct saga__relay *relay, uint64_t first, uint64_t last, uint64_t settled)
+{
+	relay->runs = true;
+	relay->first = first ? first : 1;
+	relay->last = last;
+	/* A position of a store that was set back is beyond what there is. */
+	go_back(relay, settled < last ? settled : last);
+	relay->place = 0;
+	relay->incident = (struct incident){ .upto = 0 };
 }
 
 void saga__relay_stop(struct saga__relay *relay)
@@ -124,31 +150,33 @@ static struct place *place_of(struct saga__relay *relay, uint64_t seq)
 	return &relay->places[seq % relay->config.ring];
 }
 
-static void keep(struct saga__relay *relay, uint64_t seq, struct saga__blob *event)
+static void keep(struct saga__relay *relay, uint64_t seq, saga_id id, struct saga__blob *event)
 {
 	struct place *place = place_of(relay, seq);
 
 	if (!place || place->state != EMPTY || !event)
 		return;
 	place->event = saga__blob_ref(event);
+	place->id = id;
 	place->state = WAITS;
 	if (seq < relay->next)
 		relay->next = seq;
 }
 
-void saga__relay_committed(struct saga__relay *relay, uint64_t seq, struct saga__blob *event)
+void saga__relay_committed(
+	struct saga__relay *relay, uint64_t seq, saga_id id, struct saga__blob *event)
 {
 	if (!relay->runs)
 		return;
 	if (seq > relay->last)
 		relay->last = seq;
-	keep(relay, seq, event);
+	keep(relay, seq, id, event);
 }
 
-void saga__relay_read(struct saga__relay *relay, uint64_t seq, struct saga__blob *event)
+void saga__relay_read(struct saga__relay *relay, uint64_t seq, saga_id id, struct saga__blob *event)
 {
 	if (!relay->stale_reads && relay->reading)
-		keep(relay, seq, event);
+		keep(relay, seq, id, event);
 }
 
 /* ---- with the broker ---- */
@@ -165,6 +193,17 @@ static void mark(struct saga__relay *relay, int64_t now)
 		relay->marks[relay->mark_count++] = (struct mark){ relay->done, now };
 }
 
+/* All that had to be sent again was answered: was the broker right about its doubles? */
+static void check_incident(struct saga__relay *relay)
+{
+	struct incident *incident = &relay->incident;
+
+	if (incident->upto && relay->done >= incident->upto && !incident->place)
+		incident->over = true;
+	if (incident->over)
+		incident->upto = 0;
+}
+
 /* What is done at the beginning needs no place any more. */
 static void go_on(struct saga__relay *relay, int64_t now)
 {
@@ -178,6 +217,8 @@ static void go_on(struct saga__relay *relay, int64_t now)
 	if (relay->next <= relay->done)
 		relay->next = relay->done + 1;
 	mark(relay, now);
+	check_incident(relay);
+	assert(relay->settled <= relay->done && relay->done <= relay->last);
 }
 
 static void finish(struct saga__relay *relay, struct place *place)
@@ -189,15 +230,59 @@ static void finish(struct saga__relay *relay, struct place *place)
 		relay->check = INT64_MAX;
 }
 
-void saga__relay_sent(struct saga__relay *relay, uint64_t seq, int64_t now)
+static void count_answer(
+	struct saga__relay *relay, uint64_t seq, saga_id id, uint64_t at, bool doubled)
+{
+	struct incident *incident = &relay->incident;
+
+	if (!incident->upto || seq > incident->upto)
+		return;
+	incident->sent++;
+	if (!doubled) {
+		incident->lost++;
+		relay->lost++;
+	} else if (at > incident->place) {
+		incident->place = at;
+		incident->id = id;
+	}
+}
+
+bool saga__relay_sent(
+	struct saga__relay *relay, uint64_t seq, uint64_t at, bool doubled, int64_t now)
+{
+	struct place *place = place_of(relay, seq);
+	bool is_incident = at && !doubled && at <= relay->place;
+
+	/* Also what waits to go again: the first time did come. */
+	if (!place || (place->state != WAITS && place->state != LEFT))
+		return false;
+	if (!doubled && at > relay->place)
+		relay->place = at;
+	count_answer(relay, seq, place->id, at, doubled);
+	finish(relay, place);
+	relay->wait = relay->config.again_min_ms;
+	go_on(relay, now);
+	return is_incident;
+}
+
+struct saga__blob *saga__relay_refused(struct saga__relay *relay, uint64_t seq)
 {
 	struct place *place = place_of(relay, seq);
 
-	/* Also what waits to go again: the first time did come. */
-	if (!place || place->state == EMPTY || place->state == DONE)
+	if (!place || (place->state != WAITS && place->state != LEFT))
+		return NULL;
+	relay->left -= place->state == LEFT;
+	place->state = REFUSED;
+	return place->event;
+}
+
+void saga__relay_set_aside(struct saga__relay *relay, uint64_t seq, int64_t now)
+{
+	struct place *place = place_of(relay, seq);
+
+	if (!place || place->state != REFUSED)
 		return;
 	finish(relay, place);
-	relay->wait = relay->config.again_min_ms;
 	go_on(relay, now);
 }
 
@@ -232,6 +317,74 @@ uint64_t saga__relay_settled(struct saga__relay *relay, int64_t now)
 	relay->mark_count -= over;
 	memmove(relay->marks, relay->marks + over, relay->mark_count * sizeof relay->marks[0]);
 	return relay->settled;
+}
+
+/* ---- incidents ---- */
+
+static void send_all_again(struct saga__relay *relay, bool all)
+{
+	struct incident *incident = &relay->incident;
+
+	if (relay->done > incident->upto)
+		incident->upto = relay->done;
+	incident->place = 0;
+	incident->looks = incident->over = false;
+	relay->place = 0;
+	go_back(relay, all ? relay->first - 1 : relay->settled);
+	check_incident(relay); /* nothing is to be sent again */
+}
+
+void saga__relay_doubt(struct saga__relay *relay, bool all)
+{
+	if (!relay->runs)
+		return;
+	relay->incident.again = 0;
+	relay->incident.gives_up = false;
+	send_all_again(relay, all);
+}
+
+saga_id saga__relay_looked_for(const struct saga__relay *relay)
+{
+	return relay->incident.id;
+}
+
+void saga__relay_looked(
+	struct saga__relay *relay, uint64_t place, enum saga__relay_found found, int64_t now)
+{
+	struct incident *incident = &relay->incident;
+
+	if (!relay->runs || !incident->looks || place != incident->place)
+		return;
+	incident->looks = false;
+	if (found == SAGA__RELAY_LOST && incident->again < SAGA__RELAY_AGAIN_MOST) {
+		incident->again++;
+		send_all_again(relay, false);
+		return;
+	}
+	incident->gives_up = found == SAGA__RELAY_LOST;
+	incident->place = 0;
+	go_on(relay, now);
+}
+
+/* False: nothing. */
+static bool mend(struct saga__relay *relay, struct saga__relay_effect *ret_effect)
+{
+	struct incident *incident = &relay->incident;
+
+	if (incident->over) {
+		*ret_effect = (struct saga__relay_effect){ .kind = SAGA__RELAY_MENDED,
+			.sent = incident->sent,
+			.lost = incident->lost,
+			.gives_up = incident->gives_up };
+		*incident = (struct incident){ .upto = 0 };
+		return true;
+	}
+	if (!incident->upto || relay->done < incident->upto || incident->looks)
+		return false;
+	incident->looks = true;
+	*ret_effect =
+		(struct saga__relay_effect){ .kind = SAGA__RELAY_LOOK, .place = incident->place };
+	return true;
 }
 
 /* ---- sending ---- */
@@ -275,6 +428,7 @@ void saga__relay_again(struct saga__relay *relay)
 	}
 	relay->check = INT64_MAX;
 	relay->wait = relay->config.again_min_ms;
+	relay->incident.looks = false; /* nor was that answered */
 }
 
 /* What left too long ago waits again. */
@@ -325,9 +479,11 @@ bool saga__relay_next(struct saga__relay *relay, int64_t now, struct saga__relay
 
 	if (!relay->runs)
 		return false;
+	if (mend(relay, ret_effect))
+		return true;
 	look_after(relay, now);
 	while (relay->next <= end_of_ring(relay) && (place = place_of(relay, relay->next)) &&
-		(place->state == LEFT || place->state == DONE))
+		(place->state == LEFT || place->state == REFUSED || place->state == DONE))
 		relay->next++;
 	if (relay->next > end_of_ring(relay) || !place)
 		return false;
@@ -341,9 +497,11 @@ bool saga__relay_next(struct saga__relay *relay, int64_t now, struct saga__relay
 	relay->resent += place->again;
 	if (now + relay->wait < relay->check)
 		relay->check = now + relay->wait;
-	*ret_effect = (struct saga__relay_effect){
-		.kind = SAGA__RELAY_SEND, .seq = relay->next++, .event = place->event
-	};
+	*ret_effect = (struct saga__relay_effect){ .kind = SAGA__RELAY_SEND,
+		.seq = relay->next,
+		.event = place->event,
+		.again = relay->next <= relay->incident.upto ? relay->incident.again : 0 };
+	relay->next++;
 	return true;
 }
 
@@ -365,4 +523,14 @@ uint64_t saga__relay_unsent(const struct saga__relay *relay)
 uint64_t saga__relay_resent(const struct saga__relay *relay)
 {
 	return relay->resent;
+}
+
+uint64_t saga__relay_lost(const struct saga__relay *relay)
+{
+	return relay->lost;
+}
+
+uint64_t saga__relay_place(const struct saga__relay *relay)
+{
+	return relay->place;
 }

@@ -13,6 +13,11 @@
  *   by the event's id, and beyond that slots do.
  * - A broker confirms what it may still lose with its power (JetStream: what is in the page cache).
  *   So what it has had for settle_ms is *settled*: up to there a restart or a takeover begins.
+ * - After an *incident*, which its caller knows of (saga__relay_doubt), it goes back to what is
+ *   settled, and sends again all behind that, under the same ids. What the broker does not know for
+ *   a double, it had lost. Then the relay looks whether the highest of the doubles stands where the
+ *   broker says that it does. If it does not, the broker remembers ids of events that it lost; then
+ *   all is sent once more as no doubles of the first: `again` counts that up.
  */
 
 #include "../event/blob.h"
@@ -30,13 +35,30 @@ struct saga__relay_config {
 enum saga__relay_kind {
 	SAGA__RELAY_SEND = 1, /* event `seq`; then saga__relay_put_back if it could not leave */
 	SAGA__RELAY_READ,     /* read [first, last] from the outbox, then saga__relay_read */
+	SAGA__RELAY_LOOK,     /* what stands at `place`? Then saga__relay_looked */
+	SAGA__RELAY_MENDED    /* an incident is over: `lost` of `sent` events were not there */
 };
 
 struct saga__relay_effect {
 	int kind;
 	uint64_t seq;
 	struct saga__blob *event; /* SEND; lives until the next call on the machine */
+	unsigned again;           /* SEND */
 	uint64_t first, last;     /* READ */
+	uint64_t place;           /* LOOK */
+	uint64_t sent, lost;      /* MENDED */
+	bool gives_up;            /* MENDED: the broker goes on to call doubles what it has lost */
+};
+
+enum {
+	SAGA__RELAY_AGAIN_MOST = 3 /* times that all is sent after one incident, as no doubles */
+};
+
+/* What a LOOK found. */
+enum saga__relay_found {
+	SAGA__RELAY_FOUND = 1, /* that event */
+	SAGA__RELAY_REMOVED,   /* the broker's stream begins behind that place: limits removed it */
+	SAGA__RELAY_LOST       /* another event, or none */
 };
 
 /* MISUSE: a size or a time that can't be. NOMEM. */
@@ -57,10 +79,12 @@ void saga__relay_stop(struct saga__relay *relay);
 uint64_t saga__relay_last(const struct saga__relay *relay);
 
 /* An event is committed; takes a share. Up to seq all are. */
-void saga__relay_committed(struct saga__relay *relay, uint64_t seq, struct saga__blob *event);
+void saga__relay_committed(
+	struct saga__relay *relay, uint64_t seq, saga_id id, struct saga__blob *event);
 
 /* What a READ asked for; takes a share. */
-void saga__relay_read(struct saga__relay *relay, uint64_t seq, struct saga__blob *event);
+void saga__relay_read(
+	struct saga__relay *relay, uint64_t seq, saga_id id, struct saga__blob *event);
 
 /* Ends each READ. Complete: what was not given, the outbox does not hold any more. */
 void saga__relay_read_end(struct saga__relay *relay, bool complete, int64_t now);
@@ -68,8 +92,30 @@ void saga__relay_read_end(struct saga__relay *relay, bool complete, int64_t now)
 /* The transport took no more: that event has not left. */
 void saga__relay_put_back(struct saga__relay *relay, uint64_t seq);
 
-/* The broker has it. What is not awaited is ignored. */
-void saga__relay_sent(struct saga__relay *relay, uint64_t seq, int64_t now);
+/*
+ * The broker has it, at that place of its stream (0: not known); `doubled`: it says that it had it
+ * before. What is not awaited is ignored. True: that is an incident, since the broker counts its
+ * places from a lower one again: call saga__relay_doubt.
+ */
+bool saga__relay_sent(
+	struct saga__relay *relay, uint64_t seq, uint64_t place, bool doubled, int64_t now);
+
+/* The broker won't take it: what becomes of it is written down, and until then it is unsettled. */
+struct saga__blob *saga__relay_refused(struct saga__relay *relay, uint64_t seq); /* or NULL */
+void saga__relay_set_aside(struct saga__relay *relay, uint64_t seq, int64_t now);
+
+/*
+ * An incident: the broker may have lost what it confirmed since that was settled; or `all` that it
+ * ever had, since its stream is another one. All that is sent again at once.
+ */
+void saga__relay_doubt(struct saga__relay *relay, bool all);
+
+/* The answer to a LOOK; of another place it is ignored. */
+void saga__relay_looked(
+	struct saga__relay *relay, uint64_t place, enum saga__relay_found found, int64_t now);
+
+/* The event that must stand at the place that was looked for. */
+saga_id saga__relay_looked_for(const struct saga__relay *relay);
 
 /* The broker was away: what it has not confirmed may be lost. */
 void saga__relay_again(struct saga__relay *relay);
@@ -87,7 +133,11 @@ uint64_t saga__relay_settled(struct saga__relay *relay, int64_t now);
 /* Committed, and not confirmed. */
 uint64_t saga__relay_unsent(const struct saga__relay *relay);
 
-/* Sent more than once, so far. */
+/* Sent more than once, so far; and lost by the broker after it had confirmed them. */
 uint64_t saga__relay_resent(const struct saga__relay *relay);
+uint64_t saga__relay_lost(const struct saga__relay *relay);
+
+/* The highest place that an event was given since the last incident; 0: none was. */
+uint64_t saga__relay_place(const struct saga__relay *relay);
 
 #endif

@@ -100,9 +100,9 @@ static void port_writable(void *host)
 	saga__wake(p);
 }
 
-static void port_sent(void *host, const uint64_t *tokens, size_t count)
+static void port_sent(void *host, const saga_receipt *receipts, size_t count)
 {
-	saga__kept_sent(host, tokens, count);
+	saga__kept_sent(host, receipts, count);
 }
 
 static void port_state(void *host, bool up, const char *text)

@@ -52,7 +52,7 @@ struct saga__kept_state {
 	struct saga__buffer event; /* that came as JSON */
 
 	/* under the participant's lock */
-	uint64_t *sent;
+	saga_receipt *sent;
 	size_t sent_count, sent_room;
 	bool came_up;
 };
@@ -260,7 +260,7 @@ void saga__kept_turn(struct saga_participant *p);
 int64_t saga__kept_due(struct saga_participant *p);
 void saga__kept_close(struct saga_participant *p);
 /* Any thread. */
-void saga__kept_sent(struct saga_participant *p, const uint64_t *tokens, size_t count);
+void saga__kept_sent(struct saga_participant *p, const saga_receipt *receipts, size_t count);
 
 /* halts.c */
 /* A stream has stopped: FORK or GONE. */

@@ -264,12 +264,12 @@ static void take_frames(struct saga_participant *p)
 
 /* ---- what the broker has ---- */
 
-void saga__kept_sent(struct saga_participant *p, const uint64_t *tokens, size_t count)
+void saga__kept_sent(struct saga_participant *p, const saga_receipt *receipts, size_t count)
 {
 	uv_mutex_lock(&p->lock);
 	if (p->kept.sent_count + count > p->kept.sent_room) {
 		size_t room = 2 * (p->kept.sent_count + count);
-		uint64_t *more = realloc(p->kept.sent, room * sizeof *more);
+		saga_receipt *more = realloc(p->kept.sent, room * sizeof *more);
 
 		/* Without memory: it is sent again. */
 		if (!more) {
@@ -279,7 +279,7 @@ void saga__kept_sent(struct saga_participant *p, const uint64_t *tokens, size_t 
 		p->kept.sent = more;
 		p->kept.sent_room = room;
 	}
-	memcpy(p->kept.sent + p->kept.sent_count, tokens, count * sizeof *tokens);
+	memcpy(p->kept.sent + p->kept.sent_count, receipts, count * sizeof *receipts);
 	p->kept.sent_count += count;
 	uv_mutex_unlock(&p->lock);
 	saga__wake(p);
@@ -292,11 +292,13 @@ static void take_sent(struct saga_participant *p)
 
 	uv_mutex_lock(&p->lock);
 	for (size_t i = 0; i < p->kept.sent_count; i++) {
-		uint64_t token = p->kept.sent[i], shard = token >> SEQ_BITS;
+		const saga_receipt *receipt = &p->kept.sent[i];
+		uint64_t shard = receipt->token >> SEQ_BITS;
 
 		if (shard < p->shards && p->kept.relays[shard])
-			saga__relay_sent(p->kept.relays[shard],
-				token & ((UINT64_C(1) << SEQ_BITS) - 1), now);
+			(void)saga__relay_sent(p->kept.relays[shard],
+				receipt->token & ((UINT64_C(1) << SEQ_BITS) - 1), receipt->place,
+				receipt->doubled, now);
 	}
 	p->kept.sent_count = 0;
 	came_up = p->kept.came_up;
@@ -445,7 +447,8 @@ void saga__kept_committed(struct saga_participant *p, const struct saga__report 
 		if (!saga__works(p, sent->shard))
 			saga__guest_keep(p, sent);
 		else if (p->kept.relays[sent->shard])
-			saga__relay_committed(p->kept.relays[sent->shard], sent->seq, sent->event);
+			saga__relay_committed(
+				p->kept.relays[sent->shard], sent->seq, sent->id, sent->event);
 	}
 	for (size_t i = 0; i < report->ack_count; i++)
 		ack(p, report->acks[i]);
@@ -457,7 +460,8 @@ void saga__kept_read(struct saga_participant *p, struct saga__report *report)
 	struct saga__relay *relay = p->kept.relays[report->shard];
 
 	for (size_t i = 0; relay && i < report->sent_count; i++)
-		saga__relay_read(relay, report->sent[i].seq, report->sent[i].event);
+		saga__relay_read(
+			relay, report->sent[i].seq, report->sent[i].id, report->sent[i].event);
 	if (relay)
 		saga__relay_read_end(relay, report->complete, saga__monotonic(&p->env));
 }

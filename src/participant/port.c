@@ -10,9 +10,38 @@ void saga_port_writable(saga_port *port)
 	port->writable(port->host);
 }
 
-void saga_port_sent(saga_port *port, const uint64_t *tokens, size_t count)
+void saga_port_sent(saga_port *port, const saga_receipt *receipts, size_t count)
 {
-	port->sent(port->host, tokens, count);
+	port->sent(port->host, receipts, count);
+}
+
+void saga_port_refused(saga_port *port, uint64_t token, const char *why)
+{
+	if (port->refused)
+		port->refused(port->host, token, why);
+}
+
+void saga_port_relents(saga_port *port)
+{
+	if (port->relents)
+		port->relents(port->host);
+}
+
+void saga_port_broker(saga_port *port, const saga_broker *broker)
+{
+	if (port->broker)
+		port->broker(port->host, broker);
+}
+
+void saga_port_looked(saga_port *port, uint64_t place, saga_id id)
+{
+	if (port->looked)
+		port->looked(port->host, place, id);
+}
+
+void saga_port_settles(saga_port *port, int64_t ms)
+{
+	port->settle_ms = ms;
 }
 
 void saga_port_wants_json(saga_port *port)

@@ -13,10 +13,17 @@ struct saga_port {
 	struct uv_loop_s *loop;
 	int (*receive)(void *host, const saga_frame *frames, size_t count);
 	void (*writable)(void *host);
-	void (*sent)(void *host, const uint64_t *tokens, size_t count);
+	void (*sent)(void *host, const saga_receipt *receipts, size_t count);
 	void (*state)(void *host, bool up, const char *text);
 	void (*closed)(void *host);
 	bool json; /* saga_port_wants_json */
+
+	/* Of a durable transport; NULL: the host does not want to know. */
+	void (*refused)(void *host, uint64_t token, const char *why);
+	void (*relents)(void *host);
+	void (*broker)(void *host, const saga_broker *broker);
+	void (*looked)(void *host, uint64_t place, saga_id id);
+	int64_t settle_ms; /* saga_port_settles; 0: not said */
 };
 
 #endif

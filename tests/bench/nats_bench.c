@@ -71,9 +71,9 @@ static void writable(void *host)
 	(void)host;
 }
 
-static void sent(void *host, const uint64_t *tokens, size_t count)
+static void sent(void *host, const saga_receipt *receipts, size_t count)
 {
-	(void)tokens;
+	(void)receipts;
 	((struct ours *)host)->sent += count;
 }
 

@@ -214,9 +214,9 @@ static void writable(void *host)
 	(void)uv_async_send(((struct end *)host)->wake);
 }
 
-static void sent(void *host, const uint64_t *tokens, size_t count)
+static void sent(void *host, const saga_receipt *receipts, size_t count)
 {
-	(void)host, (void)tokens, (void)count;
+	(void)host, (void)receipts, (void)count;
 }
 
 static void state(void *host, bool up, const char *text)
@@ -240,7 +240,13 @@ static void open_end(
 	*end = (struct end){ .wake = wake, .topics = { topic, NULL } };
 	options.topics = end->topics;
 	end->ops = saga__transport_builtin("nng+tcp");
-	end->port = (saga_port){ end, loop, receive, writable, sent, state, closed, false };
+	end->port = (saga_port){ .host = end,
+		.loop = loop,
+		.receive = receive,
+		.writable = writable,
+		.sent = sent,
+		.state = state,
+		.closed = closed };
 	must(end->ops->open(&end->port, &options, &end->transport, &error), "open");
 }
 

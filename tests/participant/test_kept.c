@@ -39,7 +39,7 @@ static int broker_send(void *transport, const saga_frame *frames, size_t count, 
 	struct broker *broker = transport;
 
 	for (size_t i = 0; i < count; i++)
-		saga_port_sent(broker->port, &frames[i].token, 1);
+		saga_port_sent(broker->port, &(saga_receipt){ .token = frames[i].token }, 1);
 	*ret_sent = count;
 	return SAGA_OK;
 }

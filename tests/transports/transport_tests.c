@@ -65,13 +65,13 @@ static void writable(void *context)
 	leave(host);
 }
 
-static void sent(void *context, const uint64_t *tokens, size_t count)
+static void sent(void *context, const saga_receipt *receipts, size_t count)
 {
 	struct host *host = context;
 
 	(void)enter(host);
 	host->sent_count += count;
-	host->sent_last = tokens[count - 1];
+	host->sent_last = receipts[count - 1].token;
 	leave(host);
 }
 

@@ -18,6 +18,14 @@ enum {
 
 static const struct saga__relay_config config = { WINDOW, RING, AGAIN, AGAIN_MOST, SETTLE };
 
+static saga_id id_of(uint64_t seq)
+{
+	saga_id id = { { 1 } };
+
+	memcpy(id.bytes + 8, &seq, sizeof seq);
+	return id;
+}
+
 static struct saga__relay *start(uint64_t first, uint64_t last, uint64_t settled)
 {
 	struct saga__relay *relay;
@@ -31,7 +39,7 @@ static void commit(struct saga__relay *relay, uint64_t seq)
 {
 	struct saga__blob *blob = saga__blob_new(&seq, sizeof seq);
 
-	saga__relay_committed(relay, seq, blob);
+	saga__relay_committed(relay, seq, id_of(seq), blob);
 	saga__blob_unref(blob);
 }
 
@@ -63,7 +71,7 @@ static void answer(struct saga__relay *relay, int64_t now, uint64_t first, uint6
 	for (uint64_t seq = there_from; seq <= there_to; seq++) {
 		struct saga__blob *blob = saga__blob_new(&seq, sizeof seq);
 
-		saga__relay_read(relay, seq, blob);
+		saga__relay_read(relay, seq, id_of(seq), blob);
 		saga__blob_unref(blob);
 	}
 	saga__relay_read_end(relay, true, now);
@@ -80,17 +88,17 @@ START_TEST(what_is_committed_is_sent_in_order_within_the_window)
 		ck_assert_uint_eq(send(relay, 0), seq);
 	ck_assert_uint_eq(send(relay, 0), 0);
 	ck_assert_uint_eq(saga__relay_unsent(relay), 6);
-	saga__relay_sent(relay, 2, 1); /* in any order */
+	(void)saga__relay_sent(relay, 2, 0, false, 1); /* in any order */
 	ck_assert_uint_eq(send(relay, 1), 5);
 	ck_assert_uint_eq(send(relay, 1), 0);
 	ck_assert_uint_eq(saga__relay_unsent(relay), 6);
-	saga__relay_sent(relay, 1, 1);
+	(void)saga__relay_sent(relay, 1, 0, false, 1);
 	ck_assert_uint_eq(saga__relay_unsent(relay), 4);
 	ck_assert_uint_eq(send(relay, 1), 6);
 	for (uint64_t seq = 3; seq <= 6; seq++)
-		saga__relay_sent(relay, seq, 1);
-	saga__relay_sent(relay, 6, 1); /* twice, and what was never sent */
-	saga__relay_sent(relay, 99, 1);
+		(void)saga__relay_sent(relay, seq, 0, false, 1);
+	(void)saga__relay_sent(relay, 6, 0, false, 1); /* twice, and what was never sent */
+	(void)saga__relay_sent(relay, 99, 0, false, 1);
 	ck_assert_uint_eq(saga__relay_unsent(relay), 0);
 	ck_assert(saga__relay_due(relay) == INT64_MAX);
 	ck_assert_uint_eq(saga__relay_resent(relay), 0);
@@ -106,7 +114,7 @@ START_TEST(what_is_not_confirmed_goes_again_and_more_and_more_seldom)
 	commit(relay, 2);
 	ck_assert_uint_eq(send(relay, 0), 1);
 	ck_assert_uint_eq(send(relay, 10), 2);
-	saga__relay_sent(relay, 2, 20);
+	(void)saga__relay_sent(relay, 2, 0, false, 20);
 	ck_assert_int_eq(saga__relay_due(relay), AGAIN);
 	ck_assert_uint_eq(send(relay, AGAIN - 1), 0);
 	ck_assert_uint_eq(send(relay, AGAIN), 1);
@@ -116,7 +124,7 @@ START_TEST(what_is_not_confirmed_goes_again_and_more_and_more_seldom)
 	ck_assert_uint_eq(send(relay, 7 * AGAIN), 1);
 	ck_assert_int_eq(saga__relay_due(relay), 7 * AGAIN + AGAIN_MOST);
 	ck_assert_uint_eq(saga__relay_resent(relay), 3);
-	saga__relay_sent(relay, 1, 800);
+	(void)saga__relay_sent(relay, 1, 0, false, 800);
 	commit(relay, 3);
 	ck_assert_uint_eq(send(relay, 800), 3);
 	ck_assert_int_eq(saga__relay_due(relay), 800 + AGAIN);
@@ -132,13 +140,13 @@ START_TEST(a_broker_that_was_away_gets_all_again_at_once)
 		commit(relay, seq);
 		ck_assert_uint_eq(send(relay, 0), seq);
 	}
-	saga__relay_sent(relay, 2, 1);
+	(void)saga__relay_sent(relay, 2, 0, false, 1);
 	saga__relay_again(relay);
 	ck_assert_uint_eq(send(relay, 2), 1);
 	/* The first time did come. */
-	saga__relay_sent(relay, 3, 2);
+	(void)saga__relay_sent(relay, 3, 0, false, 2);
 	ck_assert_uint_eq(send(relay, 2), 0);
-	saga__relay_sent(relay, 1, 2);
+	(void)saga__relay_sent(relay, 1, 0, false, 2);
 	ck_assert_uint_eq(saga__relay_unsent(relay), 0);
 	saga__relay_free(relay);
 }
@@ -171,8 +179,8 @@ START_TEST(what_memory_lacks_is_read_and_what_the_outbox_lacks_is_left_out)
 	ck_assert_uint_eq(send(relay, 0), 6);
 	ck_assert_uint_eq(send(relay, 0), 0);
 	ck_assert_uint_eq(saga__relay_unsent(relay), 8);
-	saga__relay_sent(relay, 5, 0);
-	saga__relay_sent(relay, 6, 0);
+	(void)saga__relay_sent(relay, 5, 0, false, 0);
+	(void)saga__relay_sent(relay, 6, 0, false, 0);
 	ck_assert_uint_eq(saga__relay_unsent(relay), 0);
 	saga__relay_free(relay);
 }
@@ -187,7 +195,7 @@ START_TEST(what_is_too_far_ahead_for_memory_is_read_later)
 	for (uint64_t seq = 1; seq <= RING; seq++) {
 		ck_assert_uint_eq(send(relay, 0), seq);
 		if (seq < RING)
-			saga__relay_sent(relay, seq, 0);
+			(void)saga__relay_sent(relay, seq, 0, false, 0);
 	}
 	/* 9 had no place when it was committed. */
 	answer(relay, 0, RING + 1, RING + 2, RING + 1, RING + 2);
@@ -225,7 +233,7 @@ START_TEST(an_answer_from_before_a_takeover_is_ignored)
 	ck_assert_uint_eq(saga__relay_unsent(relay), 0);
 	saga__relay_start(relay, 1, 5, 3);
 	ck_assert(!saga__relay_next(relay, 0, &effect));
-	saga__relay_read(relay, 4, blob);
+	saga__relay_read(relay, 4, id_of(4), blob);
 	saga__relay_read_end(relay, true, 0);
 	answer(relay, 0, 4, 5, 4, 5);
 	ck_assert_uint_eq(send(relay, 0), 4);
@@ -242,7 +250,7 @@ START_TEST(settled_is_what_the_broker_has_had_for_long_enough)
 	for (uint64_t seq = 1; seq <= 40; seq++, now += 100) {
 		commit(relay, seq);
 		ck_assert_uint_eq(send(relay, now), seq);
-		saga__relay_sent(relay, seq, now);
+		(void)saga__relay_sent(relay, seq, 0, false, now);
 		ck_assert_uint_le(saga__relay_settled(relay, now), seq);
 		/* Never sooner, and not much later. */
 		if (now >= SETTLE)
@@ -286,6 +294,190 @@ START_TEST(impossible_sizes_are_misuse)
 }
 END_TEST
 
+/* first to last are sent and confirmed; the one with number n stands at the place `at` + n. */
+static void confirm(struct saga__relay *relay, uint64_t first, uint64_t last, uint64_t at,
+	uint64_t lost_from, int64_t now)
+{
+	for (uint64_t seq = first; seq <= last; seq++) {
+		ck_assert_uint_eq(send(relay, now), seq);
+		ck_assert(!saga__relay_sent(relay, seq, at + seq, seq < lost_from, now));
+	}
+}
+
+static void must_be_mended(struct saga__relay *relay, uint64_t sent, uint64_t lost, int64_t now)
+{
+	struct saga__relay_effect effect;
+
+	ck_assert(saga__relay_next(relay, now, &effect));
+	ck_assert_int_eq(effect.kind, SAGA__RELAY_MENDED);
+	ck_assert_uint_eq(effect.sent, sent);
+	ck_assert_uint_eq(effect.lost, lost);
+	ck_assert(!effect.gives_up);
+	ck_assert(!saga__relay_next(relay, now, &effect));
+}
+
+static uint64_t must_look(struct saga__relay *relay, int64_t now)
+{
+	struct saga__relay_effect effect;
+
+	ck_assert(saga__relay_next(relay, now, &effect));
+	ck_assert_int_eq(effect.kind, SAGA__RELAY_LOOK);
+	return effect.place;
+}
+
+static bool is_event(saga_id id, uint64_t seq)
+{
+	saga_id wanted = id_of(seq);
+
+	return memcmp(&id, &wanted, sizeof id) == 0;
+}
+
+/* 1 to 6 confirmed at 0, at the places 11 to 16; nothing is settled yet. */
+static struct saga__relay *start_confirmed(void)
+{
+	struct saga__relay *relay = start(1, 0, 0);
+
+	for (uint64_t seq = 1; seq <= 6; seq++)
+		commit(relay, seq);
+	for (uint64_t seq = 1; seq <= 6; seq++) {
+		ck_assert_uint_eq(send(relay, 0), seq);
+		ck_assert(!saga__relay_sent(relay, seq, 10 + seq, false, 0));
+	}
+	ck_assert_uint_eq(saga__relay_place(relay), 16);
+	return relay;
+}
+
+/* The broker lost 5 and 6: they get other places. The rest are doubles, where they were. */
+START_TEST(after_an_incident_what_is_not_settled_goes_again_and_the_lost_are_counted)
+{
+	struct saga__relay *relay = start_confirmed();
+
+	saga__relay_doubt(relay, false);
+	ck_assert_uint_eq(saga__relay_unsent(relay), 6);
+	answer(relay, 1, 1, 6, 1, 6);
+	confirm(relay, 1, 6, 10, 5, 1);
+	ck_assert_uint_eq(saga__relay_lost(relay), 2);
+	ck_assert_uint_eq(must_look(relay, 1), 14);
+	ck_assert(is_event(saga__relay_looked_for(relay), 4));
+	saga__relay_looked(relay, 13, SAGA__RELAY_LOST, 1); /* of before */
+	saga__relay_looked(relay, 14, SAGA__RELAY_FOUND, 1);
+	must_be_mended(relay, 6, 2, 1);
+	saga__relay_free(relay);
+}
+END_TEST
+
+START_TEST(what_is_settled_goes_again_only_to_another_stream)
+{
+	struct saga__relay *relay = start_confirmed();
+
+	(void)saga__relay_settled(relay, SETTLE / 2);
+	ck_assert_uint_eq(saga__relay_settled(relay, 2 * SETTLE), 6);
+	commit(relay, 7);
+	ck_assert_uint_eq(send(relay, SETTLE), 7);
+	ck_assert(!saga__relay_sent(relay, 7, 17, false, SETTLE));
+	saga__relay_doubt(relay, false);
+	answer(relay, SETTLE, 7, 7, 7, 7);
+	confirm(relay, 7, 7, 10, 8, SETTLE);
+	ck_assert_uint_eq(must_look(relay, SETTLE), 17);
+	saga__relay_looked(relay, 17, SAGA__RELAY_REMOVED, SETTLE);
+	must_be_mended(relay, 1, 0, SETTLE);
+	saga__relay_doubt(relay, true);
+	ck_assert_uint_eq(saga__relay_settled(relay, 9 * SETTLE), 0);
+	answer(relay, SETTLE, 1, 7, 1, 7);
+	confirm(relay, 1, 7, 0, 1, SETTLE);
+	must_be_mended(relay, 7, 7, SETTLE);
+	saga__relay_free(relay);
+}
+END_TEST
+
+/* Ids outlived what they are of: all goes again, as no doubles, and that ends some time. */
+START_TEST(doubles_that_are_not_where_the_broker_says_go_again_as_no_doubles)
+{
+	struct saga__relay *relay = start_confirmed();
+	struct saga__relay_effect effect;
+
+	saga__relay_doubt(relay, false);
+	for (unsigned again = 0; again <= SAGA__RELAY_AGAIN_MOST; again++) {
+		answer(relay, 1, 1, 6, 1, 6);
+		for (uint64_t seq = 1; seq <= 6; seq++) {
+			ck_assert(saga__relay_next(relay, 1, &effect));
+			ck_assert_int_eq(effect.kind, SAGA__RELAY_SEND);
+			ck_assert_uint_eq(effect.again, again);
+			ck_assert(!saga__relay_sent(relay, seq, 10 + seq, true, 1));
+		}
+		ck_assert_uint_eq(must_look(relay, 1), 16);
+		saga__relay_looked(relay, 16, SAGA__RELAY_LOST, 1);
+	}
+	ck_assert(saga__relay_next(relay, 1, &effect));
+	ck_assert_int_eq(effect.kind, SAGA__RELAY_MENDED);
+	ck_assert(effect.gives_up);
+	commit(relay, 7);
+	ck_assert(saga__relay_next(relay, 1, &effect));
+	ck_assert_uint_eq(effect.seq, 7);
+	ck_assert_uint_eq(effect.again, 0);
+	saga__relay_free(relay);
+}
+END_TEST
+
+START_TEST(a_place_that_does_not_rise_is_an_incident)
+{
+	struct saga__relay *relay = start_confirmed();
+
+	for (uint64_t seq = 7; seq <= 9; seq++)
+		commit(relay, seq);
+	ck_assert_uint_eq(send(relay, 1), 7);
+	ck_assert_uint_eq(send(relay, 1), 8);
+	ck_assert_uint_eq(send(relay, 1), 9);
+	ck_assert(!saga__relay_sent(relay, 7, 4, true, 1)); /* a double says nothing of it */
+	ck_assert(!saga__relay_sent(relay, 8, 17, false, 1));
+	ck_assert(saga__relay_sent(relay, 9, 17, false, 1));
+	saga__relay_free(relay);
+}
+END_TEST
+
+/* A look that nobody answered is asked again when the broker is there again. */
+START_TEST(an_incident_goes_on_when_the_broker_was_away)
+{
+	struct saga__relay *relay = start_confirmed();
+
+	saga__relay_doubt(relay, false);
+	answer(relay, 1, 1, 6, 1, 6);
+	confirm(relay, 1, 6, 10, 7, 1);
+	ck_assert_uint_eq(must_look(relay, 1), 16);
+	saga__relay_again(relay);
+	ck_assert_uint_eq(must_look(relay, 1), 16);
+	saga__relay_looked(relay, 16, SAGA__RELAY_FOUND, 1);
+	must_be_mended(relay, 6, 0, 1);
+	saga__relay_doubt(relay, false);
+	saga__relay_doubt(relay, false); /* while it is under way */
+	answer(relay, 1, 1, 6, 1, 6);
+	saga__relay_free(relay);
+}
+END_TEST
+
+/* It does not hold up the others; and is not settled before it is written down. */
+START_TEST(what_is_refused_is_set_aside)
+{
+	struct saga__relay *relay = start(1, 0, 0);
+
+	for (uint64_t seq = 1; seq <= 6; seq++)
+		commit(relay, seq);
+	for (uint64_t seq = 1; seq <= WINDOW; seq++)
+		ck_assert_uint_eq(send(relay, 0), seq);
+	ck_assert_ptr_nonnull(saga__relay_refused(relay, 1));
+	ck_assert_ptr_null(saga__relay_refused(relay, 1));
+	ck_assert_uint_eq(send(relay, 0), 5);
+	for (uint64_t seq = 2; seq <= 5; seq++)
+		(void)saga__relay_sent(relay, seq, seq, false, 0);
+	ck_assert_uint_eq(saga__relay_unsent(relay), 6);
+	ck_assert_uint_eq(send(relay, AGAIN), 6);
+	ck_assert_uint_eq(send(relay, AGAIN), 0);
+	saga__relay_set_aside(relay, 1, 1);
+	ck_assert_uint_eq(saga__relay_unsent(relay), 1);
+	saga__relay_free(relay);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("relay");
@@ -303,6 +495,13 @@ int main(void)
 	tcase_add_test(tcase, an_answer_from_before_a_takeover_is_ignored);
 	tcase_add_test(tcase, settled_is_what_the_broker_has_had_for_long_enough);
 	tcase_add_test(tcase, a_store_that_was_set_back_is_read_from_its_end);
+	tcase_add_test(
+		tcase, after_an_incident_what_is_not_settled_goes_again_and_the_lost_are_counted);
+	tcase_add_test(tcase, what_is_settled_goes_again_only_to_another_stream);
+	tcase_add_test(tcase, doubles_that_are_not_where_the_broker_says_go_again_as_no_doubles);
+	tcase_add_test(tcase, a_place_that_does_not_rise_is_an_incident);
+	tcase_add_test(tcase, an_incident_goes_on_when_the_broker_was_away);
+	tcase_add_test(tcase, what_is_refused_is_set_aside);
 	tcase_add_test(tcase, impossible_sizes_are_misuse);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
