@@ -201,7 +201,7 @@ SAGA_API void saga_port_relents(saga_port *port);
  */
 SAGA_API void saga_port_broker(saga_port *port, const saga_broker *broker);
 
-/* The answer to `look`: the id as a delivery would have it; zero: nothing stands there. Any thread. */
+/* The answer to `look`: the id as a delivery has it; zero: nothing stands there. Any thread. */
 SAGA_API void saga_port_looked(saga_port *port, uint64_t place, saga_id id);
 
 /*
