@@ -185,6 +185,8 @@ static bool is_name(const char *name, size_t size)
 
 static const char *wrong_numbers(const struct saga__message *message)
 {
+	if (message->stream.shard >= SAGA__SHARDS_MOST)
+		return "a stream's shard beyond its limit";
 	if (message->first > SAGA__SEQ_MOST || message->last > SAGA__SEQ_MOST)
 		return "a sequence number beyond its limit";
 	switch (message->kind) {

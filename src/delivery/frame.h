@@ -12,9 +12,10 @@
  *	SEEN   group, stream, my shard, of how many, upto, its id: committed, not merely received
  *	GONE   owner, stream, the first that there still is
  *
- * Sequence numbers run from 1 to INT64_MAX (stores have no more). An id is zero where there is no
- * such event (before seq 1, BEAT last 0, SEEN upto 0) and where the sender does not know it. An
- * outbox that holds nothing says first = last + 1.
+ * Sequence numbers run from 1 to INT64_MAX (stores have no more), shards of a stream from 0 to
+ * SAGA__SHARDS_MOST - 1: what is beyond could be written as a position, and not be read again.
+ * An id is zero where there is no such event (before seq 1, BEAT last 0, SEEN upto 0) and where the
+ * sender does not know it. An outbox that holds nothing says first = last + 1.
  *
  * The sum finds what a transport broke, against its promise; it is no signature. Input is hostile
  * until decoded: lengths, numbers, names, and that nothing is left over.

@@ -167,7 +167,7 @@ static inline int take_number(struct reading *r, enum key key)
 	if (token.kind == SAGA__TOKEN_INT) {
 		if ((int64_t)token.bits < least[i] || (int64_t)token.bits > most[i])
 			return out_of_range(r, key);
-	} else if (token.kind != SAGA__TOKEN_BEYOND || key != SEQUENCE) {
+	} else {
 		return another_kind(r, key, &token, "an integer");
 	}
 	r->numbers[i] = token.bits;
@@ -295,6 +295,9 @@ static int check_texts(struct reading *r)
 		return refuse(r, SOURCE, "is empty");
 	if (texts[TYPE].size == 0 || texts[TYPE].size > SAGA__NAME_MOST)
 		return refuse(r, TYPE, "is not of 1 to 63 bytes");
+	for (enum key key = SOURCE; key < TEXTS; key++)
+		if (texts[key].size > SAGA__SUBJECT_MOST)
+			return refuse(r, key, "is longer than 255 bytes");
 	return SAGA_OK;
 }
 

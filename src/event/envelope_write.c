@@ -28,10 +28,24 @@ static bool check_attributes(
 		return saga__pack_fail(p, SAGA_MALFORMED, "version: is %d, not 1 or more", version);
 	if (!event->source || !*event->source)
 		return saga__pack_fail(p, SAGA_MALFORMED, "source: is missing");
+	if (event->sequence > INT64_MAX)
+		return saga__pack_fail(
+			p, SAGA_MALFORMED, "sequence: is above %lld", (long long)INT64_MAX);
 	if (event->time < SAGA__TIME_LEAST || event->time > SAGA__TIME_MOST)
 		return saga__pack_fail(p, SAGA_MALFORMED,
 			"time: %lld is not of the years 1 to 9999", (long long)event->time);
 	return true;
+}
+
+/* What a decoder refuses, no encoder makes. */
+static bool put_short_text(struct saga__packing *p, const char *name, const char *text)
+{
+	size_t size = strlen(text);
+
+	if (size > SAGA__SUBJECT_MOST)
+		return saga__pack_fail(
+			p, SAGA_MALFORMED, "%s: is longer than %d bytes", name, SAGA__SUBJECT_MOST);
+	return saga__pack_text(p, name, text, size);
 }
 
 static bool put_names(struct saga__packing *p, const struct saga_event *event, const char *type)
@@ -46,7 +60,7 @@ static bool put_names(struct saga__packing *p, const struct saga_event *event, c
 		"1.0\xa2id");
 	at = saga__put_id(at, &event->id);
 	p->at = PUT(at, "\xa6source");
-	if (!saga__pack_text(p, "source", event->source, strlen(event->source)))
+	if (!put_short_text(p, "source", event->source))
 		return false;
 	p->at = PUT(p->at, "\xa4type");
 	return saga__pack_text(p, "type", type, size);
@@ -89,13 +103,13 @@ static bool put_texts(struct saga__packing *p, const struct saga_event *event)
 	if (subject && *subject) {
 		count_one_more(p);
 		p->at = PUT(p->at, "\xa7subject");
-		if (!saga__pack_text(p, "subject", subject, strlen(subject)))
+		if (!put_short_text(p, "subject", subject))
 			return false;
 	}
 	if (parent && *parent) {
 		count_one_more(p);
 		p->at = PUT(p->at, "\xabtraceparent");
-		if (!saga__pack_text(p, "traceparent", parent, strlen(parent)))
+		if (!put_short_text(p, "traceparent", parent))
 			return false;
 	}
 	return true;

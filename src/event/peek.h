@@ -5,11 +5,13 @@
 
 #include <saga/event.h>
 
+#include "schema.h"
+
 struct saga__peek {
 	saga_id id;
 	saga_id saga;
-	char type[64];
-	char source[32];
+	char type[SAGA__NAME_MOST + 1];
+	char source[SAGA__SUBJECT_MOST + 1];
 	int version;
 };
 

@@ -7,8 +7,9 @@
 
 enum {
 	SAGA__DEPTH = 16, /* of parts (1 each) and lists (2: it and its element) in one body */
-	SAGA__FIELDS_MOST = 32, /* of one struct */
-	SAGA__NAME_MOST = 63,   /* bytes of a type's or field's name */
+	SAGA__FIELDS_MOST = 32,   /* of one struct */
+	SAGA__NAME_MOST = 63,     /* bytes of a type's or field's name */
+	SAGA__SUBJECT_MOST = 255, /* bytes of an event's subject, source or traceparent */
 };
 
 /*

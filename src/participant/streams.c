@@ -1,5 +1,6 @@
 /* The delivery machines at work: frames in and out, streams followed and published. */
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,8 +200,11 @@ bool saga__streams_peek(struct saga_participant *p, saga_bytes event, struct sag
 	ret_peek->id = decoded.id;
 	ret_peek->saga = decoded.saga;
 	ret_peek->version = decoded.version;
-	(void)snprintf(ret_peek->type, sizeof ret_peek->type, "%s", decoded.type);
-	(void)snprintf(ret_peek->source, sizeof ret_peek->source, "%s", decoded.source);
+	/* Decoding holds both to their limits. */
+	assert(strlen(decoded.type) < sizeof ret_peek->type);
+	assert(strlen(decoded.source) < sizeof ret_peek->source);
+	memcpy(ret_peek->type, decoded.type, strlen(decoded.type) + 1);
+	memcpy(ret_peek->source, decoded.source, strlen(decoded.source) + 1);
 	return true;
 }
 

@@ -37,6 +37,12 @@ static void count_frames(struct saga_participant *p, saga_health *health)
 	health->frames_lost = (int64_t)figures.lost;
 }
 
+/* What a frame says is behind may be any number, and there may be many streams. */
+static int64_t add(int64_t sum, int64_t more)
+{
+	return sum > INT64_MAX - more ? INT64_MAX : sum + more;
+}
+
 void saga__streams_count(struct saga_participant *p, saga_health *health)
 {
 	count_frames(p, health);
@@ -55,7 +61,7 @@ void saga__streams_count(struct saga_participant *p, saga_health *health)
 		health->gaps += (int64_t)counts.gaps;
 		health->asked += (int64_t)counts.needs;
 		health->dropped += (int64_t)counts.forgotten;
-		health->lag += f->lag;
+		health->lag = add(health->lag, f->lag);
 		health->stopped += saga__follow_stopped(f->follow);
 	}
 }

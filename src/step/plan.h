@@ -8,6 +8,8 @@
 
 #include <saga/participant.h>
 
+#include "../event/schema.h"
+
 enum saga__role {
 	SAGA__ROLE_RUN = 1,
 	SAGA__ROLE_UNDO = 2,
@@ -18,8 +20,7 @@ enum saga__role {
 
 enum {
 	SAGA__STEP_NAME_MOST = 31,
-	SAGA__ROW_NAME_MOST = 95,
-	SAGA__SUBJECT_MOST = 255
+	SAGA__ROW_NAME_MOST = 95
 };
 
 /* What an event of a type does to one row. */

@@ -1,5 +1,6 @@
 /* Running a step: its trigger, its outside call, its refusal. */
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,6 +311,7 @@ static void make_call(struct saga__batch *batch, struct saga__work *work, saga_i
 	call->attempts = attempts;
 	call->parked = parked;
 	call->saga = work->slot->saga;
+	assert(strlen(work->slot->subject) < sizeof call->subject);
 	memcpy(call->subject, work->slot->subject, strlen(work->slot->subject) + 1);
 	call->next = batch->calls;
 	batch->calls = call;

@@ -180,7 +180,7 @@ static int take_lock(void *context, size_t i, const char *const *names, const sa
 	struct locking *locking = context;
 	struct saga__shard *shard = locking->shards;
 	int code = saga__journal_check(
-		"saga_stream", "csis", names, columns, column_count, locking->error);
+		"saga_stream", "cqiq", names, columns, column_count, locking->error);
 
 	(void)i;
 	if (code != SAGA_OK)
@@ -268,7 +268,7 @@ static int take_stream(void *context, size_t i, const char *const *names, const 
 	struct reading *reading = context;
 	struct saga__stream_row *row = reading->row;
 	int code = saga__journal_check(
-		"saga_stream", "sisnIc", names, columns, column_count, reading->error);
+		"saga_stream", "qiqnIc", names, columns, column_count, reading->error);
 
 	(void)i;
 	if (code != SAGA_OK)

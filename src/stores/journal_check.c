@@ -5,6 +5,12 @@
 
 #include "journal_sql.h"
 
+/*
+ * Of our own streams: far below INT64_MAX, so that no batch can count beyond it, and within what a
+ * transport's token has room for. At a million events a second it takes a thousand years.
+ */
+#define SEQ_MOST (INT64_C(1) << 55)
+
 static bool is_id(const saga_value *value)
 {
 	return value->kind == SAGA_VALUE_ID ||
@@ -30,6 +36,8 @@ static bool suits(char kind, const saga_value *value)
 		return is_number(value, INT64_MIN, INT64_MAX);
 	case 's':
 		return is_number(value, 0, INT64_MAX);
+	case 'q':
+		return is_number(value, 0, SEQ_MOST);
 	case 'c':
 		return is_number(value, 0, INT_MAX);
 	case 'i':
@@ -51,6 +59,8 @@ static const char *name_of(char kind)
 	case 's':
 	case 'c':
 		return "number from 0 on";
+	case 'q':
+		return "sequence number";
 	case 'i':
 		return "id";
 	case 't':

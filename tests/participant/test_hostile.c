@@ -283,6 +283,7 @@ static const struct {
 	{ { "UPDATE saga_position SET seq = 'x'" }, { "saga_position", "seq" } },
 	{ { "UPDATE saga_position SET id = x'80'" }, { "saga_position", "id" } },
 	{ { "UPDATE saga_stream SET seq = -5" }, { "saga_stream", "seq" } },
+	{ { "UPDATE saga_stream SET seq = 9223372036854775807" }, { "saga_stream", "seq" } },
 	{ { "UPDATE saga_stream SET last = zeroblob(15)" }, { "saga_stream", "last" } },
 };
 

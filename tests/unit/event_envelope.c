@@ -160,9 +160,9 @@ START_TEST(long_forms_are_fine)
 	ck_assert_int_eq(decode(wire, &event), SAGA_OK);
 	ck_assert_int_eq(memcmp(event.id.bytes, "0123456789abcdef", 16), 0);
 	free_wire(wire);
-	wire = event_with("sequence", "\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9);
+	wire = event_with("sequence", "\xcf\x7f\xff\xff\xff\xff\xff\xff\xff", 9);
 	ck_assert_int_eq(decode(wire, &event), SAGA_OK);
-	ck_assert_uint_eq(event.sequence, UINT64_MAX);
+	ck_assert_uint_eq(event.sequence, INT64_MAX);
 	free_wire(wire);
 	wire = event_with("time", "\xd3\xff\xff\xff\xff\xff\xff\xff\xfe", 9);
 	ck_assert_int_eq(decode(wire, &event), SAGA_OK);
@@ -280,12 +280,56 @@ START_TEST(wrong_attributes)
 	REFUSED("time", "\xcf\x7f\xff\xff\xff\xff\xff\xff\xff", "event: time: is not of the years");
 	REFUSED("time", "\xd3\x80\x00\x00\x00\x00\x00\x00\x00", "event: time: is not of the years");
 	REFUSED("sequence", "\xff", "event: sequence: is negative");
+	REFUSED("sequence", "\xcf\x80\x00\x00\x00\x00\x00\x00\x00",
+		"event: sequence: is an integer beyond 63 bits");
 	REFUSED("sequence", "\xc3", "event: sequence: is a flag");
 	REFUSED("data", "\x90", "event: data: is a list, not a map");
 	REFUSED("data", "\xc0", "event: data: is nil, not a map");
 	REFUSED("data", "\x81\x05\x05", "is a key that is no text");
 	REFUSED("data", "\x81\xa1x\x81\xc0\x05", "is a key that is no text");
 	REFUSED("data", "\xc1", "is no MessagePack");
+	tear_down();
+}
+END_TEST
+
+/* For what is longer, stores and outside calls have no room. */
+static void check_length(const char *key, const char **attribute, struct saga_event *event)
+{
+	char value[3 + SAGA__SUBJECT_MOST + 1] = "\xda", text[SAGA__SUBJECT_MOST + 2], words[64];
+	saga_bytes wire;
+
+	memset(value + 3, 'x', sizeof value - 3);
+	memset(text, 'x', sizeof text);
+	*attribute = text;
+	text[SAGA__SUBJECT_MOST] = '\0';
+	value[2] = (char)SAGA__SUBJECT_MOST;
+	free_wire(wire_of(event, &bare, NULL));
+	wire = event_with(key, value, sizeof value - 1);
+	ck_assert_int_eq(decode(wire, event), SAGA_OK);
+	free_wire(wire);
+
+	*event = (struct saga_event){ .source = "s" };
+	*attribute = text;
+	text[SAGA__SUBJECT_MOST] = 'x';
+	text[SAGA__SUBJECT_MOST + 1] = '\0';
+	value[1] = 1;
+	value[2] = 0;
+	snprintf(words, sizeof words, "%s: is longer than 255 bytes", key);
+	check_error(saga__event_encode(&buffer, event, &bare, NULL, NULL, &error), SAGA_MALFORMED,
+		words);
+	refused(event_with(key, value, sizeof value), words);
+}
+
+START_TEST(long_attributes_are_refused)
+{
+	struct saga_event event = { .source = "s" };
+
+	set_up(64 * 1024);
+	check_length("subject", &event.subject, &event);
+	event = (struct saga_event){ .source = "s" };
+	check_length("traceparent", &event.traceparent, &event);
+	event = (struct saga_event){ .source = "s" };
+	check_length("source", &event.source, &event);
 	tear_down();
 }
 END_TEST
@@ -463,5 +507,6 @@ END_TEST
 
 RUN_TESTS("event_envelope", events_come_back, what_is_empty_is_left_out,
 	any_order_and_more_keys_are_fine, long_forms_are_fine, missing_and_doubled_keys,
-	wrong_attributes, depth_has_an_end, counts_are_held_against_the_bytes_left,
-	nothing_may_follow, an_arena_has_its_limit, bodies_of_another_event_are_scanned_again)
+	long_attributes_are_refused, wrong_attributes, depth_has_an_end,
+	counts_are_held_against_the_bytes_left, nothing_may_follow, an_arena_has_its_limit,
+	bodies_of_another_event_are_scanned_again)

@@ -180,6 +180,13 @@ START_TEST(numbers_are_checked)
 	message = message_of(SAGA__EVENT);
 	strcpy(message.from, "St ck");
 	refuse(message);
+	for (int kind = SAGA__EVENT; kind <= SAGA__GONE; kind++) {
+		message = message_of(kind);
+		message.stream.shard = SAGA__SHARDS_MOST;
+		refuse(message);
+		message.stream.shard = UINT32_C(1) << 31;
+		refuse(message);
+	}
 }
 END_TEST
 
@@ -196,6 +203,7 @@ START_TEST(limits_are_valid)
 	ck_assert_int_eq(decode(frame, size, &out), SAGA_OK);
 	message.last = SAGA__SEQ_MOST;
 	message.first = SAGA__SEQ_MOST;
+	message.stream.shard = SAGA__SHARDS_MOST - 1;
 	memset(message.from, 'a', SAGA__PARTICIPANT_MOST);
 	size = saga__frame_encode(&message, frame, sizeof frame);
 	ck_assert_int_eq(decode(frame, size, &out), SAGA_OK);
