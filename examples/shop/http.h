@@ -2,9 +2,15 @@
 #define SHOP_HTTP_H
 
 /*
- * HTTP on a libuv loop: routes as a table, JSON in, JSON or problem details (RFC 9457) out. A
+ * HTTP/1.1 on a libuv loop: routes as a table, JSON in, JSON or problem details (RFC 9457) out. A
  * handler replies at once, or later from the loop. All of it: the loop's thread.
+ *
+ * Nobody keeps others out by being slow: a request has a time from its first byte to its last, a
+ * client that has gone is let go, and an address has its share of the connections. Beyond these
+ * there is room for routes that are always answered (HTTP_OPEN).
  */
+
+#include "http_parse.h"
 
 #include <saga/event.h>
 
@@ -23,7 +29,7 @@ typedef void http_handler(struct http_call *call);
 enum http_needs {
 	HTTP_BODY = 1, /* a JSON body */
 	HTTP_KEY = 2,  /* an Idempotency-Key */
-	HTTP_OPEN = 4  /* no token */
+	HTTP_OPEN = 4  /* no token, and it is answered when there is no room for others */
 };
 
 struct http_route {
@@ -35,9 +41,20 @@ struct http_route {
 
 enum {
 	HTTP_BODY_MOST = 64 * 1024,
-	HTTP_HEAD_MOST = 8 * 1024, /* a request's line and headers */
 	HTTP_CONNECTIONS = 512,
-	HTTP_IDLE_S = 30 /* of a connection */
+	HTTP_OF_ADDRESS = 256,   /* connections; of IPv6 all of a /64 count as one address */
+	HTTP_SPARE = 64,         /* connections beyond these, for what is HTTP_OPEN */
+	HTTP_REQUEST_MS = 30000, /* from a request's first byte to its last */
+	HTTP_IDLE_MS = 30000,    /* of a connection, between requests */
+	HTTP_REPLY_MS = 30000,   /* for a reply to be taken */
+	HTTP_SPARE_MS = 5000,    /* for a request on a spare connection */
+	HTTP_LINGER_MS = 2000    /* for what a client still sends after the last reply */
+};
+
+/* Connections that were closed before a request was whole. */
+struct http_losses {
+	int64_t late;    /* HTTP_REQUEST_MS were over, or HTTP_SPARE_MS, HTTP_REPLY_MS */
+	int64_t crowded; /* to make room for a newer one */
 };
 
 struct http_settings {
@@ -62,6 +79,8 @@ int http_port(const struct http *http);
 /* Takes no new connection, and answers what else comes by 503. */
 void http_quiesce(struct http *http);
 size_t http_calls(const struct http *http); /* not replied to yet */
+size_t http_connections(const struct http *http);
+struct http_losses http_losses(const struct http *http);
 
 /* Once all was replied to: lets replies go out, closes, calls `closed`. Then http_free. */
 void http_close(struct http *http);
@@ -84,7 +103,7 @@ void http_text(struct http_call *call, int status, const char *type, const char 
 void http_problem(struct http_call *call, int status, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* A header of the reply, before it. */
+/* A header of the reply, before it; one that is too long, or holds a line's end, is left out. */
 void http_set(struct http_call *call, const char *name, const char *value);
 
 /* ---- what came of it, for the log and the numbers ---- */

@@ -1,6 +1,4 @@
 /* A request, before its body: its trace, its route, its token, its headers. */
-#define _DEFAULT_SOURCE /* <microhttpd.h>: types that POSIX lacks */
-
 #include "http_inside.h"
 
 #include <stdio.h>
@@ -96,23 +94,33 @@ static bool matches(const char *shape, const char *path, const char **ret_at, si
 	return *ret_size > 0 && strcmp(path + before + *ret_size, hole + 2) == 0;
 }
 
+static void allow(char allowed[64], const char *method)
+{
+	size_t size = strlen(allowed);
+
+	if (strstr(allowed, method)) /* no method's name holds another's */
+		return;
+	snprintf(allowed + size, 64 - size, "%s%s", size ? ", " : "", method);
+}
+
 /* By path and method; of those by path alone, the methods are named. */
 static const struct http_route *find_route(
 	struct http_call *call, char allowed[64], const char **ret_at, size_t *ret_size)
 {
-	const char *method = strcmp(call->method, "HEAD") == 0 ? "GET" : call->method;
+	const char *method = strcmp(http_method(call), "HEAD") == 0 ? "GET" : http_method(call);
+
+	bool is_all = strcmp(http_path(call), "*") == 0; /* OPTIONS *: of the whole server */
 
 	allowed[0] = '\0';
 	for (const struct http_route *const *table = call->http->settings.routes; *table; table++)
 		for (const struct http_route *route = *table; route->method; route++) {
-			size_t size = strlen(allowed);
-
-			if (!matches(route->path, call->path, ret_at, ret_size))
+			if (!is_all && !matches(route->path, http_path(call), ret_at, ret_size))
 				continue;
-			if (strcmp(route->method, method) == 0)
+			if (!is_all && strcmp(route->method, method) == 0)
 				return route;
-			snprintf(
-				allowed + size, 64 - size, "%s%s", size ? ", " : "", route->method);
+			allow(allowed, route->method);
+			if (strcmp(route->method, "GET") == 0)
+				allow(allowed, "HEAD");
 		}
 	return NULL;
 }
@@ -133,66 +141,37 @@ static bool has_token(struct http_call *call)
 {
 	const char *given = http_header(call, "Authorization");
 
-	return given && strncmp(given, "Bearer ", 7) == 0 &&
-		is_same(given + 7, call->http->settings.token);
+	if (!given || !http_is_same(given, "Bearer ", 7))
+		return false;
+	return is_same(given + 6 + strspn(given + 6, " "), call->http->settings.token);
 }
 
 /* ---- what is refused before its body ---- */
 
-static enum MHD_Result add_size(
-	void *context, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	size_t *size = context;
-
-	(void)kind;
-	*size += strlen(name) + (value ? strlen(value) : 0) + 4;
-	return MHD_YES;
-}
-
-static size_t head_size(struct http_call *call)
-{
-	size_t size = strlen(call->method) + strlen(call->path) + sizeof " HTTP/1.1\r\n";
-
-	MHD_get_connection_values(
-		call->connection, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND, add_size, &size);
-	return size;
-}
-
+/* With its parameters (charset=utf-8), which JSON needs none of. */
 static bool is_json_type(const char *type)
 {
 	static const char json[] = "application/json";
 
-	return type && strncmp(type, json, sizeof json - 1) == 0 &&
-		(!type[sizeof json - 1] || type[sizeof json - 1] == ';' ||
-			type[sizeof json - 1] == ' ');
+	return type && http_is_same(type, json, sizeof json - 1) &&
+		strchr("; \t", type[sizeof json - 1]);
 }
 
-static enum MHD_Result check_query(
-	void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+static bool has_sound_query(const struct http_call *call)
 {
-	char *plain = http__decode(value ? value : "", value ? strlen(value) : 0);
+	const char *query = call->connection->parsed.query;
+	char *plain = http__decode(query, strlen(query));
 
-	(void)kind;
-	(void)name;
-	*(bool *)context = *(bool *)context && plain;
 	free(plain);
-	return MHD_YES;
-}
-
-static bool has_sound_query(struct http_call *call)
-{
-	bool is_sound = true;
-
-	MHD_get_connection_values(call->connection, MHD_GET_ARGUMENT_KIND, check_query, &is_sound);
-	return is_sound;
+	return plain;
 }
 
 static void check_needs(struct http_call *call)
 {
-	const char *length = http_header(call, "Content-Length");
 	const char *key = http_header(call, "Idempotency-Key");
+	const char *coding = http_header(call, "Content-Encoding");
 
-	if (length && strtoull(length, NULL, 10) > HTTP_BODY_MOST)
+	if (call->connection->parsed.length > HTTP_BODY_MOST)
 		http_problem(call, 413, "TOO_BIG", "a body takes %d bytes at most", HTTP_BODY_MOST);
 	else if ((call->route->needs & HTTP_KEY) && (!key || !*key || strlen(key) > 255))
 		http_problem(call, 400, "MALFORMED",
@@ -200,30 +179,41 @@ static void check_needs(struct http_call *call)
 	else if ((call->route->needs & HTTP_BODY) &&
 		!is_json_type(http_header(call, "Content-Type")))
 		http_problem(call, 415, NULL, "the body must be application/json");
+	else if ((call->route->needs & HTTP_BODY) && coding && *coding &&
+		!(strlen(coding) == 8 && http_is_same(coding, "identity", 8)))
+		http_problem(call, 415, NULL, "a body takes no Content-Encoding");
+}
+
+void http__refuse(struct http_call *call, int status, const char *why)
+{
+	set_traceparent(call);
+	http_problem(call, status,
+		status == 400           ? "MALFORMED"
+			: status == 431 ? "TOO_BIG"
+					: NULL,
+		"%s", why);
 }
 
 void http__admit(struct http_call *call)
 {
+	bool is_open;
 	char allowed[64];
 	const char *at = "";
 	size_t size = 0;
 
 	set_traceparent(call);
-	if (head_size(call) > HTTP_HEAD_MOST) {
-		http_problem(call, 431, "TOO_BIG",
-			"a request's line and headers take %d bytes at most", HTTP_HEAD_MOST);
-		return;
-	}
 	call->route = find_route(call, allowed, &at, &size);
-	if (call->http->settings.token && !(call->route && (call->route->needs & HTTP_OPEN)) &&
-		!has_token(call)) {
+	is_open = call->route && (call->route->needs & HTTP_OPEN);
+	if (call->connection->is_spare && !is_open) {
+		http_problem(call, 503, "BUSY", "there are too many connections");
+	} else if (call->http->settings.token && !is_open && !has_token(call)) {
 		http_set(call, "WWW-Authenticate", "Bearer");
 		http_problem(call, 401, NULL, "a bearer token is needed");
 	} else if (!call->route && *allowed) {
 		http_set(call, "Allow", allowed);
-		http_problem(call, 405, NULL, "%s takes %s", call->path, allowed);
+		http_problem(call, 405, NULL, "%s takes %s", http_path(call), allowed);
 	} else if (!call->route) {
-		http_problem(call, 404, NULL, "there is no %s", call->path);
+		http_problem(call, 404, NULL, "there is no %s", http_path(call));
 	} else if (!(call->argument = http__decode(at, size)) || !has_sound_query(call)) {
 		http_problem(call, 400, "MALFORMED", "a %%XX in the path or the query is wrong");
 	} else if (call->http->is_quiet) {

@@ -245,7 +245,9 @@ static void get_metrics(struct http_call *call)
 {
 	struct service *service = http_user(call);
 
-	http_numbers_reply(&service->state->numbers, service, service->state->participant, call);
+	const struct service_state *state = service->state;
+
+	http_numbers_reply(&state->numbers, state->http, service, state->participant, call);
 }
 
 static const struct http_route shared_routes[] = {

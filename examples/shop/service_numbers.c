@@ -66,13 +66,37 @@ static void tell_requests(const struct http_numbers *numbers, struct page *page)
 	}
 }
 
-void http_numbers_reply(const struct http_numbers *numbers, const struct service *service,
-	const saga_participant *participant, struct http_call *call)
+static void tell_connections(const struct http *http, struct page *page)
+{
+	struct http_losses losses = http_losses(http);
+	const struct {
+		const char *why;
+		int64_t count;
+	} lost[] = { { "late", losses.late }, { "crowded", losses.crowded } };
+
+	page_add(page,
+		&(saga_metric){ .name = "shop_http_connections",
+			.help = "connections that are open",
+			.kind = SAGA_GAUGE,
+			.value = (int64_t)http_connections(http) });
+	for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++)
+		page_add(page,
+			&(saga_metric){ .name = "shop_http_lost_total",
+				.help = "connections closed for being late, or for a newer one",
+				.kind = SAGA_COUNTER,
+				.labels = &(saga_metric_label){ "why", lost[i].why },
+				.label_count = 1,
+				.value = lost[i].count });
+}
+
+void http_numbers_reply(const struct http_numbers *numbers, const struct http *http,
+	const struct service *service, const saga_participant *participant, struct http_call *call)
 {
 	struct page page = { .text = NULL };
 
 	saga_metrics(participant, page_add, &page);
 	tell_requests(numbers, &page);
+	tell_connections(http, &page);
 	if (service->def->count)
 		service->def->count(service, page_add, &page);
 	if (page.is_short)

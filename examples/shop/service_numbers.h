@@ -24,7 +24,7 @@ struct http_numbers {
 void http_numbers_add(struct http_numbers *numbers, const struct http_call *call);
 
 /* Replies with all numbers: the participant's, its HTTP's, the service's own. */
-void http_numbers_reply(const struct http_numbers *numbers, const struct service *service,
-	const saga_participant *participant, struct http_call *call);
+void http_numbers_reply(const struct http_numbers *numbers, const struct http *http,
+	const struct service *service, const saga_participant *participant, struct http_call *call);
 
 #endif

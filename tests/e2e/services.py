@@ -319,10 +319,11 @@ def check_refusals(shop):
     for service in shop.services:
         refused(service, 404, "GET", "/nothing")
         refused(service, 404, "GET", "/")
-        want(refused(service, 405, "PUT", "/healthz")["Allow"] == "GET", "no Allow")
+        want(refused(service, 405, "PUT", "/healthz")["Allow"] == "GET, HEAD", "no Allow")
         refused(service, 405, "POST", "/metrics")
-    want(refused(order, 405, "PUT", "/orders")["Allow"] == "POST, GET", "Allow of /orders")
-    want(refused(order, 405, "POST", "/orders/x")["Allow"] == "GET, PATCH, DELETE", "Allow of an order")
+    want(refused(order, 405, "PUT", "/orders")["Allow"] == "POST, GET, HEAD", "Allow of /orders")
+    want(refused(order, 405, "POST", "/orders/x")["Allow"] == "GET, HEAD, PATCH, DELETE",
+         "Allow of an order")
     refused(order, 404, "GET", "/orders/x/y")
     for path in ("/orders/%zz", "/orders/%00", "/orders/a%0", "/orders?after=%zz"):
         refused(order, 400, "GET", path)
