@@ -45,9 +45,9 @@ typedef struct saga_frame {
 	const char *topic;  /* [a-z0-9._-], at most 63 bytes; frames of one topic take one path */
 	saga_bytes bytes;
 	uint64_t token;     /* kept: names a delivery to `ack`, a sending to saga_port_sent */
-	saga_id id;         /* kept: not zero. Sent: the event's, the same again is a double; received:
-	                       of an event that the library sent, the same; of another's, whatever
-	                       names it, but always the same for the same one */
+	saga_id id;         /* kept: not zero. Sent: the event's, the same again is a double.
+	                       Received: of an event that the library sent, the same; of
+	                       another's, what names it, the same each time */
 	unsigned part;      /* kept */
 	uint64_t place;     /* received, kept: where it stands in the broker's stream */
 	unsigned again;     /* sent, kept: not 0: no double of what was sent under the same id with
@@ -70,7 +70,9 @@ typedef struct saga_broker {
 	saga_id era;          /* another: it is another stream, its places mean other events */
 	uint64_t first, last; /* the places that it holds; none: first = last + 1 */
 	bool doubt;           /* it may have lost what it confirmed, since it was told last: the
-	                         connection is new, another server leads, and so on */
+	                         connection is new, another server leads, `last` has fallen ... */
+	bool removes;         /* what all have acked leaves it: where nothing stands, something may
+	                         have stood */
 	uint64_t shards;      /* those (bits) that are worked and have a floor: */
 	uint64_t floors[SAGA_BROKER_SHARDS]; /* all of the shard up to there was acked, or will
 	                                        never be delivered */
@@ -125,8 +127,9 @@ typedef struct saga_transport_ops {
 	/*
 	 * Loop thread; must not block. Takes the first n of count frames, n in *ret_sent, and
 	 * copies what it keeps. If n < count, it calls saga_port_writable once there is room. For a
-	 * kept frame that was taken it calls saga_port_sent when the broker has it, saga_port_refused
-	 * if the broker will not take it as it is, or neither: then it is sent again. AWAY.
+	 * kept frame that was taken it calls saga_port_sent when the broker has it,
+	 * saga_port_refused if the broker will not take it as it is, or neither: then it is sent
+	 * again. AWAY.
 	 */
 	int (*send)(void *transport, const saga_frame *frames, size_t count, size_t *ret_sent);
 

@@ -529,8 +529,3 @@ uint64_t saga__relay_lost(const struct saga__relay *relay)
 {
 	return relay->lost;
 }
-
-uint64_t saga__relay_place(const struct saga__relay *relay)
-{
-	return relay->place;
-}

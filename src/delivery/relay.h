@@ -137,7 +137,4 @@ uint64_t saga__relay_unsent(const struct saga__relay *relay);
 uint64_t saga__relay_resent(const struct saga__relay *relay);
 uint64_t saga__relay_lost(const struct saga__relay *relay);
 
-/* The highest place that an event was given since the last incident; 0: none was. */
-uint64_t saga__relay_place(const struct saga__relay *relay);
-
 #endif
