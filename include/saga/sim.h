@@ -17,7 +17,8 @@
  *
  * One queue, ordered by virtual time, says what happens next; nothing completes inside the call
  * that asked for it. Each participant has a store of its own (SQLite, in memory), which outlives
- * its crashes; its memory does not. In the first phase the faults of the seed strike; then all
+ * its crashes; its memory does not. The transport loses what it likes, or, `durable`, is a broker
+ * that keeps events until they are acked, and confirms them early. In the first phase the faults of the seed strike; then all
  * heals, and every saga must come to rest within a budget of virtual time.
  *
  * Threads: one. A world is used by one thread at a time and makes none; several worlds may run on
@@ -50,6 +51,10 @@ enum saga_sim_fault {
 	SAGA_SIM_HANDLER = 1 << 13,   /* a handler asks for a retry, fails, crashes its process */
 	SAGA_SIM_CALL = 1 << 14,      /* an outside call is late; its answer is lost */
 	SAGA_SIM_CLOCK = 1 << 15,     /* wall clocks jump and differ */
+	SAGA_SIM_POWER = 1 << 16,     /* a durable broker loses the newest of what it confirmed */
+	SAGA_SIM_STALL = 1 << 17,     /* a lane stands still within a transaction, others go on */
+	SAGA_SIM_LEAP = 1 << 18,      /* a wall clock is 91 days ahead for a minute */
+	SAGA_SIM_RESTORE = 1 << 19,   /* a store is set back to a backup */
 	SAGA_SIM_ALL = (1 << 16) - 1
 };
 
@@ -65,6 +70,7 @@ typedef struct saga_sim_options {
 	/* Of several instances the second is "stock.2". */
 	void (*trace)(void *user, int64_t ms, const char *participant, const char *text);
 	unsigned instances;    /* of each participant, on its one store; 1 to 4; 0: 1 */
+	bool durable;          /* a broker keeps the events, as JetStream does */
 } saga_sim_options;
 
 #ifndef __cplusplus
@@ -115,7 +121,8 @@ SAGA_API uint64_t saga_sim_random(saga_sim *sim, uint64_t below);
  * Looked at are, after each commit: that slots move only along the table of their lifecycle, that
  * each takes effect once, is undone once and only then, and in reverse order; that the outbox only
  * grows, without a hole, and with slots that moved; that positions never go back nor ahead of what
- * there is. With each frame: that it says nothing that is not committed. After each turn: that no
+ * there is. With each frame: that it says nothing that is not committed; with each ack to a broker:
+ * that what came has left its mark. After each turn: that no
  * queue is beyond its limit. At the end: that each event has left its mark in each consumer's
  * slots, that each shard is worked by one instance, and nothing is open. A dead letter, a dead or
  * a stuck slot is a breach, unless a handler asked for it.
@@ -145,7 +152,7 @@ typedef struct saga_sim_report {
 	uint64_t frames;
 	uint64_t crashes;
 	int64_t ms;          /* virtual time */
-	uint64_t struck_by[16]; /* of them, by kind: in the order of enum saga_sim_fault */
+	uint64_t struck_by[32]; /* of them, by kind: in the order of enum saga_sim_fault */
 } saga_sim_report;
 
 /* Fills *report, as far as its size goes: after the run, or so far. Nothing in it is borrowed. */

@@ -81,6 +81,68 @@ void saga__check_frame(struct saga__member *member, saga_bytes bytes)
 		check_seen(member, &message);
 }
 
+/* ---- what a broker is given, and told ---- */
+
+void saga__check_kept_frame(struct saga__member *member, const saga_frame *frame)
+{
+	uint64_t hash = saga__mirror_hash(frame->bytes);
+
+	for (unsigned shard = 0; shard < member->shards; shard++) {
+		const struct saga__known_stream *stream = &member->mirror->streams[shard];
+
+		for (uint64_t k = stream->count; k; k--)
+			if (stream->events[k - 1].hash == hash)
+				return;
+	}
+	if (!saga__id_is_zero(frame->id))
+		saga__sim_breach(member->sim, "law 1: %s publishes a %s that is not in its outbox",
+			member->def.name, frame->topic);
+}
+
+static int take_count(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
+{
+	(void)i, (void)names, (void)column_count;
+	*(int64_t *)context = c[0].as.int64;
+	return SAGA_OK;
+}
+
+static bool has_parked(struct saga__member *member, saga_id saga)
+{
+	const saga_value value = saga_uuid(saga);
+	const saga_statement statement = { "SELECT COUNT(*) FROM saga_parked WHERE saga = ?",
+		&value, 1 };
+	int64_t count = 0;
+	saga_sink sink = { take_count, NULL, &count };
+	saga_error error;
+
+	return saga_store_builtin("sqlite")->run(member->store, &statement, 1, &sink, &error) ==
+		SAGA_OK &&
+		count;
+}
+
+/* It left its mark in the store, in whatever form: else it is gone for good. */
+void saga__check_ack(struct saga__member *member, saga_id id)
+{
+	struct saga__member *owner;
+	const struct saga__known_event *event = saga__mirror_event(member->sim, id, &owner);
+	const struct saga__known *known =
+		event ? saga__plan_type(member->plan, event->type, event->version) : NULL;
+
+	for (size_t i = 0; known && owner != member->first && i < known->route_count; i++) {
+		const struct saga__route *route = &known->routes[i];
+		bool per_subject = member->plan->steps[route->step].per_subject;
+		const struct saga__known_slot *slot = saga__mirror_slot(
+			member, event->saga, route->row, per_subject ? event->subject : "", false);
+
+		if (route->role == SAGA__ROLE_UNLESS || (slot && slot->state != SAGA__ABSENT) ||
+			(slot && slot->forgotten) || has_parked(member, event->saga))
+			continue;
+		saga__sim_breach(member->sim, "law 3: %s acks %s, and slot %s was not committed",
+			member->def.name, event->type, member->plan->rows[route->row].name);
+	}
+}
+
 /* ---- handlers ---- */
 
 /* Before an undo runs: those declared later, which the same event undoes, are through. */
@@ -149,10 +211,28 @@ static bool slots_rest(struct saga__member *member, char *why, size_t size)
 	return true;
 }
 
+/* With a broker there are no positions: it has all, and brought all. */
+static bool broker_rests(struct saga__member *member, char *why, size_t size)
+{
+	uint64_t unsent = saga__streams_unseen(member->p);
+	uint64_t open = saga__broker_open(member->sim, member);
+
+	if (unsent)
+		(void)snprintf(why, size, "law 3: %s has %llu events that the broker has not",
+			member->def.name, (unsigned long long)unsent);
+	else if (open)
+		(void)snprintf(why, size, "law 3: the broker has %llu events for %s",
+			(unsigned long long)open, member->def.name);
+	return !unsent && !open;
+}
+
 static bool streams_rest(struct saga__member *member, char *why, size_t size)
 {
 	saga_sim *sim = member->sim;
 	uint64_t unseen = saga__streams_unseen(member->p);
+
+	if (sim->options.durable)
+		return broker_rests(member, why, size);
 
 	/* Nobody else's word frees an outbox of what all have. */
 	if (member->followers[0] && unseen) {
@@ -256,27 +336,6 @@ static bool shards_rest(struct saga__member *first, char *why, size_t size)
 	return true;
 }
 
-bool saga__check_rest(saga_sim *sim, char *why, size_t size)
-{
-	if (sim->open_clients) {
-		(void)saga__clients_waiting(sim, why, size);
-		return false;
-	}
-	if (sim->open_hosts) {
-		(void)snprintf(why, size, "the host has something to come");
-		return false;
-	}
-	for (size_t i = 0; i < sim->member_count; i++) {
-		struct saga__member *member = sim->members[i];
-
-		if (!process_rests(member, why, size) || !parked_rest(member, why, size) ||
-			!slots_rest(member, why, size) || !streams_rest(member, why, size) ||
-			(member->first == member && !shards_rest(member, why, size)))
-			return false;
-	}
-	return true;
-}
-
 /* ---- the end ---- */
 
 static const char *wrong_end(int role, enum saga__state state)
@@ -295,9 +354,9 @@ static const char *wrong_end(int role, enum saga__state state)
 	}
 }
 
-/* Each event with a consumer here has left its mark in the slot. */
-static void check_consumed(struct saga__member *owner, const struct saga__known_event *event,
-	struct saga__member *member)
+/* Each event with a consumer here has left its mark in the slot. False: `why` says which not. */
+static bool is_consumed(struct saga__member *owner, const struct saga__known_event *event,
+	struct saga__member *member, char *why, size_t size)
 {
 	const struct saga__known *known =
 		saga__plan_type(member->plan, event->type, event->version);
@@ -313,13 +372,15 @@ static void check_consumed(struct saga__member *owner, const struct saga__known_
 		if (slot && slot->forgotten)
 			continue;
 		wrong = wrong_end(route->role, slot ? slot->state : SAGA__ABSENT);
-		if (wrong)
-			saga__sim_breach(member->sim,
-				"law 3: %s said %s, and %s, saga %s, slot %s%s%s %s",
-				owner->def.name, event->type, member->def.name,
-				saga_id_text(event->saga, id), member->plan->rows[route->row].name,
-				*subject ? "/" : "", subject, wrong);
+		if (!wrong)
+			continue;
+		(void)snprintf(why, size, "law 3: %s said %s, and %s, saga %s, slot %s%s%s %s",
+			owner->def.name, event->type, member->def.name,
+			saga_id_text(event->saga, id), member->plan->rows[route->row].name,
+			*subject ? "/" : "", subject, wrong);
+		return false;
 	}
+	return true;
 }
 
 static bool follows(const struct saga__member *member, const struct saga__member *owner)
@@ -330,19 +391,56 @@ static bool follows(const struct saga__member *member, const struct saga__member
 	return member == owner;
 }
 
-void saga__check_end(saga_sim *sim)
+static bool stream_is_consumed(struct saga__member *owner, unsigned shard, char *why, size_t size)
+{
+	const struct saga__known_stream *stream = &owner->mirror->streams[shard];
+	saga_sim *sim = owner->sim;
+
+	for (uint64_t k = 0; k < stream->count; k++)
+		for (size_t m = 0; m < sim->member_count; m++)
+			if (follows(sim->members[m], owner) &&
+				!is_consumed(owner, &stream->events[k], sim->members[m], why, size))
+				return false;
+	return true;
+}
+
+static bool all_is_consumed(saga_sim *sim, char *why, size_t size)
 {
 	for (size_t i = 0; i < sim->member_count; i++)
 		for (unsigned shard = 0; sim->members[i]->first == sim->members[i] &&
 			shard < sim->members[i]->shards;
-			shard++) {
-			struct saga__member *owner = sim->members[i];
-			const struct saga__known_stream *stream = &owner->mirror->streams[shard];
+			shard++)
+			if (!stream_is_consumed(sim->members[i], shard, why, size))
+				return false;
+	return true;
+}
 
-			for (uint64_t k = 0; k < stream->count; k++)
-				for (size_t m = 0; m < sim->member_count; m++)
-					if (follows(sim->members[m], owner))
-						check_consumed(
-							owner, &stream->events[k], sim->members[m]);
-		}
+bool saga__check_rest(saga_sim *sim, char *why, size_t size)
+{
+	if (sim->open_clients) {
+		(void)saga__clients_waiting(sim, why, size);
+		return false;
+	}
+	if (sim->open_hosts) {
+		(void)snprintf(why, size, "the host has something to come");
+		return false;
+	}
+	for (size_t i = 0; i < sim->member_count; i++) {
+		struct saga__member *member = sim->members[i];
+
+		if (!process_rests(member, why, size) || !parked_rest(member, why, size) ||
+			!slots_rest(member, why, size) || !streams_rest(member, why, size) ||
+			(member->first == member && !shards_rest(member, why, size)))
+			return false;
+	}
+	/* What a broker lost, its publisher may find out in a while. */
+	return !sim->options.durable || all_is_consumed(sim, why, size);
+}
+
+void saga__check_end(saga_sim *sim)
+{
+	char why[400];
+
+	if (!all_is_consumed(sim, why, sizeof why))
+		saga__sim_breach(sim, "%s", why);
 }

@@ -6,7 +6,8 @@
 #include "world.h"
 
 enum {
-	KILLS_MOST = 2 /* after so many in a row at one event, the library lets it be */
+	KILLS_MOST = 2, /* after so many in a row at one event, the library lets it be */
+	POWER_KIND = 16
 };
 
 /* The rates that a seed chooses from, in a million; the most that one lasts, and between two. */
@@ -32,6 +33,10 @@ static const struct choice choices[SAGA__FAULT_KINDS] = {
 	{ { 5000, 20000, 100000 }, { 0, 0 } },         /* HANDLER */
 	{ { 50000, 200000, 500000 }, { 100, 90000 } }, /* CALL */
 	{ { 0, 0, 0 }, { 100, 20000 } },               /* CLOCK */
+	{ { 0, 0, 0 }, { 500, 15000 } },               /* POWER: its broker is away so long */
+	{ { 100, 500, 2000 }, { 5, 25000 } },          /* STALL */
+	{ { 0, 0, 0 }, { 1000, 60000 } },              /* LEAP */
+	{ { 0, 0, 0 }, { 1000, 20000 } },              /* RESTORE */
 };
 
 static size_t kind_of(unsigned fault)
@@ -46,7 +51,7 @@ static size_t kind_of(unsigned fault)
 void saga__faults_draw(saga_sim *sim)
 {
 	struct saga__random swarm = saga__random_of(sim->options.seed, "swarm", 0);
-	unsigned allowed = sim->options.faults & SAGA_SIM_ALL;
+	unsigned allowed = sim->options.faults & ((1u << SAGA__FAULT_KINDS) - 1);
 	bool alone = (allowed & (allowed - 1)) == 0;
 
 	for (size_t kind = 0; kind < SAGA__FAULT_KINDS; kind++) {
@@ -56,6 +61,9 @@ void saga__faults_draw(saga_sim *sim)
 		sim->fault_randoms[kind] = saga__random_of(sim->options.seed, "fault", kind);
 		if (allowed >> kind & 1 && (alone || dice % 5 < 3))
 			sim->on |= 1u << kind;
+		/* Those that only one transport has. */
+		if (kind == POWER_KIND && !sim->options.durable)
+			sim->on &= ~(unsigned)SAGA_SIM_POWER;
 		sim->rates[kind] = (uint32_t)((uint64_t)choice->per_million[dice / 8 % 3] *
 			UINT32_MAX / 1000000);
 		sim->lengths[kind] = choice->most_ms[dice / 32 % 2] * SAGA__SIM_MS;
@@ -183,6 +191,11 @@ static void strike_partition(saga_sim *sim, struct saga__member *a, int64_t leng
 {
 	struct saga__member *b = any_member(sim, SAGA_SIM_PARTITION);
 
+	if (sim->options.durable) {
+		saga__sim_trace(sim, a, "FAULT: is cut off from the broker");
+		saga__broker_cut_off(a, length);
+		return;
+	}
 	if (a == b)
 		return;
 	part(sim, a, b, length);
@@ -223,6 +236,9 @@ static void strike(saga_sim *sim, unsigned fault)
 		saga__sim_trace(
 			sim, member, "FAULT: clock off by %lld ms", (long long)member->skew_ms);
 		break;
+	case SAGA_SIM_POWER:
+		saga__broker_loses_power(sim);
+		break;
 	default:
 		break;
 	}
@@ -260,7 +276,7 @@ static void recur(saga_sim *sim, struct saga__happening *happening)
 void saga__faults_begin(saga_sim *sim)
 {
 	static const unsigned lasting[] = { SAGA_SIM_PARTITION, SAGA_SIM_PAUSE, SAGA_SIM_CRASH,
-		SAGA_SIM_REFUSE, SAGA_SIM_FULL, SAGA_SIM_CLOCK };
+		SAGA_SIM_REFUSE, SAGA_SIM_FULL, SAGA_SIM_CLOCK, SAGA_SIM_POWER };
 
 	for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++)
 		if (sim->on & lasting[i])
@@ -275,6 +291,7 @@ void saga__faults_heal(saga_sim *sim)
 	for (size_t i = 0; i < sim->member_count; i++) {
 		struct saga__member *member = sim->members[i];
 
+		saga__broker_reach(member);
 		member->deaf_to = 0;
 		member->paused = member->away = member->full = 0;
 		member->skew_ms = 0;

@@ -184,7 +184,7 @@ int saga__member_open(struct saga__member *member, saga_error *error)
 	options.store_ops = member->shards == 1 ? &saga__sim_store_one : &saga__sim_store_many;
 	options.store_context = member;
 	options.transport = "sim:net";
-	options.transport_ops = &saga__sim_transport;
+	options.transport_ops = sim->options.durable ? &saga__sim_broker : &saga__sim_transport;
 	options.transport_context = member;
 	options.followers = (const char *const *)member->followers;
 	options.limits = &member->limits;

@@ -344,6 +344,25 @@ static bool is_there(const struct saga__known_stream *stream, saga_id id)
 	return false;
 }
 
+const struct saga__known_event *saga__mirror_event(
+	const saga_sim *sim, saga_id id, struct saga__member **ret_owner)
+{
+	for (size_t i = 0; i < sim->member_count; i++) {
+		struct saga__member *owner = sim->members[i];
+
+		for (unsigned shard = 0; owner->first == owner && shard < owner->shards; shard++) {
+			const struct saga__known_stream *stream = &owner->mirror->streams[shard];
+
+			for (uint64_t k = stream->count; k; k--)
+				if (saga__id_same(stream->events[k - 1].id, id)) {
+					*ret_owner = owner;
+					return &stream->events[k - 1];
+				}
+		}
+	}
+	return NULL;
+}
+
 static void event_appended(struct saga__member *member, const saga_value *c)
 {
 	uint64_t shard = (uint64_t)c[8].as.int64, seq = (uint64_t)c[9].as.int64;

@@ -134,7 +134,7 @@ static bool wants(const struct saga__member *to, const char *topic)
 	return false;
 }
 
-static void send_one(struct saga__member *from, const saga_frame *frame)
+void saga__network_send(struct saga__member *from, const saga_frame *frame)
 {
 	saga_sim *sim = from->sim;
 	uint64_t place[2] = { (uint64_t)saga__member_now(from), from->number };
@@ -155,28 +155,35 @@ static void have_room(saga_sim *sim, struct saga__happening *happening)
 		saga_port_writable(happening->member->port);
 }
 
+void saga__network_has_room_later(struct saga__member *member)
+{
+	struct saga__happening *later =
+		saga__sim_new_happening(member->sim, sizeof *later, member, have_room);
+
+	if (!later)
+		return;
+	later->life = member->life;
+	saga__sim_push(member->sim, later,
+		saga__member_now(member) + saga__sim_length(member->sim, SAGA_SIM_UNSENT));
+}
+
 /* It takes some or none, and says that it failed; or that there is no room. */
 static int fail(struct line *line, const saga_frame *frames, size_t count, size_t *ret_sent)
 {
 	struct saga__member *member = line->member;
 	saga_sim *sim = member->sim;
 	uint64_t how = saga__sim_of_fault(sim, SAGA_SIM_UNSENT, 3);
-	struct saga__happening *later;
 
 	if (how == 0) {
-		if (!(later = saga__sim_new_happening(sim, sizeof *later, member, have_room)))
-			return SAGA_AWAY;
-		later->life = member->life;
 		saga__sim_trace(sim, member, "FAULT: no room to send");
-		saga__sim_push(sim, later,
-			saga__member_now(member) + saga__sim_length(sim, SAGA_SIM_UNSENT));
+		saga__network_has_room_later(member);
 		*ret_sent = 0;
 		return SAGA_OK;
 	}
 	saga__sim_trace(
 		sim, member, "FAULT: sending fails, and %s", how == 1 ? "did not" : "did send");
 	for (size_t i = 0; how == 2 && i < count; i++)
-		send_one(member, &frames[i]);
+		saga__network_send(member, &frames[i]);
 	return SAGA_AWAY;
 }
 
@@ -190,7 +197,7 @@ static int send_frames(void *transport, const saga_frame *frames, size_t count, 
 	if (saga__sim_strikes(member->sim, SAGA_SIM_UNSENT))
 		return fail(line, frames, count, ret_sent);
 	for (size_t i = 0; i < count; i++)
-		send_one(member, &frames[i]);
+		saga__network_send(member, &frames[i]);
 	*ret_sent = count;
 	(void)saga__sim_crashes(member, "when it has sent");
 	return SAGA_OK;

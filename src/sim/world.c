@@ -85,6 +85,7 @@ int saga_sim_new(const saga_sim_options *options, saga_sim **ret_sim, saga_error
 		free(sim);
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	}
+	sim->broker.pump_at = SAGA__SIM_NEVER;
 	saga__faults_draw(sim);
 	*ret_sim = sim;
 	return SAGA_OK;
@@ -98,6 +99,7 @@ void saga_sim_close(saga_sim *sim)
 	while (sim->member_count)
 		saga__member_free(sim->members[--sim->member_count]);
 	saga__queue_free(&sim->queue);
+	saga__broker_free(&sim->broker);
 	saga__clients_free(sim);
 	saga__decoder_free(sim->decoder);
 	saga__arena_free(&sim->arena);
@@ -292,8 +294,9 @@ static void run_until_rest(saga_sim *sim)
 		if (saga__check_rest(sim, why, sizeof why))
 			return;
 		if (sim->now > sim->heal_until)
-			saga__sim_breach(sim, "not at rest %lld ms after the faults: %s",
-				(long long)sim->options.heal_ms, why);
+			saga__sim_breach(sim, "%s%s, %lld ms after the faults",
+				strncmp(why, "law", 3) == 0 ? "" : "not at rest: ", why,
+				(long long)sim->options.heal_ms);
 	}
 }
 

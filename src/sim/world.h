@@ -16,7 +16,7 @@
 enum {
 	SAGA__MEMBERS_MOST = 16,
 	SAGA__SIM_SHARDS = 8,
-	SAGA__FAULT_KINDS = 16
+	SAGA__FAULT_KINDS = 20
 };
 
 #define SAGA__SIM_MS ((int64_t)1000)
@@ -141,6 +141,12 @@ struct saga__member {
 	unsigned deaf_to; /* bits of members: partitions */
 	size_t held_frames;
 
+	/* its line to the broker, if the transport is durable */
+	uint64_t works; /* shards, as bits */
+	unsigned works_of;
+	bool choked; /* it had no room, and has not asked for more */
+	size_t unacked;
+
 	/* its store: one for all instances, as is what is known of it */
 	unsigned shards;
 	void *store;
@@ -151,6 +157,19 @@ struct saga__member {
 	/* its outside calls */
 	struct saga__sim_call *calls;
 	size_t call_count;
+};
+
+/* ---- the broker of a durable transport ---- */
+
+struct saga__message_kept;
+
+struct saga__broker {
+	struct saga__message_kept **messages; /* message n at n - 1 */
+	uint64_t count, room;
+	uint64_t floors[SAGA__MEMBERS_MOST]; /* of a group: all up to here are acked */
+	uint64_t ahead[SAGA__MEMBERS_MOST];  /* and count as acked, though they came later */
+	uint64_t losses;                     /* of power */
+	int64_t pump_at;                     /* a look is on the queue for then */
 };
 
 /* ---- the world ---- */
@@ -177,6 +196,7 @@ struct saga_sim {
 	size_t open_hosts;   /* saga_sim_at's to come */
 	struct saga__decoder *decoder;
 	struct saga__arena arena;
+	struct saga__broker broker;
 	size_t open_handles; /* of stores and transports, and outside calls */
 	saga_sim_report report;
 };
@@ -226,7 +246,7 @@ void saga__member_spend(struct saga__member *member, int64_t us);
 
 /* store.c, network.c, handlers.c, calls.c */
 extern const saga_store_ops saga__sim_store_one, saga__sim_store_many;
-extern const saga_transport_ops saga__sim_transport;
+extern const saga_transport_ops saga__sim_transport, saga__sim_broker;
 int saga__sim_store_new(struct saga__member *member, saga_error *error);
 void saga__sim_store_free(struct saga__member *member);
 bool saga__sim_store_is_busy(const struct saga__member *member);
@@ -234,6 +254,19 @@ int saga__handlers_wrap(struct saga__member *member, saga_error *error);
 int saga__sim_call(struct saga_participant *p, struct saga__call *call);
 size_t saga__sim_calls(struct saga_participant *p);
 void saga__sim_drop_calls(struct saga_participant *p);
+
+/* network.c: a frame that nobody keeps; and room to send after a while */
+void saga__network_send(struct saga__member *from, const saga_frame *frame);
+void saga__network_has_room_later(struct saga__member *member);
+
+/* broker.c */
+void saga__broker_pump(saga_sim *sim, int64_t us); /* looks in so many what is to be delivered */
+void saga__broker_cut_off(struct saga__member *member, int64_t us);
+void saga__broker_reach(struct saga__member *member);
+void saga__broker_loses_power(saga_sim *sim);
+uint64_t saga__broker_open(const saga_sim *sim, const struct saga__member *member); /* not acked */
+bool saga__broker_has(const saga_sim *sim, saga_id id);
+void saga__broker_free(struct saga__broker *broker);
 
 /* client.c */
 void saga__clients_lost(struct saga__member *member);
@@ -251,6 +284,9 @@ void saga__mirror_forget_effects(struct saga__member *member);
 /* Whether an undo of it is among this transaction's effects. */
 bool saga__mirror_undoes(const struct saga__member *member, const struct saga__known_slot *slot);
 uint64_t saga__mirror_hash(saga_bytes event);
+/* An event that was committed, and by whom. NULL: none was. */
+const struct saga__known_event *saga__mirror_event(
+	const saga_sim *sim, saga_id id, struct saga__member **ret_owner);
 /* Its last effect in this transaction does not count. */
 void saga__mirror_no_effect(struct saga__member *member, const struct saga__known_slot *slot);
 const char *saga__slot_text(const struct saga__member *member, const struct saga__known_slot *slot,
@@ -258,6 +294,9 @@ const char *saga__slot_text(const struct saga__member *member, const struct saga
 
 /* check.c */
 void saga__check_frame(struct saga__member *member, saga_bytes bytes);
+/* An event goes to the broker; and its delivery is acked. */
+void saga__check_kept_frame(struct saga__member *member, const saga_frame *frame);
+void saga__check_ack(struct saga__member *member, saga_id event);
 void saga__check_undo(struct saga__member *member, const struct saga_step *step);
 void saga__check_queues(struct saga__member *member);
 /* True: all is at rest; else why not. */

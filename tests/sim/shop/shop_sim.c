@@ -21,7 +21,10 @@ static const char help[] =
 	"  --orders K        orders in each seed (default 20)\n"
 	"  --instances N     of each service, on its one store: 1 to 4 (default 1)\n"
 	"  --faults LIST     of lose,double,delay,corrupt,partition,pause,crash,refuse,conflict,\n"
-	"                    slow,full,unknown,unsent,handler,call,clock (default all), or none\n"
+	"                    slow,full,unknown,unsent,handler,call,clock (default all), or none;\n"
+	"                    and power (the broker's), stall (in a transaction), leap (of the\n"
+	"                    clock), restore (of a backup: then no sums are audited)\n"
+	"  --durable         over a broker that keeps events, as JetStream does\n"
 	"  --fault-limit N   only the first N faults strike\n"
 	"  --jobs J          so many seeds at once (default 1)\n"
 	"  --check-hash      run each seed twice (the first three are in any case)\n"
@@ -37,7 +40,7 @@ enum {
 
 static const char *const fault_names[] = { "lose", "double", "delay", "corrupt", "partition",
 	"pause", "crash", "refuse", "conflict", "slow", "full", "unknown", "unsent", "handler",
-	"call", "clock" };
+	"call", "clock", "power", "stall", "leap", "restore" };
 
 #define FAULTS (sizeof fault_names / sizeof fault_names[0])
 
@@ -47,7 +50,7 @@ struct settings {
 	unsigned faults, instances;
 	uint64_t fault_limit;
 	size_t jobs;
-	bool check_hash, trace;
+	bool check_hash, trace, durable;
 	const char *mutant;
 	const char *program;
 	const char *faults_text;
@@ -77,7 +80,8 @@ static int run_seed(const struct settings *settings, uint64_t seed, uint64_t fau
 		.faults = settings->faults,
 		.fault_limit = fault_limit,
 		.orders = settings->orders,
-		.instances = settings->instances };
+		.instances = settings->instances,
+		.durable = settings->durable };
 	saga_error error;
 
 	if (shop_world_run(&options, ret_result, &error) == SAGA_OK)
@@ -114,6 +118,7 @@ static int trace_seed(const struct settings *settings, uint64_t seed, uint64_t f
 		.fault_limit = fault_limit,
 		.orders = settings->orders,
 		.instances = settings->instances,
+		.durable = settings->durable,
 		.user = &shown,
 		.trace = print };
 	saga_error error;
@@ -157,6 +162,8 @@ static void print_command(const struct settings *settings, uint64_t seed, uint64
 	printf("  %s --seed %" PRIu64 " --orders %zu", settings->program, seed, settings->orders);
 	if (settings->instances > 1)
 		printf(" --instances %u", settings->instances);
+	if (settings->durable)
+		printf(" --durable");
 	if (settings->faults_text)
 		printf(" --faults %s", settings->faults_text);
 	if (limit)
@@ -193,7 +200,7 @@ static void add(struct totals *totals, const struct shop_world_result *result)
 
 	totals->seeds++;
 	totals->broken += result->is_broken;
-	totals->stuck += strcmp(result->checker, "not at rest") == 0;
+	totals->stuck += strstr(result->breach, " ms after the faults") != NULL;
 	totals->violations += result->violations ? result->violations : result->is_broken;
 	totals->struck += report->struck;
 	totals->events += report->events;
@@ -413,6 +420,9 @@ static bool take(int option, const char *text, struct settings *settings)
 	case 'h':
 		settings->check_hash = true;
 		break;
+	case 'd':
+		settings->durable = true;
+		break;
 	case 't':
 		settings->trace = true;
 		break;
@@ -439,6 +449,7 @@ int main(int argc, char **argv)
 		{ "fault-limit", required_argument, NULL, 'l' },
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "check-hash", no_argument, NULL, 'h' },
+		{ "durable", no_argument, NULL, 'd' },
 		{ "trace", no_argument, NULL, 't' },
 		{ "mutant", required_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'H' },

@@ -217,7 +217,8 @@ int shop_world_run(const struct shop_world_options *options, struct shop_world_r
 	struct shop_world world = { .options = options, .result = ret_result };
 	int code = saga_sim_new(SAGA_SIM_OPTIONS(.seed = options->seed, .faults = options->faults,
 					.fault_limit = options->fault_limit, .user = options->user,
-					.trace = options->trace, .instances = options->instances),
+					.trace = options->trace, .instances = options->instances,
+					.durable = options->durable),
 		&world.sim, error);
 
 	if (code != SAGA_OK)

@@ -13,6 +13,7 @@ struct shop_world_options {
 	uint64_t fault_limit; /* 0: none */
 	size_t orders;
 	unsigned instances; /* of each service; 0: 1 */
+	bool durable;       /* over a broker that keeps events */
 	void *user;
 	void (*trace)(void *user, int64_t ms, const char *participant, const char *text);
 };

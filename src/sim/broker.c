@@ -1,0 +1,568 @@
+/*
+ * A durable transport: one broker for the world, which keeps each event that is published and
+ * brings it to each participant until that acks it. As JetStream does, it confirms what it has
+ * only in memory: when its power is lost, the newest of it may be gone, though it was confirmed,
+ * and its consumers may stand ahead of it, or behind.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+enum {
+	LEAST_US = 100,
+	USUAL_US = 2000,
+	ACK_WAIT_US = 5000000,    /* then it is delivered again */
+	LOOK_US = 500000,         /* between two looks for what is to be delivered again */
+	DOUBLES_US = 500000000,   /* the same id within this is a double */
+	UNACKED_MOST = 256,       /* delivered to one instance, and not acked */
+	LOST_MOST_US = 120000000, /* what is older is on disk */
+	SEQ_BITS = 48             /* of a token; the rest counts the losses of power */
+};
+
+#define SEQ_MASK ((UINT64_C(1) << SEQ_BITS) - 1)
+#define LOSSES_MASK (UINT64_MAX >> SEQ_BITS)
+
+/* What the broker keeps; its number is its place. */
+struct saga__message_kept {
+	saga_id id;
+	char *topic; /* the bytes are behind it */
+	size_t size;
+	const unsigned char *bytes;
+	unsigned part;
+	int64_t stored_at;
+	uint32_t acked; /* bits of groups: a group is the number of its first instance */
+	struct {
+		int64_t until; /* delivered, and not again before; 0: not delivered */
+		struct saga__member *to;
+	} groups[SAGA__MEMBERS_MOST];
+};
+
+struct line {
+	struct saga__member *member;
+	saga_port *port;
+};
+
+/* On its way to the broker, or from it. */
+struct passing {
+	struct saga__happening happening;
+	uint64_t seq, token;
+	saga_id id;
+	unsigned part;
+	char *topic;
+	size_t size;
+	unsigned char bytes[];
+};
+
+static void free_message(struct saga__message_kept *message)
+{
+	free(message->topic);
+	free(message);
+}
+
+void saga__broker_free(struct saga__broker *broker)
+{
+	while (broker->count)
+		free_message(broker->messages[--broker->count]);
+	free(broker->messages);
+	broker->messages = NULL;
+}
+
+/* ---- who hears it ---- */
+
+static bool is_cut_off(const struct saga__member *member)
+{
+	return member->deaf_to >> member->number & 1;
+}
+
+static bool works(const struct saga__member *member, unsigned part)
+{
+	return member->port && !member->dead && !is_cut_off(member) && member->works_of &&
+		member->works >> (part & (member->works_of - 1)) & 1;
+}
+
+/* The instance of a group that works a part; of several, any. NULL: none. */
+static struct saga__member *worker_of(
+	saga_sim *sim, const struct saga__member *first, unsigned part)
+{
+	struct saga__member *found[SAGA__MEMBERS_MOST], *member;
+	size_t count = 0;
+
+	for (size_t i = 0; (member = saga__sim_instance(first, i)); i++)
+		if (works(member, part) && !member->choked && member->unacked < UNACKED_MOST)
+			found[count++] = member;
+	return count ? found[count > 1 ? saga__random_below(&sim->network, count) : 0] : NULL;
+}
+
+/* ---- delivering ---- */
+
+static void give_back(struct saga__message_kept *message, size_t group)
+{
+	if (message->groups[group].until && message->groups[group].to)
+		message->groups[group].to->unacked--;
+	message->groups[group].until = 0;
+	message->groups[group].to = NULL;
+}
+
+static void arrive(saga_sim *sim, struct saga__happening *happening)
+{
+	struct passing *passing = (struct passing *)happening;
+	struct saga__member *to = happening->member;
+	saga_frame frame = { .token = passing->seq | sim->broker.losses << SEQ_BITS,
+		.id = passing->id,
+		.part = passing->part };
+	struct saga__message_kept *message;
+
+	if (passing->seq > sim->broker.count || !to->port || is_cut_off(to))
+		return;
+	message = sim->broker.messages[passing->seq - 1];
+	if (!saga__id_same(message->id, passing->id))
+		return;
+	frame.topic = message->topic;
+	frame.bytes = (saga_bytes){ message->bytes, message->size };
+	if (to->paused > sim->now) {
+		give_back(message, to->first->number);
+		return;
+	}
+	if (saga_port_receive(to->port, &frame, 1) == SAGA_OK)
+		return;
+	saga__sim_trace(sim, to, "has no room for event %llu", (unsigned long long)passing->seq);
+	to->choked = true;
+	give_back(message, to->first->number);
+}
+
+static void deliver(struct saga__member *to, struct saga__message_kept *message, uint64_t seq)
+{
+	saga_sim *sim = to->sim;
+	size_t group = to->first->number;
+	int64_t us = saga__random_between(&sim->network, LEAST_US, USUAL_US);
+	int times = saga__sim_strikes(sim, SAGA_SIM_DOUBLE) ? 2 : 1;
+
+	message->groups[group].until = sim->now + ACK_WAIT_US;
+	message->groups[group].to = to;
+	to->unacked++;
+	if (saga__sim_strikes(sim, SAGA_SIM_LOSE)) {
+		saga__sim_trace(
+			sim, to, "FAULT: event %llu does not come", (unsigned long long)seq);
+		return;
+	}
+	if (saga__sim_strikes(sim, SAGA_SIM_DELAY)) {
+		us += saga__sim_length(sim, SAGA_SIM_DELAY);
+		saga__sim_trace(sim, to, "FAULT: event %llu is late", (unsigned long long)seq);
+	}
+	while (times--) {
+		struct passing *passing = saga__sim_new_happening(sim, sizeof *passing, to, arrive);
+
+		if (!passing)
+			return;
+		passing->seq = seq;
+		passing->id = message->id;
+		passing->part = message->part;
+		passing->happening.life = to->life;
+		saga__sim_push(sim, &passing->happening, sim->now + us + times * USUAL_US);
+	}
+}
+
+/* What a group has not acked goes to who works it, unless it went there a short while ago. */
+static void pump_group(saga_sim *sim, const struct saga__member *first)
+{
+	struct saga__broker *broker = &sim->broker;
+	size_t group = first->number;
+	bool at_floor = true;
+
+	for (uint64_t i = broker->floors[group]; i < broker->count; i++) {
+		struct saga__message_kept *message = broker->messages[i];
+		struct saga__member *to;
+
+		if (message->acked >> group & 1) {
+			broker->floors[group] += at_floor;
+			continue;
+		}
+		at_floor = false;
+		if (message->groups[group].until > sim->now)
+			continue;
+		give_back(message, group);
+		if ((to = worker_of(sim, first, message->part)))
+			deliver(to, message, i + 1);
+	}
+}
+
+static void pump(saga_sim *sim, struct saga__happening *happening)
+{
+	(void)happening;
+	sim->broker.pump_at = SAGA__SIM_NEVER;
+	for (size_t i = 0; i < sim->member_count; i++)
+		if (sim->members[i]->first == sim->members[i])
+			pump_group(sim, sim->members[i]);
+	saga__broker_pump(sim, LOOK_US);
+}
+
+void saga__broker_pump(saga_sim *sim, int64_t us)
+{
+	struct saga__happening *happening;
+
+	if (sim->over || sim->broker.pump_at <= sim->now + us)
+		return;
+	if (!(happening = saga__sim_new_happening(sim, sizeof *happening, NULL, pump)))
+		return;
+	sim->broker.pump_at = sim->now + us;
+	saga__sim_push(sim, happening, sim->broker.pump_at);
+}
+
+/* ---- publishing ---- */
+
+static struct saga__message_kept *find(const saga_sim *sim, saga_id id)
+{
+	for (uint64_t i = sim->broker.count; i; i--) {
+		struct saga__message_kept *message = sim->broker.messages[i - 1];
+
+		if (message->stored_at + DOUBLES_US < sim->now)
+			return NULL;
+		if (saga__id_same(message->id, id))
+			return message;
+	}
+	return NULL;
+}
+
+static bool make_room(struct saga__broker *broker)
+{
+	uint64_t room = broker->room ? 2 * broker->room : 256;
+	struct saga__message_kept **more;
+
+	if (broker->count < broker->room)
+		return true;
+	if (!(more = realloc(broker->messages, room * sizeof(struct saga__message_kept *))))
+		return false;
+	broker->messages = more;
+	broker->room = room;
+	return true;
+}
+
+static bool store(saga_sim *sim, const struct passing *passing)
+{
+	struct saga__message_kept *message = calloc(1, sizeof *message);
+	size_t topic = strlen(passing->topic) + 1;
+
+	if (!message || !make_room(&sim->broker) ||
+		!(message->topic = malloc(topic + passing->size))) {
+		free(message);
+		saga__sim_no_memory(sim);
+		return false;
+	}
+	memcpy(message->topic, passing->topic, topic);
+	memcpy(message->topic + topic, passing->bytes, passing->size);
+	message->bytes = (unsigned char *)message->topic + topic;
+	message->size = passing->size;
+	message->id = passing->id;
+	message->part = passing->part;
+	message->stored_at = sim->now;
+	sim->broker.messages[sim->broker.count++] = message;
+	for (size_t i = 0; i < sim->member_count; i++)
+		if (sim->broker.count <= sim->broker.ahead[i])
+			message->acked |= 1u << i;
+	saga__broker_pump(sim, LEAST_US);
+	return true;
+}
+
+static void confirm(saga_sim *sim, struct saga__happening *happening)
+{
+	struct passing *passing = (struct passing *)happening;
+	struct saga__member *member = happening->member;
+
+	(void)sim;
+	if (member->port && !is_cut_off(member))
+		saga_port_sent(member->port, &passing->token, 1);
+}
+
+static void drop_topic(struct saga__happening *happening)
+{
+	free(((struct passing *)happening)->topic);
+}
+
+static void take(saga_sim *sim, struct saga__happening *happening)
+{
+	struct passing *passing = (struct passing *)happening, *answer;
+
+	if (!find(sim, passing->id) && !store(sim, passing))
+		return;
+	if (saga__sim_strikes(sim, SAGA_SIM_LOSE)) {
+		saga__sim_trace(sim, happening->member, "FAULT: a confirmation is lost");
+		return;
+	}
+	if (!(answer = saga__sim_new_happening(sim, sizeof *answer, happening->member, confirm)))
+		return;
+	answer->token = passing->token;
+	answer->happening.life = happening->life;
+	saga__sim_push(sim, &answer->happening,
+		sim->now + saga__random_between(&sim->network, LEAST_US, USUAL_US));
+}
+
+static void publish(struct saga__member *from, const saga_frame *frame)
+{
+	saga_sim *sim = from->sim;
+	int64_t us = saga__random_between(&sim->network, LEAST_US, USUAL_US);
+	uint64_t place[2] = { (uint64_t)saga__member_now(from), from->number };
+	struct passing *passing;
+
+	sim->report.frames++;
+	saga__sim_hash(sim, place, sizeof place);
+	saga__sim_hash(sim, frame->bytes.at, frame->bytes.size);
+	saga__check_kept_frame(from, frame);
+	if (is_cut_off(from))
+		return;
+	if (saga__sim_strikes(sim, SAGA_SIM_LOSE)) {
+		saga__sim_trace(sim, from, "FAULT: an event does not reach the broker");
+		return;
+	}
+	if (!(passing = saga__sim_new_happening(
+		      sim, sizeof *passing + frame->bytes.size, from, take)))
+		return;
+	passing->happening.drop = drop_topic;
+	passing->token = frame->token;
+	passing->id = frame->id;
+	passing->part = frame->part;
+	passing->size = frame->bytes.size;
+	memcpy(passing->bytes, frame->bytes.at, frame->bytes.size);
+	if (!(passing->topic = strdup(frame->topic)))
+		saga__sim_no_memory(sim);
+	if (saga__sim_strikes(sim, SAGA_SIM_DELAY))
+		us += saga__sim_length(sim, SAGA_SIM_DELAY);
+	if (passing->topic)
+		saga__sim_push(sim, &passing->happening, saga__member_now(from) + us);
+	else
+		free(passing);
+}
+
+static int send_frames(void *transport, const saga_frame *frames, size_t count, size_t *ret_sent)
+{
+	struct line *line = transport;
+	struct saga__member *member = line->member;
+	saga_sim *sim = member->sim;
+
+	if (saga__sim_crashes(member, "before it sends"))
+		return SAGA_AWAY;
+	if (saga__sim_strikes(sim, SAGA_SIM_UNSENT)) {
+		saga__sim_trace(sim, member, "FAULT: sending fails");
+		*ret_sent = 0;
+		saga__network_has_room_later(member);
+		return saga__sim_of_fault(sim, SAGA_SIM_UNSENT, 2) ? SAGA_OK : SAGA_AWAY;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (saga__id_is_zero(frames[i].id))
+			saga__network_send(member, &frames[i]);
+		else
+			publish(member, &frames[i]);
+	*ret_sent = count;
+	(void)saga__sim_crashes(member, "when it has sent");
+	return SAGA_OK;
+}
+
+/* ---- acks ---- */
+
+static void ack(void *transport, const uint64_t *tokens, size_t count)
+{
+	struct saga__member *member = ((struct line *)transport)->member;
+	struct saga__broker *broker = &member->sim->broker;
+	size_t group = member->first->number;
+
+	if (member->dead || is_cut_off(member))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t seq = tokens[i] & SEQ_MASK;
+
+		if (tokens[i] >> SEQ_BITS != (broker->losses & LOSSES_MASK) || !seq ||
+			seq > broker->count)
+			continue;
+		if (saga__sim_strikes(member->sim, SAGA_SIM_LOSE)) {
+			saga__sim_trace(member->sim, member, "FAULT: an ack is lost");
+			continue;
+		}
+		saga__check_ack(member, broker->messages[seq - 1]->id);
+		give_back(broker->messages[seq - 1], group);
+		broker->messages[seq - 1]->acked |= 1u << group;
+	}
+	saga__broker_pump(member->sim, LEAST_US);
+}
+
+/* What came for a shard that is left, and what a dead one had, others have at once, or in a while.
+ */
+static void release(struct saga__member *member)
+{
+	struct saga__broker *broker = &member->sim->broker;
+	size_t group = member->first->number;
+
+	for (uint64_t i = broker->floors[group]; i < broker->count; i++)
+		if (broker->messages[i]->groups[group].to == member &&
+			!works(member, broker->messages[i]->part))
+			give_back(broker->messages[i], group);
+	saga__broker_pump(member->sim, LEAST_US);
+}
+
+static void work(void *transport, uint64_t shards, unsigned of)
+{
+	struct saga__member *member = ((struct line *)transport)->member;
+
+	if (member->dead)
+		return;
+	member->works = shards;
+	member->works_of = of;
+	release(member);
+}
+
+static void resume(void *transport)
+{
+	struct saga__member *member = ((struct line *)transport)->member;
+
+	member->choked = false;
+	saga__broker_pump(member->sim, LEAST_US);
+}
+
+/* ---- what befalls it ---- */
+
+static void come_back(saga_sim *sim, struct saga__happening *happening)
+{
+	struct saga__member *member = happening->member;
+
+	(void)sim;
+	saga__broker_reach(member);
+}
+
+void saga__broker_cut_off(struct saga__member *member, int64_t us)
+{
+	struct saga__happening *back =
+		saga__sim_new_happening(member->sim, sizeof *back, member, come_back);
+
+	if (!back)
+		return;
+	member->deaf_to |= 1u << member->number;
+	release(member);
+	if (member->port)
+		saga_port_state(member->port, false, "the broker is away");
+	saga__sim_push(member->sim, back, member->sim->now + us);
+}
+
+void saga__broker_reach(struct saga__member *member)
+{
+	if (!is_cut_off(member))
+		return;
+	member->deaf_to &= ~(1u << member->number);
+	if (!member->port)
+		return;
+	saga_port_state(member->port, true, "connected again");
+	saga_port_writable(member->port);
+	saga__broker_pump(member->sim, LEAST_US);
+}
+
+/* The floors may stand ahead of what is left, where the next ones will be. */
+static void move_floors(saga_sim *sim, uint64_t left)
+{
+	struct saga__broker *broker = &sim->broker;
+	bool ahead = saga__sim_of_fault(sim, SAGA_SIM_POWER, 2);
+
+	for (size_t group = 0; group < sim->member_count; group++) {
+		uint64_t floor = broker->floors[group], back;
+
+		if (ahead && floor > left && floor > broker->ahead[group])
+			broker->ahead[group] = floor;
+		if (floor > left)
+			broker->floors[group] = floor = left;
+		if (ahead || !floor)
+			continue;
+		back = saga__sim_of_fault(sim, SAGA_SIM_POWER, floor < 20 ? floor : 20);
+		broker->floors[group] -= back;
+		for (uint64_t i = broker->floors[group]; i < floor; i++)
+			broker->messages[i]->acked &= ~(1u << group);
+	}
+}
+
+void saga__broker_loses_power(saga_sim *sim)
+{
+	struct saga__broker *broker = &sim->broker;
+	uint64_t young = 0, lost;
+
+	while (young < broker->count &&
+		broker->messages[broker->count - 1 - young]->stored_at + LOST_MOST_US > sim->now)
+		young++;
+	lost = young ? saga__sim_of_fault(sim, SAGA_SIM_POWER, young < 30 ? young + 1 : 31) : 0;
+	saga__sim_trace(sim, NULL, "FAULT: the broker loses its power, and %llu of its %llu events",
+		(unsigned long long)lost, (unsigned long long)broker->count);
+	move_floors(sim, broker->count - lost);
+	for (; lost; lost--)
+		free_message(broker->messages[--broker->count]);
+	broker->losses++;
+	for (size_t i = 0; i < sim->member_count; i++) {
+		struct saga__member *member = sim->members[i];
+
+		for (uint64_t k = 0; k < broker->count; k++)
+			if (broker->messages[k]->groups[member->first->number].to == member)
+				give_back(broker->messages[k], member->first->number);
+		member->unacked = 0;
+		saga__broker_cut_off(member, 1 + saga__sim_length(sim, SAGA_SIM_POWER));
+	}
+}
+
+/* ---- rest ---- */
+
+uint64_t saga__broker_open(const saga_sim *sim, const struct saga__member *member)
+{
+	uint64_t open = 0;
+
+	for (uint64_t i = 0; i < sim->broker.count; i++)
+		open += !(sim->broker.messages[i]->acked >> member->first->number & 1);
+	return open;
+}
+
+bool saga__broker_has(const saga_sim *sim, saga_id id)
+{
+	for (uint64_t i = sim->broker.count; i; i--)
+		if (saga__id_same(sim->broker.messages[i - 1]->id, id))
+			return true;
+	return false;
+}
+
+/* ---- a line to it ---- */
+
+static int open_line(saga_port *port, const saga_transport_options *options, void **ret_transport,
+	saga_error *error)
+{
+	struct saga__member *member = options->context;
+	struct line *line = calloc(1, sizeof *line);
+
+	if (!line)
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	*line = (struct line){ member, port };
+	if (!member->dead) {
+		member->port = port;
+		member->topics = options->topics;
+		member->works = member->works_of = 0;
+		member->choked = false;
+	}
+	member->sim->open_handles++;
+	saga_port_state(port, !is_cut_off(member), "joined the world");
+	return *ret_transport = line, SAGA_OK;
+}
+
+static void close_line(void *transport)
+{
+	struct line *line = transport;
+	saga_port *port = line->port;
+
+	line->member->port = NULL;
+	release(line->member);
+	line->member->sim->open_handles--;
+	free(line);
+	saga_port_closed(port);
+}
+
+const saga_transport_ops saga__sim_broker = {
+	.size = sizeof(saga_transport_ops),
+	.schemes = "sim",
+	.traits = SAGA_TRANSPORT_DURABLE,
+	.open = open_line,
+	.send = send_frames,
+	.ack = ack,
+	.resume = resume,
+	.close = close_line,
+	.work = work,
+};
