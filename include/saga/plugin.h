@@ -254,7 +254,12 @@ enum saga_store_traits {
 	 * A `?` may stand for a SAGA_VALUE_SET, which its dialect's statement reads as rows:
 	 * PostgreSQL's `unnest(?::bigint[])`. Without it, each row is a statement.
 	 */
-	SAGA_STORE_SETS = 1
+	SAGA_STORE_SETS = 1,
+	/*
+	 * It speaks SAGA_SQLITE, but several transactions may go on at once: `begin` locks nothing,
+	 * an UPDATE its rows.
+	 */
+	SAGA_STORE_LOCKS_ROWS = 2
 };
 
 typedef struct saga_store_options {

@@ -18,13 +18,15 @@
  * One queue, ordered by virtual time, says what happens next; nothing completes inside the call
  * that asked for it. Each participant has a store of its own (SQLite, in memory), which outlives
  * its crashes; its memory does not. The transport loses what it likes, or, `durable`, is a broker
- * that keeps events until they are acked, and confirms them early. In the first phase the faults of the seed strike; then all
- * heals, and every saga must come to rest within a budget of virtual time.
+ * that keeps events until they are acked, and confirms them early. In the first phase the faults of
+ * the seed strike; then all heals, and every saga must come to rest within a budget of virtual
+ * time.
  *
  * Threads: one. A world is used by one thread at a time and makes none; several worlds may run on
  * several threads. Handlers and outside calls must take time and randomness from nowhere else than
- * the library and the seed, or a seed does not repeat. It models one machine's view of SQLite: no
- * two transactions of one store interleave here, nor does anyone stand still within one.
+ * the library and the seed, or a seed does not repeat. A store with eight shards is one that locks
+ * rows: instances' transactions interleave there as READ COMMITTED has it, while one of them stands
+ * still; who meets a lock loses at once. With one shard it has one writer at a time, as SQLite.
  */
 
 #include <saga/participant.h>
@@ -55,7 +57,7 @@ enum saga_sim_fault {
 	SAGA_SIM_STALL = 1 << 17,     /* a lane stands still within a transaction, others go on */
 	SAGA_SIM_LEAP = 1 << 18,      /* a wall clock is 91 days ahead for a minute */
 	SAGA_SIM_RESTORE = 1 << 19,   /* a store is set back to a backup */
-	SAGA_SIM_ALL = (1 << 16) - 1
+	SAGA_SIM_ALL = ((1 << 16) - 1) | SAGA_SIM_STALL /* which any choreography bears */
 };
 
 typedef struct saga_sim_options {
@@ -119,7 +121,8 @@ SAGA_API uint64_t saga_sim_random(saga_sim *sim, uint64_t below);
  * and error says which law was broken, where and when (or what did not come to rest); NOMEM. Once.
  *
  * Looked at are, after each commit: that slots move only along the table of their lifecycle, that
- * each takes effect once, is undone once and only then, and in reverse order; that the outbox only
+ * each takes effect once, is undone once and only then, and in reverse order; that what a handler
+ * wrote stays if and only if it took effect; that nothing goes before its age; that the outbox only
  * grows, without a hole, and with slots that moved; that positions never go back nor ahead of what
  * there is. With each frame: that it says nothing that is not committed; with each ack to a broker:
  * that what came has left its mark. After each turn: that no

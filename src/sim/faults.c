@@ -7,7 +7,8 @@
 
 enum {
 	KILLS_MOST = 2, /* after so many in a row at one event, the library lets it be */
-	POWER_KIND = 16
+	POWER_KIND = 16,
+	LEAP_DAYS = 91
 };
 
 /* The rates that a seed chooses from, in a million; the most that one lasts, and between two. */
@@ -34,7 +35,7 @@ static const struct choice choices[SAGA__FAULT_KINDS] = {
 	{ { 50000, 200000, 500000 }, { 100, 90000 } }, /* CALL */
 	{ { 0, 0, 0 }, { 100, 20000 } },               /* CLOCK */
 	{ { 0, 0, 0 }, { 500, 15000 } },               /* POWER: its broker is away so long */
-	{ { 100, 500, 2000 }, { 5, 25000 } },          /* STALL */
+	{ { 500, 3000, 15000 }, { 5, 25000 } },        /* STALL */
 	{ { 0, 0, 0 }, { 1000, 60000 } },              /* LEAP */
 	{ { 0, 0, 0 }, { 1000, 20000 } },              /* RESTORE */
 };
@@ -203,6 +204,25 @@ static void strike_partition(saga_sim *sim, struct saga__member *a, int64_t leng
 		part(sim, b, a, length);
 }
 
+static void end_leap(saga_sim *sim, struct saga__happening *happening)
+{
+	saga__sim_trace(sim, happening->member, "has its clock right again");
+	happening->member->leap_ms = 0;
+}
+
+/* One machine's clock is wrong for a while, beyond all that is kept for an age. */
+static void strike_leap(saga_sim *sim, struct saga__member *member, int64_t length)
+{
+	struct saga__happening *ending =
+		saga__sim_new_happening(sim, sizeof *ending, member, end_leap);
+
+	if (!ending)
+		return;
+	saga__sim_trace(sim, member, "FAULT: its clock is %d days ahead", LEAP_DAYS);
+	member->leap_ms = (int64_t)LEAP_DAYS * 24 * 3600 * 1000;
+	saga__sim_push(sim, ending, sim->now + length);
+}
+
 static void strike(saga_sim *sim, unsigned fault)
 {
 	struct saga__member *member = any_member(sim, fault);
@@ -235,6 +255,9 @@ static void strike(saga_sim *sim, unsigned fault)
 			member->skew_ms = -member->skew_ms;
 		saga__sim_trace(
 			sim, member, "FAULT: clock off by %lld ms", (long long)member->skew_ms);
+		break;
+	case SAGA_SIM_LEAP:
+		strike_leap(sim, member, length);
 		break;
 	case SAGA_SIM_POWER:
 		saga__broker_loses_power(sim);
@@ -276,7 +299,7 @@ static void recur(saga_sim *sim, struct saga__happening *happening)
 void saga__faults_begin(saga_sim *sim)
 {
 	static const unsigned lasting[] = { SAGA_SIM_PARTITION, SAGA_SIM_PAUSE, SAGA_SIM_CRASH,
-		SAGA_SIM_REFUSE, SAGA_SIM_FULL, SAGA_SIM_CLOCK, SAGA_SIM_POWER };
+		SAGA_SIM_REFUSE, SAGA_SIM_FULL, SAGA_SIM_CLOCK, SAGA_SIM_POWER, SAGA_SIM_LEAP };
 
 	for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++)
 		if (sim->on & lasting[i])
@@ -294,7 +317,7 @@ void saga__faults_heal(saga_sim *sim)
 		saga__broker_reach(member);
 		member->deaf_to = 0;
 		member->paused = member->away = member->full = 0;
-		member->skew_ms = 0;
+		member->skew_ms = member->leap_ms = 0;
 		saga__member_revive(member);
 	}
 }

@@ -122,6 +122,31 @@ static void check_may_run(
 	}
 }
 
+/* What a run wrote stays if it took effect, waits or asks, and only then. */
+static enum saga__writes fate_of(const struct saga_step *s, saga_verdict verdict)
+{
+	if (s->phase == SAGA__PHASE_REFUSE || s->phase == SAGA__PHASE_READ)
+		return SAGA__WRITES_GO;
+	if (s->error.code != SAGA_OK || s->outcomes != 1 || verdict.made_by_the_library != s->token)
+		return SAGA__WRITES_GO;
+	switch ((enum saga__outcome)s->outcome) {
+	case SAGA__EMITS:
+	case SAGA__DONE_SILENTLY:
+	case SAGA__WAITS:
+	case SAGA__ASKS:
+		return SAGA__WRITES_STAY;
+	case SAGA__REJECTS:
+	case SAGA__RETRIES:
+	case SAGA__FAILS:
+	case SAGA__MALFORMS:
+	case SAGA__BREAKS:
+		return SAGA__WRITES_GO;
+	case SAGA__NO_OUTCOME:
+		break;
+	}
+	return SAGA__WRITES_ANY;
+}
+
 /* ---- in its place ---- */
 
 static saga_verdict run_behind(struct saga__member *member, saga_step *s, enum strike strike)
@@ -129,10 +154,15 @@ static saga_verdict run_behind(struct saga__member *member, saga_step *s, enum s
 	struct saga__known_slot *slot = slot_of(member, s);
 	saga_verdict verdict;
 
+	int64_t tag;
+
 	check_may_run(member, s, slot);
+	tag = saga__writes_begin(member, slot);
 	verdict = original_of(member, s)(s);
 	if (member->dead)
 		return verdict;
+	saga__writes_end(
+		member, tag, strike == RETRY_AFTER ? SAGA__WRITES_GO : fate_of(s, verdict));
 	if (verdict.made_by_the_library == s->token)
 		note_effect(member, s, slot);
 	if (strike == RETRY_AFTER) {

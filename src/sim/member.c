@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "world.h"
+#include "store.h"
 
 enum {
 	TURN_US = 20,
@@ -35,7 +35,7 @@ static int64_t wall(void *context)
 	const struct saga__member *member = context;
 	const int64_t epoch = 1700000000000;
 
-	return epoch + saga__member_now(member) / SAGA__SIM_MS + member->skew_ms;
+	return epoch + saga__member_now(member) / SAGA__SIM_MS + member->skew_ms + member->leap_ms;
 }
 
 static void random_bytes(void *context, void *buffer, size_t size)
@@ -63,7 +63,12 @@ static void plan_turn(struct saga__member *member)
 	int64_t at = member->wake_at < member->alarm_at ? member->wake_at : member->alarm_at;
 	struct saga__happening *happening;
 
-	if (at == SAGA__SIM_NEVER || member->turn_at <= at)
+	if (at == SAGA__SIM_NEVER)
+		return;
+	/* While it stood still in a transaction, the world went on. */
+	if (at < member->sim->now)
+		at = member->sim->now;
+	if (member->turn_at >= member->sim->now && member->turn_at <= at)
 		return;
 	happening = saga__sim_new_happening(member->sim, sizeof *happening, member, turn);
 	if (!happening)
@@ -244,7 +249,8 @@ void saga__member_bury(struct saga__member *member)
 	saga_sim *sim = member->sim;
 	struct saga__happening *rising;
 
-	if (!member->p || !member->dead)
+	/* One that stands still in a transaction is not through with its turn. */
+	if (!member->p || !member->dead || (sim->stalled && sim->stalled->member == member))
 		return;
 	end_process(member);
 	saga__clients_lost(member);

@@ -12,6 +12,13 @@
 #include "../event/envelope.h"
 #include "world.h"
 
+#define HISTORY_MS (INT64_C(90) * 24 * 3600 * 1000)
+#define RETENTION_MS (INT64_C(7) * 24 * 3600 * 1000)
+
+enum {
+	CLOCKS_OFF_MS = 40000 /* SAGA_SIM_CLOCK moves each by half of it */
+};
+
 enum kind {
 	SLOT = 1,
 	OUTBOX,
@@ -164,6 +171,7 @@ void saga__mirror_effect(struct saga__member *member, struct saga__known_slot *s
 void saga__mirror_forget_effects(struct saga__member *member)
 {
 	member->mirror->effect_count = 0;
+	member->mirror->run_count = 0;
 	member->mirror->ran_over = NULL;
 }
 
@@ -248,6 +256,18 @@ static bool schedule_may_move(enum saga__state from, enum saga__state to)
 	return false;
 }
 
+/* Nothing goes before its time, whatever one clock says. Clocks may be off by as much as that. */
+static void check_age(
+	struct saga__member *member, int64_t at, int64_t age_ms, int64_t usual_ms, const char *does)
+{
+	int64_t old_ms = (member->sim->now - at) / SAGA__SIM_MS;
+
+	if (old_ms + CLOCKS_OFF_MS < (age_ms ? age_ms : usual_ms))
+		saga__sim_breach(member->sim,
+			"law 8: %s %s that is %lld ms old, and keeps it for %lld", member->def.name,
+			does, (long long)old_ms, (long long)(age_ms ? age_ms : usual_ms));
+}
+
 static void slot_moved(struct saga__member *member, const saga_value *c)
 {
 	char step[SAGA__ROW_NAME_MOST + 1], subject[SAGA__SUBJECT_MOST + 1], name[16], text[400];
@@ -269,6 +289,8 @@ static void slot_moved(struct saga__member *member, const saga_value *c)
 	if (!(slot = saga__mirror_slot(member, id_of(&c[2]), row, subject, true)))
 		return;
 	if (to == SAGA__ABSENT && saga__slot_is_settled(slot->state)) {
+		check_age(member, slot->moved_at, member->options.history_ms, HISTORY_MS,
+			"forgets a slot");
 		slot->forgotten = true;
 		slot->state = to;
 		return;
@@ -282,6 +304,7 @@ static void slot_moved(struct saga__member *member, const saga_value *c)
 	text_of(&c[7], name, sizeof name);
 	slot->was = *name ? saga__state_of(name) : SAGA__ABSENT;
 	slot->state = to;
+	slot->moved_at = member->sim->now;
 	member->mirror->moved++;
 	saga__sim_trace(member->sim, member, "%s%s%s is %s", step, *subject ? "/" : "", subject,
 		saga__state_name(to));
@@ -387,6 +410,7 @@ static void event_appended(struct saga__member *member, const saga_value *c)
 	event->id = id_of(&c[1]);
 	event->saga = id_of(&c[2]);
 	event->hash = saga__mirror_hash(c[11].as.bytes);
+	event->at = member->sim->now;
 	member->mirror->appended++;
 	member->sim->report.events++;
 	saga__sim_hash(member->sim, c[11].as.bytes.at, c[11].as.bytes.size);
@@ -394,10 +418,21 @@ static void event_appended(struct saga__member *member, const saga_value *c)
 		stream->count--;
 }
 
-/* What goes for its age alone, loudly, is the host's wish. */
+/* What goes for its age alone, loudly, is the host's wish. With a broker, that must have it. */
 static void check_trim(struct saga__member *member, uint64_t of, uint64_t seq)
 {
-	for (size_t i = 0; member->followers[i] && !member->options.retention_max_ms; i++) {
+	const saga_id id = member->mirror->streams[of].events[seq - 1].id;
+
+	if (member->options.retention_max_ms)
+		return;
+	if (member->sim->options.durable) {
+		if (!saga__broker_has(member->sim, id))
+			saga__sim_breach(member->sim,
+				"law 3: %s drops event %llu, which the broker has not",
+				member->def.name, (unsigned long long)seq);
+		return;
+	}
+	for (size_t i = 0; member->followers[i]; i++) {
 		const struct saga__member *to = saga__sim_member(member->sim, member->followers[i]);
 
 		for (unsigned shard = 0; to && shard < to->shards; shard++)
@@ -415,6 +450,8 @@ static void event_gone(struct saga__member *member, uint64_t shard, uint64_t seq
 	if (seq <= stream->trimmed)
 		return;
 	stream->trimmed = seq;
+	check_age(member, stream->events[seq - 1].at, member->options.retention_ms, RETENTION_MS,
+		"drops an event");
 	check_trim(member, shard % SAGA__SIM_SHARDS, seq);
 }
 
@@ -552,6 +589,8 @@ static int watch(struct saga__member *member, saga_error *error)
 	if (code == SAGA_OK)
 		code = store->run(member->store, &statements[1], 1, NULL, error);
 	member->mirror->watching = code == SAGA_OK;
+	if (code == SAGA_OK)
+		saga__writes_watch(member);
 	return code;
 }
 
@@ -616,6 +655,8 @@ int saga__mirror_committed(struct saga__member *member)
 	} else {
 		code = saga_store_builtin("sqlite")->run(
 			member->store, statements, 2, &sink, &error);
+		saga__writes_committed(member);
+		saga__writes_watch(member);
 		apply_effects(member);
 		check_done(member);
 	}
@@ -644,5 +685,6 @@ void saga__mirror_free(struct saga__mirror *mirror)
 		free(mirror->streams[shard].events);
 	}
 	free(mirror->effects);
+	free(mirror->runs);
 	free(mirror);
 }

@@ -254,7 +254,12 @@ void saga_sim_report_of(const saga_sim *sim, saga_sim_report *report)
 
 /* ---- running ---- */
 
-static void happen_next(saga_sim *sim)
+int64_t saga__sim_next_at(const saga_sim *sim)
+{
+	return sim->queue.count ? sim->queue.heap[0]->at : SAGA__SIM_NEVER;
+}
+
+void saga__sim_happen_next(saga_sim *sim)
 {
 	struct saga__happening *next = saga__queue_pop(&sim->queue);
 
@@ -287,7 +292,7 @@ static void run_until_rest(saga_sim *sim)
 	int64_t look = 0;
 
 	while (!saga__sim_broken(sim)) {
-		happen_next(sim);
+		saga__sim_happen_next(sim);
 		if (!sim->healing || sim->now < look)
 			continue;
 		look = sim->now + LOOK_US;
@@ -318,7 +323,7 @@ static void stop_all(saga_sim *sim)
 		saga_stop(sim->members[i]->p);
 	}
 	while (!saga__sim_broken(sim) && !all_stopped(sim)) {
-		happen_next(sim);
+		saga__sim_happen_next(sim);
 		if (sim->now > until)
 			saga__sim_breach(sim, "a participant does not stop");
 	}

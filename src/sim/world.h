@@ -64,6 +64,7 @@ struct saga__known_slot {
 	int did, undid; /* effects that were committed */
 	bool asked;     /* its handler asked for what makes it dead, stuck or a letter */
 	bool forgotten;
+	int64_t moved_at; /* virtual, as all here */
 };
 
 struct saga__known_event {
@@ -73,6 +74,7 @@ struct saga__known_event {
 	char *subject;
 	const char *type; /* behind the subject */
 	int version;
+	int64_t at;
 };
 
 struct saga__known_stream {
@@ -88,6 +90,27 @@ struct saga__effect {
 	bool undo;
 };
 
+/* Whether what a handler wrote must be there when its transaction is committed. */
+enum saga__writes {
+	SAGA__WRITES_ANY,
+	SAGA__WRITES_STAY,
+	SAGA__WRITES_GO
+};
+
+/* A handler's run, until its transaction is committed. */
+struct saga__handler_run {
+	int64_t tag; /* of its writes */
+	const struct saga__known_slot *slot;
+	enum saga__writes fate;
+	int64_t count;
+};
+
+/* Rows that a transaction has written, by table and key, in order. */
+struct saga__rows_locked {
+	char **keys;
+	size_t count;
+};
+
 struct saga__mirror {
 	bool watching; /* the triggers are there */
 	saga_id uuid;
@@ -98,6 +121,9 @@ struct saga__mirror {
 	uint64_t positions[SAGA__MEMBERS_MOST][SAGA__SIM_SHARDS][SAGA__SIM_SHARDS];
 	struct saga__effect *effects;
 	size_t effect_count, effect_room;
+	struct saga__handler_run *runs;
+	size_t run_count, run_room;
+	int64_t watched_tables; /* how many tables there were when they were looked at */
 	/* Whose handler ran in this transaction, and what it was committed as: it must be lost. */
 	const struct saga__known_slot *ran_over;
 	enum saga__state ran_over_as;
@@ -133,6 +159,7 @@ struct saga__member {
 	int64_t turn_at; /* a turn is on the queue for then */
 	int64_t wake_at, alarm_at;
 	int64_t skew_ms; /* of its wall clock */
+	int64_t leap_ms; /* and this too */
 
 	/* its transport */
 	saga_port *port; /* NULL: not open */
@@ -151,7 +178,7 @@ struct saga__member {
 	unsigned shards;
 	void *store;
 	struct saga__mirror *mirror;
-	struct saga__store_handle *handle; /* open on it */
+	struct saga__store_handle *handle; /* that is in a transaction */
 	int64_t away, full;                /* until then */
 
 	/* its outside calls */
@@ -197,7 +224,9 @@ struct saga_sim {
 	struct saga__decoder *decoder;
 	struct saga__arena arena;
 	struct saga__broker broker;
-	size_t open_handles; /* of stores and transports, and outside calls */
+	struct saga__store_handle *stalled; /* in a transaction */
+	int64_t stalled_until;              /* its server's patience */
+	size_t open_handles;                /* of stores and transports, and outside calls */
 	saga_sim_report report;
 };
 
@@ -205,6 +234,9 @@ struct saga_sim {
 /* The first breach stands, and ends the world. */
 void saga__sim_breach(saga_sim *sim, const char *format, ...) SAGA_PRINTF(2, 3);
 bool saga__sim_broken(const saga_sim *sim);
+/* When the next thing happens; NEVER: nothing does. And has it happen. */
+int64_t saga__sim_next_at(const saga_sim *sim);
+void saga__sim_happen_next(saga_sim *sim);
 void saga__sim_no_memory(saga_sim *sim);
 struct saga__member *saga__sim_member(const saga_sim *sim, const char *name);
 /* Another instance of it, or itself; number `of` from 0. NULL: there are no so many. */
@@ -291,6 +323,17 @@ const struct saga__known_event *saga__mirror_event(
 void saga__mirror_no_effect(struct saga__member *member, const struct saga__known_slot *slot);
 const char *saga__slot_text(const struct saga__member *member, const struct saga__known_slot *slot,
 	char *text, size_t size);
+
+/* writes.c: which rows are written, by whom */
+void saga__writes_watch(struct saga__member *member);
+/* A handler begins and ends; 0: it is not in a transaction, or there is nothing to see. */
+int64_t saga__writes_begin(struct saga__member *member, struct saga__known_slot *slot);
+void saga__writes_end(struct saga__member *member, int64_t tag, enum saga__writes fate);
+void saga__writes_committed(struct saga__member *member);
+/* Of the transaction that is open; to be freed. And a row that both have; NULL: none. */
+void saga__writes_locked(struct saga__member *member, struct saga__rows_locked *ret_locked);
+void saga__writes_free_locked(struct saga__rows_locked *locked);
+const char *saga__writes_meet(const struct saga__rows_locked *a, const struct saga__rows_locked *b);
 
 /* check.c */
 void saga__check_frame(struct saga__member *member, saga_bytes bytes);

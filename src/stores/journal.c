@@ -201,7 +201,8 @@ static size_t lock_statements(struct saga__journal *j, const struct saga__shard 
 	size_t count, saga_value *values, saga_statement *statements)
 {
 	const struct saga__dialect *dialect = j->dialect;
-	bool by_update = !dialect->locks_by_begin && !dialect->locking;
+	bool by_update = !dialect->locking &&
+		(!dialect->locks_by_begin || (j->ops->traits & SAGA_STORE_LOCKS_ROWS));
 
 	for (size_t i = 0; i < count; i++)
 		values[i] = saga_int64(shards[i].shard);
