@@ -8,54 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "world.h"
+#include "broker.h"
 
 enum {
-	LEAST_US = 100,
-	USUAL_US = 2000,
-	ACK_WAIT_US = 5000000,    /* then it is delivered again */
-	LOOK_US = 500000,         /* between two looks for what is to be delivered again */
-	DOUBLES_US = 500000000,   /* the same id within this is a double */
-	UNACKED_MOST = 256,       /* delivered to one instance, and not acked */
-	LOST_MOST_US = 120000000, /* what is older is on disk */
-	SEQ_BITS = 48             /* of a token; the rest counts the losses of power */
+	ACK_WAIT_US = 5000000,  /* then it is delivered again */
+	LOOK_US = 500000,       /* between two looks for what is to be delivered again */
+	DOUBLES_US = 500000000, /* the same id within this is a double */
+	UNACKED_MOST = 256,     /* delivered to one instance, and not acked */
+	SETTLE_MS = 10000,      /* then what it has is on its disks */
+	SEQ_BITS = 48           /* of a token; the rest counts how often all began anew */
 };
 
 #define SEQ_MASK ((UINT64_C(1) << SEQ_BITS) - 1)
-#define LOSSES_MASK (UINT64_MAX >> SEQ_BITS)
+#define EPOCH_MASK (UINT64_MAX >> SEQ_BITS)
 
-/* What the broker keeps; its number is its place. */
-struct saga__message_kept {
-	saga_id id;
-	char *topic; /* the bytes are behind it */
-	size_t size;
-	const unsigned char *bytes;
-	unsigned part;
-	int64_t stored_at;
-	uint32_t acked; /* bits of groups: a group is the number of its first instance */
-	struct {
-		int64_t until; /* delivered, and not again before; 0: not delivered */
-		struct saga__member *to;
-	} groups[SAGA__MEMBERS_MOST];
-};
-
-struct line {
-	struct saga__member *member;
-	saga_port *port;
-};
-
-/* On its way to the broker, or from it. */
-struct passing {
-	struct saga__happening happening;
-	uint64_t seq, token;
-	saga_id id;
-	unsigned part;
-	char *topic;
-	size_t size;
-	unsigned char bytes[];
-};
-
-static void free_message(struct saga__message_kept *message)
+void saga__broker_free_message(struct saga__message_kept *message)
 {
 	free(message->topic);
 	free(message);
@@ -64,22 +31,37 @@ static void free_message(struct saga__message_kept *message)
 void saga__broker_free(struct saga__broker *broker)
 {
 	while (broker->count)
-		free_message(broker->messages[--broker->count]);
+		saga__broker_free_message(broker->messages[--broker->count]);
 	free(broker->messages);
+	free(broker->ghosts);
 	broker->messages = NULL;
+	broker->ghosts = NULL;
 }
 
 /* ---- who hears it ---- */
 
-static bool is_cut_off(const struct saga__member *member)
+bool saga__broker_is_cut_off(const struct saga__member *member)
 {
 	return member->deaf_to >> member->number & 1;
 }
 
 static bool works(const struct saga__member *member, unsigned part)
 {
-	return member->port && !member->dead && !is_cut_off(member) && member->works_of &&
-		member->works >> (part & (member->works_of - 1)) & 1;
+	return member->port && !member->dead && !saga__broker_is_cut_off(member) &&
+		member->works_of && member->works >> (part & (member->works_of - 1)) & 1;
+}
+
+unsigned saga__broker_shard_of(const struct saga__member *member, unsigned part)
+{
+	return part & (member->shards - 1);
+}
+
+static uint64_t token_of(const struct saga__member *member, uint64_t seq)
+{
+	const struct saga__broker *broker = &member->sim->broker;
+	unsigned shard = saga__broker_shard_of(member, broker->messages[seq - 1]->part);
+
+	return seq | (broker->epochs[member->first->number][shard] & EPOCH_MASK) << SEQ_BITS;
 }
 
 /* The instance of a group that works a part; of several, any. NULL: none. */
@@ -97,7 +79,7 @@ static struct saga__member *worker_of(
 
 /* ---- delivering ---- */
 
-static void give_back(struct saga__message_kept *message, size_t group)
+void saga__broker_give_back(struct saga__message_kept *message, size_t group)
 {
 	if (message->groups[group].until && message->groups[group].to)
 		message->groups[group].to->unacked--;
@@ -107,36 +89,39 @@ static void give_back(struct saga__message_kept *message, size_t group)
 
 static void arrive(saga_sim *sim, struct saga__happening *happening)
 {
-	struct passing *passing = (struct passing *)happening;
+	struct saga__passing *passing = (struct saga__passing *)happening;
 	struct saga__member *to = happening->member;
-	saga_frame frame = { .token = passing->seq | sim->broker.losses << SEQ_BITS,
+	saga_frame frame = { .token = passing->token,
 		.id = passing->id,
-		.part = passing->part };
+		.part = passing->part,
+		.place = passing->seq };
 	struct saga__message_kept *message;
 
-	if (passing->seq > sim->broker.count || !to->port || is_cut_off(to))
+	if (passing->seq > sim->broker.count || !to->port || saga__broker_is_cut_off(to))
 		return;
 	message = sim->broker.messages[passing->seq - 1];
-	if (!saga__id_same(message->id, passing->id))
+	if (!saga__id_same(message->id, passing->id) ||
+		token_of(to, passing->seq) != passing->token)
 		return;
 	frame.topic = message->topic;
 	frame.bytes = (saga_bytes){ message->bytes, message->size };
 	if (to->paused > sim->now) {
-		give_back(message, to->first->number);
+		saga__broker_give_back(message, to->first->number);
 		return;
 	}
 	if (saga_port_receive(to->port, &frame, 1) == SAGA_OK)
 		return;
 	saga__sim_trace(sim, to, "has no room for event %llu", (unsigned long long)passing->seq);
 	to->choked = true;
-	give_back(message, to->first->number);
+	saga__broker_give_back(message, to->first->number);
 }
 
 static void deliver(struct saga__member *to, struct saga__message_kept *message, uint64_t seq)
 {
 	saga_sim *sim = to->sim;
 	size_t group = to->first->number;
-	int64_t us = saga__random_between(&sim->network, LEAST_US, USUAL_US);
+	int64_t us =
+		saga__random_between(&sim->network, SAGA__BROKER_LEAST_US, SAGA__BROKER_USUAL_US);
 	int times = saga__sim_strikes(sim, SAGA_SIM_DOUBLE) ? 2 : 1;
 
 	message->groups[group].until = sim->now + ACK_WAIT_US;
@@ -152,16 +137,60 @@ static void deliver(struct saga__member *to, struct saga__message_kept *message,
 		saga__sim_trace(sim, to, "FAULT: event %llu is late", (unsigned long long)seq);
 	}
 	while (times--) {
-		struct passing *passing = saga__sim_new_happening(sim, sizeof *passing, to, arrive);
+		struct saga__passing *passing =
+			saga__sim_new_happening(sim, sizeof *passing, to, arrive);
 
 		if (!passing)
 			return;
 		passing->seq = seq;
+		passing->token = token_of(to, seq);
 		passing->id = message->id;
 		passing->part = message->part;
 		passing->happening.life = to->life;
-		saga__sim_push(sim, &passing->happening, sim->now + us + times * USUAL_US);
+		saga__sim_push(
+			sim, &passing->happening, sim->now + us + times * SAGA__BROKER_USUAL_US);
 	}
+}
+
+/* ---- how its stream is ---- */
+
+/* All of the shard up to there is acked, or counts as that. */
+uint64_t saga__broker_floor_of(const struct saga__member *member, unsigned shard)
+{
+	const struct saga__broker *broker = &member->sim->broker;
+	size_t group = member->first->number;
+	uint64_t floor = 0;
+
+	for (uint64_t i = 0; i < broker->count; i++) {
+		const struct saga__message_kept *message = broker->messages[i];
+
+		if (saga__broker_shard_of(member, message->part) != shard)
+			continue;
+		if (!(message->acked >> group & 1))
+			break;
+		floor = i + 1;
+	}
+	return floor > broker->ahead[group][shard] ? floor : broker->ahead[group][shard];
+}
+
+static void tell(struct saga__member *member)
+{
+	saga_sim *sim = member->sim;
+	saga_broker news = { .era = sim->broker.era,
+		.first = 1,
+		.last = sim->broker.count,
+		.doubt = member->doubts,
+		.shards = member->works };
+
+	if (!member->port || member->dead || saga__broker_is_cut_off(member) ||
+		member->paused > sim->now || sim->now < member->told_at)
+		return;
+	for (unsigned shard = 0; shard < member->shards; shard++)
+		if (member->works >> shard & 1)
+			news.floors[shard] = saga__broker_floor_of(member, shard);
+	member->doubts = false;
+	member->told_at = sim->now + SETTLE_MS * SAGA__SIM_MS / 4;
+	saga_port_broker(member->port, &news);
 }
 
 /* What a group has not acked goes to who works it, unless it went there a short while ago. */
@@ -182,7 +211,7 @@ static void pump_group(saga_sim *sim, const struct saga__member *first)
 		at_floor = false;
 		if (message->groups[group].until > sim->now)
 			continue;
-		give_back(message, group);
+		saga__broker_give_back(message, group);
 		if ((to = worker_of(sim, first, message->part)))
 			deliver(to, message, i + 1);
 	}
@@ -192,6 +221,8 @@ static void pump(saga_sim *sim, struct saga__happening *happening)
 {
 	(void)happening;
 	sim->broker.pump_at = SAGA__SIM_NEVER;
+	for (size_t i = 0; i < sim->member_count; i++)
+		tell(sim->members[i]);
 	for (size_t i = 0; i < sim->member_count; i++)
 		if (sim->members[i]->first == sim->members[i])
 			pump_group(sim, sim->members[i]);
@@ -212,17 +243,24 @@ void saga__broker_pump(saga_sim *sim, int64_t us)
 
 /* ---- publishing ---- */
 
-static struct saga__message_kept *find(const saga_sim *sim, saga_id id)
+/* Where it has it already, or thinks so; 0: nowhere. */
+static uint64_t find(const saga_sim *sim, saga_id id, unsigned again)
 {
+	for (size_t i = 0; i < sim->broker.ghost_count; i++) {
+		const struct saga__ghost *ghost = &sim->broker.ghosts[i];
+
+		if (saga__id_same(ghost->id, id) && ghost->again >= again)
+			return ghost->seq;
+	}
 	for (uint64_t i = sim->broker.count; i; i--) {
 		struct saga__message_kept *message = sim->broker.messages[i - 1];
 
 		if (message->stored_at + DOUBLES_US < sim->now)
-			return NULL;
-		if (saga__id_same(message->id, id))
-			return message;
+			return 0;
+		if (saga__id_same(message->id, id) && message->again >= again)
+			return i;
 	}
-	return NULL;
+	return 0;
 }
 
 static bool make_room(struct saga__broker *broker)
@@ -239,7 +277,7 @@ static bool make_room(struct saga__broker *broker)
 	return true;
 }
 
-static bool store(saga_sim *sim, const struct passing *passing)
+static bool store(saga_sim *sim, const struct saga__passing *passing)
 {
 	struct saga__message_kept *message = calloc(1, sizeof *message);
 	size_t topic = strlen(passing->topic) + 1;
@@ -256,35 +294,43 @@ static bool store(saga_sim *sim, const struct passing *passing)
 	message->size = passing->size;
 	message->id = passing->id;
 	message->part = passing->part;
+	message->again = passing->again;
 	message->stored_at = sim->now;
 	sim->broker.messages[sim->broker.count++] = message;
 	for (size_t i = 0; i < sim->member_count; i++)
-		if (sim->broker.count <= sim->broker.ahead[i])
+		if (sim->broker.count <=
+			sim->broker.ahead[i][saga__broker_shard_of(sim->members[i], message->part)])
 			message->acked |= 1u << i;
-	saga__broker_pump(sim, LEAST_US);
+	saga__broker_pump(sim, SAGA__BROKER_LEAST_US);
 	return true;
 }
 
 static void confirm(saga_sim *sim, struct saga__happening *happening)
 {
-	struct passing *passing = (struct passing *)happening;
+	struct saga__passing *passing = (struct saga__passing *)happening;
 	struct saga__member *member = happening->member;
+	const saga_receipt receipt = { passing->token, passing->seq, passing->doubled };
 
 	(void)sim;
-	if (member->port && !is_cut_off(member))
-		saga_port_sent(member->port, &passing->token, 1);
+	if (member->port && !saga__broker_is_cut_off(member))
+		saga_port_sent(member->port, &receipt, 1);
 }
 
 static void drop_topic(struct saga__happening *happening)
 {
-	free(((struct passing *)happening)->topic);
+	free(((struct saga__passing *)happening)->topic);
 }
 
 static void take(saga_sim *sim, struct saga__happening *happening)
 {
-	struct passing *passing = (struct passing *)happening, *answer;
+	struct saga__passing *passing = (struct saga__passing *)happening, *answer;
+	uint64_t seq;
 
-	if (!find(sim, passing->id) && !store(sim, passing))
+	/* What was under way when it lost its power, or the way to it, never comes. */
+	if (saga__broker_is_cut_off(happening->member))
+		return;
+	seq = find(sim, passing->id, passing->again);
+	if (!seq && !store(sim, passing))
 		return;
 	if (saga__sim_strikes(sim, SAGA_SIM_LOSE)) {
 		saga__sim_trace(sim, happening->member, "FAULT: a confirmation is lost");
@@ -293,23 +339,28 @@ static void take(saga_sim *sim, struct saga__happening *happening)
 	if (!(answer = saga__sim_new_happening(sim, sizeof *answer, happening->member, confirm)))
 		return;
 	answer->token = passing->token;
+	answer->seq = seq ? seq : sim->broker.count;
+	answer->doubled = seq;
 	answer->happening.life = happening->life;
 	saga__sim_push(sim, &answer->happening,
-		sim->now + saga__random_between(&sim->network, LEAST_US, USUAL_US));
+		sim->now +
+			saga__random_between(
+				&sim->network, SAGA__BROKER_LEAST_US, SAGA__BROKER_USUAL_US));
 }
 
 static void publish(struct saga__member *from, const saga_frame *frame)
 {
 	saga_sim *sim = from->sim;
-	int64_t us = saga__random_between(&sim->network, LEAST_US, USUAL_US);
+	int64_t us =
+		saga__random_between(&sim->network, SAGA__BROKER_LEAST_US, SAGA__BROKER_USUAL_US);
 	uint64_t place[2] = { (uint64_t)saga__member_now(from), from->number };
-	struct passing *passing;
+	struct saga__passing *passing;
 
 	sim->report.frames++;
 	saga__sim_hash(sim, place, sizeof place);
 	saga__sim_hash(sim, frame->bytes.at, frame->bytes.size);
 	saga__check_kept_frame(from, frame);
-	if (is_cut_off(from))
+	if (saga__broker_is_cut_off(from))
 		return;
 	if (saga__sim_strikes(sim, SAGA_SIM_LOSE)) {
 		saga__sim_trace(sim, from, "FAULT: an event does not reach the broker");
@@ -322,6 +373,7 @@ static void publish(struct saga__member *from, const saga_frame *frame)
 	passing->token = frame->token;
 	passing->id = frame->id;
 	passing->part = frame->part;
+	passing->again = frame->again;
 	passing->size = frame->bytes.size;
 	memcpy(passing->bytes, frame->bytes.at, frame->bytes.size);
 	if (!(passing->topic = strdup(frame->topic)))
@@ -336,7 +388,7 @@ static void publish(struct saga__member *from, const saga_frame *frame)
 
 static int send_frames(void *transport, const saga_frame *frames, size_t count, size_t *ret_sent)
 {
-	struct line *line = transport;
+	struct saga__line *line = transport;
 	struct saga__member *member = line->member;
 	saga_sim *sim = member->sim;
 
@@ -362,32 +414,31 @@ static int send_frames(void *transport, const saga_frame *frames, size_t count, 
 
 static void ack(void *transport, const uint64_t *tokens, size_t count)
 {
-	struct saga__member *member = ((struct line *)transport)->member;
+	struct saga__member *member = ((struct saga__line *)transport)->member;
 	struct saga__broker *broker = &member->sim->broker;
 	size_t group = member->first->number;
 
-	if (member->dead || is_cut_off(member))
+	if (member->dead || saga__broker_is_cut_off(member))
 		return;
 	for (size_t i = 0; i < count; i++) {
 		uint64_t seq = tokens[i] & SEQ_MASK;
 
-		if (tokens[i] >> SEQ_BITS != (broker->losses & LOSSES_MASK) || !seq ||
-			seq > broker->count)
+		if (!seq || seq > broker->count || token_of(member, seq) != tokens[i])
 			continue;
 		if (saga__sim_strikes(member->sim, SAGA_SIM_LOSE)) {
 			saga__sim_trace(member->sim, member, "FAULT: an ack is lost");
 			continue;
 		}
 		saga__check_ack(member, broker->messages[seq - 1]->id);
-		give_back(broker->messages[seq - 1], group);
+		saga__broker_give_back(broker->messages[seq - 1], group);
 		broker->messages[seq - 1]->acked |= 1u << group;
 	}
-	saga__broker_pump(member->sim, LEAST_US);
+	saga__broker_pump(member->sim, SAGA__BROKER_LEAST_US);
 }
 
 /* What came for a shard that is left, and what a dead one had, others have at once, or in a while.
  */
-static void release(struct saga__member *member)
+void saga__broker_release(struct saga__member *member)
 {
 	struct saga__broker *broker = &member->sim->broker;
 	size_t group = member->first->number;
@@ -395,111 +446,28 @@ static void release(struct saga__member *member)
 	for (uint64_t i = broker->floors[group]; i < broker->count; i++)
 		if (broker->messages[i]->groups[group].to == member &&
 			!works(member, broker->messages[i]->part))
-			give_back(broker->messages[i], group);
-	saga__broker_pump(member->sim, LEAST_US);
+			saga__broker_give_back(broker->messages[i], group);
+	saga__broker_pump(member->sim, SAGA__BROKER_LEAST_US);
 }
 
 static void work(void *transport, uint64_t shards, unsigned of)
 {
-	struct saga__member *member = ((struct line *)transport)->member;
+	struct saga__member *member = ((struct saga__line *)transport)->member;
 
 	if (member->dead)
 		return;
 	member->works = shards;
 	member->works_of = of;
-	release(member);
+	member->told_at = 0;
+	saga__broker_release(member);
 }
 
 static void resume(void *transport)
 {
-	struct saga__member *member = ((struct line *)transport)->member;
+	struct saga__member *member = ((struct saga__line *)transport)->member;
 
 	member->choked = false;
-	saga__broker_pump(member->sim, LEAST_US);
-}
-
-/* ---- what befalls it ---- */
-
-static void come_back(saga_sim *sim, struct saga__happening *happening)
-{
-	struct saga__member *member = happening->member;
-
-	(void)sim;
-	saga__broker_reach(member);
-}
-
-void saga__broker_cut_off(struct saga__member *member, int64_t us)
-{
-	struct saga__happening *back =
-		saga__sim_new_happening(member->sim, sizeof *back, member, come_back);
-
-	if (!back)
-		return;
-	member->deaf_to |= 1u << member->number;
-	release(member);
-	if (member->port)
-		saga_port_state(member->port, false, "the broker is away");
-	saga__sim_push(member->sim, back, member->sim->now + us);
-}
-
-void saga__broker_reach(struct saga__member *member)
-{
-	if (!is_cut_off(member))
-		return;
-	member->deaf_to &= ~(1u << member->number);
-	if (!member->port)
-		return;
-	saga_port_state(member->port, true, "connected again");
-	saga_port_writable(member->port);
-	saga__broker_pump(member->sim, LEAST_US);
-}
-
-/* The floors may stand ahead of what is left, where the next ones will be. */
-static void move_floors(saga_sim *sim, uint64_t left)
-{
-	struct saga__broker *broker = &sim->broker;
-	bool ahead = saga__sim_of_fault(sim, SAGA_SIM_POWER, 2);
-
-	for (size_t group = 0; group < sim->member_count; group++) {
-		uint64_t floor = broker->floors[group], back;
-
-		if (ahead && floor > left && floor > broker->ahead[group])
-			broker->ahead[group] = floor;
-		if (floor > left)
-			broker->floors[group] = floor = left;
-		if (ahead || !floor)
-			continue;
-		back = saga__sim_of_fault(sim, SAGA_SIM_POWER, floor < 20 ? floor : 20);
-		broker->floors[group] -= back;
-		for (uint64_t i = broker->floors[group]; i < floor; i++)
-			broker->messages[i]->acked &= ~(1u << group);
-	}
-}
-
-void saga__broker_loses_power(saga_sim *sim)
-{
-	struct saga__broker *broker = &sim->broker;
-	uint64_t young = 0, lost;
-
-	while (young < broker->count &&
-		broker->messages[broker->count - 1 - young]->stored_at + LOST_MOST_US > sim->now)
-		young++;
-	lost = young ? saga__sim_of_fault(sim, SAGA_SIM_POWER, young < 30 ? young + 1 : 31) : 0;
-	saga__sim_trace(sim, NULL, "FAULT: the broker loses its power, and %llu of its %llu events",
-		(unsigned long long)lost, (unsigned long long)broker->count);
-	move_floors(sim, broker->count - lost);
-	for (; lost; lost--)
-		free_message(broker->messages[--broker->count]);
-	broker->losses++;
-	for (size_t i = 0; i < sim->member_count; i++) {
-		struct saga__member *member = sim->members[i];
-
-		for (uint64_t k = 0; k < broker->count; k++)
-			if (broker->messages[k]->groups[member->first->number].to == member)
-				give_back(broker->messages[k], member->first->number);
-		member->unacked = 0;
-		saga__broker_cut_off(member, 1 + saga__sim_length(sim, SAGA_SIM_POWER));
-	}
+	saga__broker_pump(member->sim, SAGA__BROKER_LEAST_US);
 }
 
 /* ---- rest ---- */
@@ -527,29 +495,33 @@ static int open_line(saga_port *port, const saga_transport_options *options, voi
 	saga_error *error)
 {
 	struct saga__member *member = options->context;
-	struct line *line = calloc(1, sizeof *line);
+	struct saga__line *line = calloc(1, sizeof *line);
 
 	if (!line)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
-	*line = (struct line){ member, port };
+	*line = (struct saga__line){ member, port };
 	if (!member->dead) {
 		member->port = port;
 		member->topics = options->topics;
 		member->works = member->works_of = 0;
 		member->choked = false;
+		member->doubts = true;
+		member->told_at = 0;
+		saga_port_settles(port, SETTLE_MS);
 	}
 	member->sim->open_handles++;
-	saga_port_state(port, !is_cut_off(member), "joined the world");
+	saga__broker_pump(member->sim, SAGA__BROKER_LEAST_US);
+	saga_port_state(port, !saga__broker_is_cut_off(member), "joined the world");
 	return *ret_transport = line, SAGA_OK;
 }
 
 static void close_line(void *transport)
 {
-	struct line *line = transport;
+	struct saga__line *line = transport;
 	saga_port *port = line->port;
 
 	line->member->port = NULL;
-	release(line->member);
+	saga__broker_release(line->member);
 	line->member->sim->open_handles--;
 	free(line);
 	saga_port_closed(port);
@@ -565,4 +537,6 @@ const saga_transport_ops saga__sim_broker = {
 	.resume = resume,
 	.close = close_line,
 	.work = work,
+	.look = saga__broker_look,
+	.rewind = saga__broker_rewind,
 };

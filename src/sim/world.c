@@ -86,6 +86,7 @@ int saga_sim_new(const saga_sim_options *options, saga_sim **ret_sim, saga_error
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	}
 	sim->broker.pump_at = SAGA__SIM_NEVER;
+	sim->broker.era.bytes[15] = 1;
 	saga__faults_draw(sim);
 	*ret_sim = sim;
 	return SAGA_OK;

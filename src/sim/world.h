@@ -173,6 +173,8 @@ struct saga__member {
 	unsigned works_of;
 	bool choked; /* it had no room, and has not asked for more */
 	size_t unacked;
+	bool doubts;     /* the broker may have lost something since it was told how that is */
+	int64_t told_at; /* that; NEVER: it is to be told now */
 
 	/* its store: one for all instances, as is what is known of it */
 	unsigned shards;
@@ -189,14 +191,19 @@ struct saga__member {
 /* ---- the broker of a durable transport ---- */
 
 struct saga__message_kept;
+struct saga__ghost;
 
 struct saga__broker {
 	struct saga__message_kept **messages; /* message n at n - 1 */
 	uint64_t count, room;
 	uint64_t floors[SAGA__MEMBERS_MOST]; /* of a group: all up to here are acked */
-	uint64_t ahead[SAGA__MEMBERS_MOST];  /* and count as acked, though they came later */
-	uint64_t losses;                     /* of power */
-	int64_t pump_at;                     /* a look is on the queue for then */
+	/* Of its shards: what came later and counts as acked; and how often all began anew. */
+	uint64_t ahead[SAGA__MEMBERS_MOST][SAGA__SIM_SHARDS];
+	uint64_t epochs[SAGA__MEMBERS_MOST][SAGA__SIM_SHARDS];
+	struct saga__ghost *ghosts; /* it calls them doubles, and has lost them */
+	size_t ghost_count;
+	saga_id era;
+	int64_t pump_at; /* a look is on the queue for then */
 };
 
 /* ---- the world ---- */
