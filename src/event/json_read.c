@@ -282,6 +282,9 @@ static int read_object(const struct reading *r, const saga_shape *shape, json_t 
 
 		if (found == SIZE_MAX)
 			return saga_error_set(r->error, SAGA_MALFORMED, "%.63s: is unknown", name);
+		/* Many clients write what they leave out as null. */
+		if (json_is_null(value) && (shape->fields[found].kind & SAGA_KIND_OPTIONAL))
+			continue;
 		seen |= UINT32_C(1) << found;
 
 		int code = read_value(r, &shape->fields[found], value, body);
