@@ -55,12 +55,12 @@ static void check_fulfilled(struct auditing *a, const struct book *b)
 {
 	a->audit->fulfilled++;
 	a->audit->completed += is(b->state, "completed");
-	if (b->charges != 1)
+	if (b->charges != (b->priced > 0)) /* what is free needs no charge */
 		breach(a, "order %s is %s with %zu charges kept", b->ref, b->state, b->charges);
-	if (b->kept != b->total)
+	if (b->kept != b->priced)
 		breach(a, "order %s costs %" PRId64 ", the provider keeps %" PRId64, b->ref,
-			b->total, b->kept);
-	if (!is_sent(b) || !is(b->ship, "done"))
+			b->priced, b->kept);
+	if (!is_sent(b) || (b->is_remembered && !is(b->ship, "done")))
 		breach(a, "order %s is %s and was not shipped (parcel `%s`, ship `%s`)", b->ref,
 			b->state, b->parcel, b->ship);
 	if (b->held_sum != b->ordered)
@@ -91,10 +91,13 @@ static void check_order(struct auditing *a, const struct book *b)
 		check_fulfilled(a, b);
 	else
 		breach(a, "order %s has not ended: it is %s", b->ref, b->state);
+	if (b->total != b->priced)
+		breach(a, "order %s says that it costs %" PRId64 ", its lines come to %" PRId64,
+			b->ref, b->total, b->priced);
 	if (b->charged != b->kept)
 		breach(a, "order %s: payment says %" PRId64 " charged, the provider %" PRId64,
 			b->ref, b->charged, b->kept);
-	if (b->cancel_asked && !is_cancelled && !is(b->ship, "done"))
+	if (b->cancel_asked && !is_cancelled && !is_sent(b))
 		breach(a, "order %s was asked to be cancelled, never shipped, and is %s", b->ref,
 			b->state);
 	if (*b->amending)

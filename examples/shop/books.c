@@ -84,14 +84,23 @@ static int order_row(void *context, const saga_value *column)
 	return SAGA_OK;
 }
 
+/* Half a cent is rounded up, line by line. */
+static int64_t line_cents(int64_t quantity, int64_t unit_price_cents, int64_t discount_percent)
+{
+	return (quantity * unit_price_cents * (100 - discount_percent) + 50) / 100;
+}
+
 static int ordered_row(void *context, const saga_value *column)
 {
 	struct book *book = order_or_stranger(context, &column[0]);
+	int64_t quantity = reads_int64(&column[2]);
 	char sku[41];
 
+	if (!book)
+		return SAGA_OK;
 	reads_text(&column[1], sku, sizeof sku);
-	if (book)
-		book->ordered += line_mark(sku, reads_int64(&column[2]));
+	book->ordered += line_mark(sku, quantity);
+	book->priced += line_cents(quantity, reads_int64(&column[3]), reads_int64(&column[4]));
 	return SAGA_OK;
 }
 
@@ -169,6 +178,15 @@ static int ship_row(void *context, const saga_value *column)
 	return SAGA_OK;
 }
 
+static int reserve_row(void *context, const saga_value *column)
+{
+	struct book *book = order_or_stranger(context, &column[0]);
+
+	if (book)
+		book->is_remembered = true;
+	return SAGA_OK;
+}
+
 static int kept_row(void *context, const saga_value *column)
 {
 	struct books *books = context;
@@ -223,7 +241,9 @@ static const struct query of_orders[] = {
 	{ "SELECT saga, ref, state, total, amending, why FROM orders", 6, order_row },
 };
 static const struct query of_order[] = {
-	{ "SELECT saga, sku, quantity FROM order_line WHERE amendment = ''", 3, ordered_row },
+	{ "SELECT saga, sku, quantity, unit_price_cents, discount_percent FROM ordered"
+	  " WHERE amendment = ''",
+		5, ordered_row },
 	{ "SELECT saga, state FROM saga_slot WHERE step = 'cancel' AND state = 'done'", 2,
 		cancel_row },
 };
@@ -237,6 +257,7 @@ static const struct query of_stock[] = {
 	{ "SELECT saga, state, locked_by FROM parcel", 3, parcel_row },
 	{ "SELECT saga, sku, held FROM line", 3, held_row },
 	{ "SELECT saga, state FROM saga_slot WHERE step = 'ship'", 2, ship_row },
+	{ "SELECT saga, state FROM saga_slot WHERE step = 'reserve'", 2, reserve_row },
 };
 static const char left_slots[] =
 	"SELECT saga, step, subject, state FROM saga_slot"

@@ -13,8 +13,9 @@ struct book {
 	char amending[256];
 	char parcel[10]; /* its state; "" for none */
 	char locked_by[256];
-	char ship[10]; /* the state of stock's ship slot; "" for none */
-	int64_t total;
+	char ship[10];    /* the state of stock's ship slot; "" for none */
+	int64_t total;    /* cents, as the order says */
+	int64_t priced;   /* cents, as its lines come to */
 	uint64_t ordered; /* a sum over lines of product and quantity, in any order */
 	uint64_t held_sum;
 	int64_t held;    /* units */
@@ -22,6 +23,7 @@ struct book {
 	int64_t kept;    /* cents, as the provider has it */
 	size_t charges;  /* with cents kept */
 	bool cancel_asked;
+	bool is_remembered; /* stock still has its slots: they go 90 days after its last move */
 };
 
 struct goods {

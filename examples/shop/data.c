@@ -38,13 +38,35 @@ static size_t next_line(FILE *file, char *line, size_t room, bool *ret_more)
 	return size;
 }
 
+/*
+ * A line that is too long is no JSON that can be read. Its first members tell whose it is, if they
+ * name it before any list or object begins.
+ */
+static const char *too_long(const char *line, size_t size, char why[160])
+{
+	static const char name[] = "\"ref\"";
+	const char *inner = strpbrk(strchr(line, '{') ? strchr(line, '{') + 1 : line, "[{");
+	const char *at = strstr(line, name), *end = NULL;
+
+	if (at && (!inner || at < inner)) {
+		at += sizeof name - 1;
+		at += strspn(at, " \t:");
+		end = *at == '"' ? strchr(at + 1, '"') : NULL;
+	}
+	snprintf(why, 160, "%s%.*s%sthe line has %zu bytes, %d are the most", end ? "order " : "",
+		end && end - at <= 41 ? (int)(end - at - 1)
+			: end         ? 40
+				      : 0,
+		end ? at + 1 : "", end ? ": " : "", size, (int)DATA_LINE_BYTES);
+	return why;
+}
+
 static const char *take_line(
 	char *line, size_t size, size_t number, data_line_fn *fn, void *context, char why[160])
 {
 	if (size > DATA_LINE_BYTES) {
-		snprintf(why, 160, "the line has %zu bytes, %d are the most", size,
-			(int)DATA_LINE_BYTES);
-		return why;
+		line[DATA_LINE_BYTES] = '\0';
+		return too_long(line, size, why);
 	}
 	line[size] = '\0';
 	if (strlen(line) < size)

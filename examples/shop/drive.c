@@ -37,7 +37,7 @@ struct driver {
 	const struct op *op;
 	char ref[128]; /* as a segment of a path */
 	char key[256];
-	char path[256];
+	char path[1024];
 };
 
 static void count(size_t *at)
@@ -85,6 +85,16 @@ static int ask(struct driver *d, struct client *client, const char *method, cons
 static void set_path(struct driver *d, const char *before, const char *what, const char *after)
 {
 	snprintf(d->path, sizeof d->path, "%s%.128s%s", before, what, after);
+}
+
+/* Of an order with any number of amendments, the one that was asked for. */
+static void set_order_path(struct driver *d)
+{
+	char key[3 * sizeof d->key];
+
+	if (client_escape(d->key, key, sizeof key) != 0)
+		*key = '\0';
+	snprintf(d->path, sizeof d->path, "/orders/%.128s?amendment=%s", d->ref, key);
 }
 
 /* What came of it is said; false. */
@@ -172,7 +182,7 @@ static bool look(struct driver *d, enum look (*is_so)(const struct driver *, con
 		int status;
 		enum look so;
 
-		set_path(d, "/orders/", d->ref, "");
+		set_order_path(d);
 		status = ask(d, &d->order, "GET", NULL, &json);
 		if (status != 200)
 			return refuse(d, status, json);

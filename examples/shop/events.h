@@ -12,7 +12,8 @@ SAGA_STRUCT(order_line, text(sku), int64(quantity), int64(unit_price_cents),
 	opt_int64(discount_percent));
 SAGA_STRUCT(stock_line, text(sku), int64(quantity));
 SAGA_STRUCT(amendment_state, text(name), text(state), opt_text(why));
-SAGA_STRUCT(order_summary, text(ref), id(saga), text(customer), text(state), int64(total));
+SAGA_STRUCT(order_summary, text(ref), id(saga), text(customer), text(state), int64(total),
+	opt_int64(placed_at));                                 /* ms since 1970, as is each `at` */
 SAGA_STRUCT(parcel_event, text(what), text(place), int64(at)); /* at: ms since 1970 */
 
 /* Why an order ends as cancelled: what the summary counts by. */
@@ -30,7 +31,11 @@ SAGA_REQUEST(place_order, "order.place", 1, text(ref), text(customer), text(coun
 	list(lines, order_line));
 SAGA_REQUEST(cancel_order, "order.cancel", 1, opt_text(note));
 SAGA_REQUEST(amend_order, "order.amend", 1, list(lines, order_line));
-SAGA_REQUEST(get_order, "order.get", 1, opt_text(ref)); /* by its saga, or else by its ref */
+/*
+ * By its saga, or else by its ref. Of its amendments: that one alone, or a page of those after a name.
+ */
+SAGA_REQUEST(get_order, "order.get", 1, opt_text(ref), opt_text(amendment), opt_text(after));
+SAGA_REQUEST(find_order, "order.find", 1, text(ref));
 SAGA_REQUEST(list_orders, "order.list", 1, opt_text(status), opt_text(after)); /* after a ref */
 SAGA_BARE_REQUEST(count_orders, "order.count", 1);
 
@@ -47,8 +52,9 @@ SAGA_EVENT(amend_rejected, "amend.rejected", 1, reason(why));
 SAGA_EVENT(order_amended, "order.amended", 1, int64(total));
 
 SAGA_EVENT(order_state, "order.state", 1, id(saga), text(ref), text(customer), text(country),
-	text(state), int64(total), opt_text(why), opt_text(pending), list(lines, order_line),
-	list(amendments, amendment_state));
+	text(state), int64(total), opt_int64(placed_at), opt_text(why), opt_text(pending),
+	list(lines, order_line), list(amendments, amendment_state), opt_text(next));
+SAGA_EVENT(order_found, "order.found", 1, id(saga));
 SAGA_EVENT(orders_listed, "orders.listed", 1, list(orders, order_summary), opt_text(next));
 SAGA_EVENT(orders_counted, "orders.counted", 1, int64(placed), int64(ended));
 
@@ -58,7 +64,9 @@ SAGA_REQUEST(open_stock, "stock.open", 1, text(sku), int64(quantity));
 SAGA_REQUEST(exclude_country, "carrier.exclude", 1, text(country));
 SAGA_REQUEST(track_parcel, "stock.track", 1, text(place), flag(delivered));
 SAGA_REQUEST(get_stock, "stock.get_stock", 1, text(sku));
-SAGA_REQUEST(get_shipment, "stock.get_shipment", 1, opt_text(ref)); /* as get_order */
+/* As get_order; of its history a page, the first one or after a page's `next`. */
+SAGA_REQUEST(get_shipment, "stock.get_shipment", 1, opt_text(ref), opt_text(after));
+SAGA_BARE_REQUEST(find_parcel, "stock.find_parcel", 1); /* by its saga */
 
 SAGA_EVENT(stock_reserved, "stock.reserved", 1, text(customer), int64(total), opt_text(ref));
 SAGA_EVENT(stock_rejected, "stock.rejected", 1, opt_text(sku), reason(why));
@@ -75,7 +83,8 @@ SAGA_BARE_EVENT(stock_settled, "stock.settled", 1);
 
 SAGA_EVENT(stock_level, "stock.level", 1, text(sku), int64(opened), int64(free));
 SAGA_EVENT(shipment_state, "shipment.state", 1, text(state), flag(paid), opt_text(locked_by),
-	list(lines, stock_line), opt_text(tracking), list(history, parcel_event));
+	list(lines, stock_line), opt_text(tracking), list(history, parcel_event), opt_text(next));
+SAGA_EVENT(parcel_found, "parcel.found", 1, text(state), opt_text(ref));
 SAGA_EVENT(stock_unknown, "stock.unknown", 1, reason(why));
 
 /* ---- payment ---- */

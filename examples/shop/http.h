@@ -106,6 +106,12 @@ void http_problem(struct http_call *call, int status, const char *code, const ch
 /* A header of the reply, before it; one that is too long, or holds a line's end, is left out. */
 void http_set(struct http_call *call, const char *name, const char *value);
 
+/*
+ * Location: `before`, then `segment` with its %XX. One that does not fit is left out, and so is that of
+ * a refusal.
+ */
+void http_set_location(struct http_call *call, const char *before, const char *segment);
+
 /* ---- what came of it, for the log and the numbers ---- */
 
 const char *http_method(const struct http_call *call);

@@ -27,6 +27,22 @@ void http_set(struct http_call *call, const char *name, const char *value)
 	call->added_count++;
 }
 
+void http_set_location(struct http_call *call, const char *before, const char *segment)
+{
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	char *location = call->location;
+	size_t room = sizeof call->location;
+	size_t at = (size_t)snprintf(location, room, "%s", before);
+
+	for (; *segment && at + 4 <= room; segment++)
+		at += (size_t)snprintf(location + at, room - at,
+			strchr(plain, *segment) ? "%c" : "%%%02X",
+			(unsigned)(unsigned char)*segment);
+	if (*segment)
+		*location = '\0';
+}
+
 static const char *phrase_of(int status)
 {
 	static const struct {
@@ -72,7 +88,7 @@ static void write_date(char date[40])
 static char *write_reply(
 	struct http_call *call, const char *type, const char *text, size_t size, size_t *ret_size)
 {
-	size_t room = OWN_HEADERS + sizeof call->added, at;
+	size_t room = OWN_HEADERS + sizeof call->added + sizeof call->location, at;
 	char *reply = malloc(room + size), date[40];
 
 	if (!reply)
@@ -82,6 +98,8 @@ static char *write_reply(
 		"HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %.200s\r\nContent-Length: %zu\r\n"
 		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\ntraceparent: %s\r\n",
 		call->status, phrase_of(call->status), date, type, size, call->traceparent);
+	if (*call->location && call->status < 400)
+		at += (size_t)snprintf(reply + at, room - at, "Location: %s\r\n", call->location);
 	for (size_t i = 0; i < call->added_count; i++)
 		at += (size_t)snprintf(
 			reply + at, room - at, "%s: %s\r\n", call->added[i][0], call->added[i][1]);

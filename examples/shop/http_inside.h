@@ -77,6 +77,7 @@ struct http_call {
 	char traceparent[HTTP_TRACEPARENT + 1];
 	char added[HTTP_ADDED][2][256];
 	size_t added_count;
+	char location[256]; /* "": none */
 	int status;
 	uint64_t begun, micros;
 	bool is_replied;

@@ -146,7 +146,10 @@ static const char *add_op(
 		return "out of memory";
 	job->ops = longer;
 	job->ops[job->op_count++] = *op;
-	job->is_placed = job->is_placed || op->kind == OP_PLACE;
+	if (op->kind == OP_PLACE) {
+		job->is_placed = true;
+		orders->placed_count++;
+	}
 	return NULL;
 }
 

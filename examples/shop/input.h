@@ -50,9 +50,10 @@ struct orders {
 	const json_t *products;
 	struct job *jobs;
 	size_t job_count;
-	size_t refused; /* lines, each said on stderr */
-	json_t *by_ref; /* ref -> its job's place in `jobs` */
-	json_t *kept;   /* what the texts above are borrowed from */
+	size_t placed_count; /* jobs that this file places: the others may be of no order */
+	size_t refused;      /* lines, each said on stderr */
+	json_t *by_ref;      /* ref -> its job's place in `jobs` */
+	json_t *kept;        /* what the texts above are borrowed from */
 };
 
 /* "place", "amend", "cancel", "deliver": static text. */

@@ -50,6 +50,7 @@ static void refuse(struct job *job, const char *why)
 	fprintf(stderr, "%s:%zu: order %s: %s refused: %s\n", job->run->orders.path,
 		op_of(job)->line, job->ref, op_name(op_of(job)->kind), why);
 	job->run->result.refused++;
+	job->run->to_place -= op_of(job)->kind == OP_PLACE;
 	next_op(job);
 }
 
@@ -191,8 +192,12 @@ static void look_at_order(void *user, const saga_answer *answer)
 
 static bool ask_order(struct job *job)
 {
+	char key[96];
+
 	if (job->is_known)
-		return ask(job, SEAT_ORDER, (saga_submission){ SAGA_SUBMISSION(get_order) },
+		return ask(job, SEAT_ORDER,
+			(saga_submission){
+				SAGA_SUBMISSION(get_order, .amendment = key_of(job, key)) },
 			look_at_order);
 	return ask(job, SEAT_ORDER,
 		(saga_submission){ SAGA_SUBMISSION(get_order, .ref = job->ref) }, look_at_order);

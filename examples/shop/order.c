@@ -15,11 +15,16 @@ enum {
 	ORDER_UNITS = 1000000,   /* of one product */
 	ORDER_PRICE = 100000000, /* cents, of one unit */
 	ORDER_NAME = 40,         /* bytes of a ref, a customer, a country, a product */
-	ORDER_PAGE = 100         /* orders in one answer */
+	ORDER_PAGE = 100,        /* orders in one answer */
+	AMENDMENT_PAGE = 16      /* amendments in one answer: with all lines it is no 64 KiB */
 };
 
+SAGA_STRUCT(saga_row, id(saga));
 SAGA_STRUCT(order_row, id(saga), text(ref), text(customer), text(country), text(state),
-	int64(total), opt_text(why), opt_text(pending));
+	int64(total), opt_int64(placed_at), opt_text(why), opt_text(pending));
+
+#define ORDER_COLUMNS \
+	"saga, ref, customer, country, state, total, placed_at, why, amending AS pending"
 
 static const char *const schema[] = {
 	"CREATE TABLE orders (saga SAGA_ID PRIMARY KEY, ref SAGA_TEXT(40) NOT NULL UNIQUE,"
@@ -31,6 +36,15 @@ static const char *const schema[] = {
 	"CREATE TABLE amendment (saga SAGA_ID, name SAGA_TEXT(255), state SAGA_TEXT(8) NOT NULL,"
 	"  why SAGA_TEXT(255), PRIMARY KEY (saga, name));",
 	"ALTER TABLE orders ADD placed_at BIGINT;",
+	/* A product may stand on several lines: a line is known by its number. */
+	"CREATE TABLE ordered (saga SAGA_ID, amendment SAGA_TEXT(255), nth BIGINT,"
+	"  sku SAGA_TEXT(40) NOT NULL, quantity BIGINT NOT NULL, unit_price_cents BIGINT NOT NULL,"
+	"  discount_percent BIGINT NOT NULL, PRIMARY KEY (saga, amendment, nth));"
+	"INSERT INTO ordered (saga, amendment, nth, sku, quantity, unit_price_cents,"
+	"  discount_percent) SELECT saga, amendment,"
+	"  ROW_NUMBER() OVER (PARTITION BY saga, amendment ORDER BY sku), sku, quantity,"
+	"  unit_price_cents, discount_percent FROM order_line;"
+	"DROP TABLE order_line;",
 	NULL,
 };
 
@@ -64,9 +78,6 @@ static const char *lines_fault(saga_step *s, const struct order_line *lines, siz
 
 		if (fault)
 			return saga_format(s, "product `%.40s` %s", lines[i].sku, fault);
-		for (size_t before = 0; before < i; before++)
-			if (strcmp(lines[before].sku, lines[i].sku) == 0)
-				return saga_format(s, "product `%s` comes twice", lines[i].sku);
 	}
 	return NULL;
 }
@@ -90,15 +101,29 @@ static int by_sku(const void *a, const void *b)
 	return strcmp(left->sku, right->sku);
 }
 
-/* In one order for all, so that two orders that take the same goods never wait for each other. */
-static const struct stock_line *wanted(saga_step *s, const struct order_line *lines, size_t count)
+/*
+ * What the lines want of each product, in one order for all: so that two orders that take the same
+ * goods never wait for each other.
+ */
+static const struct stock_line *wanted(
+	saga_step *s, const struct order_line *lines, size_t count, size_t *ret_count)
 {
 	struct stock_line *want = saga_alloc(s, count, sizeof *want);
+	size_t products = 0;
 
-	for (size_t i = 0; want && i < count; i++)
+	*ret_count = 0;
+	if (!want)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
 		want[i] = (struct stock_line){ .sku = lines[i].sku, .quantity = lines[i].quantity };
-	if (want)
-		qsort(want, count, sizeof *want, by_sku);
+	qsort(want, count, sizeof *want, by_sku);
+	for (size_t i = 0; i < count; i++) {
+		if (products && strcmp(want[products - 1].sku, want[i].sku) == 0)
+			want[products - 1].quantity += want[i].quantity;
+		else
+			want[products++] = want[i];
+	}
+	*ret_count = products;
 	return want;
 }
 
@@ -107,9 +132,9 @@ static void keep_lines(
 {
 	for (size_t i = 0; i < count; i++)
 		saga_write(s,
-			"INSERT INTO order_line (saga, amendment, sku, quantity,"
-			" unit_price_cents, discount_percent) VALUES (?, ?, ?, ?, ?, ?)",
-			saga_this(s), amendment, lines[i].sku, lines[i].quantity,
+			"INSERT INTO ordered (saga, amendment, nth, sku, quantity,"
+			" unit_price_cents, discount_percent) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			saga_this(s), amendment, (int64_t)i + 1, lines[i].sku, lines[i].quantity,
 			lines[i].unit_price_cents, lines[i].discount_percent);
 }
 
@@ -127,12 +152,17 @@ static saga_verdict place(saga_step *s)
 	const struct order_config *config = saga_user(s);
 	const struct place_order *wish = saga_on(s, place_order);
 	const char *fault = place_fault(s, wish);
+	const struct stock_line *want;
+	size_t want_count;
 	int64_t total;
 
 	if (fault)
 		return saga_malformed(s, "%s", fault);
-	if (saga_query_int64(s, 0, "SELECT 1 FROM orders WHERE ref = ?", wish->ref))
+	/* Its saga comes from the key, which the slot knows for a time; the order stays. */
+	if (saga_query_int64(s, 0, "SELECT COUNT(*) FROM orders WHERE ref = ?", wish->ref))
 		return saga_reject(s, order_refused, .why = "this ref was placed before");
+	if (saga_query_int64(s, 0, "SELECT COUNT(*) FROM orders WHERE saga = ?", saga_this(s)))
+		return saga_reject(s, order_refused, .why = "another ref was placed by this key");
 	total = total_of(wish->lines, wish->lines_count);
 	saga_write(s,
 		"INSERT INTO orders (saga, ref, customer, country, total, state, placed_at)"
@@ -140,10 +170,9 @@ static saga_verdict place(saga_step *s)
 		saga_this(s), wish->ref, wish->customer, wish->country, total, saga_now(s));
 	keep_lines(s, "", wish->lines, wish->lines_count);
 	saga_after(s, config->pay_within_ms, order_expired);
+	want = wanted(s, wish->lines, wish->lines_count, &want_count);
 	return saga_emit(s, order_placed, .ref = wish->ref, .customer = wish->customer,
-		.country = wish->country, .total = total,
-		.lines = wanted(s, wish->lines, wish->lines_count),
-		.lines_count = wish->lines_count);
+		.country = wish->country, .total = total, .lines = want, .lines_count = want_count);
 }
 
 static void tell_end(saga_step *s, bool is_fulfilled)
@@ -176,10 +205,8 @@ static saga_verdict unplace(saga_step *s)
 
 static const char *why_not(saga_step *s)
 {
-	const struct order_row *row = saga_query_one(s, order_row,
-		"SELECT saga, ref, customer, country, state, total, why, amending AS pending"
-		" FROM orders WHERE saga = ?",
-		saga_this(s));
+	const struct order_row *row = saga_query_one(
+		s, order_row, "SELECT " ORDER_COLUMNS " FROM orders WHERE saga = ?", saga_this(s));
 
 	return row ? saga_format(s, "the order is %s", row->state) : "no such order";
 }
@@ -216,6 +243,8 @@ static saga_verdict amend(saga_step *s)
 {
 	const struct amend_order *wish = saga_on(s, amend_order);
 	const char *fault = lines_fault(s, wish->lines, wish->lines_count);
+	const struct stock_line *want;
+	size_t want_count;
 
 	if (fault)
 		return saga_malformed(s, "%s", fault);
@@ -224,12 +253,16 @@ static saga_verdict amend(saga_step *s)
 		    " WHERE saga = ? AND state = 'placed' AND amending IS NULL",
 		    saga_subject(s), saga_this(s)))
 		return saga_reject(s, order_refused, .why = why_not(s));
-	saga_write(s, "INSERT INTO amendment (saga, name, state) VALUES (?, ?, 'asked')",
-		saga_this(s), saga_subject(s));
+	/* Its row stays for longer than the slot knows its name. */
+	if (!saga_exec(s,
+		    "UPDATE amendment SET state = 'asked', why = NULL WHERE saga = ? AND name = ?",
+		    saga_this(s), saga_subject(s)))
+		saga_write(s, "INSERT INTO amendment (saga, name, state) VALUES (?, ?, 'asked')",
+			saga_this(s), saga_subject(s));
 	keep_lines(s, saga_subject(s), wish->lines, wish->lines_count);
+	want = wanted(s, wish->lines, wish->lines_count, &want_count);
 	return saga_emit(s, amend_asked, .total = total_of(wish->lines, wish->lines_count),
-		.lines = wanted(s, wish->lines, wish->lines_count),
-		.lines_count = wish->lines_count);
+		.lines = want, .lines_count = want_count);
 }
 
 static void end_amendment(saga_step *s, const char *state, const char *why)
@@ -248,7 +281,7 @@ static saga_verdict reject_amendment(saga_step *s)
 	const struct amend_refused *refused = saga_on(s, amend_refused);
 	const char *why = refused ? refused->why : saga_on(s, stock_restored)->why;
 
-	saga_write(s, "DELETE FROM order_line WHERE saga = ? AND amendment = ?", saga_this(s),
+	saga_write(s, "DELETE FROM ordered WHERE saga = ? AND amendment = ?", saga_this(s),
 		saga_subject(s));
 	end_amendment(s, "refused", why);
 	return saga_emit(s, amend_rejected, .why = why);
@@ -258,8 +291,8 @@ static saga_verdict apply(saga_step *s)
 {
 	const struct payment_adjusted *paid = saga_on(s, payment_adjusted);
 
-	saga_write(s, "DELETE FROM order_line WHERE saga = ? AND amendment = ''", saga_this(s));
-	saga_write(s, "UPDATE order_line SET amendment = '' WHERE saga = ? AND amendment = ?",
+	saga_write(s, "DELETE FROM ordered WHERE saga = ? AND amendment = ''", saga_this(s));
+	saga_write(s, "UPDATE ordered SET amendment = '' WHERE saga = ? AND amendment = ?",
 		saga_this(s), saga_subject(s));
 	saga_write(s, "UPDATE orders SET total = ? WHERE saga = ?", paid->cents, saga_this(s));
 	end_amendment(s, "applied", NULL);
@@ -274,13 +307,24 @@ static const struct order_row *asked_for(saga_step *s)
 
 	if (asked->ref)
 		return saga_query_one(s, order_row,
-			"SELECT saga, ref, customer, country, state,"
-			" total, why, amending AS pending FROM orders WHERE ref = ?",
-			asked->ref);
-	return saga_query_one(s, order_row,
-		"SELECT saga, ref, customer, country, state,"
-		" total, why, amending AS pending FROM orders WHERE saga = ?",
-		saga_this(s));
+			"SELECT " ORDER_COLUMNS " FROM orders WHERE ref = ?", asked->ref);
+	return saga_query_one(
+		s, order_row, "SELECT " ORDER_COLUMNS " FROM orders WHERE saga = ?", saga_this(s));
+}
+
+/* A page, by name; or one. An order may have any number of them. */
+static const struct amendment_state *amendments_of(
+	saga_step *s, saga_id saga, const struct get_order *asked, size_t *ret_count)
+{
+	if (asked->amendment)
+		return saga_query(s, amendment_state, ret_count,
+			"SELECT name, state, why FROM amendment WHERE saga = ? AND name = ?", saga,
+			asked->amendment);
+	return saga_query(s, amendment_state, ret_count,
+		"SELECT name, state, why FROM"
+		" (SELECT name, state, why, ROW_NUMBER() OVER (ORDER BY name) AS nth"
+		"  FROM amendment WHERE saga = ? AND name > ?) page WHERE nth <= ? ORDER BY name",
+		saga, asked->after ? asked->after : "", AMENDMENT_PAGE);
 }
 
 static saga_verdict get(saga_step *s)
@@ -293,16 +337,29 @@ static saga_verdict get(saga_step *s)
 	if (!row)
 		return saga_reject(s, order_refused, .why = "no such order");
 	lines = saga_query(s, order_line, &lines_count,
-		"SELECT sku, quantity, unit_price_cents, discount_percent FROM order_line"
-		" WHERE saga = ? AND amendment = '' ORDER BY sku",
+		"SELECT sku, quantity, unit_price_cents, discount_percent FROM ordered"
+		" WHERE saga = ? AND amendment = '' ORDER BY nth",
 		row->saga);
-	amendments = saga_query(s, amendment_state, &amendments_count,
-		"SELECT name, state, why FROM amendment WHERE saga = ? ORDER BY name", row->saga);
+	amendments = amendments_of(s, row->saga, saga_on(s, get_order), &amendments_count);
 	return saga_emit(s, order_state, .saga = row->saga, .ref = row->ref,
 		.customer = row->customer, .country = row->country, .state = row->state,
-		.total = row->total, .why = row->why, .pending = row->pending, .lines = lines,
-		.lines_count = lines_count, .amendments = amendments,
-		.amendments_count = amendments_count);
+		.total = row->total, .has_placed_at = row->has_placed_at,
+		.placed_at = row->placed_at, .why = row->why, .pending = row->pending,
+		.lines = lines, .lines_count = lines_count, .amendments = amendments,
+		.amendments_count = amendments_count,
+		.next = amendments_count == AMENDMENT_PAGE ? amendments[amendments_count - 1].name
+							   : NULL);
+}
+
+/* Its saga alone: for that nothing is read that grows. */
+static saga_verdict find(saga_step *s)
+{
+	const struct saga_row *row = saga_query_one(
+		s, saga_row, "SELECT saga FROM orders WHERE ref = ?", saga_on(s, find_order)->ref);
+
+	if (!row)
+		return saga_reject(s, order_refused, .why = "no such order");
+	return saga_emit(s, order_found, .saga = row->saga);
 }
 
 static bool is_status(const char *text)
@@ -328,8 +385,8 @@ static saga_verdict list(saga_step *s)
 			"status is placed, amending, cancelling, fulfilled, "
 			"completed or cancelled");
 	orders = saga_query(s, order_summary, &count,
-		"SELECT ref, saga, customer, state, total FROM"
-		" (SELECT ref, saga, customer, state, total,"
+		"SELECT ref, saga, customer, state, total, placed_at FROM"
+		" (SELECT ref, saga, customer, state, total, placed_at,"
 		"  ROW_NUMBER() OVER (ORDER BY ref) AS nth FROM orders"
 		"  WHERE ref > ? AND state LIKE ?) page WHERE nth <= ? ORDER BY ref",
 		asked->after ? asked->after : "", asked->status ? asked->status : "%", ORDER_PAGE);
@@ -375,6 +432,9 @@ static const saga_step_def steps[] = {
 
 	{ .name = "get", .reads_only = true, .on = { &get_order }, .run = get,
 	  .emits = { &order_state }, .rejects = { &order_refused } },
+
+	{ .name = "find", .reads_only = true, .on = { &find_order }, .run = find,
+	  .emits = { &order_found }, .rejects = { &order_refused } },
 
 	{ .name = "list", .reads_only = true, .on = { &list_orders }, .run = list,
 	  .emits = { &orders_listed } },

@@ -1,20 +1,19 @@
 /* The order service as a process: what customers ask for. */
 #include "numbers.h"
+#include "openapi.h"
 #include "service.h"
 
 #include <string.h>
 
 /* ---- one order ---- */
 
-static void ask_order(struct http_call *call, saga_answer_fn *then)
-{
-	service_ask(call,
-		(saga_submission){ SAGA_SUBMISSION(get_order, .ref = http_argument(call)) }, then);
-}
-
 static void show(struct http_call *call)
 {
-	ask_order(call, service_reply_found);
+	service_ask(call,
+		(saga_submission){ SAGA_SUBMISSION(get_order, .ref = http_argument(call),
+			.amendment = http_query(call, "amendment"),
+			.after = http_query(call, "after")) },
+		service_reply_found);
 }
 
 /* ---- taken on: 202, with the order's saga; how it ends is read later ---- */
@@ -23,6 +22,7 @@ static void reply_taken(struct http_call *call, const saga_answer *answer, const
 {
 	char saga[SAGA_ID_TEXT];
 
+	http_set_location(call, "/orders/", ref);
 	http_json(call, 202,
 		json_pack("{s:s, s:s, s:b}", "ref", ref, "saga", saga_id_text(answer->saga, saga),
 			"repeated", answer->repeated));
@@ -55,17 +55,23 @@ static void changed(void *user, const saga_answer *answer)
 }
 
 /* An order is changed by its saga, which its ref leads to. */
-static const struct order_state *found(struct http_call *call, const saga_answer *answer)
+static void find(struct http_call *call, saga_answer_fn *then)
+{
+	service_ask(call,
+		(saga_submission){ SAGA_SUBMISSION(find_order, .ref = http_argument(call)) }, then);
+}
+
+static const struct order_found *found(struct http_call *call, const saga_answer *answer)
 {
 	if (answer->code == SAGA_OK)
-		return saga_body(answer->outcome, order_state);
+		return saga_body(answer->outcome, order_found);
 	service_refuse(call, answer, 404);
 	return NULL;
 }
 
 static void amend_found(void *user, const saga_answer *answer)
 {
-	const struct order_state *o = found(user, answer);
+	const struct order_found *o = found(user, answer);
 	saga_bytes body = http_body(user);
 
 	if (o)
@@ -77,7 +83,7 @@ static void amend_found(void *user, const saga_answer *answer)
 
 static void cancel_found(void *user, const saga_answer *answer)
 {
-	const struct order_state *o = found(user, answer);
+	const struct order_found *o = found(user, answer);
 
 	if (o)
 		service_ask(user,
@@ -87,12 +93,12 @@ static void cancel_found(void *user, const saga_answer *answer)
 
 static void amend_it(struct http_call *call)
 {
-	ask_order(call, amend_found);
+	find(call, amend_found);
 }
 
 static void cancel_it(struct http_call *call)
 {
-	ask_order(call, cancel_found);
+	find(call, cancel_found);
 }
 
 /* ---- many ---- */
@@ -168,6 +174,8 @@ int main(int argc, char **argv)
 		.listen = "127.0.0.1:8081",
 		.participant = &order,
 		.followers = followers,
+		.openapi = openapi,
+		.openapi_size = openapi_size,
 		.routes = routes,
 		.settings = settings,
 		.count = count };

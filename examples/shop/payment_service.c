@@ -1,5 +1,6 @@
 /* The payment service as a process. The payment provider, another company's, lives inside it. */
 #include "data.h"
+#include "openapi.h"
 #include "provider.h"
 #include "service.h"
 
@@ -94,6 +95,8 @@ int main(int argc, char **argv)
 		.listen = "127.0.0.1:8082",
 		.participant = &payment,
 		.followers = followers,
+		.openapi = openapi,
+		.openapi_size = openapi_size,
 		.routes = routes,
 		.settings = settings,
 		.open = open_own,

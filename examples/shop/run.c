@@ -156,8 +156,7 @@ static void look(struct run *run, bool is_all_asked)
 	if (now < run->look_at)
 		return;
 	run->look_at = now + LOOK_EVERY_MS;
-	progress_show(
-		&run->progress, now, run->ended, most(run->placed, (int64_t)run->orders.job_count));
+	progress_show(&run->progress, now, run->ended, most(run->placed, run->to_place));
 	run->idle_looks = is_quiet ? run->idle_looks + 1 : 0;
 	if (run->idle_looks > IDLE_LOOKS) {
 		stop(run);
@@ -300,6 +299,7 @@ static int read_input(struct run *run)
 	for (size_t i = 0; i < run->orders.job_count; i++)
 		run->orders.jobs[i].run = run;
 	run->result.refused = run->orders.refused;
+	run->to_place = (int64_t)run->orders.placed_count;
 	return 0;
 }
 

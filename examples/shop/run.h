@@ -80,6 +80,7 @@ struct run {
 	bool is_told;
 	bool is_counting;
 	int64_t placed, ended; /* orders, as last counted */
+	int64_t to_place;      /* orders that the file places, without those that were refused */
 	int64_t moved_at;      /* ms of the loop: when something last went on */
 	int64_t look_at;
 	int idle_looks;

@@ -250,7 +250,15 @@ static void get_metrics(struct http_call *call)
 	http_numbers_reply(&state->numbers, state->http, service, state->participant, call);
 }
 
+static void get_openapi(struct http_call *call)
+{
+	const struct service_def *def = ((struct service *)http_user(call))->def;
+
+	http_text(call, 200, "application/yaml", def->openapi, def->openapi_size);
+}
+
 static const struct http_route shared_routes[] = {
+	{ "GET", "/openapi.yaml", get_openapi, 0 },
 	{ "GET", "/healthz", get_health, HTTP_OPEN },
 	{ "GET", "/metrics", get_metrics, 0 },
 	{ .method = NULL },

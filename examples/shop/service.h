@@ -20,6 +20,8 @@ struct service_def {
 	const char *listen;
 	const saga_participant_def *participant;
 	const char *const *followers;
+	const char *openapi; /* what describes its routes, as YAML: /openapi.yaml */
+	size_t openapi_size;
 	const struct http_route *routes;
 	const struct setting *settings; /* its own; NULL: none */
 

@@ -8,11 +8,19 @@
 #include "events.h"
 #include "shop.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum {
+	HISTORY_PAGE = 64 /* reports in one answer: with all lines it is no 64 KiB */
+};
 
 SAGA_STRUCT(
 	parcel_row, text(state), flag(paid), flag(due), flag(carrier_serves), opt_text(locked_by));
 SAGA_STRUCT(saga_row, id(saga));
+SAGA_STRUCT(found_row, text(state), opt_text(ref));
+SAGA_STRUCT(report_row, text(name), text(what), text(place), int64(at));
 SAGA_STRUCT(stock_row, text(sku), int64(opened), int64(free));
 
 static const char *const schema[] = {
@@ -118,6 +126,11 @@ static const struct parcel_row *parcel_of(saga_step *s)
 	return parcel_in(s, saga_this(s));
 }
 
+static bool is_sent(const struct parcel_row *parcel)
+{
+	return strcmp(parcel->state, "shipped") == 0 || strcmp(parcel->state, "delivered") == 0;
+}
+
 /* ---- reserve, and release ---- */
 
 static saga_verdict reserve(saga_step *s)
@@ -181,9 +194,15 @@ static void note_trigger(saga_step *s)
 		saga_write(s, "UPDATE parcel SET due = 1 WHERE saga = ?", saga_this(s));
 }
 
-/* What the parcel's history is made of: one row a report, which its subject names. */
+/*
+ * What the parcel's history is made of: one row a report, which its subject names. The row stays for
+ * longer than the slot knows that name.
+ */
 static void note_event(saga_step *s, const char *what, const char *place)
 {
+	if (saga_query_int64(s, 0, "SELECT COUNT(*) FROM parcel_event WHERE saga = ? AND name = ?",
+		    saga_this(s), saga_subject(s)))
+		return;
 	saga_write(s,
 		"INSERT INTO parcel_event (saga, name, what, place, at) VALUES (?, ?, ?, ?, ?)",
 		saga_this(s), saga_subject(s), what, place, saga_now(s));
@@ -225,13 +244,13 @@ static saga_verdict track(saga_step *s)
 	const struct track_parcel *seen = saga_on(s, track_parcel);
 	const struct parcel_row *parcel = parcel_of(s);
 
-	if (!parcel ||
-		(strcmp(parcel->state, "shipped") != 0 && strcmp(parcel->state, "delivered") != 0))
+	if (!parcel || !is_sent(parcel))
 		return saga_malformed(s, "no such parcel is on its way");
 	if (strlen(seen->place) > 255)
 		return saga_malformed(s, "a place takes 255 bytes at most");
 	note_event(s, seen->delivered ? "delivered" : "moved", seen->place);
-	if (!seen->delivered)
+	/* It is delivered once: whoever joins on that may have forgotten the first time. */
+	if (!seen->delivered || strcmp(parcel->state, "delivered") == 0)
 		return saga_emit(s, shipment_moved, .place = seen->place);
 	saga_write(s, "UPDATE parcel SET state = 'delivered' WHERE saga = ?", saga_this(s));
 	return saga_emit(s, shipment_delivered, .place = seen->place);
@@ -280,15 +299,19 @@ static saga_verdict open(saga_step *s)
 
 	if (goods->quantity < 0)
 		return saga_malformed(s, "a quantity below zero");
-	saga_write(s, "INSERT INTO stock (sku, opened, free) VALUES (?, ?, ?)", goods->sku,
-		goods->quantity, goods->quantity);
+	/* What is open stays so: it is told at each start, and its key is forgotten in time. */
+	if (!saga_query_int64(s, 0, "SELECT COUNT(*) FROM stock WHERE sku = ?", goods->sku))
+		saga_write(s, "INSERT INTO stock (sku, opened, free) VALUES (?, ?, ?)", goods->sku,
+			goods->quantity, goods->quantity);
 	return saga_done(s);
 }
 
 static saga_verdict exclude(saga_step *s)
 {
-	saga_write(s, "INSERT INTO excluded (country) VALUES (?)",
-		saga_on(s, exclude_country)->country);
+	const char *country = saga_on(s, exclude_country)->country;
+
+	if (!saga_query_int64(s, 0, "SELECT COUNT(*) FROM excluded WHERE country = ?", country))
+		saga_write(s, "INSERT INTO excluded (country) VALUES (?)", country);
 	return saga_done(s);
 }
 
@@ -312,22 +335,56 @@ static saga_id asked_for(saga_step *s)
 	return row ? row->saga : asked->ref ? (saga_id){ { 0 } } : saga_this(s);
 }
 
+/* A report's place in the history: "AT NAME". What is no such place comes before all. */
+static const struct report_row *history_after(
+	saga_step *s, saga_id saga, const char *after, size_t *ret_count)
+{
+	char *name = NULL;
+	int64_t at = after ? strtoll(after, &name, 10) : -1;
+
+	return saga_query(s, report_row, ret_count,
+		"SELECT name, what, place, at FROM"
+		" (SELECT name, what, place, at, ROW_NUMBER() OVER (ORDER BY at, name) AS nth"
+		"  FROM parcel_event WHERE saga = ? AND (at > ? OR (at = ? AND name > ?))) page"
+		" WHERE nth <= ? ORDER BY at, name",
+		saga, at, at, name && *name ? name + 1 : "", HISTORY_PAGE);
+}
+
 static saga_verdict shipment(saga_step *s)
 {
 	saga_id saga = asked_for(s);
 	const struct parcel_row *parcel = parcel_in(s, saga);
 	size_t count, history_count;
 	const struct stock_line *lines = held_in(s, saga, &count);
-	const struct parcel_event *history = saga_query(s, parcel_event, &history_count,
-		"SELECT what, place, at FROM parcel_event WHERE saga = ? ORDER BY at, name", saga);
+	const struct report_row *reports =
+		history_after(s, saga, saga_on(s, get_shipment)->after, &history_count);
+	struct parcel_event *history = saga_alloc(s, history_count, sizeof *history);
 	char number[SAGA_ID_TEXT];
 
 	if (!parcel)
 		return saga_emit(s, shipment_state, .state = "none");
+	for (size_t i = 0; history && i < history_count; i++)
+		history[i] = (struct parcel_event){
+			.what = reports[i].what, .place = reports[i].place, .at = reports[i].at
+		};
 	return saga_emit(s, shipment_state, .state = parcel->state, .paid = parcel->paid,
 		.locked_by = parcel->locked_by, .lines = lines, .lines_count = count,
-		.tracking = history_count ? saga_id_text(saga, number) : NULL, .history = history,
-		.history_count = history_count);
+		.tracking = is_sent(parcel) ? saga_id_text(saga, number) : NULL, .history = history,
+		.history_count = history_count,
+		.next = history_count == HISTORY_PAGE
+			? saga_format(s, "%" PRId64 " %s", reports[history_count - 1].at,
+				  reports[history_count - 1].name)
+			: NULL);
+}
+
+static saga_verdict find(saga_step *s)
+{
+	const struct found_row *row = saga_query_one(
+		s, found_row, "SELECT state, ref FROM parcel WHERE saga = ?", saga_this(s));
+
+	if (!row)
+		return saga_emit(s, parcel_found, .state = "none");
+	return saga_emit(s, parcel_found, .state = row->state, .ref = row->ref);
 }
 
 /* ---- the contract ---- */
@@ -361,6 +418,9 @@ static const saga_step_def steps[] = {
 
 	{ .name = "get_stock", .reads_only = true, .on = { &get_stock }, .run = level,
 	  .emits = { &stock_level }, .rejects = { &stock_unknown } },
+
+	{ .name = "find_parcel", .reads_only = true, .on = { &find_parcel }, .run = find,
+	  .emits = { &parcel_found } },
 
 	{ .name = "get_shipment", .reads_only = true, .on = { &get_shipment }, .run = shipment,
 	  .emits = { &shipment_state } },

@@ -1,5 +1,6 @@
 /* The stock service as a process: what is free, what is on its way, what the carrier reports. */
 #include "data.h"
+#include "openapi.h"
 #include "service.h"
 
 #include <string.h>
@@ -67,7 +68,8 @@ static void reply_shipment(void *user, const saga_answer *answer)
 static void show_shipment(struct http_call *call)
 {
 	service_ask(call,
-		(saga_submission){ SAGA_SUBMISSION(get_shipment, .ref = http_argument(call)) },
+		(saga_submission){ SAGA_SUBMISSION(get_shipment, .ref = http_argument(call),
+			.after = http_query(call, "after")) },
 		reply_shipment);
 }
 
@@ -83,23 +85,30 @@ static void reported(void *user, const saga_answer *answer)
 		service_refuse(user, answer, saga_code_http(answer->code));
 }
 
-static void parcel_found(void *user, const saga_answer *answer)
+static void report_on(struct http_call *call, saga_id saga, const char *ref)
+{
+	saga_bytes body = http_body(call);
+
+	http_set_location(call, "/shipments/", ref ? ref : "");
+	service_ask(call,
+		(saga_submission){
+			SAGA_SUBMISSION_JSON(track_parcel, body.at, body.size), .saga = saga },
+		reported);
+}
+
+static void parcel_is_found(void *user, const saga_answer *answer)
 {
 	const saga_event *event = service_outcome(user, answer);
-	const struct shipment_state *parcel = event ? saga_body(event, shipment_state) : NULL;
-	saga_bytes body = http_body(user);
+	const struct parcel_found *parcel = event ? saga_body(event, parcel_found) : NULL;
 
 	if (!parcel)
 		return;
 	if (strcmp(parcel->state, "none") == 0)
 		http_problem(user, 404, NULL, "no parcel has the number `%s`", http_argument(user));
-	else if (!parcel->tracking)
+	else if (strcmp(parcel->state, "shipped") != 0 && strcmp(parcel->state, "delivered") != 0)
 		http_problem(user, 409, NULL, "the parcel is not on its way");
 	else
-		service_ask(user,
-			(saga_submission){ SAGA_SUBMISSION_JSON(track_parcel, body.at, body.size),
-				.saga = saga_event_saga(event) },
-			reported);
+		report_on(user, saga_event_saga(event), parcel->ref);
 }
 
 static void report(struct http_call *call)
@@ -109,9 +118,8 @@ static void report(struct http_call *call)
 	if (saga_id_parse(http_argument(call), &parcel) != SAGA_OK)
 		http_problem(call, 404, NULL, "no parcel has the number `%s`", http_argument(call));
 	else
-		service_ask(call,
-			(saga_submission){ SAGA_SUBMISSION(get_shipment), .saga = parcel },
-			parcel_found);
+		service_ask(call, (saga_submission){ SAGA_SUBMISSION(find_parcel), .saga = parcel },
+			parcel_is_found);
 }
 
 /* ---- the program ---- */
@@ -145,6 +153,8 @@ int main(int argc, char **argv)
 		.listen = "127.0.0.1:8083",
 		.participant = &stock,
 		.followers = followers,
+		.openapi = openapi,
+		.openapi_size = openapi_size,
 		.routes = routes,
 		.settings = settings,
 		.open = open_own,

@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 """The shop as its users run it: real orders, dirty orders, and a process that is killed.
 
-usage: shop.py SHOP northwind|dirty|kill
+usage: shop.py SHOP northwind|dirty|people|kill
 
 `northwind` and `kill` take Northwind's orders from SAGA_TEST_DATA (by default ../shared/data beside
-the project) and are skipped without them. Seeds are printed; SAGA_TEST_SEED repeats one;
+the project) and are skipped without them. `people` is what real orders are like: a product on two lines,
+goods that are free. Seeds are printed; SAGA_TEST_SEED repeats one;
 SAGA_TEST_SOAK=1 kills a hundred times instead of ten.
 """
+import contextlib
 import json
 import os
 import pathlib
 import random
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -112,6 +116,106 @@ def dirty(shop):
             want(not why or why in told[0], f"line {number}: {told}", said)
 
 
+# ---- people: what is on real orders ----
+
+def order(ref, *lines, **more):
+    return {"ref": ref, "customer": "X", "ship_to": {"country": "France"}, "lines": list(lines), **more}
+
+
+def line(quantity, cents, discount=0, sku="1"):
+    return {"sku": sku, "quantity": quantity, "unit_price_cents": cents, "discount_percent": discount}
+
+
+# Each order: what it costs (None: it is cancelled), and the units of product 1 and 2 that leave.
+PEOPLE = [
+    (order("twice", line(2, 100), line(3, 100)), 500, 5, 0),
+    (order("prices", line(2, 100), line(1, 33, 50), line(1, 33, 50), line(1, 7, 0, "2")), 200 + 17 + 17 + 7, 4, 1),
+    (order("free", line(2, 0)), 0, 2, 0),
+    (order("gift", line(1, 500, 100), line(1, 0, 0, "2")), 0, 1, 1),
+    (order("some free", line(1, 500, 100), line(1, 250)), 250, 2, 0),
+    (order("too many", line(60, 1), line(60, 1)), None, 0, 0),
+    (order("same", *[line(1, 10)] * 30), 300, 30, 0),
+    (order("amended", line(1, 100), line(1, 100)), 3 * 50, 3, 0),
+    (order("amended free", line(1, 100)), 0, 2, 1),
+    (order("amended dear", line(1, 0)), 100, 1, 0),
+]
+AMENDED = [{"op": "amend", "ref": "amended", "lines": [line(1, 50), line(2, 50)]},
+           {"op": "amend", "ref": "amended free", "lines": [line(1, 0), line(1, 9, 100), line(1, 0, 0, "2")]},
+           {"op": "amend", "ref": "amended dear", "lines": [line(1, 100)]}]
+UNKNOWN = [{"op": "cancel", "ref": f"unknown {n}"} for n in range(20)]
+LONG = order("very long", *[line(1, 1)] * 900)
+
+
+def write_people(path):
+    wishes = [order for order, *_ in PEOPLE] + AMENDED + UNKNOWN
+    text = "".join(json.dumps(wish) + "\n" for wish in wishes)
+    path.write_text(text + json.dumps(LONG) + "\n" + json.dumps({"x": [{"ref": "inner"}], "y": 70000 * "z"}) + "\n")
+    return len(wishes)
+
+
+def rows(data, name, sql):
+    with contextlib.closing(sqlite3.connect(data / name)) as db:
+        return db.execute(sql).fetchall()
+
+
+def change(data, name, sql, *values):
+    with contextlib.closing(sqlite3.connect(data / name)) as db, db:
+        want(db.execute(sql, values).rowcount == 1, sql, values)
+
+
+def check_people(data, said):
+    costs = dict(rows(data, "order.db", "SELECT ref, total FROM orders WHERE state <> 'cancelled'"))
+    want(costs == {o["ref"]: cost for o, cost, *_ in PEOPLE if cost is not None}, f"what they cost: {costs}", said)
+    kept = dict(rows(data, "payment.db", "SELECT ref, cents FROM charge WHERE refunded = 0"))
+    want(kept == costs, f"what was charged: {kept}", said)
+    for sku, place in (("1", 2), ("2", 3)):
+        left = sum(one[place] for one in PEOPLE)
+        want(rows(data, "stock.db", f"SELECT opened - free FROM stock WHERE sku = '{sku}'") == [(left,)],
+             f"what left of product {sku}", said)
+
+
+def check_audit(shop, data):
+    """It computes what an order costs, and does not believe what the order says."""
+    def audit():
+        done = subprocess.run([shop, "audit", "--data", data], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    want(audit()[0] == 0, "the audit", audit()[1])
+    for ref, wrong in (("twice", 0), ("free", 1)):
+        [(total,)] = rows(data, "order.db", f"SELECT total FROM orders WHERE ref = '{ref}'")
+        change(data, "order.db", "UPDATE orders SET total = ? WHERE ref = ?", wrong, ref)
+        code, said = audit()
+        want(code == 1 and f"order {ref} says that it costs {wrong}, its lines come to {total}" in said,
+             "a total that is not that of the lines, unseen", said)
+        change(data, "order.db", "UPDATE orders SET total = ? WHERE ref = ?", total, ref)
+    # All agree on a price that is not that of the lines.
+    [(key,)] = rows(data, "payment.db", "SELECT charge_key FROM charge WHERE ref = 'twice'")
+    change(data, "order.db", "UPDATE orders SET total = 1 WHERE ref = 'twice'")
+    change(data, "payment.db", "UPDATE charge SET cents = 1 WHERE ref = 'twice'")
+    change(data, "provider.db", "UPDATE charge SET cents = 1 WHERE charge_key = ?", key)
+    code, said = audit()
+    want(code == 1 and "order twice costs 500, the provider keeps 1" in said, "a wrong charge, unseen", said)
+
+
+def people(shop):
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        orders, products, data = folder / "orders", folder / "products", folder / "shop"
+        last = write_people(orders)
+        products.write_text(PRODUCT + PRODUCT.replace('"sku": "1"', '"sku": "2"'))
+        for placed in (0, len(PEOPLE)):
+            code, summary, said = run(shop, data, orders, products, "--dispatch-ms", "2000", "--restock", "2")
+            want_sound(code, summary, said, len(PEOPLE))
+            want(f"{placed} orders were there already" in said or not placed, "placed twice?", said)
+            want(summary["refused"] == len(UNKNOWN) + 2 and summary["cancelled"] == 1, "refused", said)
+            want(f"{orders}:{last + 1}: refused: order very long: the line has " in said, "whose line it is", said)
+            want(f"{orders}:{last + 2}: refused: the line has " in said, "a ref of something else", said)
+            shown = {int(n) for n in re.findall(r"shop: \d+ of (\d+) orders ended", said)}
+            want(shown and max(shown) <= len(PEOPLE), f"progress of {shown} orders", said)
+            check_people(data, said)
+        check_audit(shop, data)
+
+
 def mixed(path, rng):
     """Northwind's orders, and changes of some of them."""
     lines = ORDERS.read_text().splitlines()
@@ -156,6 +260,6 @@ def kill(shop):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[2] not in ("northwind", "dirty", "kill"):
+    if len(sys.argv) != 3 or sys.argv[2] not in ("northwind", "dirty", "people", "kill"):
         sys.exit(__doc__)
     globals()[sys.argv[2]](sys.argv[1])
