@@ -352,6 +352,8 @@ static int open_participant(struct service *service)
 		    SAGA_OPTIONS(.store = state->settings.store,
 			    .transport = is_alone ? NULL : state->settings.bus,
 			    .followers = is_alone ? NULL : service->def->followers,
+			    /* Each of the shop's participants follows those that follow it. */
+			    .follows = is_alone ? NULL : service->def->followers,
 			    .lanes = (int)state->settings.lanes,
 			    .lease_ms = (int)state->settings.lease_ms, .loop = &state->loop,
 			    .user = service, .log = log_line, .stopped = stopped),

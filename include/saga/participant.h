@@ -105,6 +105,8 @@ typedef struct saga_limits {
 	size_t window;        /* events sent and not yet seen by a follower; 64 */
 	int outside_calls;    /* at once; 16 */
 	int stop_ms;          /* that a batch may go on after saga_stop; 5000 */
+	size_t streams;       /* of other participants that are followed, each one shard; 1024 */
+	size_t stream_bytes;  /* events of those that wait behind a gap, or for a lane; 16 MiB */
 } saga_limits;
 
 /*
@@ -151,6 +153,9 @@ typedef struct saga_options {
 	void *store_context;
 
 	int lease_ms;                   /* of an instance, see above; 3,000 to 3,600,000; 0: 15 s */
+	const char *const *follows;     /* participants whose events its steps are on, ended by
+	                                   NULL: on a lossy transport frames of all others are
+	                                   ignored. NULL: everyone is heard */
 } saga_options;
 
 #ifndef __cplusplus

@@ -33,12 +33,38 @@ static uint64_t reach(const struct saga__follow *follow)
 	return follow->delivered + follow->config.window;
 }
 
+static bool has_room(const struct saga__follow *follow, uint64_t seq, size_t size)
+{
+	const struct saga__room *room = follow->config.room;
+
+	assert(!room || room->used <= SIZE_MAX - size);
+	return !room || room->used + size <= room->most || seq == follow->delivered + 1;
+}
+
+static void take_room(struct saga__follow *follow, struct place *place, size_t size)
+{
+	place->size = size;
+	if (follow->config.room)
+		follow->config.room->used += size;
+}
+
+static void give_room(struct saga__follow *follow, struct place *place)
+{
+	struct saga__room *room = follow->config.room;
+
+	if (room && place->event) {
+		assert(room->used >= place->size);
+		room->used -= place->size;
+	}
+}
+
 static void clear(struct saga__follow *follow, uint64_t upto)
 {
 	for (size_t i = 0; i < 2 * follow->config.window; i++) {
 		struct place *place = &follow->places[i];
 
 		if (place->seq <= upto) {
+			give_room(follow, place);
 			saga__blob_unref(place->event);
 			*place = (struct place){ 0 };
 		}
@@ -329,12 +355,15 @@ static void take_event(
 			fork_off(follow, seq, "event");
 		return;
 	}
-	event = saga__blob_new(message->event.at, message->event.size);
+	event = has_room(follow, seq, message->event.size)
+		? saga__blob_new(message->event.at, message->event.size)
+		: NULL;
 	if (!event) {
 		follow->counts.forgotten++;
 		return;
 	}
 	*place = (struct place){ .seq = seq, .id = id, .before = message->id, .event = event };
+	take_room(follow, place, message->event.size);
 	if (seq == follow->joined + 1)
 		join(follow, now);
 }
@@ -502,6 +531,7 @@ static bool next_event(struct saga__follow *follow, int64_t now, struct saga__fo
 	effect->seq = place->seq;
 	effect->id = place->id;
 	effect->event = place->event;
+	give_room(follow, place);
 	place->event = NULL;
 	follow->delivered++;
 	follow->delivered_id = place->id;

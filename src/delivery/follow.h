@@ -42,6 +42,15 @@
 
 struct saga__follow;
 
+/*
+ * Memory for events that wait behind a gap or for a busy host, shared by all streams of a
+ * participant. Without room an event is as if it was lost and is asked for later; only the event
+ * that is to be delivered next is always taken, so that every stream goes on.
+ */
+struct saga__room {
+	size_t used, most; /* bytes */
+};
+
 struct saga__position {
 	uint64_t seq; /* 0: nothing yet */
 	saga_id id;   /* zero: not known */
@@ -62,6 +71,7 @@ struct saga__follow_config {
 	int move_ms;                /* of quiet, */
 	int move_most_ms;           /* or without */
 	const struct saga_env *env; /* for jitter only: random */
+	struct saga__room *room;    /* NULL: no limit; outlives the machine */
 };
 
 enum saga__follow_kind {

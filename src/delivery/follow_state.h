@@ -11,6 +11,7 @@ struct place {
 	saga_id id;
 	saga_id before;
 	struct saga__blob *event; /* NULL: delivered */
+	size_t size;              /* of the event, in the room that the streams share */
 };
 
 struct shard {

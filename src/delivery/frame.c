@@ -19,11 +19,6 @@ struct reader {
 	size_t left;
 };
 
-bool saga__stream_same(const struct saga__stream *a, const struct saga__stream *b)
-{
-	return a->shard == b->shard && saga__id_same(a->store, b->store);
-}
-
 /* What a kind has between head and name; 0: no such kind. */
 static size_t fields_size(int kind)
 {

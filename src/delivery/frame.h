@@ -23,6 +23,8 @@
 
 #include <saga/event.h>
 
+#include "../event/stream.h"
+
 enum saga__frame_kind {
 	SAGA__EVENT = 1,
 	SAGA__BEAT = 2,
@@ -31,9 +33,6 @@ enum saga__frame_kind {
 	SAGA__GONE = 5,
 };
 
-enum {
-	SAGA__PARTICIPANT_MOST = 31
-}; /* bytes of a participant's name */
 enum {
 	SAGA__FRAME_LEAST = 28
 }; /* bytes of a frame: its head */
@@ -46,12 +45,6 @@ enum {
 
 #define SAGA__SEQ_MOST ((uint64_t)INT64_MAX)
 
-/* A stream: the ordered events of one shard of one store. Its numbers start at 1. */
-struct saga__stream {
-	saga_id store;
-	uint32_t shard;
-};
-
 struct saga__message {
 	int kind;                              /* saga__frame_kind */
 	char from[SAGA__PARTICIPANT_MOST + 1]; /* EVENT, BEAT, GONE: whose stream; else the group */
@@ -63,8 +56,6 @@ struct saga__message {
 	uint32_t of;    /* SEEN */
 	saga_bytes event;
 };
-
-bool saga__stream_same(const struct saga__stream *a, const struct saga__stream *b);
 
 /* Puts the sum where it belongs, in what is at least a head. saga__frame_encode does. */
 void saga__frame_seal(void *frame, size_t size);

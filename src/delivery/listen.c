@@ -146,13 +146,23 @@ static void begin_answer(struct saga__publish *publish, struct saga__follower *f
 		answer->active = true;
 }
 
+/* Whoever changes names with each NEED gets no more answers than one stranger does. */
+static bool stranger_may_ask(struct saga__publish *publish, int64_t now)
+{
+	if (now < publish->strangers_rest_until)
+		return false;
+	publish->strangers_rest_until =
+		now + (int64_t)publish->config.beat_min_ms * SAGA__STRANGERS_REST;
+	return true;
+}
+
 static void take_need(struct saga__publish *publish, struct saga__follower *follower,
 	const struct saga__message *message, int64_t now)
 {
 	if (!message->first || message->first > message->last || message->first > SAGA__SEQ_MOST)
 		return;
 	publish->counts.needs++;
-	if (follower->forked)
+	if (follower->forked || (!follower->declared && !stranger_may_ask(publish, now)))
 		return;
 	switch (compare(publish, follower, message->first - 1, message->id)) {
 	case OTHER:

@@ -15,7 +15,8 @@
  * - The newest `ring` events are kept in memory (shared, counted); a NEED is answered from there,
  *   an older one through SAGA__PUBLISH_READ from the outbox, at most `window` events an answer. One
  *   answer a follower at a time, one READ at a time; a NEED that begins where the last answer began
- *   is ignored for beat_min_ms. One stranger (no follower of ours) at a time is answered as well.
+ *   is ignored for beat_min_ms. One stranger (no follower of ours) at a time is answered as well,
+ *   at most once each 4 * beat_min_ms, so that forged NEEDs cannot multiply traffic.
  * - BEATs go out at start, and with back-off (beat_min_ms doubling to beat_max_ms) while a
  *   follower's SEEN is behind what was committed; any SEEN that moves resets the back-off. When all
  *   have seen all, one each beat_max_ms * 10 as a sign of life for late joiners. A BEAT names what

@@ -11,8 +11,9 @@
 #include "publish.h"
 
 enum {
-	SAGA__SIGN_OF_LIFE = 10
-}; /* times beat_max_ms, when all have seen all */
+	SAGA__SIGN_OF_LIFE = 10,  /* times beat_max_ms, when all have seen all */
+	SAGA__STRANGERS_REST = 4, /* times beat_min_ms, between NEEDs of strangers */
+};
 
 struct saga__kept {
 	saga_id id;
@@ -64,7 +65,8 @@ struct saga__publish {
 	struct saga__reading reading;
 	int64_t read_again; /* for all, not before */
 	struct saga__blob *lent;
-	size_t turn; /* whose answer comes next */
+	size_t turn;                  /* whose answer comes next */
+	int64_t strangers_rest_until; /* NEEDs of strangers are ignored */
 	struct saga__publish_counts counts;
 };
 

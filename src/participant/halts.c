@@ -117,7 +117,7 @@ static void push_reset(
 	}
 	item->kind = SAGA__ITEM_MOVE;
 	item->shard = shard;
-	item->source = &following->source;
+	item->source = following->source;
 	item->seq = following->order.to;
 	item->reset = true;
 	item->known = following->order.known;

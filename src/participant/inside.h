@@ -62,8 +62,9 @@ struct saga__following {
 	struct saga__following *next;
 	struct saga__source source;
 	struct saga__follow *follow;
-	int64_t lag; /* events; atomic */
-	bool reread; /* our positions, since the last event came */
+	int64_t lag;   /* events; atomic */
+	bool reread;   /* our positions, since the last event came */
+	int64_t heard; /* monotonic: when its owner last said something */
 
 	/* halts.c: an operator's order is being carried out. */
 	bool ordered; /* until that is written down nothing is delivered */
@@ -146,7 +147,12 @@ struct saga_participant {
 	bool keeps; /* the transport is durable: */
 	struct saga__kept_state kept;
 	struct saga__publish *publishes[SAGA__STORE_SHARDS];
-	struct saga__following *followings;
+	struct saga__following *followings; /* changed under the lock, by the loop alone */
+	size_t following_count;
+	char **follows;         /* whose streams are followed; NULL: everyone's */
+	struct saga__room room; /* for events of streams that wait */
+	uint64_t streams_refused;
+	int64_t refusal_told, faded; /* monotonic */
 	struct saga__guest *guests;
 	size_t guest_count;
 	struct saga__stand *stands;
@@ -230,7 +236,17 @@ void saga__port_init(struct saga_participant *p);
 struct saga__frame *saga__inbox_take(struct saga_participant *p, bool *ret_refused);
 void saga__inbox_free(struct saga__frame *frame);
 
-/* The one that we have, or a new one; NULL: out of memory. */
+/* followings.c */
+/* A frame of that stream came. NULL: it is not followed, which is logged, or out of memory. */
+struct saga__following *saga__following_heard(
+	struct saga_participant *p, const struct saga__source *source);
+void saga__following_restart(
+	struct saga_participant *p, struct saga__following *following, uint64_t gained);
+int saga__followings_keep_stands(struct saga_participant *p, const struct saga__report *held);
+void saga__followings_fade(struct saga_participant *p); /* silent ones make room */
+void saga__followings_free(struct saga_participant *p);
+
+/* The one that we have, or a new one, whatever the limits; NULL: out of memory. */
 struct saga__following *saga__following_of(
 	struct saga_participant *p, const struct saga__source *source);
 /* Gives the lane of that shard an item, which is not the caller's any more. */

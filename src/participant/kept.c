@@ -69,7 +69,7 @@ void saga__kept_mark(struct saga_participant *p)
 			continue;
 		item->kind = SAGA__ITEM_MOVE;
 		item->shard = shard;
-		item->source = &p->kept.marks[shard];
+		item->source = p->kept.marks[shard];
 		item->seq = p->kept.marked[shard] = settled;
 		item->spell = p->spells[shard];
 		saga__streams_give(p, shard, item);

@@ -230,10 +230,11 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 		const struct saga__item *item = lane->hand[i];
 		size_t k = 0;
 
-		if (!item->source || item->reset)
+		if (!saga__item_is_followed(item) || item->reset)
 			continue;
 		while (k < count &&
-			(moves[k].source != item->source || moves[k].shard != item->shard))
+			(moves[k].shard != item->shard ||
+				!saga__stream_same(&moves[k].source.stream, &item->source.stream)))
 			k++;
 		if (k == count)
 			moves[count++] = (struct saga__move){ .source = item->source,

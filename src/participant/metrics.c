@@ -3,6 +3,7 @@
 #include <saga/metrics.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "inside.h"
 
@@ -94,21 +95,35 @@ static void tell_queues(struct teller *teller)
 	}
 }
 
+struct stream {
+	struct saga__source source;
+	int64_t lag;
+};
+
 static void tell_streams(struct teller *teller)
 {
-	const struct saga__following *f = __atomic_load_n(&teller->p->followings, __ATOMIC_ACQUIRE);
+	const struct saga_participant *p = teller->p;
+	struct stream *streams;
+	size_t count = 0;
 
+	/* Without the lock while `each` runs: a copy. */
+	uv_mutex_lock((uv_mutex_t *)&p->lock);
+	streams = calloc(p->following_count + 1, sizeof *streams);
+	for (const struct saga__following *f = p->followings; f && streams; f = f->next)
+		streams[count++] = (struct stream){ f->source, saga__number(&f->lag) };
+	uv_mutex_unlock((uv_mutex_t *)&p->lock);
 	begin(teller, SAGA_GAUGE, "saga_stream_lag_events",
 		"of another's stream, known to be sent and not committed here yet");
-	for (; f; f = f->next) {
+	for (size_t i = 0; i < count; i++) {
 		char shard[16];
 
-		(void)snprintf(shard, sizeof shard, "%u", (unsigned)f->source.stream.shard);
-		teller->labels[1] = (saga_metric_label){ "owner", f->source.owner };
+		(void)snprintf(shard, sizeof shard, "%u", (unsigned)streams[i].source.stream.shard);
+		teller->labels[1] = (saga_metric_label){ "owner", streams[i].source.owner };
 		teller->labels[2] = (saga_metric_label){ "stream", shard };
 		teller->metric.label_count = 3;
-		tell(teller, saga__number(&f->lag));
+		tell(teller, streams[i].lag);
 	}
+	free(streams);
 }
 
 static void tell_health(struct teller *teller)

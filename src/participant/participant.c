@@ -81,6 +81,9 @@ static int copy_limits(struct saga_participant *p, const saga_limits *given, sag
 	limits->window = limits->window ? limits->window : 64;
 	limits->outside_calls = limits->outside_calls ? limits->outside_calls : 16;
 	limits->stop_ms = limits->stop_ms ? limits->stop_ms : 5000;
+	limits->streams = limits->streams ? limits->streams : 1024;
+	limits->stream_bytes = limits->stream_bytes ? limits->stream_bytes : 16 * 1024 * 1024;
+	p->room.most = limits->stream_bytes;
 	if (limits->batch_events > 65536 || limits->event_bytes > 16 * 1024 * 1024 ||
 		limits->event_bytes < 256 || limits->outside_calls > 1024)
 		return saga_error_set(error, SAGA_MALFORMED,
@@ -89,28 +92,35 @@ static int copy_limits(struct saga_participant *p, const saga_limits *given, sag
 	return SAGA_OK;
 }
 
-static int copy_followers(
-	struct saga_participant *p, const char *const *followers, saga_error *error)
+/* A list of other participants, ended by NULL; of `option`. */
+static int copy_names(const struct saga_participant *p, const char *option,
+	const char *const *names, char ***ret_names, saga_error *error)
 {
 	size_t count = 0;
 
-	while (followers && followers[count])
+	while (names && names[count])
 		count++;
-	if (!(p->followers = calloc(count + 1, sizeof(char *))))
+	if (!(*ret_names = calloc(count + 1, sizeof(char *))))
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	for (size_t i = 0; i < count; i++) {
-		if (!*followers[i] || strlen(followers[i]) > SAGA__PARTICIPANT_MOST)
+		if (!*names[i] || strlen(names[i]) > SAGA__PARTICIPANT_MOST)
 			return saga_error_set(error, SAGA_MALFORMED,
-				"option followers: `%.40s` is no participant's name", followers[i]);
-		if (strcmp(followers[i], p->plan->name) == 0)
+				"option %s: `%.40s` is no participant's name", option, names[i]);
+		if (strcmp(names[i], p->plan->name) == 0)
 			return saga_error_set(error, SAGA_MALFORMED,
-				"option followers: %s itself; a participant sees its own events "
-				"anyway",
-				followers[i]);
-		if (!(p->followers[i] = strdup(followers[i])))
+				"option %s: %s itself; a participant sees its own events anyway",
+				option, names[i]);
+		if (!((*ret_names)[i] = strdup(names[i])))
 			return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	}
 	return SAGA_OK;
+}
+
+static void free_names(char **names)
+{
+	for (size_t i = 0; names && names[i]; i++)
+		free(names[i]);
+	free(names);
 }
 
 static bool has_scheme(const char *schemes, const char *url)
@@ -258,7 +268,10 @@ static int copy_options(struct saga_participant *p, const saga_options *given, s
 		return code;
 	if ((code = find_transport(p, error)) != SAGA_OK)
 		return code;
-	return copy_followers(p, o->followers, error);
+	code = copy_names(p, "followers", o->followers, &p->followers, error);
+	if (code == SAGA_OK && o->follows)
+		code = copy_names(p, "follows", o->follows, &p->follows, error);
+	return code;
 }
 
 /* ---- the lanes ---- */
@@ -363,9 +376,8 @@ static void free_all(struct saga_participant *p)
 		saga__lane_free(&p->lanes[i]);
 	saga__numbers_free(&p->numbers);
 	uv_mutex_destroy(&p->lock);
-	for (size_t i = 0; p->followers && p->followers[i]; i++)
-		free(p->followers[i]);
-	free(p->followers);
+	free_names(p->followers);
+	free_names(p->follows);
 	free(p->transport_url);
 	free(p->store_url);
 	saga__plan_free(p->plan);

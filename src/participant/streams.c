@@ -13,10 +13,6 @@ enum {
 	BEAT_MIN_MS = 50,
 	BEAT_MAX_MS = 2000,
 	ALIVE_MS = 6000,
-	NEED_MIN_MS = 20,
-	NEED_MAX_MS = 2000,
-	MOVE_MS = 200,
-	MOVE_MOST_MS = 2000,
 	RING = 1024,
 };
 
@@ -45,66 +41,9 @@ static int start_publish(
 	return code;
 }
 
-/* What is known of positions of the gained shards is what the lane has read just now. */
-static int keep_stands(struct saga_participant *p, const struct saga__report *held)
-{
-	struct saga__stand *stands = calloc(p->stand_count + held->stand_count + 1, sizeof *stands);
-	size_t count = 0;
-
-	if (!stands)
-		return SAGA_NOMEM;
-	for (size_t i = 0; i < p->stand_count; i++)
-		if (!(held->gained >> p->stands[i].shard & 1))
-			stands[count++] = p->stands[i];
-	if (held->stand_count)
-		memcpy(stands + count, held->stands, held->stand_count * sizeof *stands);
-	free(p->stands);
-	p->stands = stands;
-	p->stand_count = count + held->stand_count;
-	return SAGA_OK;
-}
-
-/* As it was read when the shard was gained. */
-struct saga__position saga__streams_stand(
-	const struct saga_participant *p, const struct saga__stream *stream, unsigned shard)
-{
-	for (size_t i = 0; i < p->stand_count; i++)
-		if (p->stands[i].shard == shard &&
-			saga__stream_same(&p->stands[i].source.stream, stream))
-			return p->stands[i].position;
-	return (struct saga__position){ 0, { { 0 } } };
-}
-
-static void restart_follow(
-	struct saga_participant *p, struct saga__following *following, uint64_t gained)
-{
-	struct saga__position positions[SAGA__STORE_SHARDS] = { { 0 } };
-	bool works[SAGA__STORE_SHARDS] = { false };
-
-	for (unsigned shard = 0; shard < p->shards && shard < SAGA__STORE_SHARDS; shard++) {
-		works[shard] = saga__knows(p, shard);
-		if (gained >> shard & 1)
-			positions[shard] = SAGA__MUTANT(gained_as_it_was)
-				? (struct saga__position){ saga__follow_delivered(
-								   following->follow),
-					  { { 0 } } }
-				: saga__streams_stand(p, &following->source.stream, shard);
-		else if (works[shard])
-			positions[shard] = saga__follow_position(following->follow, shard);
-	}
-	saga__follow_restart(
-		following->follow, positions, works, saga__is_forked(p, &following->source.stream));
-}
-
-void saga__streams_forget(struct saga_participant *p)
-{
-	for (struct saga__following *f = p->followings; f; f = f->next)
-		restart_follow(p, f, 0);
-}
-
 int saga__streams_hold(struct saga_participant *p, const struct saga__report *held, uint64_t lost)
 {
-	int code = held->gained ? keep_stands(p, held) : SAGA_OK;
+	int code = held->gained ? saga__followings_keep_stands(p, held) : SAGA_OK;
 
 	for (unsigned shard = 0; shard < p->shards; shard++) {
 		if (p->publishes[shard] && (lost >> shard & 1))
@@ -128,62 +67,8 @@ int saga__streams_hold(struct saga_participant *p, const struct saga__report *he
 	if (p->keeps)
 		saga__kept_work(p, held->gained);
 	for (struct saga__following *f = p->followings; f && (held->gained | lost); f = f->next)
-		restart_follow(p, f, held->gained);
+		saga__following_restart(p, f, held->gained);
 	return code;
-}
-
-static struct saga__following *new_following(
-	struct saga_participant *p, const struct saga__source *source)
-{
-	struct saga__position positions[SAGA__STORE_SHARDS] = { { 0 } };
-	bool works[SAGA__STORE_SHARDS] = { false };
-	struct saga__follow_config config = {
-		.group = p->plan->name,
-		.owner = source->owner,
-		.stream = source->stream,
-		.shards = p->shards,
-		.positions = positions,
-		.works = works,
-		.fresh = true,
-		.forked = saga__is_forked(p, &source->stream),
-		.window = p->limits.window,
-		.need_min_ms = NEED_MIN_MS,
-		.need_max_ms = NEED_MAX_MS,
-		.move_ms = MOVE_MS,
-		.move_most_ms = MOVE_MOST_MS,
-		.env = &p->env,
-	};
-	struct saga__following *following = calloc(1, sizeof *following);
-
-	if (!following)
-		return NULL;
-	for (unsigned shard = 0; shard < p->shards && shard < SAGA__STORE_SHARDS; shard++) {
-		works[shard] = saga__knows(p, shard);
-		if (works[shard])
-			positions[shard] = saga__streams_stand(p, &source->stream, shard);
-		if (positions[shard].seq)
-			config.fresh = false;
-	}
-	following->source = *source;
-	if (saga__follow_new(&config, &following->follow) != SAGA_OK) {
-		free(following);
-		return NULL;
-	}
-	saga__follow_hold(following->follow, p->held, saga__monotonic(&p->env));
-	following->next = p->followings;
-	/* saga_metrics walks it from any thread. */
-	__atomic_store_n(&p->followings, following, __ATOMIC_RELEASE);
-	return following;
-}
-
-struct saga__following *saga__following_of(
-	struct saga_participant *p, const struct saga__source *source)
-{
-	struct saga__following *following = p->followings;
-
-	while (following && !saga__stream_same(&following->source.stream, &source->stream))
-		following = following->next;
-	return following ? following : new_following(p, source);
 }
 
 /* ---- frames that came ---- */
@@ -270,7 +155,7 @@ static void take_stream_frame(struct saga_participant *p, const struct saga__mes
 		return;
 	}
 	memcpy(source.owner, message->from, sizeof source.owner);
-	if ((following = saga__following_of(p, &source)))
+	if ((following = saga__following_heard(p, &source)))
 		saga__follow_message(following->follow, message, seen.id, saga__monotonic(&p->env));
 }
 
@@ -449,7 +334,7 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 	}
 	item->kind = kind;
 	item->shard = shard;
-	item->source = &following->source;
+	item->source = following->source;
 	item->seq = effect->seq;
 	item->id = effect->id;
 	item->spell = p->spells[shard];
@@ -581,7 +466,7 @@ void saga__streams_committed(struct saga_participant *p, const struct saga__repo
 	}
 	for (size_t i = 0; i < report->move_count; i++)
 		for (struct saga__following *f = p->followings; f; f = f->next)
-			if (&f->source == report->moves[i].source)
+			if (saga__stream_same(&f->source.stream, &report->moves[i].source.stream))
 				was_moved(p, f, &report->moves[i], now);
 	for (struct saga__following *f = p->followings; f && report->idle; f = f->next)
 		saga__follow_flush(f->follow, now);
@@ -612,6 +497,7 @@ void saga__streams_turn(struct saga_participant *p)
 	take_frames(p);
 	if (!p->transport || p->life != SAGA__RUNS)
 		return;
+	saga__followings_fade(p);
 	publish_all(p);
 	follow_all(p);
 }
@@ -642,17 +528,12 @@ int64_t saga__streams_due(struct saga_participant *p)
 
 void saga__streams_close(struct saga_participant *p)
 {
-	struct saga__following *following;
 	struct saga__frame *frame;
 
 	saga__kept_close(p);
 	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++)
 		saga__publish_free(p->publishes[shard]);
-	while ((following = p->followings)) {
-		p->followings = following->next;
-		saga__follow_free(following->follow);
-		free(following);
-	}
+	saga__followings_free(p);
 	while ((frame = p->inbox)) {
 		p->inbox = frame->next;
 		saga__inbox_free(frame);

@@ -46,7 +46,7 @@ static int64_t add(int64_t sum, int64_t more)
 void saga__streams_count(struct saga_participant *p, saga_health *health)
 {
 	count_frames(p, health);
-	health->dropped = (int64_t)p->bad_frames;
+	health->dropped = (int64_t)(p->bad_frames + p->streams_refused);
 	for (unsigned shard = 0; shard < p->shards; shard++) {
 		if (p->publishes[shard])
 			health->resent +=

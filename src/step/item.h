@@ -6,10 +6,10 @@
 #include <saga/participant.h>
 
 #include "../event/blob.h"
+#include "../event/stream.h"
 #include "parked.h"
 
 struct saga__call;
-struct saga__source;
 
 enum saga__item_kind {
 	SAGA__ITEM_EVENT = 1, /* of a stream, ours or another's */
@@ -35,7 +35,7 @@ struct saga__item {
 	struct saga__blob *event; /* EVENT, REQUEST: in its wire form */
 
 	/* EVENT, MOVE: where it stands */
-	const struct saga__source *source; /* NULL: our own stream */
+	struct saga__source source; /* without an owner: our own stream */
 	uint64_t seq;
 	saga_id id;
 	unsigned spell; /* of a shard's being worked here; void in another */
@@ -60,10 +60,16 @@ struct saga__item {
 	struct saga__reply *reply; /* REQUEST: what came of it, once the batch is committed */
 };
 
+/* It stands in a stream of another participant, or of a durable transport. */
+static inline bool saga__item_is_followed(const struct saga__item *item)
+{
+	return item->source.owner[0] != 0;
+}
+
 /* An event of our own stream. */
 static inline bool saga__item_is_own(const struct saga__item *item)
 {
-	return item->kind == SAGA__ITEM_EVENT && !item->source && !item->kept;
+	return item->kind == SAGA__ITEM_EVENT && !saga__item_is_followed(item) && !item->kept;
 }
 
 void saga__item_free(struct saga__item *item); /* NULL is fine */

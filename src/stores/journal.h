@@ -85,13 +85,8 @@ int saga__journal_expect(
 int saga__journal_load(struct saga__journal *journal, struct saga__batch *batch, saga_error *error);
 
 /* Where a stream of another participant is committed for one of our shards. */
-struct saga__source {
-	struct saga__stream stream;
-	char owner[SAGA__PARTICIPANT_MOST + 1];
-};
-
 struct saga__move {
-	const struct saga__source *source;
+	struct saga__source source;
 	unsigned shard;
 	uint64_t seq;
 	saga_id id;

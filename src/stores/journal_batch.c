@@ -538,8 +538,8 @@ static void write_wakes(struct writing *w, const struct saga__batch *batch)
 
 static void put_source(saga_value *v, const struct saga__move *move)
 {
-	v[0] = saga_uuid(move->source->stream.store);
-	v[1] = saga_int64(move->source->stream.shard);
+	v[0] = saga_uuid(move->source.stream.store);
+	v[1] = saga_int64(move->source.stream.shard);
 	v[2] = saga_int64(move->shard);
 }
 
@@ -581,7 +581,7 @@ static void put_moves(struct writing *w, const struct saga__move *moves, size_t 
 		put_source(v, &moves[i]);
 		v[3] = saga_int64((int64_t)moves[i].seq);
 		v[4] = saga_uuid(moves[i].id);
-		v[5] = saga_text(moves[i].source->owner);
+		v[5] = saga_text(moves[i].source.owner);
 	}
 }
 
@@ -617,7 +617,7 @@ static int add_positions(struct saga__journal *j, const struct saga__move *moves
 		put_source(v, &moves[i]);
 		v[3] = saga_int64((int64_t)moves[i].seq);
 		v[4] = saga_uuid(moves[i].id);
-		v[5] = saga_text(moves[i].source->owner);
+		v[5] = saga_text(moves[i].source.owner);
 		code = j->ops->run(j->store, &statement, 1, NULL, error);
 	}
 	return code;

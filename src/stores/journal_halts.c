@@ -369,7 +369,7 @@ static int take_order(void *context, size_t i, const char *const *names, const s
 	else if (!saga__halt_read(name, text, &order))
 		return SAGA_OK;
 	for (size_t k = 0; k < moving->count; k++)
-		if (saga__stream_same(&moving->moves[k].source->stream, stream) &&
+		if (saga__stream_same(&moving->moves[k].source.stream, stream) &&
 			number > moving->moves[k].known)
 			moving->is_void = true;
 	return SAGA_OK;
@@ -392,7 +392,7 @@ int saga__journal_moves(struct saga__journal *j, const struct saga__move *moves,
 
 int saga__journal_reset(struct saga__journal *j, const struct saga__move *move, saga_error *error)
 {
-	const struct saga__source *source = move->source;
+	const struct saga__source *source = &move->source;
 	const saga_value key[] = { saga_uuid(source->stream.store),
 		saga_int64(source->stream.shard), saga_int64(move->shard) };
 	bool is_done = false;

@@ -17,8 +17,10 @@
 enum {
 	SENDBUF = 4194304,
 	PEERS = 1024, /* of both sides together */
+	WAITING = 64, /* of a side: that have not said yet what they are, or shown a certificate */
 	TURN_MS = 50,
-	HELLO_MS = 30000, /* for a peer to say what it is; a TLS handshake may be slow */
+	HELLO_MS = 10000, /* for a peer to do that; a TLS handshake may be slow */
+	HASTE_MS = 2000,  /* the same, where WAITING peers have not and another one comes */
 	TELL_MS = 10000   /* between two lines about losses */
 };
 
@@ -64,7 +66,9 @@ struct door {
 struct forwarder {
 	struct door in, out;
 	uv_mutex_t lock;
-	uint64_t frames, lost, said_lost, refused;
+	uint64_t frames, lost, said_lost;
+	uint64_t refused, said_refused; /* peers */
+	uint64_t silent;                /* peers that made room, or took too long, without a word */
 };
 
 static uint64_t now_ms(void)
@@ -133,6 +137,40 @@ static void ignore_room(void *context)
 
 /* ---- peers come ---- */
 
+static bool waits(const struct peer *peer)
+{
+	return !peer->up && !peer->down;
+}
+
+/*
+ * Under the lock. Peers that have not shown who they are must not keep members out: they are few,
+ * and the one that has waited the longest makes room.
+ */
+static bool has_room(struct door *door)
+{
+	struct peer *oldest = NULL;
+	size_t waiting = 0;
+
+	if (door->count >= PEERS / 2)
+		return false;
+	for (size_t i = 0; i < door->count; i++) {
+		struct peer *peer = door->peers[i];
+
+		if (!waits(peer))
+			continue;
+		waiting++;
+		if (!oldest || peer->since < oldest->since)
+			oldest = peer;
+	}
+	if (waiting < WAITING)
+		return true;
+	if (now_ms() - oldest->since < HASTE_MS)
+		return false;
+	oldest->down = true; /* the next turn closes it */
+	door->forwarder->silent++;
+	return true;
+}
+
 static void open_peer(struct door *door, nng_stream *stream)
 {
 	struct forwarder *forwarder = door->forwarder;
@@ -152,7 +190,7 @@ static void open_peer(struct door *door, nng_stream *stream)
 	bool welcome;
 
 	uv_mutex_lock(&forwarder->lock);
-	welcome = peer && door->count < PEERS / 2;
+	welcome = peer && has_room(door);
 	if (welcome) {
 		*peer = (struct peer){ .door = door, .since = now_ms() };
 		if (saga__nng_link_open(stream, &config, &peer->link) == 0)
@@ -195,7 +233,10 @@ static struct peer *take_ended(struct door *door, uint64_t now, bool all)
 	for (size_t i = 0; i < door->count && !ended; i++) {
 		struct peer *peer = door->peers[i];
 
-		if (all || peer->down || (!peer->up && now - peer->since >= HELLO_MS)) {
+		bool is_late = waits(peer) && now - peer->since >= HELLO_MS;
+
+		if (all || peer->down || is_late) {
+			door->forwarder->silent += is_late;
 			ended = peer;
 			door->peers[i] = door->peers[--door->count];
 		}
@@ -230,18 +271,23 @@ static void turn_door(struct door *door)
 
 static void tell_losses(struct forwarder *forwarder, uint64_t *told_at)
 {
-	uint64_t lost;
+	uint64_t lost, refused;
 
-	if (now_ms() - *told_at < TELL_MS)
+	if (*told_at && now_ms() - *told_at < TELL_MS)
 		return;
 	uv_mutex_lock(&forwarder->lock);
 	lost = forwarder->lost - forwarder->said_lost;
 	forwarder->said_lost = forwarder->lost;
+	refused = forwarder->refused + forwarder->silent - forwarder->said_refused;
+	forwarder->said_refused += refused;
 	uv_mutex_unlock(&forwarder->lock);
-	if (!lost)
-		return;
-	*told_at = now_ms();
-	(void)complain("bus: %" PRIu64 " frames found no room at a slow listener", lost);
+	if (lost || refused)
+		*told_at = now_ms();
+	if (lost)
+		(void)complain("bus: %" PRIu64 " frames found no room at a slow listener", lost);
+	if (refused)
+		(void)complain("bus: %" PRIu64 " peers were too many, or did not say what they are",
+			refused);
 }
 
 /* Until one of the signals. */
@@ -355,8 +401,9 @@ static int run(struct forwarder *forwarder)
 	if (code == EXIT_DONE)
 		fprintf(stderr,
 			"saga bus: ends: %" PRIu64 " frames came, %" PRIu64
-			" found no room at a listener, %" PRIu64 " peers were too many\n",
-			forwarder->frames, forwarder->lost, forwarder->refused);
+			" found no room at a listener, %" PRIu64 " peers were too many, %" PRIu64
+			" did not say what they are\n",
+			forwarder->frames, forwarder->lost, forwarder->refused, forwarder->silent);
 	return code;
 }
 

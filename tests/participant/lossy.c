@@ -93,6 +93,14 @@ void lossy_hear(struct lossy *lossy)
 			saga_port_writable(lossy->members[i]->port);
 }
 
+void lossy_bring(struct lossy *lossy, const saga_frame *frame)
+{
+	for (size_t i = 0; i < LOSSY_MEMBERS; i++)
+		if (lossy->members[i] && wants(lossy->members[i], frame->topic) &&
+			saga_port_receive(lossy->members[i]->port, frame, 1) != SAGA_OK)
+			lossy->dropped++;
+}
+
 static void lossy_close(void *transport)
 {
 	struct lossy_member *member = transport;

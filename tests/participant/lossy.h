@@ -31,6 +31,9 @@ struct lossy {
 /* It takes frames of all again, and says so. */
 void lossy_hear(struct lossy *lossy);
 
+/* A frame of somebody who is no member comes to all who listen to its topic. */
+void lossy_bring(struct lossy *lossy, const saga_frame *frame);
+
 /* "lossy://any"; transport_context is a struct lossy. */
 extern const saga_transport_ops lossy_transport;
 

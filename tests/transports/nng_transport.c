@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -446,6 +447,35 @@ START_TEST(the_hostile_harm_nobody)
 }
 END_TEST
 
+/* More than the bus has places; they never say what they are, nor show a certificate. */
+START_TEST(the_silent_keep_nobody_out)
+{
+	enum {
+		SILENT = 540,
+	};
+	struct rlimit files;
+	struct world world;
+	struct host *hosts;
+	struct test_bus *bus;
+	int fds[2 * SILENT];
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : 4096;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	world_open(&world, 0);
+	bus = world.context;
+	for (int i = 0; i < 2 * SILENT; i++)
+		fds[i] = connect_raw(i % 2 ? out_of(bus) : bus->in);
+	open_two(&world, &hosts);
+	both_talk(hosts);
+	ck_assert_int_eq(bus_stop(bus), 0);
+	ck_assert_ptr_nonnull(strstr(bus->said, "did not say what they are"));
+	for (int i = 0; i < 2 * SILENT; i++)
+		(void)close(fds[i]);
+	close_two(&world, hosts);
+}
+END_TEST
+
 /* Above what the bus lets in: that connection is closed, and made anew. */
 START_TEST(a_giant_costs_its_sender_the_connection)
 {
@@ -684,6 +714,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, who_waits_for_no_bus_may_leave);
 	tcase_add_test(tcase, figures_are_counted);
 	tcase_add_test(tcase, the_hostile_harm_nobody);
+	tcase_add_test(tcase, the_silent_keep_nobody_out);
 	tcase_add_test(tcase, a_giant_costs_its_sender_the_connection);
 	if (tls) {
 		tcase_add_loop_test(tcase, a_stranger_gets_nothing_in_or_out, 0,

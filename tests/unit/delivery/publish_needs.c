@@ -92,8 +92,10 @@ START_TEST(strangers_are_answered_one_at_a_time)
 	need_by("watcher", 1, 2, no_id, 1);
 	need_by("another", 1, 2, no_id, 1);
 	sends("watcher", 1, 2, 1);
-	need_by("another", 1, 2, no_id, 2);
-	sends("another", 1, 2, 2);
+	need_by("another", 1, 2, no_id, 4 * BEAT_MIN);
+	nothing(4 * BEAT_MIN);
+	need_by("another", 1, 2, no_id, 4 * BEAT_MIN + 1);
+	sends("another", 1, 2, 4 * BEAT_MIN + 1);
 	ck_assert_uint_eq(saga__publish_seen_by_all(publish), 0);
 }
 END_TEST

@@ -123,13 +123,13 @@ START_TEST(a_reset_goes_back_and_forgets)
 {
 	static const uint64_t to[] = { 40, 3, 0, 0, 5 };
 	struct desk *desk = desk_opened(true);
-	struct saga__move move = { .source = &source, .seq = 9, .id = saga_no(9) };
+	struct saga__move move = { .source = source, .seq = 9, .id = saga_no(9) };
 	saga_error error;
 
 	desk_begin(desk);
 	desk_commit(desk, &move, 1);
 	for (size_t i = 0; i < sizeof to / sizeof to[0]; i++) {
-		move = (struct saga__move){ .source = &source, .seq = to[i], .reset = true };
+		move = (struct saga__move){ .source = source, .seq = to[i], .reset = true };
 		OK(saga__journal_reset(&desk->journal, &move, &error), error);
 		ck_assert_int_eq(
 			desk_number(desk, "SELECT COUNT(*) FROM saga_position"), to[i] != 0);
@@ -176,7 +176,7 @@ START_TEST(who_comes_late_changes_nothing)
 	struct desk *desk = desk_opened(true);
 	struct saga__halt early = { source, SAGA__HALT_FORKED, 11, 0, 5, SAGA__ORDER_ACCEPT, 0, 0 };
 	struct saga__halt tardy = early, other = early, again;
-	struct saga__move move = { .source = &source, .seq = 9, .id = saga_no(9) };
+	struct saga__move move = { .source = source, .seq = 9, .id = saga_no(9) };
 	saga_error error;
 
 	other.source.stream.shard = 4;
@@ -191,7 +191,7 @@ START_TEST(who_comes_late_changes_nothing)
 
 	ck_assert(is_void(desk, &tardy));
 	ck_assert_int_eq(halts(desk), 0);
-	move = (struct saga__move){ .source = &source, .reset = true };
+	move = (struct saga__move){ .source = source, .reset = true };
 	OK(saga__journal_reset(&desk->journal, &move, &error), error);
 	ck_assert_int_eq(desk_number(desk, "SELECT seq FROM saga_position"), 9);
 	ck_assert(!is_void(desk, &other)); /* nobody has ordered anything for that one */
@@ -221,8 +221,8 @@ END_TEST
 static bool may_not_move(struct desk *desk, const struct saga__source *of, uint64_t known)
 {
 	const struct saga__source elsewhere = { .stream = { { { 7 } }, 3 }, .owner = "order" };
-	const struct saga__move moves[] = { { .source = &elsewhere },
-		{ .source = of, .known = known } };
+	const struct saga__move moves[] = { { .source = elsewhere },
+		{ .source = *of, .known = known } };
 	saga_error error;
 	bool is_void;
 

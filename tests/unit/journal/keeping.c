@@ -162,8 +162,8 @@ START_TEST(positions_move_with_their_batch)
 	saga_error error;
 
 	for (unsigned seq = 1; seq <= 3; seq++) {
-		const struct saga__move moves[] = { { &source, 0, seq, saga_no(seq), false, 0 },
-			{ &other, 0, seq + 10, saga_no(seq + 10), false, 0 } };
+		const struct saga__move moves[] = { { source, 0, seq, saga_no(seq), false, 0 },
+			{ other, 0, seq + 10, saga_no(seq + 10), false, 0 } };
 
 		desk_begin(desk);
 		desk_commit(desk, moves, 2);
@@ -189,7 +189,7 @@ START_TEST(positions_never_go_back)
 
 		desk_begin(desk);
 		desk_commit(desk,
-			&(const struct saga__move){ &source, 0, seq, saga_no(seq), false, 0 }, 1);
+			&(const struct saga__move){ source, 0, seq, saga_no(seq), false, 0 }, 1);
 	}
 	OK(saga__journal_positions(&desk->journal, take_position, &positions, &error), error);
 	ck_assert_uint_eq(positions.sum, 7);
