@@ -1,7 +1,8 @@
 #include <saga/saga.h>
 
 #include <stdarg.h>
-#include <stdio.h>
+
+#include "event/utf8.h"
 
 #define SAGA__STRING(x) SAGA__STRING_(x)
 #define SAGA__STRING_(x) #x
@@ -58,7 +59,7 @@ int saga_error_set(saga_error *error, int code, const char *format, ...)
 
 		error->code = code;
 		va_start(list, format);
-		(void)vsnprintf(error->text, sizeof error->text, format, list);
+		saga__vsay(error->text, sizeof error->text, format, list);
 		va_end(list);
 	}
 	return code;

@@ -20,7 +20,8 @@
  * The fields, at most 32 of them:
  *
  *	text(n)          const char *n           UTF-8, ends with NUL, never NULL
- *	reason(n)        const char *n           text; left out, the library says what happened
+ *	reason(n)        const char *n           text; left out, the library says what happened;
+ *	                                         bytes that are no UTF-8 become `?`
  *	int64(n)         int64_t n
  *	flag(n)          bool n
  *	bytes(n)         saga_bytes n

@@ -335,7 +335,10 @@ SAGA_API saga_id           saga_new_id(saga_step *step);
 SAGA_API void             *saga_user(const saga_step *step);    /* the `user` of the options */
 SAGA_API const char       *saga_why(const saga_step *step);     /* "barred by order.expired" */
 
-/* Memory, and text as by snprintf, that live until the handler returns. */
+/*
+ * Memory, and text as by snprintf, that live until the handler returns. Bytes of the text that are
+ * no UTF-8 (a peer's, or a character that "%.40s" has cut) become `?`.
+ */
 SAGA_API void *saga_alloc(saga_step *step, size_t count, size_t size);
 SAGA_API const char *saga_format(saga_step *step, const char *format, ...) SAGA_PRINTF(2, 3);
 

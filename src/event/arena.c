@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "utf8.h"
 #include "words.h"
 
 enum {
@@ -173,6 +174,6 @@ char *saga__arena_vformat(struct saga__arena *arena, const char *format, va_list
 	char *text = saga__arena_alloc(arena, (size_t)length + 1);
 
 	if (text)
-		(void)vsnprintf(text, (size_t)length + 1, format, list);
+		saga__vsay(text, (size_t)length + 1, format, list);
 	return text;
 }

@@ -64,7 +64,7 @@ bool saga__pack_fail(struct saga__packing *packing, int code, const char *format
 
 		packing->error->code = code;
 		va_start(list, format);
-		(void)vsnprintf(packing->error->text, sizeof packing->error->text, format, list);
+		saga__vsay(packing->error->text, sizeof packing->error->text, format, list);
 		va_end(list);
 	}
 	return false;
@@ -163,12 +163,31 @@ static bool pack_list(struct saga__packing *packing, const saga_field *field, co
 	return true;
 }
 
+/* A reason is often a peer's words, or cut: that is no ground to fail with it. */
+static SAGA__ASIDE bool pack_mended(
+	struct saga__packing *packing, const saga_field *field, const char *x)
+{
+	char *copy = malloc(strlen(x) + 1);
+	bool packed;
+
+	if (!copy)
+		return saga__pack_fail(
+			packing, SAGA_NOMEM, "%s: %s", field->name, saga_code_text(SAGA_NOMEM));
+	memcpy(copy, x, strlen(x) + 1);
+	saga__utf8_mend(copy);
+	packed = saga__pack_text(packing, field->name, copy, strlen(copy));
+	free(copy);
+	return packed;
+}
+
 static inline bool pack_text(struct saga__packing *packing, const saga_field *field, const char *x)
 {
 	if (!x && field->kind & SAGA_KIND_REASON)
 		x = packing->why ? packing->why : "";
 	if (!x)
 		return saga__pack_fail(packing, SAGA_MALFORMED, "%s: is NULL", field->name);
+	if (field->kind & SAGA_KIND_REASON && !saga__utf8_text(x, strlen(x)))
+		return pack_mended(packing, field, x);
 	return saga__pack_text(packing, field->name, x, strlen(x));
 }
 

@@ -1,5 +1,8 @@
 #include "utf8.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "words.h"
 
 /* Table 3-7 of the Unicode standard: where the second byte may lie, for each first byte. */
@@ -62,4 +65,61 @@ bool saga__utf8_text(const void *text, size_t size)
 		at += step;
 	}
 	return true;
+}
+
+/* How many bytes are of one character that is not whole, at least 1; unfinished: the text ends. */
+static size_t torn_size(const char *at, size_t left, bool *ret_unfinished)
+{
+	const unsigned char *byte = (const unsigned char *)at;
+	unsigned char low, high;
+	size_t size = shape_of(byte[0], &low, &high), has = 1;
+
+	while (has < size && has < left && byte[has] >= low && byte[has] <= high) {
+		low = 0x80;
+		high = 0xbf;
+		has++;
+	}
+	*ret_unfinished = has < size && has == left;
+	return has;
+}
+
+void saga__utf8_mend(char *text)
+{
+	const char *at = text, *end = text + strlen(text);
+	char *to = text;
+
+	if (saga__utf8_text(text, (size_t)(end - text)))
+		return;
+	while (at < end) {
+		size_t left = (size_t)(end - at), step = saga__utf8_step(at, left);
+		bool unfinished = false;
+
+		if (step) {
+			memmove(to, at, step);
+			to += step;
+		} else {
+			step = torn_size(at, left, &unfinished);
+			if (!unfinished)
+				*to++ = '?';
+		}
+		at += step;
+	}
+	*to = '\0';
+}
+
+void saga__vsay(char *buffer, size_t size, const char *format, va_list list)
+{
+	if (vsnprintf(buffer, size, format, list) < 0 && size)
+		buffer[0] = '\0';
+	if (size)
+		saga__utf8_mend(buffer);
+}
+
+void saga__say(char *buffer, size_t size, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	saga__vsay(buffer, size, format, list);
+	va_end(list);
 }

@@ -1,8 +1,9 @@
 #include "where.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "utf8.h"
 
 int saga__error_within(saga_error *error, int code, const char *format, ...)
 {
@@ -12,12 +13,12 @@ int saga__error_within(saga_error *error, int code, const char *format, ...)
 
 		memcpy(inner, error->text, sizeof inner);
 		va_start(list, format);
-		(void)vsnprintf(error->text, sizeof error->text, format, list);
+		saga__vsay(error->text, sizeof error->text, format, list);
 		va_end(list);
 
 		size_t size = strlen(error->text);
 
-		(void)snprintf(error->text + size, sizeof error->text - size, "%s", inner);
+		saga__say(error->text + size, sizeof error->text - size, "%s", inner);
 		error->code = code;
 	}
 	return code;

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../event/utf8.h"
+
 struct line {
 	char text[1024];
 	size_t size;
@@ -102,6 +104,9 @@ void saga_log_stderr(void *user, const saga_log *log)
 	put_pair(&line, "text", log->text, strlen(log->text));
 	for (size_t i = 0; i < log->field_count; i++)
 		put_field(&line, &log->fields[i]);
+	line.text[line.size] = '\0';
+	saga__utf8_mend(line.text);
+	line.size = strlen(line.text);
 	line.text[line.size++] = '\n';
 	(void)fwrite(line.text, 1, line.size, stderr);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../event/utf8.h"
 #include "../plugins.h"
 
 enum {
@@ -30,7 +31,7 @@ void saga__log(struct saga_participant *p, int level, const char *what, const ch
 	if (!p->log)
 		return;
 	va_start(list, format);
-	(void)vsnprintf(text, sizeof text, format, list);
+	saga__vsay(text, sizeof text, format, list);
 	va_end(list);
 	p->log(p->log_user, &log);
 }

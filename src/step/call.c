@@ -7,6 +7,7 @@
 
 #include "../event/envelope.h"
 #include "../event/id.h"
+#include "../event/utf8.h"
 #include "../mutation.h"
 #include "named.h"
 
@@ -53,7 +54,7 @@ static void no_answer(struct saga__call *job, int code, const char *why)
 	saga__blob_unref(job->answer);
 	job->answer = NULL;
 	job->code = code;
-	(void)snprintf(job->why, sizeof job->why, "%s", why);
+	saga__say(job->why, sizeof job->why, "%s", why);
 }
 
 static int decode_trigger(struct saga_call *call, saga_error *error)
@@ -155,7 +156,7 @@ saga_verdict saga_call_retry(saga_call *call, const char *format, ...)
 	va_list list;
 
 	va_start(list, format);
-	(void)vsnprintf(why, sizeof why, format, list);
+	saga__vsay(why, sizeof why, format, list);
 	va_end(list);
 	call->outcomes++;
 	no_answer(call->job, SAGA_AWAY, why);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../event/utf8.h"
 #include "../mutation.h"
 #include "named.h"
 #include "work.h"
@@ -22,7 +23,7 @@ int saga__step_fail(struct saga_step *step, int code, const char *format, ...)
 		return code;
 	step->error.code = code;
 	va_start(list, format);
-	(void)vsnprintf(step->error.text, sizeof step->error.text, format, list);
+	saga__vsay(step->error.text, sizeof step->error.text, format, list);
 	va_end(list);
 	return code;
 }
@@ -33,7 +34,7 @@ void saga__step_undeclared(struct saga_step *step, const char *format, ...)
 	va_list list;
 
 	va_start(list, format);
-	(void)vsnprintf(text, sizeof text, format, list);
+	saga__vsay(text, sizeof text, format, list);
 	va_end(list);
 	if (step->error.code == SAGA_OK)
 		step->undeclared = true;
@@ -277,7 +278,7 @@ static void keep_reason(struct saga_step *step, const char *format, va_list list
 {
 	const char *text = saga__arena_vformat(&step->batch->scratch, format, list);
 
-	step->text = text ? text : format;
+	step->text = text ? text : "there is no memory for the reason";
 }
 
 saga_verdict saga_wait(saga_step *step, const char *format, ...)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../event/utf8.h"
 #include "../mutation.h"
 #include "work.h"
 
@@ -358,7 +359,7 @@ void saga__reply(struct saga__work *work, int code, bool repeated, struct saga__
 	reply->code = code;
 	reply->repeated = repeated;
 	reply->outcome = outcome ? saga__blob_ref(outcome) : NULL;
-	(void)snprintf(reply->text, sizeof reply->text, "%s", *text ? text : saga_code_text(code));
+	saga__say(reply->text, sizeof reply->text, "%s", *text ? text : saga_code_text(code));
 	work->item->next_ready = 0;
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../event/utf8.h"
+
 enum {
 	BEGINNING = 40 /* bytes of a statement that its error names */
 };
@@ -33,7 +35,7 @@ int saga__statement_fail(int code, const char *sql, saga_error *error, const cha
 	va_list list;
 
 	va_start(list, format);
-	(void)vsnprintf(why, sizeof why, format, list);
+	saga__vsay(why, sizeof why, format, list);
 	va_end(list);
 	return saga_error_set(error, code, "`%s`: %s", beginning(sql, begins), why);
 }
