@@ -47,7 +47,10 @@
 
 SAGA_BEGIN
 
-/* 16 bytes, UUIDv7 where the library makes one (RFC 9562). All zero: none. */
+/*
+ * 16 bytes: a UUID (RFC 9562), version 7 where the library makes one, 8 where it derives one of a
+ * key. Others' events may have ids of any version. All zero, the nil UUID: none.
+ */
 typedef struct saga_id {
 	uint8_t bytes[16];
 } saga_id;
@@ -137,7 +140,7 @@ SAGA_API saga_id     saga_event_id(const saga_event *event);
 SAGA_API saga_id     saga_event_saga(const saga_event *event);
 SAGA_API saga_id     saga_event_cause(const saga_event *event);   /* what it came of; zero: none */
 SAGA_API const char *saga_event_source(const saga_event *event);  /* who emitted it: "order" */
-SAGA_API const char *saga_event_subject(const saga_event *event); /* "" for none */
+SAGA_API const char *saga_event_subject(const saga_event *event); /* "" for none; at most 255 bytes */
 SAGA_API int64_t     saga_event_time(const saga_event *event);    /* ms since 1970, UTC */
 
 /*

@@ -4,14 +4,17 @@
 #ifdef SAGA_HAVE_JSON
 
 #include <jansson.h>
+#include <limits.h>
 #include <string.h>
 
 #include "body.h"
+#include "id.h"
 #include "where.h"
 
 struct reading {
 	struct saga__arena *arena;
 	saga_error *error;
+	bool is_request; /* what it does not know may be misspelt there; in an event it is newer */
 };
 
 static const char *name_of(const json_t *value)
@@ -270,6 +273,12 @@ static size_t find_field(const saga_shape *shape, const char *name)
 	return SIZE_MAX;
 }
 
+/* Many languages write null for what is absent. */
+static bool may_be_unset(const saga_field *field)
+{
+	return field->kind & (SAGA_KIND_OPTIONAL | SAGA_KIND_REASON);
+}
+
 static int read_object(const struct reading *r, const saga_shape *shape, json_t *object, void *body)
 {
 	uint32_t seen = 0;
@@ -280,10 +289,11 @@ static int read_object(const struct reading *r, const saga_shape *shape, json_t 
 	{
 		size_t found = find_field(shape, name);
 
+		if (found == SIZE_MAX && !r->is_request)
+			continue;
 		if (found == SIZE_MAX)
 			return saga_error_set(r->error, SAGA_MALFORMED, "%.63s: is unknown", name);
-		/* Many clients write what they leave out as null. */
-		if (json_is_null(value) && (shape->fields[found].kind & SAGA_KIND_OPTIONAL))
+		if (json_is_null(value) && may_be_unset(&shape->fields[found]))
 			continue;
 		seen |= UINT32_C(1) << found;
 
@@ -330,7 +340,7 @@ static int read_body(
 int saga__json_read(struct saga__arena *arena, saga_bytes json, const saga_shape *shape,
 	const void **ret_body, saga_error *error)
 {
-	struct reading r = { arena, error };
+	struct reading r = { arena, error, true };
 	json_error_t wrong;
 	json_t *root =
 		json_loadb(json.size ? json.at : "", json.size, JSON_REJECT_DUPLICATES, &wrong);
@@ -349,10 +359,18 @@ static int wrong(const struct reading *r, const char *name, const char *wants)
 	return saga_error_set(r->error, SAGA_MALFORMED, "%s: is missing, or not %s", name, wants);
 }
 
+/* NULL: there is none. CloudEvents' JSON format, 2.2: null is as if it was left out. */
+static json_t *member_of(const json_t *event, const char *name)
+{
+	json_t *member = json_object_get(event, name);
+
+	return json_is_null(member) ? NULL : member;
+}
+
 /* NULL: there is none, or no text. */
 static const char *text_of(const json_t *event, const char *name)
 {
-	return json_string_value(json_object_get(event, name));
+	return json_string_value(member_of(event, name));
 }
 
 static int read_word(
@@ -367,12 +385,16 @@ static int read_word(
 	return SAGA_OK;
 }
 
-/* What may be missing. */
+/* What may be missing, or empty. */
 static int read_spare(
 	const struct reading *r, const json_t *event, const char *name, const char **ret_text)
 {
+	const json_t *member = member_of(event, name);
+
 	*ret_text = "";
-	return json_object_get(event, name) ? read_word(r, event, name, ret_text) : SAGA_OK;
+	if (!member || (json_is_string(member) && !json_string_length(member)))
+		return SAGA_OK;
+	return read_word(r, event, name, ret_text);
 }
 
 static int read_uuid(
@@ -381,6 +403,16 @@ static int read_uuid(
 	const char *text = text_of(event, name);
 
 	return text && saga_id_parse(text, ret_id) == SAGA_OK ? SAGA_OK : wrong(r, name, "a UUID");
+}
+
+/* The nil UUID is nobody's name (RFC 9562, 5.9), and stands for "none" here. */
+static int read_name(
+	const struct reading *r, const json_t *event, const char *name, saga_id *ret_id)
+{
+	int code = read_uuid(r, event, name, ret_id);
+
+	return code == SAGA_OK && saga__id_is_zero(*ret_id) ? wrong(r, name, "a UUID but nil")
+							    : code;
 }
 
 static int64_t digits(const char *at, int count, bool *valid)
@@ -446,22 +478,27 @@ static bool parse_time(const char *text, int64_t *ret_ms)
 static int read_sequence(const struct reading *r, const json_t *event, uint64_t *ret_sequence)
 {
 	const char *text = text_of(event, "sequence");
-	bool valid = text && strlen(text) < 19;
-	int64_t number;
+	uint64_t number = 0;
 
 	*ret_sequence = 0;
-	if (!json_object_get(event, "sequence"))
+	if (!member_of(event, "sequence"))
 		return SAGA_OK;
-	number = valid ? digits(text, (int)strlen(text), &valid) : 0;
-	if (!valid)
+	for (const char *at = text; at && *at; at++) {
+		uint64_t digit = (uint64_t)(*at - '0');
+
+		if (digit > 9 || number > (INT64_MAX - digit) / 10)
+			return wrong(r, "sequence", "a number as a text");
+		number = number * 10 + digit;
+	}
+	if (!text || !*text)
 		return wrong(r, "sequence", "a number as a text");
-	*ret_sequence = (uint64_t)number;
+	*ret_sequence = number;
 	return SAGA_OK;
 }
 
 static int read_rest(const struct reading *r, const json_t *event, struct saga_event *ret_event)
 {
-	const json_t *version = json_object_get(event, "version");
+	const json_t *version = member_of(event, "version");
 	const char *time = text_of(event, "time");
 	int code = SAGA_OK;
 
@@ -469,10 +506,10 @@ static int read_rest(const struct reading *r, const json_t *event, struct saga_e
 		return wrong(r, "time", "of RFC 3339");
 	if (version &&
 		(!json_is_integer(version) || json_integer_value(version) < 1 ||
-			json_integer_value(version) > 65535))
-		return wrong(r, "version", "1 to 65535");
+			json_integer_value(version) > INT_MAX))
+		return wrong(r, "version", "1 to 2147483647");
 	ret_event->version = version ? (int)json_integer_value(version) : 1;
-	if (json_object_get(event, "causationid"))
+	if (member_of(event, "causationid"))
 		code = read_uuid(r, event, "causationid", &ret_event->causation);
 	if (code == SAGA_OK)
 		code = read_spare(r, event, "subject", &ret_event->subject);
@@ -490,8 +527,8 @@ static int read_envelope(const struct reading *r, const json_t *event, struct sa
 
 	if (!specversion || strcmp(specversion, "1.0") != 0)
 		return wrong(r, "specversion", "1.0");
-	if ((code = read_uuid(r, event, "id", &ret_event->id)) == SAGA_OK)
-		code = read_uuid(r, event, "sagaid", &ret_event->saga);
+	if ((code = read_name(r, event, "id", &ret_event->id)) == SAGA_OK)
+		code = read_name(r, event, "sagaid", &ret_event->saga);
 	if (code == SAGA_OK)
 		code = read_word(r, event, "source", &ret_event->source);
 	if (code == SAGA_OK)
@@ -499,31 +536,57 @@ static int read_envelope(const struct reading *r, const json_t *event, struct sa
 	return code == SAGA_OK ? read_rest(r, event, ret_event) : code;
 }
 
+/* A type may have no field that must be there: then nobody need write `data`. */
+static int read_nothing(const struct reading *r, const saga_shape *shape, const void **ret_body)
+{
+	void *body = saga__arena_calloc(r->arena, 1, shape->size);
+
+	if (!body)
+		return saga__arena_error(r->arena, shape->size, r->error);
+	if (saga__body_complete(shape, 0, body, NULL) != SAGA_OK)
+		return wrong(r, "data", "an object");
+	*ret_body = body;
+	return SAGA_OK;
+}
+
 static int read_event(const struct reading *r, const json_t *event, saga__find_type *find,
 	void *context, struct saga_event *ret_event)
 {
-	json_t *data = json_object_get(event, "data");
+	json_t *data = member_of(event, "data");
 	const saga_type *type;
 	int code = read_envelope(r, event, ret_event);
 
 	if (code != SAGA_OK || !(type = find(context, ret_event->type, ret_event->version)))
 		return code;
 	if (!data)
-		return wrong(r, "data", "an object");
-	if ((code = read_body(r, &type->body, data, &ret_event->body)) != SAGA_OK)
+		code = read_nothing(r, &type->body, &ret_event->body);
+	else
+		code = read_body(r, &type->body, data, &ret_event->body);
+	if (code != SAGA_OK)
 		return saga__error_within(r->error, code, "%s: ", type->name);
 	ret_event->of = type;
 	return code;
+}
+
+/* The byte order mark that some editors and libraries begin with (RFC 8259, 8.1). */
+static void skip_mark(saga_bytes *json)
+{
+	if (json->size >= 3 && memcmp(json->at, "\xef\xbb\xbf", 3) == 0)
+		*json = (saga_bytes){ (const char *)json->at + 3, json->size - 3 };
 }
 
 int saga__json_read_event(struct saga__arena *arena, saga_bytes json, saga__find_type *find,
 	void *context, struct saga_event *ret_event, saga_error *error)
 {
 	struct saga_event event = { .version = 1 };
-	struct reading r = { arena, error };
+	struct reading r = { arena, error, false };
 	json_error_t no;
-	json_t *root = json_loadb(json.size ? json.at : "", json.size, JSON_REJECT_DUPLICATES, &no);
-	int code = !root ? no_json(&no, error)
+	json_t *root;
+	int code;
+
+	skip_mark(&json);
+	root = json_loadb(json.size ? json.at : "", json.size, JSON_REJECT_DUPLICATES, &no);
+	code = !root ? no_json(&no, error)
 		: !json_is_object(root)
 		? saga_error_set(error, SAGA_MALFORMED, "is %s, not an object", name_of(root))
 		: read_event(&r, root, find, context, &event);

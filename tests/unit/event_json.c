@@ -10,6 +10,7 @@
 static struct saga__arena arena;
 static saga_error error;
 
+SAGA_BARE_EVENT(bare, "bare.thing", 1);
 SAGA_EVENT(small, "small.thing", 1, text(t), opt_int64(n), opt_bytes(b), opt_id(i), opt_flag(f),
 	opt_part(line, order_line), reason(why));
 
@@ -338,6 +339,8 @@ END_TEST
 static const saga_type *find_small(void *context, const char *name, int version)
 {
 	(void)context;
+	if (strcmp(name, "bare.thing") == 0 && version == 1)
+		return &bare;
 	return strcmp(name, "small.thing") == 0 && version == 1 ? &small : NULL;
 }
 
@@ -387,6 +390,71 @@ START_TEST(events_of_others_are_read)
 }
 END_TEST
 
+/* CloudEvents' JSON format, 2.2: an attribute that is null is unset. */
+START_TEST(null_is_unset)
+{
+	struct saga_event event;
+	const struct small *body;
+	const void *read;
+
+	set_up();
+	ck_assert_msg(
+		read_whole("{" SMALL "\"subject\":null,\"causationid\":null,\"traceparent\":null,"
+			   "\"sequence\":null,\"version\":null,"
+			   "\"data\":{\"t\":\"\",\"n\":null}}",
+			&event) == SAGA_OK,
+		"%s", error.text);
+	ck_assert_str_eq(event.subject, "");
+	ck_assert_str_eq(event.traceparent, "");
+	ck_assert_uint_eq(event.sequence, 0);
+	ck_assert_int_eq(event.version, 1);
+	ck_assert_int_eq(event.causation.bytes[15], 0);
+	ck_assert(!((const struct small *)event.body)->has_n);
+	/* So is an empty one, which CloudEvents forbids and many write. */
+	ck_assert_msg(
+		read_whole("{" SMALL "\"subject\":\"\",\"traceparent\":\"\",\"data\":{\"t\":\"\"}}",
+			&event) == SAGA_OK,
+		"%s", error.text);
+	ck_assert_str_eq(event.subject, "");
+	/* In requests, too. */
+	ck_assert_int_eq(read_as("{\"t\":\"\",\"n\":null,\"b\":null,\"i\":null,\"f\":null,"
+				 "\"line\":null,\"why\":null}",
+				 &small.body, &read),
+		SAGA_OK);
+	body = read;
+	ck_assert(!body->has_n && !body->has_i && !body->has_f && !body->line && !body->b.at);
+	ck_assert_str_eq(body->why, "");
+	saga__arena_free(&arena);
+}
+END_TEST
+
+/* As MessagePack has it: a newer sender's. */
+START_TEST(what_is_newer_is_ignored_in_events)
+{
+	struct saga_event event;
+
+	set_up();
+	ck_assert_msg(read_whole("\xef\xbb\xbf{" SMALL
+				 "\"data\":{\"new\":{\"deep\":[1.5,null]},\"t\":\"tea\"},"
+				 "\"id2\":1}",
+			      &event) == SAGA_OK,
+		"%s", error.text);
+	ck_assert_str_eq(((const struct small *)event.body)->t, "tea");
+	ck_assert_msg(
+		read_whole("{" IDS "\"type\":\"bare.thing\",\"time\":\"2026-11-23T07:30:00Z\"}",
+			&event) == SAGA_OK,
+		"%s", error.text);
+	ck_assert_ptr_eq(event.of, &bare);
+	ck_assert_ptr_nonnull(event.body);
+	ck_assert_msg(
+		read_whole("{" SMALL "\"sequence\":\"9223372036854775807\",\"data\":{\"t\":\"\"}}",
+			&event) == SAGA_OK,
+		"%s", error.text);
+	ck_assert_uint_eq(event.sequence, INT64_MAX);
+	saga__arena_free(&arena);
+}
+END_TEST
+
 START_TEST(times_of_others_are_read)
 {
 	static const struct {
@@ -416,13 +484,22 @@ START_TEST(what_is_no_event_is_refused)
 	} wrongs[] = { { "", "line" }, { "[]", "an array" }, { "{}", "specversion" },
 		{ "{\"specversion\":\"0.3\"}", "specversion" },
 		{ "{\"specversion\":\"1.0\",\"id\":\"1\"}", "id" },
+		{ "{\"specversion\":\"1.0\",\"id\":\"00000000-0000-0000-0000-000000000000\"}",
+			"id" },
+		{ "{\"specversion\":null,\"id\":\"1\"}", "specversion" },
 		{ "{" SMALL "\"data\":{\"t\":1}}", "t: is an integer" },
-		{ "{" SMALL "\"data\":{\"t\":\"\",\"z\":1}}", "z: is unknown" },
-		{ "{" SMALL "\"data\":[]}", "an array" }, { "{" SMALL "\"x\":1}", "data" },
-		{ "{" SMALL "\"version\":\"1\"}", "version" },
+		{ "{" SMALL "\"data\":{\"t\":null}}", "t: is null" },
+		{ "{" SMALL "\"data\":{\"t\":\"a\\u0000b\"}}", "u0000" },
+		{ "{" SMALL "\"subject\":\"a\\u0000b\"}", "u0000" },
+		{ "{" SMALL "\"data\":null}", "data" }, { "{" SMALL "\"data\":[]}", "an array" },
+		{ "{" SMALL "\"x\":1}", "data" }, { "{" SMALL "\"version\":\"1\"}", "version" },
 		{ "{" SMALL "\"version\":0}", "version" },
 		{ "{" SMALL "\"sequence\":7}", "sequence" },
 		{ "{" SMALL "\"sequence\":\"-7\"}", "sequence" },
+		{ "{" SMALL "\"sequence\":\"\"}", "sequence" },
+		{ "{" SMALL "\"sequence\":\"9223372036854775808\"}", "sequence" },
+		{ "{" SMALL "\"sequence\":\"99999999999999999999\"}", "sequence" },
+		{ "{" SMALL "\"version\":2147483648}", "version" },
 		{ "{" SMALL "\"causationid\":\"\"}", "causationid" },
 		{ "{" SMALL "\"subject\":1}", "subject" },
 		{ "{" SMALL "\"source\":\"twice\"}", "source" },
@@ -445,10 +522,10 @@ START_TEST(what_is_no_event_is_refused)
 END_TEST
 
 RUN_TESTS("event_json", bodies_are_written_as_they_came, what_is_no_body_is_null, texts,
-	times_are_of_rfc_3339, events_are_cloudevents, events_of_others_are_read,
-	times_of_others_are_read, what_is_no_event_is_refused, members_are_read,
-	members_are_refused, base64_is_strict, lists_are_named_by_their_index, depth_has_an_end,
-	an_arena_has_its_limit)
+	times_are_of_rfc_3339, events_are_cloudevents, events_of_others_are_read, null_is_unset,
+	what_is_newer_is_ignored_in_events, times_of_others_are_read, what_is_no_event_is_refused,
+	members_are_read, members_are_refused, base64_is_strict, lists_are_named_by_their_index,
+	depth_has_an_end, an_arena_has_its_limit)
 
 #else
 
