@@ -150,6 +150,14 @@ SAGA_API int64_t     saga_event_time(const saga_event *event);    /* ms since 19
 SAGA_API size_t saga_event_json(const saga_event *event, char *buffer, size_t size);
 
 /*
+ * Writes a text so that a terminal shows it and obeys nothing of it: control characters (C0, DEL,
+ * C1, those that turn the direction of writing) and bytes that are no UTF-8 become `\xNN`. Ends it
+ * by NUL, cut between characters if size is too small; answers the length that all of it has,
+ * without the NUL. Texts of events and stores are anyone's. Any thread.
+ */
+SAGA_API size_t saga_text_shown(const char *text, char *buffer, size_t size);
+
+/*
  * For tools and watchers that know no types: reads an event in its wire form (MessagePack), as the
  * outbox keeps it. saga_event_body answers NULL, saga_event_json writes the body as it came. The
  * caller frees it; `wire` is copied. MALFORMED, TOO_BIG, NOMEM. Any thread.

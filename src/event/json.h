@@ -17,7 +17,10 @@ size_t saga__json_body(saga_bytes data, char *buffer, size_t size);
 /* The whole event as application/cloudevents+json. `time` is RFC 3339 with milliseconds. */
 size_t saga__json_event(const struct saga_event *event, char *buffer, size_t size);
 
-/* A JSON string with quotes and escapes; invalid UTF-8 becomes U+FFFD. */
+/*
+ * A JSON string with quotes and escapes; invalid UTF-8 becomes U+FFFD. Whatever a terminal would
+ * obey is escaped, also where JSON need not (DEL, C1).
+ */
 size_t saga__json_text(const char *text, char *buffer, size_t size);
 
 /*

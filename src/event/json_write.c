@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -5,6 +6,7 @@
 
 #include "id.h"
 #include "json.h"
+#include "show.h"
 #include "token.h"
 #include "utf8.h"
 #include "wire.h"
@@ -43,18 +45,29 @@ static void put_all(struct out *out, const char *text)
 	put(out, text, strlen(text));
 }
 
-static void put_escaped(struct out *out, unsigned char c)
+static unsigned code_point(const unsigned char *at, size_t step)
+{
+	assert(step >= 1 && step <= 3);
+	if (step == 1)
+		return at[0];
+	if (step == 2)
+		return (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu);
+	return (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+}
+
+static void put_escaped(struct out *out, unsigned c)
 {
 	static const char letters[] = "\"\"\\\\\bb\ff\nn\rr\tt";
 	char escape[7];
 
+	assert(c <= 0xffff);
 	for (size_t i = 0; i < sizeof letters - 1; i += 2) {
 		if ((unsigned char)letters[i] == c) {
 			put(out, (const char[]){ '\\', letters[i + 1] }, 2);
 			return;
 		}
 	}
-	(void)snprintf(escape, sizeof escape, "\\u%04x", c);
+	(void)snprintf(escape, sizeof escape, "\\u%04x", c & 0xffff);
 	put(out, escape, 6);
 }
 
@@ -68,8 +81,8 @@ static void put_text(struct out *out, const void *text, size_t size)
 
 		if (step == 0)
 			put_all(out, "\xef\xbf\xbd");
-		else if (at[i] < 0x20 || at[i] == '"' || at[i] == '\\')
-			put_escaped(out, at[i]);
+		else if (at[i] == '"' || at[i] == '\\' || saga__is_control(at + i, step))
+			put_escaped(out, code_point(at + i, step));
 		else
 			put(out, (const char *)at + i, step);
 		i += step ? step : 1;

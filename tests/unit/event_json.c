@@ -72,7 +72,7 @@ START_TEST(bodies_are_written_as_they_came)
 	     "f",
 		"{\"x\":\"Zg==\"}");
 	BODY("\x81\xa1x\xa8\"\\/\b\f\n\r\t", "{\"x\":\"\\\"\\\\/\\b\\f\\n\\r\\t\"}");
-	BODY("\x81\xa1x\xa4\x00\x1f\x7f\xff", "{\"x\":\"\\u0000\\u001f\x7f\xef\xbf\xbd\"}");
+	BODY("\x81\xa1x\xa4\x00\x1f\x7f\xff", "{\"x\":\"\\u0000\\u001f\\u007f\xef\xbf\xbd\"}");
 	BODY("\x81\xa1x\xa3\xe2\x82\xac", "{\"x\":\"\xe2\x82\xac\"}");
 	BODY("\x81\xa1x\xa3\xed\xa0\x80", "{\"x\":\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"}");
 }
