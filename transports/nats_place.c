@@ -1,5 +1,7 @@
 #include "nats_place.h"
 
+#include <saga/plugin.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,34 @@ static bool copy(char *to, size_t room, const char *at, const char *end)
 	return true;
 }
 
+static int hex_of(char c)
+{
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)((at - digits) % 16) : -1;
+}
+
+/*
+ * Copies [at, end) and takes percent-encoding out. A `%` without two hex digits is a `%`, as for
+ * libnats and the clients of other languages. False: empty, too long, or with a NUL in it.
+ */
+static bool decode(char *to, size_t room, const char *at, const char *end)
+{
+	size_t size = 0;
+
+	while (at < end && size + 1 < room) {
+		bool coded = *at == '%' && end - at > 2 && hex_of(at[1]) >= 0 && hex_of(at[2]) >= 0;
+
+		to[size] = coded ? (char)(hex_of(at[1]) * 16 + hex_of(at[2])) : *at;
+		if (to[size++] == '\0')
+			return false;
+		at += coded ? 3 : 1;
+	}
+	to[size] = '\0';
+	return size && at == end;
+}
+
 /* The last one in [at, end), or NULL. */
 static const char *last_of(const char *at, const char *end, char wanted)
 {
@@ -34,13 +64,15 @@ static int read_user(
 	struct saga__nats_place *place, const char *at, const char *end, saga_error *error)
 {
 	const char *colon = memchr(at, ':', (size_t)(end - at));
-	bool fits = colon ? copy(place->user, sizeof place->user, at, colon) &&
-			copy(place->password, sizeof place->password, colon + 1, end)
-			  : copy(place->token, sizeof place->token, at, end);
+	bool fits = colon ? decode(place->user, sizeof place->user, at, colon) &&
+			decode(place->password, sizeof place->password, colon + 1, end)
+			  : decode(place->token, sizeof place->token, at, end);
 
 	return fits ? SAGA_OK
 		    : saga_error_set(error, SAGA_MALFORMED,
-			      "transport: before the @ USER:PASSWORD or TOKEN is wanted");
+			      "transport: before the @ USER:PASSWORD or TOKEN is wanted, of at "
+			      "most %d bytes each",
+			      SAGA__NATS_TEXT - 1);
 }
 
 static bool is_port(const char *at, const char *end)
@@ -77,12 +109,8 @@ static int read_server(
 static int read_servers(
 	struct saga__nats_place *place, const char *at, const char *end, saga_error *error)
 {
-	const char *who = last_of(at, end, '@');
 	int code = SAGA_OK;
 
-	if (who)
-		code = read_user(place, at, who, error);
-	at = who ? who + 1 : at;
 	while (code == SAGA_OK) {
 		const char *comma = memchr(at, ',', (size_t)(end - at));
 
@@ -217,7 +245,7 @@ static int read_settings(struct saga__nats_place *place, const char *at, saga_er
 	return code;
 }
 
-int saga__nats_place_read(const char *url, struct saga__nats_place *ret_place, saga_error *error)
+static int read_place(const char *url, struct saga__nats_place *ret_place, saga_error *error)
 {
 	struct saga__nats_place place = { .domain = "saga",
 		.replicas = 1,
@@ -226,24 +254,39 @@ int saga__nats_place_read(const char *url, struct saga__nats_place *ret_place, s
 		.ack = 10,
 		.pending = 256,
 		.reconnect = 500 };
-	const char *at = url ? strstr(url, "://") : NULL, *host_end, *domain_end;
-	int code;
+	const char *at = url ? strstr(url, "://") : NULL, *user_end, *host_end, *domain_end;
+	int code = SAGA_OK;
 
 	if (!at || (strncmp(url, "nats://", 7) != 0 && strncmp(url, "tls://", 6) != 0))
 		return saga_error_set(error, SAGA_MALFORMED,
-			"transport: nats://HOST or tls://HOST is wanted, not `%.60s`",
-			url ? url : "");
+			"transport: nats://HOST or tls://HOST is wanted, not `%.*s`",
+			url ? (int)strcspn(url, ":/@") : 0, url ? url : "");
 	place.tls = url[0] == 't';
 	at += 3;
 	domain_end = at + strcspn(at, "?");
+	/* A password may hold a `/`; a domain holds no `@`. */
+	if ((user_end = last_of(at, domain_end, '@')))
+		code = read_user(&place, at, user_end, error);
+	at = user_end ? user_end + 1 : at;
 	host_end = memchr(at, '/', (size_t)(domain_end - at));
 	if (!host_end)
 		host_end = domain_end;
-	if ((code = read_servers(&place, at, host_end, error)) == SAGA_OK)
+	if (code == SAGA_OK)
+		code = read_servers(&place, at, host_end, error);
+	if (code == SAGA_OK)
 		code = read_domain(&place, host_end, domain_end, error);
 	if (code == SAGA_OK)
 		code = read_settings(&place, domain_end, error);
 	if (code == SAGA_OK)
 		*ret_place = place;
+	return code;
+}
+
+int saga__nats_place_read(const char *url, struct saga__nats_place *ret_place, saga_error *error)
+{
+	int code = read_place(url, ret_place, error);
+
+	if (code != SAGA_OK && error)
+		saga_redact(url, error->text, sizeof error->text);
 	return code;
 }

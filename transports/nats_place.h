@@ -8,7 +8,8 @@
  *	tls://  the same, by TLS
  *
  * PORT is 4222 if nothing is said. DOMAIN, 1 to 32 of A-Z a-z 0-9 _ -, is `saga` if nothing is
- * said: one choreography's stream has that name, and its subjects begin so. Nothing is escaped.
+ * said: one choreography's stream has that name, and its subjects begin so. What is before the last
+ * `@` is percent-decoded, a `?` in it must be %3F; all else stands as it is.
  * Settings:
  *
  *	replicas   1 to 5: of the stream, and so of its consumers. Default 1

@@ -1,5 +1,7 @@
 #include "nng_place.h"
 
+#include <saga/plugin.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,7 +212,7 @@ static int check_tls(const struct scheme *scheme, const char *in, struct saga__n
 	return SAGA_OK;
 }
 
-int saga__nng_place_read(const char *url, struct saga__nng_place *ret_place, saga_error *error)
+static int read_place(const char *url, struct saga__nng_place *ret_place, saga_error *error)
 {
 	struct saga__nng_place place = { .frame = SAGA__NNG_FRAME, .reconnect = 1000 };
 	const struct scheme *scheme = scheme_of(url ? url : "");
@@ -220,8 +222,8 @@ int saga__nng_place_read(const char *url, struct saga__nng_place *ret_place, sag
 	if (!scheme)
 		return saga_error_set(error, SAGA_MALFORMED,
 			"transport: nng+ipc://PATH, nng+tcp://HOST:PORT or nng+tls+tcp://HOST:PORT "
-			"is wanted, not `%.100s`",
-			url ? url : "");
+			"is wanted, not `%.*s`",
+			url ? (int)strcspn(url, ":/@") : 0, url ? url : "");
 	in = url + strlen(scheme->ours);
 	if (!read_address(scheme, in, strcspn(in, "?"), place.in))
 		return wrong(error, url,
@@ -241,6 +243,15 @@ int saga__nng_place_read(const char *url, struct saga__nng_place *ret_place, sag
 		return wrong(error, url, "in and out are the same");
 	*ret_place = place;
 	return SAGA_OK;
+}
+
+int saga__nng_place_read(const char *url, struct saga__nng_place *ret_place, saga_error *error)
+{
+	int code = read_place(url, ret_place, error);
+
+	if (code != SAGA_OK && error)
+		saga_redact(url, error->text, sizeof error->text);
+	return code;
 }
 
 /* ---- TLS ---- */

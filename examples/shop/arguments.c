@@ -1,5 +1,7 @@
 #include "arguments.h"
 
+#include "complain.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -84,8 +86,8 @@ static int take_number(
 	errno = 0;
 	number = strtoll(text, &end, 10);
 	if (errno || end == text || *end || number < least || number > greatest) {
-		fprintf(stderr, "shop: --%s `%s`: not a whole number from %lld to %lld\n", name,
-			text, (long long)least, (long long)greatest);
+		complain("shop: --%s `%s`: not a whole number from %lld to %lld", name, text,
+			(long long)least, (long long)greatest);
 		return -1;
 	}
 	*ret_number = number;
@@ -159,12 +161,11 @@ static int take_option(int code, const char *value, struct arguments *a)
 	case OPTION_FAULTS:
 		if (provider_read_faults(value, &a->run.faults) == 0)
 			return 0;
-		fprintf(stderr,
-			"shop: --provider-faults `%s`: not SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%\n",
+		complain("shop: --provider-faults `%s`: not SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%",
 			value);
 		return -1;
 	default:
-		return -1; /* getopt has named it */
+		return -1; /* it was named */
 	}
 }
 
@@ -173,6 +174,8 @@ static const char *variable(const char *name, const char *otherwise)
 {
 	const char *text = getenv(name);
 
+	if (text && *text)
+		complain_hides(text);
 	return text && *text ? text : otherwise;
 }
 
@@ -202,10 +205,15 @@ int take_arguments(
 				.late_percent = 3 } } };
 	if (lease && take_option(OPTION_LEASE, lease, a) != 0)
 		return -1;
-	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	opterr = 0;
+	while ((code = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		if (code == OPTION_HELP) {
 			fputs(usage, stdout);
 			return 1;
+		}
+		if (code == ':' || code == '?') {
+			complain_option("shop", argv[optind - 1], code == ':');
+			return -1;
 		}
 		if (take_option(code, optarg, a) != 0)
 			return -1;
@@ -213,7 +221,7 @@ int take_arguments(
 	if (optind < argc)
 		a->ref = argv[optind++];
 	if (optind < argc) {
-		fprintf(stderr, "shop: `%s` is too much\n", argv[optind]);
+		complain("shop: `%s` is too much", argv[optind]);
 		return -1;
 	}
 	return 0;

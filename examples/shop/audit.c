@@ -1,6 +1,7 @@
 #include "audit.h"
 
 #include "books.h"
+#include "complain.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -15,12 +16,14 @@ struct auditing {
 SAGA_PRINTF(2, 3)
 static void breach(struct auditing *a, const char *format, ...)
 {
+	char text[1024];
 	va_list arguments;
 
-	fputs("breach: ", a->out);
 	va_start(arguments, format);
-	vfprintf(a->out, format, arguments);
+	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
+	fputs("breach: ", a->out);
+	put_shown(a->out, text);
 	fputc('\n', a->out);
 	a->audit->violations++;
 }
@@ -164,8 +167,10 @@ void audit_print(const struct audit *audit, FILE *out)
 {
 	fprintf(out, "%zu orders: %zu fulfilled, of which %zu completed; %zu cancelled\n",
 		audit->orders, audit->fulfilled, audit->completed, audit->cancelled);
-	for (size_t i = 0; i < audit->reason_count; i++)
-		fprintf(out, "  cancelled, %s: %zu\n", audit->reasons[i].why,
-			audit->reasons[i].orders);
+	for (size_t i = 0; i < audit->reason_count; i++) {
+		fputs("  cancelled, ", out);
+		put_shown(out, audit->reasons[i].why);
+		fprintf(out, ": %zu\n", audit->reasons[i].orders);
+	}
 	fprintf(out, "%zu dead or stuck, %zu violations\n", audit->dead, audit->violations);
 }

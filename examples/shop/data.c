@@ -1,5 +1,7 @@
 #include "data.h"
 
+#include "complain.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,7 +87,7 @@ int data_lines(const char *path, data_line_fn *fn, void *context, size_t *ret_re
 	int code = -1;
 
 	if (!file || !line) {
-		fprintf(stderr, "shop: %s: %s\n", path, strerror(errno));
+		complain("shop: %s: %s", path, strerror(errno));
 		goto free_line;
 	}
 	for (size_t number = 1; more; number++) {
@@ -93,12 +95,12 @@ int data_lines(const char *path, data_line_fn *fn, void *context, size_t *ret_re
 		const char *fault = take_line(line, size, number, fn, context, why);
 
 		if (fault) {
-			fprintf(stderr, "%s:%zu: refused: %s\n", path, number, fault);
+			complain("%s:%zu: refused: %s", path, number, fault);
 			++*ret_refused;
 		}
 	}
 	if (ferror(file))
-		fprintf(stderr, "shop: %s: %s\n", path, strerror(errno));
+		complain("shop: %s: %s", path, strerror(errno));
 	else
 		code = 0;
 free_line:
@@ -263,7 +265,7 @@ int data_read(const char *products_path, const char *credit_path, const char *ca
 			COUNT(default_excluded), &data->excluded, &data->excluded_count) != 0)
 		return -1;
 	if (products_path && data->goods_count == 0) {
-		fprintf(stderr, "shop: %s: no product\n", products_path);
+		complain("shop: %s: no product", products_path);
 		return -1;
 	}
 	return 0;

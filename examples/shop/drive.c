@@ -5,6 +5,7 @@
 #include "drive.h"
 
 #include "client.h"
+#include "complain.h"
 #include "input.h"
 
 #include <inttypes.h>
@@ -108,7 +109,7 @@ static bool refuse(struct driver *d, int status, json_t *json)
 	} else {
 		count(&d->drive->refused);
 	}
-	fprintf(stderr, "%s:%zu: order %s: %s refused: %s\n", d->drive->orders.path, d->op->line,
+	complain("%s:%zu: order %s: %s refused: %s", d->drive->orders.path, d->op->line,
 		d->job->ref, op_name(d->op->kind), why ? why : "it does not say why");
 	json_decref(json);
 	return false;
@@ -431,7 +432,7 @@ static int open_driver(struct drive *drive, struct driver *d)
 	else if (client_init(&d->stock, settings->stock_url, settings->token) != 0)
 		wrong = settings->stock_url;
 	if (wrong)
-		fprintf(stderr, "shop: `%s`: not http://HOST:PORT\n", wrong);
+		complain("shop: `%s`: not http://HOST:PORT", wrong);
 	return wrong ? -1 : 0;
 }
 

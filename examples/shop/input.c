@@ -1,5 +1,7 @@
 #include "input.h"
 
+#include "complain.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +120,7 @@ static struct job *job_of(struct orders *orders, const char *ref)
 static void refuse_early(struct orders *orders, struct job *job, size_t placed_at)
 {
 	for (size_t i = 0; i < job->op_count; i++) {
-		fprintf(stderr, "%s:%zu: refused: order %s: %s before it is placed, at line %zu\n",
+		complain("%s:%zu: refused: order %s: %s before it is placed, at line %zu",
 			orders->path, job->ops[i].line, job->ref, op_name(job->ops[i].kind),
 			placed_at);
 		free(job->ops[i].lines);

@@ -4,6 +4,8 @@
  */
 #include "run.h"
 
+#include "complain.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -47,8 +49,8 @@ static void next_op(struct job *job)
 static void refuse(struct job *job, const char *why)
 {
 	progress_end(&job->run->progress);
-	fprintf(stderr, "%s:%zu: order %s: %s refused: %s\n", job->run->orders.path,
-		op_of(job)->line, job->ref, op_name(op_of(job)->kind), why);
+	complain("%s:%zu: order %s: %s refused: %s", job->run->orders.path, op_of(job)->line,
+		job->ref, op_name(op_of(job)->kind), why);
 	job->run->result.refused++;
 	job->run->to_place -= op_of(job)->kind == OP_PLACE;
 	next_op(job);
@@ -306,11 +308,10 @@ static void told(void *user, const saga_answer *answer)
 	run->asked--;
 	run->moved_at = now(run);
 	if (answer->code == SAGA_CONFLICT)
-		fprintf(stderr,
-			"shop: the data directory was begun with other products or rules, "
-			"they stay\n");
+		complain("shop: the data directory was begun with other products or rules, "
+			 "they stay");
 	else if (answer->code != SAGA_OK && answer->code != SAGA_STOPPED)
-		fprintf(stderr, "shop: a product or rule is refused: %s\n", answer->text);
+		complain("shop: a product or rule is refused: %s", answer->text);
 }
 
 /* False: not now. What can't be told at all is said and passed. */
@@ -324,7 +325,7 @@ static bool tell(struct run *run, int seat, saga_submission submission, const ch
 	if (run_ask(run, seat, &submission, &error))
 		return true;
 	if (error.code != SAGA_OK)
-		fprintf(stderr, "shop: `%s` is refused: %s\n", name, error.text);
+		complain("shop: `%s` is refused: %s", name, error.text);
 	return error.code != SAGA_OK;
 }
 

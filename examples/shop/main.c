@@ -1,6 +1,7 @@
 /* The whole shop in one program: run it, audit it, trace an order. */
 #include "arguments.h"
 #include "audit.h"
+#include "complain.h"
 #include "secret.h"
 #include "trace.h"
 
@@ -65,7 +66,7 @@ static const char drive_help[] =
 	"  --stock-url URL    the stock service (SHOP_STOCK_URL; default http://127.0.0.1:8083)\n"
 	"  --token-file FILE  the bearer token, its first line (default: SHOP_TOKEN_FILE, else the "
 	"token\n"
-	"                     itself in SHOP_TOKEN)\n"
+	"                     itself, or @FILE, in SHOP_TOKEN)\n"
 	"  --in-flight N      orders at once (default 16)\n"
 	"  --patience-s N     for an answer, and for orders to end (default 120)\n"
 	"  --json             the counts as JSON too, as the last line\n"
@@ -80,7 +81,7 @@ static int set_path(char path[1024], const char *given, const char *format, cons
 		return secret_read("shop", given, path, 1024);
 	if (snprintf(path, 1024, format, directory) < 1024)
 		return 0;
-	fprintf(stderr, "shop: `%s`: too long\n", directory);
+	complain("shop: `%s`: too long", directory);
 	return -1;
 }
 
@@ -103,11 +104,11 @@ static int make_data(struct arguments *a, char made[64])
 		snprintf(made, 64, "/tmp/shop-XXXXXX");
 		a->data = mkdtemp(made);
 		if (a->data) {
-			fprintf(stderr, "shop: the databases are in %s\n", a->data);
+			complain("shop: the databases are in %s", a->data);
 			return 0;
 		}
 	}
-	fprintf(stderr, "shop: %s: %s\n", a->data ? a->data : made, strerror(errno));
+	complain("shop: %s: %s", a->data ? a->data : made, strerror(errno));
 	return -1;
 }
 
@@ -117,14 +118,13 @@ static int find_data(struct arguments *a)
 	bool is_all_named = a->stores[0] && a->stores[1] && a->stores[2] && a->ledger;
 
 	if (!a->data && !is_all_named) {
-		fprintf(stderr, "shop: --data is missing (or all stores and --ledger)\n");
+		complain("shop: --data is missing (or all stores and --ledger)");
 		return -1;
 	}
 	if (set_stores(a) != 0)
 		return -1;
 	if (access(a->run.stores.ledger, R_OK) != 0) {
-		fprintf(stderr, "shop: %s: no shop ran here: %s\n", a->run.stores.ledger,
-			strerror(errno));
+		complain("shop: %s: no shop ran here: %s", a->run.stores.ledger, strerror(errno));
 		return -1;
 	}
 	return 0;
@@ -147,7 +147,7 @@ static int audit_and_tell(struct arguments *a, const struct run_result *result)
 	saga_error error;
 
 	if (audit_shop(&reader, stdout, &audit, &error) != SAGA_OK) {
-		fprintf(stderr, "shop: audit: %s\n", error.text);
+		complain("shop: audit: %s", error.text);
 		return 1;
 	}
 	audit_print(&audit, stdout);
@@ -164,10 +164,9 @@ static int command_run(struct arguments *a)
 
 	if (a->ref || !a->run.orders || !a->run.products) {
 		if (a->ref)
-			fprintf(stderr, "shop: `%s` is too much\n", a->ref);
+			complain("shop: `%s` is too much", a->ref);
 		else
-			fprintf(stderr, "shop: --%s is missing\n",
-				a->run.orders ? "products" : "orders");
+			complain("shop: --%s is missing", a->run.orders ? "products" : "orders");
 		return 2;
 	}
 	if (make_data(a, made) != 0 || set_stores(a) != 0 || run_shop(&a->run, &result) != 0)
@@ -183,7 +182,7 @@ static int command_run(struct arguments *a)
 static int command_audit(struct arguments *a)
 {
 	if (a->ref) {
-		fprintf(stderr, "shop: `%s` is too much\n", a->ref);
+		complain("shop: `%s` is too much", a->ref);
 		return 2;
 	}
 	return find_data(a) == 0 ? audit_and_tell(a, &(struct run_result){ 0 }) : 2;
@@ -194,14 +193,14 @@ static int command_trace(struct arguments *a)
 	saga_error error;
 
 	if (!a->ref) {
-		fprintf(stderr, "shop: the order's REF is missing\n");
+		complain("shop: the order's REF is missing");
 		return 2;
 	}
 	if (find_data(a) != 0)
 		return 2;
 	if (trace_order(&a->run.stores, a->ref, stdout, &error) == SAGA_OK)
 		return 0;
-	fprintf(stderr, "shop: trace: %s\n", error.text);
+	complain("shop: trace: %s", error.text);
 	return 1;
 }
 
@@ -210,6 +209,11 @@ static int read_token(struct arguments *a, char token[512])
 	FILE *file;
 
 	a->drive.token = getenv("SHOP_TOKEN");
+	if (!a->token_file && a->drive.token && *a->drive.token == '@') {
+		if (secret_read("shop", a->drive.token, token, 512) != 0)
+			return -1;
+		a->drive.token = token;
+	}
 	if (!a->token_file)
 		return 0;
 	file = fopen(a->token_file, "r");
@@ -219,7 +223,7 @@ static int read_token(struct arguments *a, char token[512])
 	token[a->drive.token ? strcspn(token, "\r\n") : 0] = '\0';
 	if (a->drive.token)
 		return 0;
-	fprintf(stderr, "shop: --token-file `%s`: can't be read\n", a->token_file);
+	complain("shop: --token-file `%s`: can't be read", a->token_file);
 	return -1;
 }
 
@@ -228,7 +232,7 @@ static int command_drive(struct arguments *a)
 	char token[512];
 
 	if (a->ref || !a->run.orders) {
-		fprintf(stderr, "shop: %s%s\n", a->ref ? a->ref : "--orders is missing",
+		complain("shop: %s%s", a->ref ? a->ref : "--orders is missing",
 			a->ref ? " is too much" : "");
 		return 2;
 	}
@@ -259,6 +263,7 @@ int main(int argc, char **argv)
 {
 	struct arguments a;
 
+	complain_hides_all(argc, argv);
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
 		int code;
 
@@ -270,15 +275,15 @@ int main(int argc, char **argv)
 		if (code == 0)
 			return commands[i].run(&a);
 		if (code < 0)
-			fprintf(stderr, "shop: try shop %s --help\n", commands[i].name);
+			complain("shop: try shop %s --help", commands[i].name);
 		return code < 0 ? 2 : 0;
 	}
 	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
 		fputs(help, stdout);
 		return 0;
 	}
-	fprintf(stderr, "shop: %s%s%s", argc > 1 ? "no such command: " : "no command",
-		argc > 1 ? argv[1] : "", "\n");
+	complain("shop: %s%s", argc > 1 ? "no such command: " : "no command",
+		argc > 1 ? argv[1] : "");
 	fputs(help, stderr);
 	return 2;
 }

@@ -1,4 +1,5 @@
 /* The payment service as a process. The payment provider, another company's, lives inside it. */
+#include "complain.h"
 #include "data.h"
 #include "openapi.h"
 #include "provider.h"
@@ -26,9 +27,8 @@ static int open_own(struct service *service)
 	struct provider_reply reply;
 
 	if (provider_read_faults(own->faults, &faults) != 0) {
-		fprintf(stderr,
-			"payment-service: provider-faults `%s`: not"
-			" SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%\n",
+		complain("payment-service: provider-faults `%s`: not"
+			 " SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%",
 			own->faults);
 		return 2;
 	}
@@ -37,7 +37,7 @@ static int open_own(struct service *service)
 	faults.be_slow = be_slow;
 	if (provider_open(own->ledger, &faults, &service->config.payment.provider, &reply) == 0)
 		return 0;
-	fprintf(stderr, "payment-service: ledger `%s`: %s\n", own->ledger, reply.text);
+	complain("payment-service: ledger `%s`: %s", own->ledger, reply.text);
 	return 1;
 }
 

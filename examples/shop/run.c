@@ -1,5 +1,7 @@
 #include "run.h"
 
+#include "complain.h"
+
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,7 +56,7 @@ static void stopped(void *user, saga_participant *participant, const saga_error 
 
 	(void)participant;
 	if (why->code != SAGA_OK) {
-		fprintf(stderr, "shop: %s\n", why->text);
+		complain("shop: %s", why->text);
 		run->has_failed = true;
 	}
 	seat->is_stopped = true;
@@ -70,7 +72,7 @@ static void on_signal(uv_signal_t *handle, int number)
 	struct run *run = handle->data;
 
 	progress_end(&run->progress);
-	fprintf(stderr, "shop: signal %d, stopping; the same --data goes on from here\n", number);
+	complain("shop: signal %d, stopping; the same --data goes on from here", number);
 	run->result.is_interrupted = true;
 	stop(run);
 }
@@ -93,19 +95,16 @@ static void say_what_is_left(const struct run *run)
 {
 	static const char *const names[] = { "order", "payment", "stock" };
 
-	fprintf(stderr,
-		"shop: nothing went on for %" PRId64 " s; %" PRId64 " of %" PRId64
-		" orders ended\n",
+	complain("shop: nothing went on for %" PRId64 " s; %" PRId64 " of %" PRId64 " orders ended",
 		run->settings->patience_s, run->ended, run->placed);
 	for (int i = 0; i < SEATS; i++) {
 		saga_health health = { .size = sizeof health };
 
 		saga_health_of(run->seats[i].participant, &health);
-		fprintf(stderr,
-			"shop: %s: the store is %s, %" PRId64 " of its shards worked; %" PRId64
-			" queued, %" PRId64 " parked, %" PRId64 " unseen, %" PRId64
-			" behind, %" PRId64 " stopped, %" PRId64 " waiting, %" PRId64
-			" dead, %" PRId64 " stuck\n",
+		complain("shop: %s: the store is %s, %" PRId64 " of its shards worked; %" PRId64
+			 " queued, %" PRId64 " parked, %" PRId64 " unseen, %" PRId64
+			 " behind, %" PRId64 " stopped, %" PRId64 " waiting, %" PRId64
+			 " dead, %" PRId64 " stuck",
 			names[i], health.store ? "there" : "away", health.shards, health.queued,
 			health.parked, health.outbox, health.lag, health.stopped, health.waiting,
 			health.dead, health.stuck);
@@ -213,7 +212,7 @@ static int open_seat(struct run *run, int i, const saga_participant_def *def, co
 	if (code == SAGA_OK)
 		seat->is_stopped = false;
 	else
-		fprintf(stderr, "shop: %s: %s\n", def->name, error.text);
+		complain("shop: %s: %s", def->name, error.text);
 	return code;
 }
 
@@ -242,7 +241,7 @@ static int begin_loop(struct run *run)
 	int code = uv_loop_init(&run->loop);
 
 	if (code != 0) {
-		fprintf(stderr, "shop: %s\n", uv_strerror(code));
+		complain("shop: %s", uv_strerror(code));
 		return -1;
 	}
 	uv_timer_init(&run->loop, &run->tick);
@@ -322,12 +321,12 @@ int run_shop(const struct run_settings *settings, struct run_result *ret_result)
 	faults.be_slow = be_slow;
 	code = provider_open(settings->stores.ledger, &faults, &run.provider, &reply);
 	if (code != 0) {
-		fprintf(stderr, "shop: %s: %s\n", settings->stores.ledger, reply.text);
+		complain("shop: %s: %s", settings->stores.ledger, reply.text);
 		goto free_input;
 	}
 	code = saga_hub_new(&run.hub);
 	if (code != SAGA_OK) {
-		fprintf(stderr, "shop: %s\n", saga_code_text(code));
+		complain("shop: %s", saga_code_text(code));
 		goto close_provider;
 	}
 	code = on_loop(&run);

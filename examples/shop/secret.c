@@ -1,12 +1,14 @@
 #include "secret.h"
 
+#include "complain.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 static int refuse(const char *program, const char *given, const char *why)
 {
-	fprintf(stderr, "%s: `%s`: %s\n", program, given, why);
+	complain("%s: `%s`: %s", program, given, why);
 	return -1;
 }
 
@@ -35,10 +37,14 @@ static int read_line(const char *program, const char *given, char *buffer, size_
 
 int secret_read(const char *program, const char *given, char *buffer, size_t size)
 {
-	if (*given == '@')
-		return read_line(program, given, buffer, size);
+	if (*given == '@') {
+		if (read_line(program, given, buffer, size) != 0)
+			return -1;
+		complain_hides(buffer);
+		return 0;
+	}
 	if ((size_t)snprintf(buffer, size, "%s", given) < size)
 		return 0;
-	fprintf(stderr, "%s: a text of more than %zu bytes\n", program, size - 1); /* a secret */
+	complain("%s: a text of more than %zu bytes", program, size - 1); /* a secret */
 	return -1;
 }

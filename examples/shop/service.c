@@ -1,5 +1,6 @@
 #include "service.h"
 
+#include "complain.h"
 #include "service_numbers.h"
 #include "service_settings.h"
 
@@ -378,7 +379,7 @@ static int open_http(struct service *service)
 	if (!state->http)
 		return service_complain(
 			service->def, "listen `%s`: %s", state->settings.listen, strerror(errno));
-	fprintf(stderr, "%s: listens at port %d\n", service->def->program, http_port(state->http));
+	complain("%s: listens at port %d", service->def->program, http_port(state->http));
 	return 0;
 }
 

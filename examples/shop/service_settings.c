@@ -1,5 +1,6 @@
 #include "service_settings.h"
 
+#include "complain.h"
 #include "secret.h"
 
 #include <errno.h>
@@ -13,13 +14,13 @@ enum {
 
 int service_complain(const struct service_def *def, const char *format, ...)
 {
+	char text[1024];
 	va_list list;
 
-	fprintf(stderr, "%s: ", def->program);
 	va_start(list, format);
-	vfprintf(stderr, format, list);
+	vsnprintf(text, sizeof text, format, list);
 	va_end(list);
-	fputc('\n', stderr);
+	complain("%s: %s", def->program, text);
 	return -1;
 }
 
@@ -59,6 +60,12 @@ static int read_token(const struct service_def *def, struct service_settings *se
 		return service_complain(def, "token, token-file: one of them is enough");
 	if (settings->token_file && read_token_file(def, settings) != 0)
 		return -1;
+	if (settings->token && !settings->token_file && *settings->token == '@') {
+		if (secret_read(def->program, settings->token, settings->token_read,
+			    sizeof settings->token_read) != 0)
+			return -1;
+		settings->token = settings->token_read;
+	}
 	if (settings->token &&
 		(strlen(settings->token) < TOKEN_LEAST || strlen(settings->token) > TOKEN_MOST))
 		return service_complain(
@@ -69,11 +76,11 @@ static int read_token(const struct service_def *def, struct service_settings *se
 	return 0;
 }
 
-static int read_store(const struct service_def *def, struct service_settings *settings)
+static int read_url(const struct service_def *def, const char **url, char read[URL_MOST])
 {
-	if (secret_read(def->program, settings->store, settings->store_read, STORE_MOST) != 0)
+	if (secret_read(def->program, *url, read, URL_MOST) != 0)
 		return -1;
-	settings->store = settings->store_read;
+	*url = read;
 	return 0;
 }
 
@@ -95,14 +102,15 @@ int service_settings_read(
 {
 	static const struct setting none[] = { { .name = NULL } };
 	const struct setting common[] = {
-		{ "store", "URL", "where it keeps its things; @FILE: its first line",
+		{ "store", "URL", "where it keeps its things; @FILE: that file's first line",
 			&settings->store, NULL, 0, 0 },
-		{ "bus", "URL", "the in of `saga bus`; none: alone", &settings->bus, NULL, 0, 0 },
+		{ "bus", "URL", "the in of `saga bus`, or nats://; none: alone; @FILE as above",
+			&settings->bus, NULL, 0, 0 },
 		{ "listen", "HOST:PORT",
 			"an address; one that is not loopback needs a token; port 0: any",
 			&settings->listen, NULL, 0, 0 },
-		{ "token", "TEXT", "bearer token, asked for by all but /healthz", &settings->token,
-			NULL, 0, 0 },
+		{ "token", "TEXT", "bearer token, asked for by all but /healthz; @FILE as above",
+			&settings->token, NULL, 0, 0 },
 		{ "token-file", "FILE", "the same, the file's first line", &settings->token_file,
 			NULL, 0, 0 },
 		{ "lanes", "N", "threads with a store connection; 0: on the loop", NULL,
@@ -129,7 +137,9 @@ int service_settings_read(
 	code = settings_read(def->program, def->about, tables, argc, argv);
 	if (code != 0)
 		return code;
-	if (read_level(def, settings) != 0 || read_store(def, settings) != 0 ||
+	if (read_level(def, settings) != 0 ||
+		read_url(def, &settings->store, settings->store_read) != 0 ||
+		read_url(def, &settings->bus, settings->bus_read) != 0 ||
 		read_token(def, settings) != 0)
 		return -1;
 	return read_address(def, settings);

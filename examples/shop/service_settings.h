@@ -7,14 +7,14 @@
 
 enum {
 	TOKEN_MOST = 256, /* bytes */
-	STORE_MOST = 1024
+	URL_MOST = 1024
 };
 
 struct service_settings {
 	const char *store, *bus, *listen, *token, *token_file, *level_name;
 	int64_t lanes, lease_ms, drain_ms;
 	int level; /* saga_level */
-	char token_read[TOKEN_MOST + 2], store_read[STORE_MOST];
+	char token_read[TOKEN_MOST + 2], store_read[URL_MOST], bus_read[URL_MOST];
 	struct sockaddr_storage address;
 };
 

@@ -1,5 +1,9 @@
 #include "settings.h"
 
+#include "complain.h"
+
+#include <saga/plugin.h>
+
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -39,7 +43,7 @@ static int take(
 	errno = 0;
 	number = strtoll(text, &end, 10);
 	if (errno || end == text || *end || number < setting->least || number > setting->most) {
-		fprintf(stderr, "%s: %s `%s`: not a whole number from %" PRId64 " to %" PRId64 "\n",
+		complain("%s: %s `%s`: not a whole number from %" PRId64 " to %" PRId64 "",
 			all->program, called, text, setting->least, setting->most);
 		return -1;
 	}
@@ -56,6 +60,8 @@ static int take_environment(const struct all *all)
 
 		variable_of(all->settings[i], variable);
 		text = getenv(variable);
+		if (text)
+			complain_hides(text);
 		if (text && *text && take(all, all->settings[i], variable, text) != 0)
 			return -1;
 	}
@@ -66,8 +72,13 @@ static void print_default(const struct setting *setting)
 {
 	if (setting->number)
 		printf(" (%" PRId64 ")", *setting->number);
-	else if (*setting->text)
-		printf(" (%s)", *setting->text);
+	else if (*setting->text) {
+		char shown[256];
+
+		snprintf(shown, sizeof shown, "%s", *setting->text);
+		saga_redact(*setting->text, shown, sizeof shown);
+		printf(" (%s)", shown);
+	}
 }
 
 static void print_help(const struct all *all, const char *about)
@@ -97,20 +108,23 @@ static int take_flags(const struct all *all, const char *about, int argc, char *
 	for (size_t i = 0; i < all->count; i++)
 		options[i + 1] =
 			(struct option){ all->settings[i]->name, required_argument, NULL, 0 };
-	while ((code = getopt_long(argc, argv, "", options, &at)) != -1) {
+	opterr = 0;
+	while ((code = getopt_long(argc, argv, ":", options, &at)) != -1) {
 		if (code == 'h') {
 			print_help(all, about);
 			return 1;
 		}
-		if (code != 0)
-			return -1; /* getopt has named it */
+		if (code != 0) {
+			complain_option(all->program, argv[optind - 1], code == ':');
+			return -1;
+		}
 		snprintf(called, sizeof called, "--%s", all->settings[at - 1]->name);
 		if (take(all, all->settings[at - 1], called, optarg) != 0)
 			return -1;
 	}
 	if (optind == argc)
 		return 0;
-	fprintf(stderr, "%s: `%s` is too much\n", all->program, argv[optind]);
+	complain("%s: `%s` is too much", all->program, argv[optind]);
 	return -1;
 }
 
@@ -120,6 +134,7 @@ int settings_read(const char *program, const char *about, const struct setting *
 	struct all all = { .program = program };
 	int code;
 
+	complain_hides_all(argc, argv);
 	for (; *tables; tables++)
 		for (const struct setting *setting = *tables; setting->name && all.count < MOST;
 			setting++)

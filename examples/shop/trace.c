@@ -1,5 +1,7 @@
 #include "trace.h"
 
+#include "complain.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +108,15 @@ static void print_time(int64_t ms, FILE *out)
 	fprintf(out, "%s.%03d", text, (int)(ms % 1000));
 }
 
+/* A column of at least that width. */
+static void print_text(const char *text, size_t width, FILE *out)
+{
+	size_t size = saga_text_shown(text, NULL, 0);
+
+	put_shown(out, text);
+	fprintf(out, "%*s", size < width ? (int)(width - size) : 0, "");
+}
+
 static void print_event(const saga_event *event, int64_t since, FILE *out)
 {
 	const char *subject = saga_event_subject(event);
@@ -115,9 +126,13 @@ static void print_event(const saga_event *event, int64_t since, FILE *out)
 	if (json)
 		saga_event_json(event, json, size + 1);
 	print_time(saga_event_time(event), out);
-	fprintf(out, " %+6" PRId64 " ms  %-8s %-20s %s%s%s\n", saga_event_time(event) - since,
-		saga_event_source(event), saga_event_type(event), json ? json : "",
-		*subject ? "  " : "", subject);
+	fprintf(out, " %+6" PRId64 " ms  ", saga_event_time(event) - since);
+	print_text(saga_event_source(event), 8, out);
+	fputc(' ', out);
+	print_text(saga_event_type(event), 20, out);
+	fprintf(out, " %s%s", json ? json : "", *subject ? "  " : "");
+	put_shown(out, subject);
+	fputc('\n', out);
 	free(json);
 }
 
@@ -125,7 +140,9 @@ static void print_story(const struct story *story, const char *ref, FILE *out)
 {
 	char saga[SAGA_ID_TEXT];
 
-	fprintf(out, "order %s, saga %s\n", ref, saga_id_text(story->saga, saga));
+	fputs("order ", out);
+	put_shown(out, ref);
+	fprintf(out, ", saga %s\n", saga_id_text(story->saga, saga));
 	for (size_t i = 0; i < story->count; i++)
 		print_event(story->told[i].event, saga_event_time(story->told[0].event), out);
 	if (story->count == 0)

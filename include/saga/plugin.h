@@ -362,6 +362,17 @@ typedef struct saga_store_ops {
 	int (*require)(void *store, const saga_statement *statement, saga_error *error);
 } saga_store_ops;
 
+/* ======== what an error may say ======== */
+
+/*
+ * Takes the secrets of a URL out of a text that is going to be shown: the password or token in
+ * front of the `@`, the values of keys such as `password`, as the URL has them, decoded, and in the
+ * pieces that a parser makes of a URL that is wrong. Each becomes `***`. `size` is the buffer's, in
+ * which the text ends by a NUL. A plugin calls it on what a library says before that becomes an
+ * error or a state; saga_open and the log do so once more. NULL for a URL is fine. Any thread.
+ */
+SAGA_API void saga_redact(const char *url, char *text, size_t size);
+
 /* The built-in store of a scheme ("sqlite"), to wrap; NULL if this build lacks it. Any thread. */
 SAGA_API const saga_store_ops *saga_store_builtin(const char *scheme);
 

@@ -78,6 +78,24 @@ struct saga__guest {
 	struct saga__sent sent;
 };
 
+enum {
+	SAGA__SAID = 16,     /* kinds of warnings that are counted at once */
+	SAGA__SAY_TEXT = 512 /* bytes of a line's sentence */
+};
+
+/* say.c: how often a warning was said of late, by its kind. */
+struct saga__said {
+	const char *what; /* a constant; NULL: free */
+	int64_t since;    /* monotonic: when its window began */
+	int count;
+	uint64_t unsaid;
+};
+
+struct saga__saying {
+	uv_mutex_t lock; /* held for no call */
+	struct saga__said said[SAGA__SAID];
+};
+
 struct saga_participant {
 	struct saga__plan *plan;
 	char *store_url, *transport_url;
@@ -87,8 +105,9 @@ struct saga_participant {
 	saga_options options; /* its texts are not ours: use the above */
 	saga_limits limits;
 	struct saga_env env;
-	saga_log_fn *log; /* NULL: nowhere */
+	saga_log_fn *log; /* NULL: nowhere; by saga__say_log alone */
 	void *log_user;
+	struct saga__saying saying;
 
 	/* what drives it */
 	const struct saga__driver *driver;
@@ -177,9 +196,19 @@ struct saga_participant {
 	saga_health health; /* under the lock */
 };
 
-/* participant.c */
+/*
+ * say.c: the one way to the host's log, for the loop and the lanes: a saga_log_fn, its user the
+ * participant. Takes the URLs' secrets out, and leaves out a warning that was said too often of
+ * late; the next one of its kind says how many were. Any thread.
+ */
+void saga__say_log(void *participant, const saga_log *log);
 void saga__log(struct saga_participant *p, int level, const char *what, const char *format, ...)
 	SAGA_PRINTF(4, 5);
+
+/* Takes them out of an error, too, and answers `code`. */
+int saga__without_secrets(const struct saga_participant *p, int code, saga_error *error);
+
+/* participant.c */
 void saga__fatal(struct saga_participant *p, const saga_error *why);
 void saga__wake(struct saga_participant *p);
 void saga__call_made(struct saga_participant *p, struct saga__call *call);

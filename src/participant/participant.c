@@ -1,6 +1,5 @@
 #include "inside.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,26 +15,6 @@ enum {
 	LEASE_MOST_MS = 3600000,
 };
 
-/* ---- saying ---- */
-
-void saga__log(struct saga_participant *p, int level, const char *what, const char *format, ...)
-{
-	char text[512];
-	saga_log log = { .level = level,
-		.participant = p->plan->name,
-		.what = what,
-		.text = text,
-		.time = saga__wall(&p->env) };
-	va_list list;
-
-	if (!p->log)
-		return;
-	va_start(list, format);
-	saga__vsay(text, sizeof text, format, list);
-	va_end(list);
-	p->log(p->log_user, &log);
-}
-
 void saga__wake(struct saga_participant *p)
 {
 	p->driver->wake(p);
@@ -47,6 +26,7 @@ void saga__fatal(struct saga_participant *p, const saga_error *why)
 	if (p->why.code != SAGA_OK || p->life >= SAGA__CLOSES)
 		return;
 	p->why = *why;
+	(void)saga__without_secrets(p, why->code, &p->why);
 	saga__log(p, SAGA_ALARM, "participant.fatal", "%s", why->text);
 	saga_stop(p);
 }
@@ -324,8 +304,8 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 		.batch_ms = p->options.lanes ? p->limits.batch_ms : 0,
 		.history_ms = p->options.history_ms,
 		.user = p->options.user,
-		.log = p->log,
-		.log_user = p->log_user,
+		.log = p->log ? saga__say_log : NULL,
+		.log_user = p,
 		.report = saga__report,
 		.rested = rested,
 		.host = p,
@@ -377,6 +357,7 @@ static void free_all(struct saga_participant *p)
 		saga__lane_free(&p->lanes[i]);
 	saga__numbers_free(&p->numbers);
 	uv_mutex_destroy(&p->lock);
+	uv_mutex_destroy(&p->saying.lock);
 	free_names(p->followers);
 	free_names(p->follows);
 	free(p->transport_url);
@@ -397,6 +378,11 @@ int saga__open_driven(const saga_participant_def *def, const saga_options *optio
 	if (!p)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	if (uv_mutex_init(&p->lock) != 0) {
+		free(p);
+		return saga_error_set(error, SAGA_NOMEM, "no mutex");
+	}
+	if (uv_mutex_init(&p->saying.lock) != 0) {
+		uv_mutex_destroy(&p->lock);
 		free(p);
 		return saga_error_set(error, SAGA_NOMEM, "no mutex");
 	}
@@ -430,6 +416,7 @@ int saga__open_driven(const saga_participant_def *def, const saga_options *optio
 	return SAGA_OK;
 
 failed:
+	(void)saga__without_secrets(p, code, error);
 	free_all(p);
 	return code;
 }

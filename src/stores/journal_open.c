@@ -491,6 +491,8 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 	j->sets = (ops->traits & SAGA_STORE_SETS) && j->dialect->locking_all;
 	if ((code = ops->open(&store, &j->store, error)) != SAGA_OK) {
 		j->store = NULL;
+		if (error)
+			saga_redact(options->url, error->text, sizeof error->text);
 		return code;
 	}
 	code = is_denied(j, j->dialect->durable, &j->lowered, error);

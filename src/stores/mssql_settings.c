@@ -160,6 +160,8 @@ int saga__mssql_settings_read(const saga_store_options *options,
 	if (!(settings.memory = strdup(url + sizeof scheme - 1)))
 		return saga_error_set(error, SAGA_NOMEM, "store: out of memory");
 	code = read_rest(settings.memory, &settings, error);
+	if (code != SAGA_OK && error)
+		saga_redact(url, error->text, sizeof error->text);
 	if (code == SAGA_OK)
 		*ret_settings = settings;
 	else

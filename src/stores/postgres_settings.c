@@ -58,6 +58,38 @@ static int take_keys(char *url, const char **ret_begin, saga_error *error)
 	return SAGA_OK;
 }
 
+/* How many hex digits, two at most, begin the text. */
+static size_t hex_digits(const char *text)
+{
+	size_t count = strspn(text, "0123456789abcdefABCDEF");
+
+	return count < 2 ? count : 2;
+}
+
+/*
+ * What libpq would refuse or misread in words that repeat a part of the password: it ends a user's
+ * name and password at the first `@`, or nowhere if a `/` comes first.
+ */
+static int check_escapes(const char *url, saga_error *error)
+{
+	const char *at = strstr(url, "://") + 3, *keys = at + strcspn(at, "?"), *last = NULL;
+	const char *first = at + strcspn(at, "@/");
+
+	for (const char *c = at; c < keys; c++)
+		if (*c == '@')
+			last = c;
+	if ((last && last != first) || (*first == '@' && keys < first))
+		return saga_error_set(error, SAGA_MALFORMED,
+			"store: in a user's name, password or database `/` `@` `?` are written "
+			"%%2F %%40 %%3F");
+	for (const char *c = strchr(url, '%'); c; c = strchr(c + 1, '%'))
+		if (hex_digits(c + 1) < 2 || strncmp(c, "%00", 3) == 0)
+			return saga_error_set(error, SAGA_MALFORMED,
+				"store: a `%%` of the URL has no two hex digits behind it; "
+				"a `%%` itself is written %%25");
+	return SAGA_OK;
+}
+
 static bool has_scheme(const char *url)
 {
 	return strncmp(url, "postgres://", 11) == 0 || strncmp(url, "postgresql://", 13) == 0;
@@ -76,17 +108,20 @@ int saga__pg_settings_read(const saga_store_options *options,
 			"store: timeout_ms is more than 0, not %d", options->timeout_ms);
 	if (!has_scheme(url))
 		return saga_error_set(error, SAGA_MALFORMED,
-			"store: postgres://HOST/DATABASE is wanted, not `%.80s`", url);
+			"store: the URL begins with neither postgres:// nor postgresql://");
 	if (!(copy = malloc(strlen(url) + 1)))
 		return saga_error_set(error, SAGA_NOMEM, "store: out of memory");
 	strcpy(copy, url);
-	code = take_keys(copy, &settings.begin, error);
+	if ((code = check_escapes(copy, error)) == SAGA_OK)
+		code = take_keys(copy, &settings.begin, error);
 	if (code == SAGA_OK && !(settings.options = PQconninfoParse(copy, &why)))
 		code = why ? saga_error_set(error, SAGA_MALFORMED, "store: %.*s",
 				     (int)strcspn(why, "\n"), why)
 			   : saga_error_set(error, SAGA_NOMEM, "store: out of memory");
 	PQfreemem(why);
 	free(copy);
+	if (code != SAGA_OK && error)
+		saga_redact(url, error->text, sizeof error->text);
 	if (code == SAGA_OK)
 		*ret_settings = settings;
 	return code;

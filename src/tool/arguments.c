@@ -2,7 +2,9 @@
 
 #include <saga/plugin.h>
 
+#include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +16,8 @@
 enum {
 	BODY_MOST = 64 * 1024,
 	NOTE_MOST = 240,
-	OUTCOME_MOST = 63
+	OUTCOME_MOST = 63,
+	URL_SIZE = 1024
 };
 
 static const struct option all_options[] = {
@@ -85,12 +88,59 @@ static bool take_dialect(const char *name, int *ret_dialect)
 	return false;
 }
 
+/* The first line of what @FILE names: a URL may hold a password, which is no argument. */
+static bool read_url(const char *option, const char *path, char url[URL_SIZE])
+{
+	FILE *file;
+	const char *why = NULL;
+
+	errno = 0;
+	file = fopen(path, "r");
+	if (!file || !fgets(url, URL_SIZE, file))
+		why = errno ? strerror(errno) : "it is empty";
+	if (file)
+		(void)fclose(file);
+	if (!why && strlen(url) == URL_SIZE - 1)
+		why = "its first line is too long";
+	if (why)
+		(void)complain("option --%s: %s: %s", option, path, why);
+	else
+		url[strcspn(url, "\r\n")] = '\0';
+	return !why;
+}
+
+static bool take_url(struct arguments *a, const char *option, const char *value, const char **url)
+{
+	char *line;
+
+	*url = value;
+	if (*value != '@')
+		return true;
+	if (a->read_count == ARGUMENTS_READ)
+		return complain("option --%s: too many files", option), false;
+	if (!(line = malloc(URL_SIZE)))
+		return complain("out of memory"), false;
+	a->read[a->read_count++] = line;
+	if (!read_url(option, value + 1, line))
+		return false;
+	complain_hides(line);
+	*url = line;
+	return true;
+}
+
+/* getopt's own words would repeat the whole of it. */
+static void refuse_option(const char *given, bool lacks_value)
+{
+	(void)complain(lacks_value ? "option `%.*s` requires an argument"
+				   : "option `%.*s` is not one of this command, or takes no value",
+		(int)strcspn(given, "="), given);
+}
+
 static bool take(struct arguments *a, int option, const char *value)
 {
 	switch (option) {
 	case OPTION_STORE:
-		a->store = value;
-		return true;
+		return take_url(a, "store", value, &a->store);
 	case OPTION_KIND:
 		a->kind = value;
 		return is_kind(value);
@@ -110,15 +160,13 @@ static bool take(struct arguments *a, int option, const char *value)
 		a->note = value;
 		return is_text("note", value, NOTE_MOST);
 	case OPTION_IN:
-		a->in = value;
-		return true;
+		return take_url(a, "in", value, &a->in);
 	case OPTION_OUT:
-		a->out = value;
-		return true;
+		return take_url(a, "out", value, &a->out);
 	case OPTION_DIALECT:
 		return take_dialect(value, &a->dialect);
 	default:
-		return false; /* getopt has named it */
+		return false; /* it was named */
 	}
 }
 
@@ -135,11 +183,14 @@ static bool take_options(
 		if ((unsigned)all_options[i].val & (command->options | OPTION_HELP))
 			options[count++] = all_options[i];
 	argv[0] = (char[]){ "saga" };
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		if (option == OPTION_HELP) {
 			*ret_help = true;
 			return true;
 		}
+		if (option == ':' || option == '?')
+			refuse_option(argv[optind - 1], option == ':');
 		if (!take(a, option, optarg))
 			return false;
 	}
@@ -201,10 +252,17 @@ int arguments_read(const struct command *command, int argc, char **argv,
 		return complain("out of memory"), EXIT_FAILED;
 	if (!take_options(command, argc, argv, &a, &help) ||
 		(!help && (!fit_together(command, &a) || !take_ids(command, argc, argv, &a)))) {
-		free(a.ids);
+		arguments_free(&a);
 		return EXIT_WRONG_USE;
 	}
 	*ret_arguments = a;
 	*ret_help = help;
 	return EXIT_DONE;
+}
+
+void arguments_free(struct arguments *arguments)
+{
+	free(arguments->ids);
+	for (int i = 0; i < arguments->read_count; i++)
+		free(arguments->read[i]);
 }

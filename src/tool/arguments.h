@@ -27,6 +27,11 @@ enum option_flag {
 	OPERANDS_ARE_WORDS = 2048 /* no option: the command reads them itself */
 };
 
+enum {
+	ARGUMENTS_READ = 3 /* store, in, out */
+};
+
+/* An option's URL may be @FILE, the file's first line: then no list of processes shows it. */
 struct arguments {
 	const char *store;
 	const char *kind;
@@ -42,6 +47,8 @@ struct arguments {
 	int id_count;
 	char **words; /* the operands, if they are no ids */
 	int word_count;
+	char *read[ARGUMENTS_READ]; /* what @FILE held */
+	int read_count;
 };
 
 struct command {
@@ -55,11 +62,11 @@ struct command {
 };
 
 /*
- * Reads what follows the command's name; argv[0] is not looked at. The caller frees ids.
- * EXIT_DONE; or EXIT_WRONG_USE or EXIT_FAILED, said on stderr. *ret_help: help was asked for,
- * nothing else counts.
+ * Reads what follows the command's name; argv[0] is not looked at. EXIT_DONE; or EXIT_WRONG_USE or
+ * EXIT_FAILED, said on stderr. *ret_help: help was asked for, nothing else counts.
  */
 int arguments_read(const struct command *command, int argc, char **argv,
 	struct arguments *ret_arguments, bool *ret_help);
+void arguments_free(struct arguments *arguments);
 
 #endif

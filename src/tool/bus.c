@@ -392,17 +392,15 @@ static int run(struct forwarder *forwarder)
 	block_signals(&signals);
 	code = start(forwarder);
 	if (code == EXIT_DONE) {
-		fprintf(stderr, "saga bus: from %s to %s\n", forwarder->in.place.in,
-			forwarder->out.place.out);
+		say("saga bus: from %s to %s", forwarder->in.place.in, forwarder->out.place.out);
 		turn(forwarder, &signals);
 	}
 	close_door(&forwarder->in);
 	close_door(&forwarder->out);
 	if (code == EXIT_DONE)
-		fprintf(stderr,
-			"saga bus: ends: %" PRIu64 " frames came, %" PRIu64
-			" found no room at a listener, %" PRIu64 " peers were too many, %" PRIu64
-			" did not say what they are\n",
+		say("saga bus: ends: %" PRIu64 " frames came, %" PRIu64
+		    " found no room at a listener, %" PRIu64 " peers were too many, %" PRIu64
+		    " did not say what they are",
 			forwarder->frames, forwarder->lost, forwarder->refused, forwarder->silent);
 	return code;
 }

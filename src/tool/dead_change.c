@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WHEN "its participant finds it within 2 s if it runs, else when it starts"
+#define WHEN \
+	"its participant finds it within a third of its lease (5 s) if it runs, else when it " \
+	"starts"
 
 struct change {
 	struct store *store;
@@ -178,7 +180,7 @@ static void tell_discarded(const struct change *change)
 	char id[SAGA_ID_TEXT];
 
 	for (int i = 0; i < change->arguments->id_count; i++)
-		fprintf(stderr, "discarded %s\n", text_of(change->rows[i].parked.id, id));
+		say("discarded %s", text_of(change->rows[i].parked.id, id));
 }
 
 /* ---- assert ---- */

@@ -8,8 +8,7 @@
 #include <string.h>
 
 enum {
-	ROWS_SHOWN = 1000, /* in a table; --json has no end */
-	URL_SIZE = 1024
+	ROWS_SHOWN = 1000 /* in a table; --json has no end */
 };
 
 /* ---- the store ---- */
@@ -20,37 +19,11 @@ int store_failed(const saga_error *error)
 	return EXIT_FAILED;
 }
 
-/* The first line of what @FILE names: a URL may hold a password, which is no argument. */
-static bool read_url(const char *path, char url[URL_SIZE])
-{
-	FILE *file;
-	const char *why = NULL;
-
-	errno = 0;
-	file = fopen(path, "r");
-	if (!file || !fgets(url, URL_SIZE, file))
-		why = errno ? strerror(errno) : "it is empty";
-	if (file)
-		(void)fclose(file);
-	if (!why && strlen(url) == URL_SIZE - 1)
-		why = "its first line is too long";
-	if (why)
-		(void)complain("option --store: %s: %s", path, why);
-	else
-		url[strcspn(url, "\r\n")] = '\0';
-	return !why;
-}
-
 int look_open(const struct arguments *arguments, struct store *ret_store, int64_t *ret_now)
 {
 	saga_error error = { .code = SAGA_OK };
-	const char *given = arguments->store;
-	char url[URL_SIZE];
-	int code;
+	int code = store_open(arguments->store, ret_store, &error);
 
-	if (*given == '@' && !read_url(given + 1, url))
-		return EXIT_WRONG_USE;
-	code = store_open(*given == '@' ? url : given, ret_store, &error);
 	if (code != SAGA_OK) {
 		(void)complain("option --store: %s", error.text);
 		return code == SAGA_MALFORMED ? EXIT_WRONG_USE : EXIT_FAILED;

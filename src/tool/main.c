@@ -7,7 +7,6 @@
 #include <saga/saga.h>
 
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
@@ -25,9 +24,12 @@ static const char help[] =
 	"       saga --help | --version          (each command has --help too)\n"
 	"\n"
 	"Looks into the store of one participant, which may run meanwhile, and tells it what an\n"
-	"operator wants. URL is the participant's own, as sqlite:order.db. An ID is a UUID, or as "
-	"much\n"
-	"of its beginning as makes it one alone, 8 characters at least.\n"
+	"operator wants. URL is the participant's own, as sqlite:order.db, or @FILE: the first "
+	"line\n"
+	"of that file, so that no list of processes shows a password. An ID is a UUID, or as much "
+	"of its\n"
+	"beginning as no other has: 8 characters at least, 13 as a rule, since ids of one minute "
+	"share 8.\n"
 	"`saga bus` joins participants whose transport is nng.\n"
 	"\n"
 	"Exits 0, 1 for what failed, 2 for wrong use.\n";
@@ -44,12 +46,14 @@ static const char list_help[] =
 static const char show_row_help[] = "usage: saga dead show --store URL [--json] ID\n"
 				    "One row in full: its event, its question, its slot.\n";
 
-static const char requeue_help[] = "usage: saga dead requeue --store URL ID...|--all\n"
-				   "Once more, with all its attempts: the trigger of a dead or "
-				   "stuck slot, a dead letter, or what\n"
-				   "is to be retried later. --all: all held rows and dead letters. "
-				   "The participant does it within\n"
-				   "2 s if it runs, else when it starts.\n";
+static const char requeue_help[] =
+	"usage: saga dead requeue --store URL ID...|--all\n"
+	"Once more, with all its attempts: the trigger of a dead or "
+	"stuck slot, a dead letter, or what\n"
+	"is to be retried later. --all: all held rows and dead letters. "
+	"The participant does it within\n"
+	"a third of its lease (5 s, unless it says otherwise) if it runs, else "
+	"when it starts.\n";
 
 static const char discard_help[] = "usage: saga dead discard --store URL ID...\n"
 				   "Removes dead letters. Their events go to stdout, a line of "
@@ -80,7 +84,9 @@ static const char stream_skip_help[] =
 	"usage: saga stream skip --store URL STREAM...|--all\n"
 	"Goes on behind events that are gone; what they said is lost here. The participant does "
 	"it\n"
-	"within 2 s if it runs, else when it starts. --all: all streams that are gone.\n";
+	"within a third of its lease (5 s, unless it says otherwise) if it runs, else when it "
+	"starts.\n"
+	"--all: all streams that are gone.\n";
 
 static const char stream_accept_help[] =
 	"usage: saga stream accept --store URL STREAM...|--all\n"
@@ -126,18 +132,17 @@ static int run(const struct command *command, int argc, char **argv)
 	int code = arguments_read(command, argc, argv, &arguments, &wants_help);
 
 	if (code == EXIT_WRONG_USE)
-		fprintf(stderr, "saga: try saga %s%s%s --help\n",
-			command->group ? command->group : "", command->group ? " " : "",
-			command->name);
+		(void)complain("try saga %s%s%s --help", command->group ? command->group : "",
+			command->group ? " " : "", command->name);
 	if (code != EXIT_DONE)
 		return code;
 	if (wants_help) {
-		free(arguments.ids);
+		arguments_free(&arguments);
 		fputs(command->help, stdout);
 		return look_end(EXIT_DONE);
 	}
 	code = command->run(&arguments);
-	free(arguments.ids);
+	arguments_free(&arguments);
 	return code;
 }
 
@@ -171,6 +176,8 @@ int main(int argc, char **argv)
 	int at = group ? 2 : 1;
 	const char *name = at < argc ? argv[at] : NULL;
 
+	for (int i = 1; i < argc; i++)
+		complain_hides(argv[i]);
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if ((group ? is(commands[i].group, group) : !commands[i].group) &&
 			is(name, commands[i].name))

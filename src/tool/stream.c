@@ -11,7 +11,9 @@
 
 #include "../stores/journal_halts.h"
 
-#define WHEN "its participant finds it within 2 s if it runs, else when it starts"
+#define WHEN \
+	"its participant finds it within a third of its lease (5 s) if it runs, else when it " \
+	"starts"
 
 enum {
 	NAME_LEAST = 8 /* characters of a stream's name */

@@ -1,5 +1,7 @@
 #include "text.h"
 
+#include <saga/plugin.h>
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -7,17 +9,49 @@
 #include <time.h>
 
 #include "../event/json.h"
-#include "../event/utf8.h"
+#include "../event/show.h"
+
+enum {
+	HIDDEN_MOST = 64,
+	COMPLAINT_BYTES = 4096
+};
+
+/* The command's own; it has no thread yet when this is filled. */
+static const char *hidden[HIDDEN_MOST];
+static size_t hidden_count;
+
+void complain_hides(const char *given)
+{
+	const char *value = strncmp(given, "--", 2) == 0 ? strchr(given, '=') : NULL;
+
+	given = value ? value + 1 : given;
+	if (strpbrk(given, ":@=") && hidden_count < HIDDEN_MOST)
+		hidden[hidden_count++] = given;
+}
+
+void say(const char *format, ...)
+{
+	char text[COMPLAINT_BYTES];
+	va_list list;
+
+	va_start(list, format);
+	(void)vsnprintf(text, sizeof text, format, list);
+	va_end(list);
+	for (size_t i = 0; i < hidden_count; i++)
+		saga_redact(hidden[i], text, sizeof text);
+	(void)put_safely(stderr, text);
+	fputc('\n', stderr);
+}
 
 int complain(const char *format, ...)
 {
+	char text[COMPLAINT_BYTES];
 	va_list list;
 
-	fputs("saga: ", stderr);
 	va_start(list, format);
-	vfprintf(stderr, format, list);
+	(void)vsnprintf(text, sizeof text, format, list);
 	va_end(list);
-	fputc('\n', stderr);
+	say("saga: %s", text);
 	return 1;
 }
 
@@ -65,31 +99,18 @@ const char *time_text(int64_t ms, int64_t now, char buffer[TIME_TEXT])
 
 /* ---- for a terminal ---- */
 
-/* C0, DEL, and C1, which UTF-8 writes as c2 80 to c2 9f. */
-static bool is_control(const unsigned char *at)
-{
-	return *at < 0x20 || *at == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
-}
-
 static size_t put_or_count(FILE *out, const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
 	size_t left = strlen(text), width = 0;
 
 	while (left) {
-		size_t step = saga__utf8_step(at, left);
-		bool plain = step && !is_control(at);
+		char shown[SAGA__SHOWN_MOST];
+		size_t step, size = saga__show(text, left, shown, &step);
 
-		if (!step)
-			step = 1;
-		for (size_t i = 0; out && i < step; i++) {
-			if (plain)
-				fputc(at[i], out);
-			else
-				fprintf(out, "\\x%02x", (unsigned)at[i]);
-		}
-		width += plain ? 1 : 4 * step;
-		at += step;
+		if (out)
+			(void)fwrite(shown, 1, size, out);
+		width += size == step ? 1 : size;
+		text += step;
 		left -= step;
 	}
 	return width;

@@ -9,8 +9,15 @@
 
 #include "../event/arena.h"
 
-/* "saga: ..." and a newline to stderr. Answers the exit code of a failure. */
+/*
+ * A line to stderr, without the secrets of what was given, and as a terminal may have it. complain
+ * begins it by "saga: ", and answers the exit code of a failure.
+ */
+void say(const char *format, ...) SAGA_PRINTF(1, 2);
 int complain(const char *format, ...) SAGA_PRINTF(1, 2);
+
+/* An argument, or what @FILE held: a URL's secrets are left out from now on. Not copied. */
+void complain_hides(const char *given);
 
 /* "2026-01-31T12:00:00.000Z (2 min ago)" */
 #define TIME_TEXT 64
