@@ -32,7 +32,7 @@ SAGA_REQUEST(place_order, "order.place", 1, text(ref), text(customer), text(coun
 SAGA_REQUEST(cancel_order, "order.cancel", 1, opt_text(note));
 SAGA_REQUEST(amend_order, "order.amend", 1, list(lines, order_line));
 /*
- * By its saga, or else by its ref. Of its amendments: that one alone, or a page of those after a name.
+ * By its saga, or else by its ref. Of its amendments: that one alone, or a page of those after one.
  */
 SAGA_REQUEST(get_order, "order.get", 1, opt_text(ref), opt_text(amendment), opt_text(after));
 SAGA_REQUEST(find_order, "order.find", 1, text(ref));

@@ -107,8 +107,8 @@ void http_problem(struct http_call *call, int status, const char *code, const ch
 void http_set(struct http_call *call, const char *name, const char *value);
 
 /*
- * Location: `before`, then `segment` with its %XX. One that does not fit is left out, and so is that of
- * a refusal.
+ * Location: `before`, then `segment` with its %XX. One that does not fit is left out, as is that
+ * of a refusal.
  */
 void http_set_location(struct http_call *call, const char *before, const char *segment);
 

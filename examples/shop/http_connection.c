@@ -136,7 +136,7 @@ static void close_connection(struct http_connection *connection)
 {
 	if (connection->state == HTTP_CLOSES)
 		return;
-	assert(connection->state != HTTP_HANDLES || connection->call->is_replied);
+	assert(connection->state != HTTP_HANDLES);
 	move_to(connection, HTTP_CLOSES);
 	uv_close((uv_handle_t *)&connection->tcp, free_connection);
 	uv_close((uv_handle_t *)&connection->timer, free_connection);

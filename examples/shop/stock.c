@@ -195,8 +195,8 @@ static void note_trigger(saga_step *s)
 }
 
 /*
- * What the parcel's history is made of: one row a report, which its subject names. The row stays for
- * longer than the slot knows that name.
+ * What the parcel's history is made of: one row a report, which its subject names. The row stays
+ * for longer than the slot knows that name.
  */
 static void note_event(saga_step *s, const char *what, const char *place)
 {

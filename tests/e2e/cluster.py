@@ -72,12 +72,12 @@ class Servers:
         self.must(up, n)
         self.must("ready")
 
-    def ask(self, subject):
-        """A request of JetStream's own, as the protocol has it; what is answered, of JSON."""
+    def ask(self, subject, data=b""):
+        """A request of JetStream's own, or an event, as the protocol has it; what is answered, of JSON."""
         host, port = re.match(r"nats://([^:]+):(\d+)", self.url).groups()
         with socket.create_connection((host, int(port)), 20) as connection:
             connection.sendall(b'CONNECT {"verbose":false}\r\nSUB reply 1\r\n'
-                               + f"PUB {subject} reply 0\r\n\r\n".encode())
+                               + f"PUB {subject} reply {len(data)}\r\n".encode() + data + b"\r\n")
             with connection.makefile("rb") as lines:
                 for line in lines:
                     if line.startswith(b"MSG reply"):
@@ -239,8 +239,41 @@ def mail(programs, folder):
             for service in shop.services:
                 service.drain()
             shop.want_sound()
+            tell_lies(servers, its)
     finally:
         servers.tell("stop")
+
+
+def want_told(servers):
+    def told():
+        said = servers.ask(f"$JS.API.CONSUMER.INFO.{DOMAIN}.mail")
+        return said.get("delivered", {}).get("consumer_seq", 0) > 0 and \
+            said["num_pending"] + said["num_ack_pending"] == 0
+
+    until(told, "it is told everything")
+
+
+def tell_lies(servers, its):
+    """Whoever may publish may send anything: it goes on, and goes on after a start."""
+    whole, order = its.file.read_bytes(), "0190f3c2-0200-7000-8000-000000000000"
+    subject = f"{DOMAIN}.e.0.0.0.0.0.0.order.x"
+    lies = [b"", b"{", b"null", b"7", b"[]", b'"x"', b"\xff\xfe"]
+    lies += [json.dumps(lie).encode() for lie in (
+        {"sagaid": order, "type": "__proto__", "data": {}}, {"sagaid": order, "type": "toString"},
+        {"sagaid": order, "type": {"toString": 1}}, {"sagaid": {"toString": 1}, "type": "order.fulfilled"},
+        {"sagaid": "__proto__", "type": "order.fulfilled"}, {"sagaid": "x", "type": "order.cancelled"})]
+    for lie in lies + [json.dumps({"sagaid": order, "type": "order.cancelled", "data": {"why": {"toString": 1}}}).encode()]:
+        want("seq" in servers.ask(subject, lie), "a lie is not taken", lie)
+    want_told(servers)
+    want(its.living().file.read_bytes().startswith(whole), "the file is another")
+    want(its.mails().pop(order, "") == "Your order is cancelled: no reason was given.", "a reason that is none")
+    want(its.stop() == 0, "the mail does not stop", its.log())
+    its.start()
+    other = order.replace("02", "03")
+    servers.ask(subject, json.dumps({"sagaid": other, "type": "order.fulfilled"}).encode())
+    until(lambda: other in its.living().mails(), "a mail after all that")
+    want(len(its.mails()) == whole.count(b"\n") + 2, "other mails", its.log())
+    want(its.stop() == 0, "the mail does not stop", its.log())
 
 
 def tell_again(servers, its):
@@ -249,13 +282,7 @@ def tell_again(servers, its):
     want(servers.ask(f"$JS.API.CONSUMER.DELETE.{DOMAIN}.mail").get("success"), "delete its consumer")
     its.file.write_bytes(whole[:-9])
     its.start()
-
-    def told():
-        said = servers.ask(f"$JS.API.CONSUMER.INFO.{DOMAIN}.mail")
-        return said.get("delivered", {}).get("consumer_seq", 0) > 0 and \
-            said["num_pending"] + said["num_ack_pending"] == 0
-
-    until(told, "it is told everything again")
+    want_told(servers)
     want(its.file.read_bytes() == whole, "the file is another")
 
 

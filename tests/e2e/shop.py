@@ -160,7 +160,7 @@ def rows(data, name, sql):
 
 def change(data, name, sql, *values):
     with contextlib.closing(sqlite3.connect(data / name)) as db, db:
-        want(db.execute(sql, values).rowcount == 1, sql, values)
+        want(db.execute(sql, values).rowcount == 1, sql, str(values))
 
 
 def check_people(data, said):

@@ -3,15 +3,11 @@
 import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AckPolicy, DeliverPolicy, connect, nanos } from "nats";
+import { readMail } from "./events.js";
 import { SentMails } from "./sent.js";
 
 const PAUSE_MS = 500; // before it asks again what the servers could not answer
 const ACK_MS = 5000; // until what was not acked comes again
-
-const texts = {
-	"order.fulfilled": () => "Your order is on its way.",
-	"order.cancelled": ({ why }) => `Your order is cancelled: ${why ?? "no reason was given"}.`,
-};
 
 const { values: settings } = parseArgs({
 	options: {
@@ -43,24 +39,14 @@ async function openConsumer(connection) {
 	return connection.jetstream().consumers.get(domain, "mail");
 }
 
-function readEvent(message) {
-	try {
-		const { sagaid, type, data } = message.json();
-		return typeof sagaid === "string" ? { order: sagaid, type, data } : null;
-	} catch {
-		return null;
-	}
-}
-
 function handle(message, mails) {
-	const event = readEvent(message);
-	if (!event) {
-		console.error(`no event in JSON, left aside: ${message.seq} of ${message.subject}`);
+	const mail = readMail(message.string());
+	if (!mail) {
+		console.error(`no event in JSON, left aside: ${message.seq} of ${JSON.stringify(message.subject)}`);
 		message.term();
 		return;
 	}
-	const text = texts[event.type];
-	if (text) mails.send(event.order, text(event.data ?? {}));
+	if (mail.text) mails.send(mail.order, mail.text);
 	message.ack(); // only now: what was not written comes again
 }
 
