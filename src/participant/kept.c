@@ -11,6 +11,7 @@
 #include "../event/envelope.h"
 #include "../event/id.h"
 #include "../event/json.h"
+#include "../step/from_json.h"
 #include "inside.h"
 
 enum {
@@ -115,37 +116,17 @@ static void take_own(struct saga_participant *p, saga_bytes event, unsigned shar
 		saga__lane_nudge(saga__lane_of(p, shard));
 }
 
-static const saga_type *find_type(void *context, const char *name, int version)
-{
-	const struct saga_participant *p = context;
-	const struct saga__known *known = saga__plan_type(p->plan, name, version);
-
-	return known ? known->type : NULL;
-}
-
-/* MessagePack has no map that begins so. */
-static bool is_json(saga_bytes event)
-{
-	return event.size && strchr("{ \t\r\n", *(const char *)event.at) && *(const char *)event.at;
-}
-
 /* From now on it is as all others. */
 static int from_json(struct saga_participant *p, struct saga__frame *frame, saga_error *error)
 {
-	struct saga_event event;
 	struct saga__blob *blob;
 	int code;
 
 	if (!p->kept.event.limit)
 		saga__buffer_init(&p->kept.event, p->limits.event_bytes);
 	saga__arena_reset(&p->arena);
-	code = saga__json_read_event(
-		&p->arena, saga__blob_bytes(frame->bytes), find_type, p, &event, error);
-	if (code != SAGA_OK)
-		return code;
-	if (!event.of)
-		event.data = (saga_bytes){ "\x80", 1 }; /* nobody will read it */
-	code = saga__event_encode(&p->kept.event, &event, event.of, event.body, NULL, error);
+	code = saga__from_json(
+		p->plan, &p->arena, saga__blob_bytes(frame->bytes), &p->kept.event, error);
 	if (code != SAGA_OK)
 		return code;
 	if (!(blob = saga__blob_new(p->kept.event.at, p->kept.event.size)))
@@ -205,7 +186,7 @@ static bool read_event(
 	saga_error error = { .text = "an event that can't be read" };
 	int code = SAGA_OK;
 
-	if (is_json(saga__blob_bytes(frame->bytes)))
+	if (saga__is_json(saga__blob_bytes(frame->bytes)))
 		code = from_json(p, frame, &error);
 	if (code == SAGA_OK && saga__streams_peek(p, saga__blob_bytes(frame->bytes), ret))
 		return true;

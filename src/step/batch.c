@@ -2,12 +2,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../event/utf8.h"
+#include "from_json.h"
 #include "work.h"
 
 enum {
 	BUCKETS = 512
 };
 
+/* Its stream is not locked by this batch, and its slots are another lane's. */
+#define ANOTHER_SHARD "an event of a saga that is of another shard"
 #define NO_SUBJECT "the step runs once a subject, and the event has none"
 
 int saga__batch_init(struct saga__batch *batch, const struct saga__batch_limits *limits)
@@ -221,18 +225,9 @@ static int read_event(struct saga__batch *batch, saga_bytes wire, struct saga_ev
 		*ret_event = NULL;
 		return code;
 	}
-	*ret_known = saga__plan_type(batch->plan, event->type, event->version);
-	if (!*ret_known) {
-		const struct saga__known *other = saga__plan_type(batch->plan, event->type, 0);
-
-		if (other && other->route_count)
-			return saga_error_set(error, SAGA_MALFORMED,
-				"version %d of %s: this participant knows %d", event->version,
-				event->type, other->type->version);
-		return SAGA_OK;
-	}
-	if (!(*ret_known)->route_count)
-		return SAGA_OK;
+	code = saga__plan_find(batch->plan, event->type, event->version, ret_known, error);
+	if (code != SAGA_OK || !*ret_known || !(*ret_known)->route_count)
+		return code;
 	return saga__event_decode_body(
 		batch->decoder, &batch->arena, event, (*ret_known)->type, error);
 }
@@ -270,6 +265,8 @@ static int add_event(struct saga__batch *batch, struct saga__item *item, saga_by
 		return code;
 	if (code != SAGA_OK)
 		return add_letter(batch, item, event, NULL, error.text);
+	if (item->kind == SAGA__ITEM_DUE && saga__batch_shard(batch, event->saga) != item->shard)
+		return add_letter(batch, item, event, NULL, ANOTHER_SHARD);
 	if (!known || !known->route_count)
 		return SAGA_OK;
 	if (item->kind == SAGA__ITEM_EVENT && event->time < batch->now - batch->history_ms)
@@ -277,23 +274,69 @@ static int add_event(struct saga__batch *batch, struct saga__item *item, saga_by
 	return add_routes(batch, item, event, known);
 }
 
+#define AT_FIRST " (at first: "
+
+/* Why it was set aside first is what an operator must know, whatever came of later attempts. */
+static const char *join_reasons(struct saga__batch *batch, const char *why, const char *first)
+{
+	const char *tail = strstr(first, AT_FIRST);
+	size_t same = strlen(why);
+	char *joined;
+
+	if (strncmp(first, why, same) == 0 && (!first[same] || first + same == tail))
+		return first;
+	if ((joined = saga__arena_alloc(&batch->arena, SAGA_ERROR_TEXT)))
+		saga__say(joined, SAGA_ERROR_TEXT, "%s%s%s%s", why, tail ? "" : AT_FIRST,
+			tail ? tail : first, tail ? "" : ")");
+	return joined;
+}
+
+/* For the letters that a letter has become. */
+static int recall(struct saga__batch *batch, struct saga__parking *parking, const char *first)
+{
+	for (; parking && *first; parking = parking->next) {
+		if (parking->change == SAGA__PARK_ADD &&
+			parking->parked.kind == SAGA__PARKED_LETTER)
+			parking->parked.why = join_reasons(batch, parking->parked.why, first);
+		if (!parking->parked.why)
+			return SAGA_NOMEM;
+	}
+	return SAGA_OK;
+}
+
 /* A letter to all that its event concerns: its row goes, and the event is as if it came now. */
 static int add_letter_again(struct saga__batch *batch, struct saga__item *item)
 {
 	const struct saga__parked *parked = item->parked;
 	struct saga__work gone = { .item = item, .parked = parked };
-	struct saga__blob *event =
-		saga__arena_alloc(&batch->arena, sizeof *event + parked->event.size);
+	struct saga__parking *unparking;
+	saga_bytes wire = parked->event;
+	struct saga__blob *event;
+	saga_error error;
+	int code = SAGA_OK;
 
-	if (!event)
+	if (saga__is_json(wire))
+		code = saga__from_json(batch->plan, &batch->arena, wire, &batch->event, &error);
+	if (code == SAGA_NOMEM)
+		return code;
+	if (code == SAGA_OK && saga__is_json(wire))
+		wire = (saga_bytes){ batch->event.at, batch->event.size };
+	if (!(event = saga__arena_alloc(&batch->arena, sizeof *event + wire.size)))
 		return SAGA_NOMEM;
 	event->refs = 1;
-	event->size = parked->event.size;
-	memcpy(event->at, parked->event.at, parked->event.size);
+	event->size = wire.size;
+	memcpy(event->at, wire.at, wire.size);
 	saga__unpark(batch, &gone);
+	if (batch->lost.code != SAGA_OK)
+		return batch->lost.code;
+	unparking = batch->parking_last;
 	item->event = event;
 	item->parked = NULL;
-	return add_event(batch, item, parked->event);
+	if (code == SAGA_OK)
+		code = add_event(batch, item, saga__blob_bytes(event));
+	else
+		code = add_letter(batch, item, NULL, NULL, error.text);
+	return code == SAGA_OK ? recall(batch, unparking->next, parked->why) : code;
 }
 
 static int add_due(struct saga__batch *batch, struct saga__item *item)
@@ -314,6 +357,8 @@ static int add_due(struct saga__batch *batch, struct saga__item *item)
 	if (code == SAGA_OK && row != SIZE_MAX && !batch->plan->rows[row].schedule &&
 		batch->plan->steps[batch->plan->rows[row].step].per_subject && !*event->subject)
 		code = saga_error_set(&error, SAGA_MALFORMED, NO_SUBJECT);
+	if (code == SAGA_OK && saga__batch_shard(batch, event->saga) != item->shard)
+		code = saga_error_set(&error, SAGA_MALFORMED, ANOTHER_SHARD);
 	if (code == SAGA_OK && row == SIZE_MAX)
 		code = saga_error_set(
 			&error, SAGA_MALFORMED, "there is no step %s any more", parked->row);

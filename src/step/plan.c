@@ -30,6 +30,19 @@ const struct saga__known *saga__plan_type(
 	return NULL;
 }
 
+int saga__plan_find(const struct saga__plan *plan, const char *name, int version,
+	const struct saga__known **ret_known, saga_error *error)
+{
+	const struct saga__known *known = saga__plan_type(plan, name, version), *other;
+
+	if (!known && (other = saga__plan_type(plan, name, 0)) && other->route_count)
+		return saga_error_set(error, SAGA_MALFORMED,
+			"version %d of %s: this participant knows %d", version, name,
+			other->type->version);
+	*ret_known = known;
+	return SAGA_OK;
+}
+
 bool saga__plan_concerns(const struct saga__plan *plan, const char *type, int version)
 {
 	const struct saga__known *known = saga__plan_type(plan, type, version);

@@ -68,6 +68,10 @@ void saga__plan_free(struct saga__plan *plan);
 const struct saga__known *saga__plan_type(
 	const struct saga__plan *plan, const char *name, int version);
 
+/* For an event that came; *ret_known NULL: nobody here knows it. MALFORMED: in another version. */
+int saga__plan_find(const struct saga__plan *plan, const char *name, int version,
+	const struct saga__known **ret_known, saga_error *error);
+
 /*
  * Whether a step here is on, undone or barred by that type; also by another version of it than is
  * known here.

@@ -2,6 +2,8 @@
 
 #include "stage.h"
 
+#include <stdio.h>
+
 SAGA_EVENT(go_new, "t.go", 2, opt_int64(n), int64(more));
 
 static const saga_step_def steps[] = {
@@ -402,6 +404,101 @@ START_TEST(steps_of_an_event_that_keeps_losing_are_charged_one_by_one)
 }
 END_TEST
 
+/* ---- letters that came as JSON ---- */
+
+/* As a durable transport's letter keeps it. `n` may be any JSON. */
+static void give_json(struct stage *stage, unsigned saga, const char *type, const char *n)
+{
+	char text[512], id[SAGA_ID_TEXT];
+
+	snprintf(text, sizeof text,
+		"{\"specversion\":\"1.0\",\"id\":\"0189aaaa-0000-7000-8000-000000000001\","
+		"\"source\":\"other\",\"type\":\"%s\",\"sagaid\":\"%s\","
+		"\"time\":\"2099-01-01T00:00:00Z\",\"data\":{\"n\":%s,\"newer\":1}}",
+		type, saga_id_text(saga_no(saga), id), n);
+	give_bytes(stage, text, strlen(text));
+	run_all(stage);
+}
+
+static void requeue(struct stage *stage)
+{
+	command(stage, SAGA__PARKED_LETTER, SAGA__COMMAND_REQUEUE, "");
+	run_all(stage);
+}
+
+START_TEST(a_letter_that_came_as_json_is_read_as_json)
+{
+	struct stage *stage = stage_new(&def);
+
+	give_json(stage, 1, "t.go_three", "7");
+	ck_assert_uint_eq(rows_of(stage, SAGA__PARKED_LETTER), 1);
+	if (_i == 1)
+		stage->acts[D][SAGA__PHASE_RUN] = RETRY; /* its row keeps what was read */
+	requeue(stage);
+	stage->acts[D][SAGA__PHASE_RUN] = GOOD;
+	pass(stage, 60000);
+	ck_assert_uint_eq(rows_of(stage, SAGA__PARKED_LETTER), 0);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__DONE);
+	stage_free(stage);
+}
+END_TEST
+
+/* Nothing of it is lost until a program comes that knows the version. */
+START_TEST(a_json_letter_of_another_version_stays_as_it_came)
+{
+	struct stage *stage = stage_new(&def);
+
+	give_json(stage, 1, "t.go_three\",\"version\":9,\"x\":\"", "7");
+	requeue(stage);
+	ck_assert_ptr_nonnull(
+		strstr(only_row(stage, SAGA__PARKED_LETTER)->why, "version 9 of t.go_three"));
+	ck_assert_int_eq(only_row(stage, SAGA__PARKED_LETTER)->event->at[0], '{');
+	stage_free(stage);
+}
+END_TEST
+
+START_TEST(a_letter_keeps_its_first_reason)
+{
+	struct stage *stage = stage_new(&def);
+	char why[SAGA_ERROR_TEXT];
+
+	give_json(stage, 1, "t.go_three", "\"seven\"");
+	snprintf(why, sizeof why, "%s", only_row(stage, SAGA__PARKED_LETTER)->why);
+	requeue(stage);
+	ck_assert_ptr_nonnull(strstr(only_row(stage, SAGA__PARKED_LETTER)->why,
+		"t.go_three: n: is a string, not an integer"));
+	ck_assert_ptr_nonnull(strstr(only_row(stage, SAGA__PARKED_LETTER)->why, why));
+	snprintf(why, sizeof why, "%s", only_row(stage, SAGA__PARKED_LETTER)->why);
+	for (int i = 0; i < 3; i++) {
+		requeue(stage);
+		ck_assert_str_eq(only_row(stage, SAGA__PARKED_LETTER)->why, why);
+	}
+	stage_free(stage);
+	stage = stage_new(&def);
+	give_bytes(stage, "?", 1);
+	run_all(stage);
+	snprintf(why, sizeof why, "%s", only_row(stage, SAGA__PARKED_LETTER)->why);
+	requeue(stage);
+	ck_assert_str_eq(only_row(stage, SAGA__PARKED_LETTER)->why, why);
+	stage_free(stage);
+}
+END_TEST
+
+/* Under another saga's subject it came, say: no lane may run it beside its own saga's. */
+START_TEST(a_letter_of_another_shard_is_a_letter_again)
+{
+	struct stage *stage = stage_new(&def);
+
+	give_json(stage, 1, "t.go_three", "7");
+	stage->batch.shards = 2;
+	requeue(stage);
+	ck_assert_ptr_nonnull(
+		strstr(only_row(stage, SAGA__PARKED_LETTER)->why, "of another shard"));
+	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__ABSENT);
+	stage_free(stage);
+}
+END_TEST
+
 START_TEST(handlers_that_need_no_store_run_without_one)
 {
 	struct stage *stage = stage_new(&def);
@@ -434,6 +531,10 @@ int main(void)
 		{ a_refused_statement_is_the_steps_own_trouble, 0 },
 		{ handlers_that_are_not_run_are_parked_or_fail, 2 },
 		{ steps_of_an_event_that_keeps_losing_are_charged_one_by_one, 0 },
+		{ a_letter_that_came_as_json_is_read_as_json, 2 },
+		{ a_json_letter_of_another_version_stays_as_it_came, 0 },
+		{ a_letter_keeps_its_first_reason, 0 },
+		{ a_letter_of_another_shard_is_a_letter_again, 0 },
 		{ handlers_that_need_no_store_run_without_one, 0 },
 	};
 

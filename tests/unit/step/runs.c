@@ -63,6 +63,58 @@ START_TEST(a_run_has_one_effect_and_one_event)
 }
 END_TEST
 
+/* What an event came of: its trigger, of an undone event the undo's, of a barred step's the bar's. */
+static saga_id cause_of_last(const struct stage *stage, const saga_type *type)
+{
+	saga_id cause = { { 0 } };
+
+	for (size_t i = stage->memory.event_count; i-- > 0;) {
+		const struct kept_event *said = &stage->memory.events[i];
+		saga_event *event;
+
+		if (strcmp(said->type, type->name) != 0)
+			continue;
+		ck_assert_int_eq(
+			saga_event_read(saga__blob_bytes(said->event), &event, NULL), SAGA_OK);
+		cause = saga_event_cause(event);
+		saga_event_free(event);
+		return cause;
+	}
+	ck_abort_msg("%s was never said", type->name);
+	return cause;
+}
+
+static void check_cause(
+	struct stage *stage, unsigned saga, const saga_type *on, const saga_type *says)
+{
+	struct saga__blob *trigger = event_of(stage, saga_no(saga), on, "", 0);
+	saga_event *event;
+
+	give_blob(stage, trigger);
+	run_all(stage);
+	ck_assert_int_eq(saga_event_read(saga__blob_bytes(trigger), &event, NULL), SAGA_OK);
+	ck_assert(!saga__id_is_zero(saga_event_id(event)));
+	ck_assert(saga__id_same(cause_of_last(stage, says), saga_event_id(event)));
+	saga_event_free(event);
+	saga__blob_unref(trigger);
+}
+
+START_TEST(events_name_their_cause)
+{
+	struct stage *stage = stage_new(&def);
+
+	check_cause(stage, 1, &go, &did_a);
+	check_cause(stage, 1, &back, &undid_a);
+	check_cause(stage, 2, &back, &no_a);
+	check_cause(stage, 3, &stop, &no_a);
+	set(stage, 0, REJECT);
+	check_cause(stage, 4, &go, &no_a);
+	set(stage, 0, FAIL);
+	check_cause(stage, 5, &go, &no_a);
+	stage_free(stage);
+}
+END_TEST
+
 START_TEST(doubles_in_one_batch_run_once)
 {
 	struct stage *stage = stage_new(&def);
@@ -371,6 +423,7 @@ int main(void)
 {
 	const struct test tests[] = {
 		{ a_run_has_one_effect_and_one_event, 0 },
+		{ events_name_their_cause, 0 },
 		{ doubles_in_one_batch_run_once, 0 },
 		{ an_undo_takes_back_what_was_done_once, 0 },
 		{ an_undo_or_a_bar_before_the_run_speaks, 6 },

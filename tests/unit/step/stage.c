@@ -201,7 +201,8 @@ void command(struct stage *stage, int kind, int what, const char *outcome)
 	row->command = what;
 	row->outcome = outcome;
 	row->due = 0;
-	(void)snprintf(row->why, sizeof row->why, "by hand");
+	if (what == SAGA__COMMAND_ASSERT)
+		(void)snprintf(row->why, sizeof row->why, "by hand");
 }
 
 /* ---- running ---- */
