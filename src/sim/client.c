@@ -29,6 +29,7 @@ struct saga__client {
 	char *key, *traceparent;
 	struct attempt *attempts; /* the last one first */
 	bool waiting;             /* for the answer of its last attempt */
+	int64_t asked_at;
 	bool answered;
 };
 
@@ -124,6 +125,7 @@ static void ask(saga_sim *sim, struct saga__happening *happening)
 	*attempt = (struct attempt){ client->attempts, client, false };
 	client->attempts = attempt;
 	client->waiting = true;
+	client->asked_at = sim->now;
 	submission.answered = on_answer;
 	submission.user = attempt;
 	code = saga_submit(member->p, &submission, &error);
@@ -161,6 +163,14 @@ const char *saga__clients_waiting(const saga_sim *sim, char *text, size_t size)
 			break;
 		}
 	return text;
+}
+
+void saga__clients_check_late(saga_sim *sim, int64_t before, int ms)
+{
+	for (const struct saga__client *client = sim->clients_first; client; client = client->next)
+		if (!client->answered && client->waiting && client->asked_at < before)
+			saga__sim_breach(sim, "late: %s does not answer %s within %d ms",
+				client->asked->label, client->submission.type->name, ms);
 }
 
 /* ---- submitting ---- */

@@ -30,12 +30,16 @@ static int64_t monotonic(void *context)
 	return saga__member_now(context) / SAGA__SIM_MS;
 }
 
-static int64_t wall(void *context)
+int64_t saga__member_wall(const struct saga__member *member)
 {
-	const struct saga__member *member = context;
 	const int64_t epoch = 1700000000000;
 
 	return epoch + saga__member_now(member) / SAGA__SIM_MS + member->skew_ms + member->leap_ms;
+}
+
+static int64_t wall(void *context)
+{
+	return saga__member_wall(context);
 }
 
 static void random_bytes(void *context, void *buffer, size_t size)

@@ -272,7 +272,7 @@ static void slot_moved(struct saga__member *member, const saga_value *c)
 {
 	char step[SAGA__ROW_NAME_MOST + 1], subject[SAGA__SUBJECT_MOST + 1], name[16], text[400];
 	struct saga__known_slot *slot;
-	enum saga__state to;
+	enum saga__state to, from, was;
 	size_t row;
 	bool may;
 
@@ -301,11 +301,13 @@ static void slot_moved(struct saga__member *member, const saga_value *c)
 		saga__sim_breach(member->sim, "law 2: %s went from %s to %s",
 			saga__slot_text(member, slot, text, sizeof text),
 			saga__state_name(slot->state), saga__state_name(to));
+	from = slot->state;
+	was = slot->was;
 	text_of(&c[7], name, sizeof name);
 	slot->was = *name ? saga__state_of(name) : SAGA__ABSENT;
 	slot->state = to;
 	slot->moved_at = member->sim->now;
-	member->mirror->moved++;
+	saga__outcome_moved(member, slot, from, was);
 	saga__sim_trace(member->sim, member, "%s%s%s is %s", step, *subject ? "/" : "", subject,
 		saga__state_name(to));
 	if ((to == SAGA__DEAD || to == SAGA__STUCK) && !slot->asked)
@@ -333,7 +335,8 @@ static struct saga__known_event *next_event(
 	return &stream->events[stream->count++];
 }
 
-static bool describe(struct saga__member *member, struct saga__known_event *event, saga_bytes wire)
+static bool describe(
+	struct saga__member *member, struct saga__known_event *event, uint64_t seq, saga_bytes wire)
 {
 	saga_sim *sim = member->sim;
 	size_t subject, type;
@@ -355,6 +358,11 @@ static bool describe(struct saga__member *member, struct saga__known_event *even
 	memcpy(event->subject, decoded.subject, subject);
 	event->type = memcpy(event->subject + subject, decoded.type, type);
 	event->version = decoded.version;
+	event->cause = decoded.causation;
+	if (decoded.sequence != seq)
+		saga__sim_breach(sim, "law 3: %s says that its event %llu is %llu",
+			member->def.name, (unsigned long long)seq,
+			(unsigned long long)decoded.sequence);
 	saga__sim_trace(sim, member, "says %s", decoded.type);
 	return true;
 }
@@ -411,11 +419,12 @@ static void event_appended(struct saga__member *member, const saga_value *c)
 	event->saga = id_of(&c[2]);
 	event->hash = saga__mirror_hash(c[11].as.bytes);
 	event->at = member->sim->now;
-	member->mirror->appended++;
 	member->sim->report.events++;
 	saga__sim_hash(member->sim, c[11].as.bytes.at, c[11].as.bytes.size);
-	if (!describe(member, event, c[11].as.bytes))
+	if (!describe(member, event, seq, c[11].as.bytes))
 		stream->count--;
+	else
+		saga__outcome_said(member, (unsigned)shard, seq);
 }
 
 /* What goes for its age alone, loudly, is the host's wish. With a broker, that must have it. */
@@ -629,16 +638,6 @@ static void apply_effects(struct saga__member *member)
 	saga__mirror_forget_effects(member);
 }
 
-static void check_done(struct saga__member *member)
-{
-	struct saga__mirror *mirror = member->mirror;
-
-	if (mirror->appended && !mirror->moved)
-		saga__sim_breach(member->sim, "law 1: %s appended events, and no slot moved",
-			member->def.name);
-	mirror->appended = mirror->moved = 0;
-}
-
 int saga__mirror_committed(struct saga__member *member)
 {
 	static const char look[] = "SELECT kind, id, saga, step, subject, old, new, was, a, b, c,"
@@ -658,7 +657,7 @@ int saga__mirror_committed(struct saga__member *member)
 		saga__writes_committed(member);
 		saga__writes_watch(member);
 		apply_effects(member);
-		check_done(member);
+		saga__outcomes_committed(member);
 	}
 	if (code != SAGA_OK)
 		saga__sim_breach(member->sim, "the world can't read what %s committed: %s",
@@ -686,5 +685,7 @@ void saga__mirror_free(struct saga__mirror *mirror)
 	}
 	free(mirror->effects);
 	free(mirror->runs);
+	free(mirror->moves);
+	free(mirror->said);
 	free(mirror);
 }

@@ -284,6 +284,7 @@ static void heal(saga_sim *sim, struct saga__happening *happening)
 {
 	(void)happening;
 	saga__faults_heal(sim);
+	sim->healed_at = sim->now;
 	sim->heal_until = sim->now + sim->options.heal_ms * SAGA__SIM_MS;
 }
 
@@ -297,6 +298,7 @@ static void run_until_rest(saga_sim *sim)
 		if (!sim->healing || sim->now < look)
 			continue;
 		look = sim->now + LOOK_US;
+		saga__check_late(sim);
 		if (saga__check_rest(sim, why, sizeof why))
 			return;
 		if (sim->now > sim->heal_until)

@@ -75,6 +75,7 @@ struct saga__known_event {
 	const char *type; /* behind the subject */
 	int version;
 	int64_t at;
+	saga_id cause;
 };
 
 struct saga__known_stream {
@@ -105,6 +106,18 @@ struct saga__handler_run {
 	int64_t count;
 };
 
+/* A slot that moved in a transaction, and an event that was said in it; by its number. */
+struct saga__slot_move {
+	struct saga__known_slot *slot;
+	enum saga__state from, was;
+};
+
+struct saga__said {
+	unsigned shard;
+	uint64_t seq;
+	bool matched;
+};
+
 /* Rows that a transaction has written, by table and key, in order. */
 struct saga__rows_locked {
 	char **keys;
@@ -127,8 +140,11 @@ struct saga__mirror {
 	/* Whose handler ran in this transaction, and what it was committed as: it must be lost. */
 	const struct saga__known_slot *ran_over;
 	enum saga__state ran_over_as;
-	uint64_t letters;       /* that nobody asked for */
-	size_t moved, appended; /* in the transaction that is looked at */
+	/* In the transaction that is looked at: */
+	struct saga__slot_move *moves;
+	size_t moved, move_room;
+	struct saga__said *said;
+	size_t appended, said_room;
 };
 
 /* ---- a participant in the world ---- */
@@ -214,7 +230,7 @@ struct saga_sim {
 	int64_t now;
 	bool ran, healing, over;
 	saga_error breach;
-	int64_t heal_until;
+	int64_t healed_at, heal_until;
 
 	unsigned on; /* faults */
 	uint32_t rates[SAGA__FAULT_KINDS];
@@ -281,6 +297,7 @@ void saga__member_bury(struct saga__member *member);
 void saga__member_revive(struct saga__member *member);
 /* Time as its thread has it, which may be ahead of the world's; and it takes some. */
 int64_t saga__member_now(const struct saga__member *member);
+int64_t saga__member_wall(const struct saga__member *member); /* in ms, as its clock has it */
 void saga__member_spend(struct saga__member *member, int64_t us);
 
 /* store.c, network.c, handlers.c, calls.c */
@@ -310,6 +327,7 @@ void saga__broker_free(struct saga__broker *broker);
 /* client.c */
 void saga__clients_lost(struct saga__member *member);
 void saga__clients_free(saga_sim *sim);
+void saga__clients_check_late(saga_sim *sim, int64_t before, int ms);
 const char *saga__clients_waiting(const saga_sim *sim, char *text, size_t size);
 
 /* mirror.c: what is committed, checked as it is committed */
@@ -330,6 +348,15 @@ const struct saga__known_event *saga__mirror_event(
 void saga__mirror_no_effect(struct saga__member *member, const struct saga__known_slot *slot);
 const char *saga__slot_text(const struct saga__member *member, const struct saga__known_slot *slot,
 	char *text, size_t size);
+
+/* outcomes.c: what moved and what was said, in one transaction */
+void saga__outcome_moved(struct saga__member *member, struct saga__known_slot *slot,
+	enum saga__state from, enum saga__state was);
+void saga__outcome_said(struct saga__member *member, unsigned shard, uint64_t seq);
+void saga__outcomes_committed(struct saga__member *member);
+
+/* late.c: long after the faults, something waits for no reason */
+void saga__check_late(saga_sim *sim);
 
 /* writes.c: which rows are written, by whom */
 void saga__writes_watch(struct saga__member *member);

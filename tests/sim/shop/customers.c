@@ -12,6 +12,8 @@ enum {
 	LINES_MOST = 3,
 	AMENDMENTS = 2,
 	PLACING_MS = 40000,
+	LATE_MS = 105000, /* when all faults are long over, and nothing may be late any more */
+	LATE_EVERY = 8,
 };
 
 /* ---- what there is ---- */
@@ -163,6 +165,8 @@ static void draw_customer(struct customers *all, struct customer *customer, size
 	customer->name = names[dice_below(&all->dice, COUNT(names))];
 	customer->country = countries[dice_below(&all->dice, COUNT(countries))];
 	customer->at_ms = (int64_t)dice_below(&all->dice, PLACING_MS);
+	if (number % LATE_EVERY == LATE_EVERY - 1)
+		customer->at_ms = customer->at_ms / LATE_EVERY + LATE_MS;
 	draw_lines(all, &customer->lines[0]);
 	customer->lines[1] = customer->lines[0];
 	customer->lines[1].at[0].quantity++;
