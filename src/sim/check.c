@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../event/id.h"
 #include "../event/peek.h"
 #include "world.h"
 
@@ -107,11 +108,13 @@ static int take_count(
 	return SAGA_OK;
 }
 
-static bool has_parked(struct saga__member *member, saga_id saga)
+/* Something is set aside there, to be done or looked at. */
+static bool has_parked(struct saga__member *member, saga_id saga, const char *row)
 {
-	const saga_value value = saga_uuid(saga);
-	const saga_statement statement = { "SELECT COUNT(*) FROM saga_parked WHERE saga = ?",
-		&value, 1 };
+	const saga_value values[] = { saga_uuid(saga), saga_text(row) };
+	const saga_statement statement = { "SELECT COUNT(*) FROM saga_parked WHERE saga = ?"
+					   " AND step = ? AND kind <> 'schedule'",
+		values, 2 };
 	int64_t count = 0;
 	saga_sink sink = { take_count, NULL, &count };
 	saga_error error;
@@ -121,25 +124,64 @@ static bool has_parked(struct saga__member *member, saga_id saga)
 		count;
 }
 
-/* It left its mark in the store, in whatever form: else it is gone for good. */
-void saga__check_ack(struct saga__member *member, saga_id id)
+static const char *wrong_end(int role, enum saga__state state)
 {
-	struct saga__member *owner;
-	const struct saga__known_event *event = saga__mirror_event(member->sim, id, &owner);
-	const struct saga__known *known =
-		event ? saga__plan_type(member->plan, event->type, event->version) : NULL;
+	switch (role) {
+	case SAGA__ROLE_RUN:
+		return state == SAGA__ABSENT ? "never ran on it" : NULL;
+	case SAGA__ROLE_UNDO:
+		return state == SAGA__ABSENT || state == SAGA__DONE ? "was never undone by it"
+								    : NULL;
+	case SAGA__ROLE_BAR:
+		return state == SAGA__ABSENT ? "was never barred by it" : NULL;
+	default:
+		return state == SAGA__ABSENT || state == SAGA__WAITING ? "was never withdrawn by it"
+								       : NULL;
+	}
+}
 
-	for (size_t i = 0; known && owner != member->first && i < known->route_count; i++) {
+/* What is taken for done left its mark in the store, in whatever form: else it is gone for good. */
+static void check_mark(struct saga__member *member, const struct saga__member *owner,
+	const struct saga__known_event *event, const char *how)
+{
+	const struct saga__known *known =
+		saga__plan_type(member->plan, event->type, event->version);
+	char id[SAGA_ID_TEXT];
+
+	for (size_t i = 0; known && i < known->route_count; i++) {
 		const struct saga__route *route = &known->routes[i];
+		const char *row = member->plan->rows[route->row].name, *wrong;
 		bool per_subject = member->plan->steps[route->step].per_subject;
 		const struct saga__known_slot *slot = saga__mirror_slot(
 			member, event->saga, route->row, per_subject ? event->subject : "", false);
 
-		if (route->role == SAGA__ROLE_UNLESS || (slot && slot->state != SAGA__ABSENT) ||
-			(slot && slot->forgotten) || has_parked(member, event->saga))
+		wrong = wrong_end(route->role, slot ? slot->state : SAGA__ABSENT);
+		if (!wrong || (slot && slot->forgotten) || has_parked(member, event->saga, row))
 			continue;
-		saga__sim_breach(member->sim, "law 3: %s acks %s, and slot %s was not committed",
-			member->def.name, event->type, member->plan->rows[route->row].name);
+		saga__sim_breach(member->sim, "law 3: %s %s %s of %s, saga %s, and slot %s %s",
+			member->def.name, how, event->type, owner->def.name,
+			saga_id_text(event->saga, id), row, wrong);
+	}
+}
+
+void saga__check_ack(struct saga__member *member, saga_id id)
+{
+	struct saga__member *owner;
+	const struct saga__known_event *event = saga__mirror_event(member->sim, id, &owner);
+
+	if (event && owner != member->first)
+		check_mark(member, owner, event, "acks");
+}
+
+void saga__check_passed(struct saga__member *member, const struct saga__passed *passed)
+{
+	const struct saga__known_stream *stream = &passed->owner->mirror->streams[passed->of];
+
+	for (uint64_t seq = passed->from + 1; seq <= passed->to && seq <= stream->count; seq++) {
+		const struct saga__known_event *event = &stream->events[seq - 1];
+
+		if (saga__id_shard(event->saga, member->shards) == passed->shard)
+			check_mark(member, passed->owner, event, "passes");
 	}
 }
 
@@ -337,22 +379,6 @@ static bool shards_rest(struct saga__member *first, char *why, size_t size)
 }
 
 /* ---- the end ---- */
-
-static const char *wrong_end(int role, enum saga__state state)
-{
-	switch (role) {
-	case SAGA__ROLE_RUN:
-		return state == SAGA__ABSENT ? "never ran on it" : NULL;
-	case SAGA__ROLE_UNDO:
-		return state == SAGA__ABSENT || state == SAGA__DONE ? "was never undone by it"
-								    : NULL;
-	case SAGA__ROLE_BAR:
-		return state == SAGA__ABSENT ? "was never barred by it" : NULL;
-	default:
-		return state == SAGA__ABSENT || state == SAGA__WAITING ? "was never withdrawn by it"
-								       : NULL;
-	}
-}
 
 /* Each event with a consumer here has left its mark in the slot. False: `why` says which not. */
 static bool is_consumed(struct saga__member *owner, const struct saga__known_event *event,

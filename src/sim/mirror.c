@@ -479,6 +479,9 @@ static void stream_moved(struct saga__member *member, const saga_value *c)
 			"law 3: %s has its own events up to %llu of %llu, and had %llu",
 			member->def.name, (unsigned long long)own, (unsigned long long)seq,
 			(unsigned long long)stream->own);
+	saga__outcome_passed(member,
+		(struct saga__passed){ member->first, (unsigned)(stream - member->mirror->streams),
+			(unsigned)(stream - member->mirror->streams), stream->own, own });
 	stream->own = own;
 }
 
@@ -511,6 +514,10 @@ static void position_moved(struct saga__member *member, const saga_value *c)
 	else if (seq && !saga__id_is_zero(id) && !saga__id_same(id, stream->events[seq - 1].id))
 		saga__sim_breach(member->sim, "law 3: %s has another event %llu of %s",
 			member->def.name, (unsigned long long)seq, owner->def.name);
+	else
+		saga__outcome_passed(member,
+			(struct saga__passed){
+				owner, (unsigned)of, (unsigned)shard, *position, seq });
 	*position = seq;
 }
 
@@ -687,5 +694,6 @@ void saga__mirror_free(struct saga__mirror *mirror)
 	free(mirror->runs);
 	free(mirror->moves);
 	free(mirror->said);
+	free(mirror->passed);
 	free(mirror);
 }

@@ -35,6 +35,24 @@ void saga__outcome_moved(struct saga__member *member, struct saga__known_slot *s
 	mirror->moves[mirror->moved++] = (struct saga__slot_move){ slot, from, was };
 }
 
+void saga__outcome_passed(struct saga__member *member, struct saga__passed passed)
+{
+	struct saga__mirror *mirror = member->mirror;
+
+	if (mirror->passed_count == mirror->passed_room) {
+		size_t room = mirror->passed_room ? 2 * mirror->passed_room : 64;
+		struct saga__passed *more = realloc(mirror->passed, room * sizeof *more);
+
+		if (!more) {
+			saga__sim_no_memory(member->sim);
+			return;
+		}
+		mirror->passed = more;
+		mirror->passed_room = room;
+	}
+	mirror->passed[mirror->passed_count++] = passed;
+}
+
 void saga__outcome_said(struct saga__member *member, unsigned shard, uint64_t seq)
 {
 	struct saga__mirror *mirror = member->mirror;
@@ -217,5 +235,7 @@ void saga__outcomes_committed(struct saga__member *member)
 				"law 5: %s said %s, and no slot of that came to that",
 				member->def.name, event->type);
 	}
-	mirror->appended = mirror->moved = 0;
+	for (size_t i = 0; i < mirror->passed_count; i++)
+		saga__check_passed(member, &mirror->passed[i]);
+	mirror->appended = mirror->moved = mirror->passed_count = 0;
 }

@@ -118,6 +118,13 @@ struct saga__said {
 	bool matched;
 };
 
+/* A position moved: of that stream, for that shard of ours. Owner NULL: our own events. */
+struct saga__passed {
+	struct saga__member *owner;
+	unsigned of, shard;
+	uint64_t from, to;
+};
+
 /* Rows that a transaction has written, by table and key, in order. */
 struct saga__rows_locked {
 	char **keys;
@@ -145,6 +152,8 @@ struct saga__mirror {
 	size_t moved, move_room;
 	struct saga__said *said;
 	size_t appended, said_room;
+	struct saga__passed *passed;
+	size_t passed_count, passed_room;
 };
 
 /* ---- a participant in the world ---- */
@@ -354,6 +363,7 @@ void saga__outcome_moved(struct saga__member *member, struct saga__known_slot *s
 	enum saga__state from, enum saga__state was);
 void saga__outcome_said(struct saga__member *member, unsigned shard, uint64_t seq);
 void saga__outcomes_committed(struct saga__member *member);
+void saga__outcome_passed(struct saga__member *member, struct saga__passed passed);
 
 /* late.c: long after the faults, something waits for no reason */
 void saga__check_late(saga_sim *sim);
@@ -374,6 +384,8 @@ void saga__check_frame(struct saga__member *member, saga_bytes bytes);
 /* An event goes to the broker; and its delivery is acked. */
 void saga__check_kept_frame(struct saga__member *member, const saga_frame *frame);
 void saga__check_ack(struct saga__member *member, saga_id event);
+/* What a position passed has left its mark, too. */
+void saga__check_passed(struct saga__member *member, const struct saga__passed *passed);
 void saga__check_undo(struct saga__member *member, const struct saga_step *step);
 void saga__check_queues(struct saga__member *member);
 /* True: all is at rest; else why not. */

@@ -24,9 +24,11 @@ import tempfile
 import threading
 import time
 
+import made_orders
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "examples" / "shop" / "sample"
-DATA = pathlib.Path(os.environ.get("SAGA_TEST_DATA", ROOT.parent / "shared" / "data"))
+DATA = made_orders.data_folder(ROOT.parent / "shared" / "data")
 PATIENCE_S = 120
 DRIVEN = 40  # times the sample
 SANITIZER = re.compile("ERROR: [A-Z][A-Za-z]+Sanitizer|DEADLYSIGNAL|runtime error:")

@@ -4,7 +4,7 @@
 usage: shop.py SHOP northwind|dirty|people|kill
 
 `northwind` and `kill` take Northwind's orders from SAGA_TEST_DATA (by default ../shared/data beside
-the project) and are skipped without them. `people` is what real orders are like: a product on two lines,
+the project); without them, and if it says `made`, from made_orders.py. `people` is what real orders are like: a product on two lines,
 goods that are free. Seeds are printed; SAGA_TEST_SEED repeats one;
 SAGA_TEST_SOAK=1 kills a hundred times instead of ten.
 """
@@ -21,15 +21,11 @@ import sys
 import tempfile
 import time
 
+import made_orders
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DATA = pathlib.Path(os.environ.get("SAGA_TEST_DATA", ROOT.parent / "shared" / "data"))
+DATA = made_orders.data_folder(ROOT.parent / "shared" / "data")
 ORDERS, PRODUCTS = DATA / "northwind-orders.ndjson", DATA / "northwind-products.ndjson"
-
-
-def need_northwind():
-    if not ORDERS.exists():
-        print(f"SKIP: {ORDERS.name} is not there; SAGA_TEST_DATA says where it is")
-        sys.exit(77)
 
 
 def run(shop, data, orders=ORDERS, products=PRODUCTS, *more):
@@ -57,7 +53,6 @@ def want_sound(code, summary, said, orders):
 
 
 def northwind(shop):
-    need_northwind()
     with tempfile.TemporaryDirectory() as data:
         code, summary, said = run(shop, data)
         want_sound(code, summary, said, 830)
@@ -235,7 +230,6 @@ def mixed(path, rng):
 
 
 def kill(shop):
-    need_northwind()
     seed = int(os.environ.get("SAGA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
     kills = 100 if os.environ.get("SAGA_TEST_SOAK") else 10
     print(f"seed {seed}, {kills} kills", flush=True)

@@ -23,7 +23,7 @@ import time
 
 import shop_postgres
 from proxy import Proxy, tds_size
-from shop import ORDERS, PRODUCTS, need_northwind, run, want, want_sound
+from shop import ORDERS, PRODUCTS, run, want, want_sound
 from shop_postgres import SERVICES, crash, cut as cut_postgres, cut_by_steps, rng, server, stores, troubled
 
 TIMES = 5 if os.environ.get("SAGA_TEST_SOAK") else 1
@@ -100,7 +100,6 @@ def main():
     if not url:
         print("SKIP: SAGA_TEST_MSSQL names no server")
         sys.exit(77)
-    need_northwind()
     lock = reserve()
     seed = int(os.environ.get("SAGA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"seed {seed}", flush=True)

@@ -24,7 +24,7 @@ import tempfile
 import time
 
 from proxy import LIFE, Proxy, postgres_size
-from shop import ORDERS, PRODUCTS, mixed as mix, need_northwind, run, want, want_sound
+from shop import ORDERS, PRODUCTS, mixed as mix, run, want, want_sound
 
 SERVER = pathlib.Path(__file__).resolve().parents[1] / "postgres"
 SERVICES = ("order", "payment", "stock")
@@ -342,7 +342,6 @@ SETTINGS = {"crowded": ("max_connections=20", "superuser_reserved_connections=0"
 
 
 def main():
-    need_northwind()
     os.environ["SHOP_LEASE_MS"] = "3000"  # the server is near, and is to be missed soon
     seed = int(os.environ.get("SAGA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"seed {seed}", flush=True)

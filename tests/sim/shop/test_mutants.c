@@ -1,6 +1,7 @@
 /*
- * Bugs planted one by one: each must be found within so many seeds, and nothing without one. A bug
- * may also bring the process down or hang it, so each has a process of its own.
+ * Bugs planted one by one: each must be found within so many seeds, and nothing without one. Found
+ * is what a checker says; that the process died or hung says nothing, and the next seed is tried.
+ * So each has a process of its own.
  */
 #include "shop_world.h"
 
@@ -16,8 +17,9 @@
 enum {
 	SEEDS = 200,
 	ORDERS = 8,
-	INSTANCES = 2, /* of each service, in every other seed */
-	HANGS_S = 60   /* without a seed's end */
+	INSTANCES = 2, /* of each service, in every other seed; and every third has a broker */
+	BROKER = 3,
+	HANGS_S = 60 /* without a seed's end */
 };
 
 struct mutant {
@@ -47,9 +49,9 @@ static void say(int fd, const struct finding *finding)
 }
 
 /* In a process of its own. */
-static void search(size_t which, int fd)
+static void search(size_t which, uint64_t behind, int fd)
 {
-	struct finding finding = { .seed = 0 };
+	struct finding finding = { .seed = behind };
 
 	saga__mutant = (enum saga__mutant)which;
 	while (!finding.is_broken && finding.seed < SEEDS) {
@@ -61,7 +63,8 @@ static void search(size_t which, int fd)
 		if (shop_world_run(&(struct shop_world_options){ .seed = finding.seed,
 					   .faults = SAGA_SIM_ALL,
 					   .orders = ORDERS,
-					   .instances = 1 + finding.seed % INSTANCES },
+					   .instances = 1 + finding.seed % INSTANCES,
+					   .durable = finding.seed % BROKER == 0 },
 			    &result, &error) != SAGA_OK)
 			_exit(1);
 		finding.is_broken = result.is_broken;
@@ -73,9 +76,9 @@ static void search(size_t which, int fd)
 	_exit(0);
 }
 
-static struct finding find(size_t which)
+/* One process, from the seed behind that one on. True: it came to its end, or found something. */
+static bool find_behind(size_t which, struct finding *finding)
 {
-	struct finding finding = { .seed = 0 };
 	int fds[2], status;
 	pid_t pid;
 
@@ -85,20 +88,26 @@ static struct finding find(size_t which)
 	ck_assert_int_ne(pid, -1);
 	if (pid == 0) {
 		close(fds[0]);
-		search(which, fds[1]);
+		search(which, finding->seed, fds[1]);
 	}
 	close(fds[1]);
-	while (read(fds[0], &finding, sizeof finding) == sizeof finding)
+	while (read(fds[0], finding, sizeof *finding) == sizeof *finding)
 		;
 	close(fds[0]);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	if (WIFSIGNALED(status)) {
-		finding.seed++;
-		finding.is_broken = true;
-		snprintf(finding.checker, sizeof finding.checker, "signal %d", WTERMSIG(status));
-		snprintf(finding.breach, sizeof finding.breach, "%s", strsignal(WTERMSIG(status)));
-	} else {
+	if (!WIFSIGNALED(status))
 		ck_assert_msg(WEXITSTATUS(status) == 0, "the world could not be run");
+	return !WIFSIGNALED(status);
+}
+
+static struct finding find(size_t which, unsigned *ret_deaths)
+{
+	struct finding finding = { .seed = 0 };
+
+	*ret_deaths = 0;
+	while (!find_behind(which, &finding) && finding.seed < SEEDS) {
+		finding.seed++;
+		++*ret_deaths;
 	}
 	return finding;
 }
@@ -114,13 +123,15 @@ START_TEST(is_found)
 {
 	size_t which = (size_t)_i;
 	struct finding finding;
+	unsigned deaths;
 
 	if (is_left_out(which))
 		return;
-	finding = find(which);
-	printf("%-24s %s %3" PRIu64 " %-3s %-10s %s\n", mutants[which].name,
+	finding = find(which, &deaths);
+	printf("%-24s %s %3" PRIu64 " %-3s %-10s %s", mutants[which].name,
 		finding.is_broken ? "found after" : "NOT FOUND in", finding.seed, "by",
 		finding.checker, finding.breach);
+	printf(deaths ? " (%u died)\n" : "\n", deaths);
 	fflush(stdout);
 	if (which == 0)
 		ck_assert_msg(!finding.is_broken, "seed %" PRIu64 " without a bug: %s",
