@@ -59,7 +59,7 @@ void saga__outcome_said(struct saga__member *member, unsigned shard, uint64_t se
 
 	if (mirror->appended == mirror->said_room) {
 		size_t room = mirror->said_room ? 2 * mirror->said_room : 64;
-		struct saga__said *more = realloc(mirror->said, room * sizeof *more);
+		struct saga__event_said *more = realloc(mirror->said, room * sizeof *more);
 
 		if (!more) {
 			saga__sim_no_memory(member->sim);
@@ -68,7 +68,7 @@ void saga__outcome_said(struct saga__member *member, unsigned shard, uint64_t se
 		mirror->said = more;
 		mirror->said_room = room;
 	}
-	mirror->said[mirror->appended++] = (struct saga__said){ shard, seq, false };
+	mirror->said[mirror->appended++] = (struct saga__event_said){ shard, seq, false };
 }
 
 /* ---- what had to be said ---- */
@@ -116,7 +116,7 @@ static size_t lists_of(const struct saga__member *member, const struct saga__slo
 }
 
 static const struct saga__known_event *event_of(
-	const struct saga__member *member, const struct saga__said *said)
+	const struct saga__member *member, const struct saga__event_said *said)
 {
 	return &member->mirror->streams[said->shard].events[said->seq - 1];
 }
@@ -132,8 +132,8 @@ static bool is_of(const struct saga__known_event *event, const struct saga__know
 	return false;
 }
 
-static struct saga__said *find(struct saga__member *member, const struct saga__known_slot *slot,
-	const saga_type *const *list)
+static struct saga__event_said *find(struct saga__member *member,
+	const struct saga__known_slot *slot, const saga_type *const *list)
 {
 	struct saga__mirror *mirror = member->mirror;
 
@@ -167,7 +167,7 @@ static void check_step(struct saga__member *member, const struct saga__slot_move
 	char text[300];
 
 	for (size_t i = 0; i < count; i++) {
-		struct saga__said *said = lists[i][0] ? find(member, slot, lists[i]) : NULL;
+		struct saga__event_said *said = lists[i][0] ? find(member, slot, lists[i]) : NULL;
 
 		/* A `refuse` that fails leaves a letter, and its event comes later. */
 		if (!lists[i][0] || (!said && lists[i] == step->rejects && step->refuse))
@@ -191,7 +191,7 @@ static void check_schedule(struct saga__member *member, const struct saga__slot_
 	const saga_type *list[SAGA_EVENTS] = {
 		member->plan->steps[row->step].after[row->later].event
 	};
-	struct saga__said *said;
+	struct saga__event_said *said;
 	char text[300];
 
 	if (slot->state != SAGA__DONE)

@@ -112,7 +112,7 @@ struct saga__slot_move {
 	enum saga__state from, was;
 };
 
-struct saga__said {
+struct saga__event_said {
 	unsigned shard;
 	uint64_t seq;
 	bool matched;
@@ -150,7 +150,7 @@ struct saga__mirror {
 	/* In the transaction that is looked at: */
 	struct saga__slot_move *moves;
 	size_t moved, move_room;
-	struct saga__said *said;
+	struct saga__event_said *said;
 	size_t appended, said_room;
 	struct saga__passed *passed;
 	size_t passed_count, passed_room;
