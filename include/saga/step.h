@@ -22,6 +22,12 @@
  * its `otherwise`; the transaction rolls back whatever the handler returns, and the step's retry
  * rule applies. A handler needs no ladder of ifs; one that has a reason to know asks saga_failing.
  *
+ * An error is never a rejection: a statement that the store refuses, a required field without a
+ * value or an undeclared outcome is a fault of the program or its store, and when the attempts are
+ * spent the slot is dead (an undo's stuck), with an alarm. Errors' words go into the log and the
+ * store, never into an event or an answer. What business rows may cause is guarded instead, by
+ * saga_require or an `INSERT ... WHERE NOT EXISTS`, and then the handler rejects.
+ *
  * A handler may run again: after a crash, a lost race, a retry, a guard that did not hold, its own
  * or another's (saga_require). It may run in vain: on a store that is not waited for, an event that
  * comes alone is taken for one that begins its slot; where it did not, all is taken back, and the
@@ -65,7 +71,13 @@ typedef enum saga_join {
 	                 `undo_on` something */
 } saga_join;
 
-/* Attempts, and the back-off between them: doubling, with full jitter. All zero: 8, 50 ms, 30 s. */
+/*
+ * Attempts, and the back-off between them: doubling, with full jitter. What is zero has its
+ * default: 600 attempts, from 50 ms up to 5 minutes, which is a day in all, so that an outage of
+ * hours needs no operator. From the eighth on each is a warning in the log; the eighth is an alarm
+ * if it was an error. The run of a request, for whose answer somebody waits: 8 attempts, 50 ms up
+ * to 30 s, which is 4 s as a rule; its outside call has a day.
+ */
 typedef struct saga_retry_rule {
 	int attempts;
 	int first_ms;
@@ -84,11 +96,21 @@ typedef struct saga_later {
  *	prepare   in a transaction: reads what the call needs, and ends with saga_ask; or rejects
  *	          or waits, and no call is made (an undo's may emit one of `undone`, if there is
  *	          nothing to call for). NULL: the call has the event alone.
- *	call      on a thread of a bounded pool, in no transaction; ends with saga_tell, or with
- *	          saga_call_retry when it does not know how it ended.
+ *	call      on a thread of a bounded pool, in no transaction; ends with saga_tell, with
+ *	          saga_call_retry when it does not know how it ended, or with saga_call_fail when it
+ *	          knows that it did not happen, and never will.
  *	run/undo  of the step, in a transaction: reads the answer by saga_told.
  *
- * The question is durable before the call begins. A crash asks the same again, with the same keys.
+ * The question is durable before the call begins. A crash asks the same again, with the same keys;
+ * after an unclean end it counts as an attempt before it is made, so that a call that kills its
+ * process is found out.
+ *
+ * No answer is no answer. A call that is out of attempts may have taken effect: the slot is stuck
+ * for an operator, also if the step has `rejects`. To reject after some attempts, first make the
+ * other side refuse the key for good ("void"), then saga_call_fail:
+ *
+ *	if (saga_call_attempt(c) > 4 && void_charge(saga_key(c, "charge")))
+ *		return saga_call_fail(c, "no answer from the bank");
  */
 typedef struct saga_outside {
 	saga_handler *prepare;
@@ -114,11 +136,12 @@ typedef struct saga_step_def {
 	const saga_type *rejects[SAGA_EVENTS];   /* outcomes without */
 
 	/*
-	 * Makes the rejects event where `run` can't: the step was barred, ran out of attempts, or
-	 * failed. May only read, and must end with saga_reject; saga_why says what happened. Needed
-	 * only if `rejects` has several types, or one with fields that are neither optional nor a
-	 * reason. One that fails leaves a dead slot, or of a barred step a dead letter: nobody has
-	 * heard the rejection until an operator requeues it, and `refuse` is tried again.
+	 * Makes the rejects event where `run` can't: the step was barred, its saga_retry ran out of
+	 * attempts, or it or its call ended by saga_fail, saga_call_fail. May only read, and must
+	 * end with saga_reject; saga_why says what happened. Needed only if `rejects` has several
+	 * types, or one with fields that are neither optional nor a reason. One that fails leaves a
+	 * dead slot, or of a barred step a dead letter: nobody has heard the rejection until an
+	 * operator requeues it, and `refuse` is tried again.
 	 */
 	saga_handler *refuse;
 
@@ -171,13 +194,15 @@ SAGA_API saga_verdict saga_done(saga_step *step) SAGA_MUST_USE;
 SAGA_API saga_verdict saga_wait(saga_step *step, const char *format, ...)
 	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
 
-/* Not now: rolls back, backs off, runs again. When the attempts are spent: as saga_fail. */
+/* Not now: rolls back, backs off, runs again. When the attempts are spent: as saga_fail. Its last
+ * text is the reason then, so write it for whoever reads the event. */
 SAGA_API saga_verdict saga_retry(saga_step *step, const char *format, ...)
 	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
 
 /*
- * Never: rolls back; `refuse` makes the rejects event. A step without `rejects` becomes dead, an
- * undo stuck, for an operator.
+ * Never: rolls back; `refuse` makes the rejects event, with this text as its reason. A step
+ * without `rejects` becomes dead, an undo stuck, for an operator; what else comes for a dead step
+ * waits until he requeues it or says how it ended.
  */
 SAGA_API saga_verdict saga_fail(saga_step *step, const char *format, ...)
 	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
@@ -397,6 +422,17 @@ SAGA_API const void *saga_told_body(saga_step *step, const saga_shape *shape);
 /* In the call: unknown how it ended, ask again later with the same keys. */
 SAGA_API saga_verdict saga_call_retry(saga_call *call, const char *format, ...)
 	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
+
+/*
+ * In the call: it did not happen, and never will, whatever still arrives there: a refusal for good,
+ * a key that was made void. The step is rejected, by `refuse` or with this text as the reason; one
+ * without `rejects`, or an undo, is stuck. Not for "no answer".
+ */
+SAGA_API saga_verdict saga_call_fail(saga_call *call, const char *format, ...)
+	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
+
+/* In the call: which attempt this is, 1 for the first. */
+SAGA_API int saga_call_attempt(const saga_call *call);
 
 /*
  * An idempotency key for the other side: a text of 36 bytes that depends on nothing but the

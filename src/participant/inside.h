@@ -162,8 +162,8 @@ struct saga_participant {
 	bool known;          /* the store was there once */
 	saga_id uuid;
 	int64_t birth;
-	unsigned shards;
-	bool keeps; /* the transport is durable: */
+	unsigned shards; /* atomic: the loop alone writes it, a thread of the pool reads it */
+	bool keeps;      /* the transport is durable: */
 	struct saga__kept_state kept;
 	struct saga__publish *publishes[SAGA__STORE_SHARDS];
 	struct saga__following *followings; /* changed under the lock, by the loop alone */
@@ -191,6 +191,8 @@ struct saga_participant {
 	/* figures */
 	struct saga__counts lane_counts[SAGA__LANES_MOST]; /* each of its own shards */
 	struct saga__counts counts;                        /* all of them */
+	int64_t dues[SAGA__LANES_MOST];                    /* of each, as it was told last */
+	bool due_now[SAGA__LANES_MOST];
 	struct saga__numbers numbers;
 	uint64_t bad_frames;
 	saga_health health; /* under the lock */

@@ -564,6 +564,8 @@ static bool has_work(const struct saga__lane *lane)
 {
 	if (!lane->up || saga__monotonic(lane->options.env) < lane->not_before)
 		return false;
+	if (saga__lane_awaits_call(lane))
+		return lane->chores;
 	return lane->chores || (lane->told && (lane->queue.first || saga__lane_is_nudged(lane)));
 }
 

@@ -103,15 +103,18 @@ struct saga__lane {
 	size_t looks, looking; /* nudges that were obeyed; that this batch obeys */
 	bool up;
 	bool consumes_own;
-	size_t limit;       /* events in the next batch */
-	int failures;       /* in a row */
-	int64_t not_before; /* after a failure: monotonic */
-	int64_t due;        /* of parked rows; the store's clock */
-	size_t alone;       /* careful, with what is not in hand: that shard + 1 alone; else 0 */
-	bool revive;        /* calls of ours that may be made by nobody are to be made */
-	size_t careful;     /* events still to be tried alone, after an unclean end */
-	saga_id suspect;    /* the last of them, counted already by this process */
-	bool survived;      /* and its batch was committed */
+	size_t limit;        /* events in the next batch */
+	int failures;        /* in a row */
+	int64_t not_before;  /* after a failure: monotonic */
+	int64_t due;         /* of parked rows; the store's clock */
+	size_t alone;        /* careful, with what is not in hand: that shard + 1 alone; else 0 */
+	bool revive;         /* calls of ours that may be made by nobody are to be made */
+	size_t careful;      /* events still to be tried alone, after an unclean end */
+	saga_id suspect;     /* the last of them, counted already by this process */
+	bool survived;       /* and its batch was committed */
+	saga_id probed;      /* a call that was made meanwhile: its parked row; zero: none, ... */
+	int64_t probe_until; /* ... or it has come back, or has had its time: monotonic */
+	int64_t probe_left;  /* ms that such calls may be waited for, in all */
 	struct saga__item **hand;
 	size_t hand_count;
 	saga_id uuid;      /* of the store that it began with */

@@ -510,14 +510,30 @@ static void succeeded(struct saga__lane *lane, unsigned from)
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
 }
 
+/* Nothing else runs meanwhile; an answer, or the time that it has, ends it. */
+static bool is_awaiting_call(struct saga__lane *lane)
+{
+	bool waits;
+
+	uv_mutex_lock(&lane->lock);
+	waits = saga__lane_awaits_call(lane);
+	if (!waits)
+		lane->probed = (saga_id){ { 0 } };
+	uv_mutex_unlock(&lane->lock);
+	return waits;
+}
+
 bool saga__lane_batch(struct saga__lane *lane)
 {
 	struct saga__report *report;
 	saga_error error = { .code = SAGA_OK };
 	size_t most;
 	unsigned from;
+	bool careful;
 	int code;
 
+	if (is_awaiting_call(lane))
+		return false;
 	most = __atomic_load_n(&lane->options.pace->ceiling, __ATOMIC_RELAXED);
 	if (lane->careful || lane->limit > most)
 		lane->limit = lane->careful ? 1 : most;
@@ -532,6 +548,7 @@ bool saga__lane_batch(struct saga__lane *lane)
 		(void)saga_error_set(&error, code, "out of memory");
 	if (lane->limit == 1)
 		from = saga__lane_be_careful(lane, from);
+	careful = lane->batch.probing = lane->careful && !lane->guest;
 	if (code == SAGA_OK && lane->careful && !lane->guest && from != FROM_OTHERS)
 		code = saga__lane_suspect(lane, from, &error);
 	if (code == SAGA_OK)
@@ -549,6 +566,8 @@ bool saga__lane_batch(struct saga__lane *lane)
 		return true;
 	}
 	succeeded(lane, from);
+	if (careful && lane->batch.calls)
+		saga__lane_probe_call(lane, lane->batch.calls);
 	saga__lane_tell_committed(lane, report);
 	return true;
 }
@@ -567,6 +586,8 @@ int64_t saga__lane_idle_ms(struct saga__lane *lane)
 		wait = sooner(wait, lane->keeper.at - now);
 	if (!lane->told)
 		return wait;
+	if (!saga__id_is_zero(lane->probed))
+		return sooner(wait, lane->probe_until - now);
 	if (lane->shard_count)
 		wait = sooner(wait, lane->forget_at - now);
 	if (lane->shard_count && lane->due != SAGA__NEVER)

@@ -20,6 +20,7 @@ bool saga__lane_is_behind(const struct saga__lane *lane);
 /* ---- lane_take.c: what a batch takes from the store, under the lock ---- */
 
 /* Nothing is read again yet: what a batch before this one read, and then lost, does not count. */
+void saga__lane_tell_due(const struct saga__lane *lane, struct saga__report *report);
 void saga__lane_catch_nothing(struct saga__lane *lane);
 
 /* Our own events that nobody here has handled: read again from the outbox. */
@@ -119,6 +120,18 @@ void saga__lane_check_expected(struct saga__lane *lane);
 
 /* The batch was lost for something that was not so. */
 void saga__lane_is_surprised(struct saga__lane *lane);
+
+/*
+ * In lane_careful.c: a call that a careful batch asked for is waited for, since it may end the
+ * process as a handler may, and then it must be the suspect; but never for long.
+ */
+enum {
+	SAGA__PROBE_MS = 3000,
+	SAGA__PROBES_MS = 20000 /* after one unclean end */
+};
+
+void saga__lane_probe_call(struct saga__lane *lane, const struct saga__call *call);
+bool saga__lane_awaits_call(const struct saga__lane *lane); /* under the lock */
 
 /* In lane_careful.c: one source alone, since what runs must be what is suspected ... */
 unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from);

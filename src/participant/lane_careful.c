@@ -123,6 +123,27 @@ int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error
 	return code;
 }
 
+void saga__lane_probe_call(struct saga__lane *lane, const struct saga__call *call)
+{
+	int64_t wait = lane->probe_left < SAGA__PROBE_MS ? lane->probe_left : SAGA__PROBE_MS;
+
+	lane->probed = call->parked;
+	lane->probe_until = saga__monotonic(lane->options.env) + wait;
+	lane->probe_left -= wait;
+}
+
+bool saga__lane_awaits_call(const struct saga__lane *lane)
+{
+	if (saga__id_is_zero(lane->probed) ||
+		saga__monotonic(lane->options.env) >= lane->probe_until)
+		return false;
+	for (const struct saga__item *item = lane->queue.first; item; item = item->next)
+		if (item->kind == SAGA__ITEM_ANSWER &&
+			saga__id_same(item->call->parked, lane->probed))
+			return false;
+	return true;
+}
+
 /* One source alone: what runs must be what was suspected. */
 unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from)
 {

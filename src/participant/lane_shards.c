@@ -176,8 +176,10 @@ static void adopt(struct settling *s)
 	lane->spells = s->spells;
 	if (s->due < lane->due || s->anew)
 		lane->due = s->due;
-	if (s->unclean)
+	if (s->unclean) {
 		lane->careful = lane->options.limits.batch_events;
+		lane->probe_left = SAGA__PROBES_MS;
+	}
 	if (s->anew)
 		lane->revive = false;
 	lane->rereads = 0;
@@ -218,6 +220,7 @@ int saga__lane_settle(
 	report->lowered = j->lowered;
 	report->reads_wait = j->reads_wait;
 	report->worked = saga__lane_worked(lane);
+	saga__lane_tell_due(lane, report);
 	return SAGA_OK;
 }
 

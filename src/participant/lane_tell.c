@@ -130,12 +130,19 @@ static void move_on(struct saga__lane *lane)
 	}
 }
 
+void saga__lane_tell_due(const struct saga__lane *lane, struct saga__report *report)
+{
+	report->due = lane->due;
+	report->due_now = lane->due <= saga__journal_now(&lane->journal);
+}
+
 void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *report)
 {
 	if (!lane->guest)
 		move_on(lane);
 	report->calls = lane->batch.calls;
 	lane->batch.calls = NULL;
+	saga__lane_tell_due(lane, report);
 	if (!lane->guest) /* else another counts it */
 		report->counts = lane->batch.delta;
 	uv_mutex_lock(&lane->lock);

@@ -334,7 +334,7 @@ void saga__call_made(struct saga_participant *p, struct saga__call *call)
 
 	call->item = NULL;
 	item->kind = SAGA__ITEM_ANSWER;
-	item->shard = saga__id_shard(call->saga, p->shards);
+	item->shard = saga__id_shard(call->saga, __atomic_load_n(&p->shards, __ATOMIC_RELAXED));
 	item->call = call;
 	if (saga__lane_push(saga__lane_of(p, item->shard), item, true, 0) != SAGA_OK)
 		saga__item_free(item);

@@ -93,6 +93,8 @@ struct saga__report {
 	struct saga__call *calls;    /* BATCH: to be made */
 	struct saga__counts counts;  /* BATCH: what changed; UP, HELD: what there is */
 	bool idle;                   /* BATCH: nothing waits at the lane */
+	int64_t due;                 /* BATCH, UP, HELD: the soonest of parked rows, ... */
+	bool due_now;                /* ... and that it is past: an operator's command, perhaps */
 	uint32_t *tally;             /* BATCH: as the batch's */
 	int64_t batch_us, commit_us; /* BATCH: how long it took */
 

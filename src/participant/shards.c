@@ -24,6 +24,10 @@ static void tell_lane(struct saga_participant *p, size_t at, const struct saga__
 		if ((hold.shards >> shard & 1) && kept->dues[shard] < hold.due)
 			hold.due = kept->dues[shard];
 	}
+	if (hold.due < p->dues[at]) {
+		p->dues[at] = hold.due;
+		p->due_now[at] = true; /* until its next batch tells */
+	}
 	/* Without memory it is told after the next renewal. */
 	(void)saga__lane_chore(&p->lanes[at], &hold);
 	if (!p->has_thread[at])
@@ -90,7 +94,7 @@ int saga__shards_held(struct saga_participant *p, const struct saga__report *hel
 
 	p->uuid = held->uuid;
 	p->birth = held->birth;
-	p->shards = held->shards;
+	__atomic_store_n(&p->shards, held->shards, __ATOMIC_RELAXED);
 	p->worked = (p->worked & ~part) | held->worked;
 	p->rereads[at] -= held->rereads;
 	code = saga__streams_hold(p, held, lost);

@@ -194,6 +194,10 @@ void saga__answer(struct saga_participant *p, struct saga__item *item)
 
 void saga__answer_stopped(struct saga_participant *p, struct saga__item *item)
 {
+	/* What a lost batch has left in it, its rollback took back. */
+	saga__blob_unref(item->reply->outcome);
+	item->reply->outcome = NULL;
+	item->reply->repeated = false;
 	item->reply->code = item->unsure ? SAGA_UNKNOWN : SAGA_STOPPED;
 	(void)snprintf(item->reply->text, sizeof item->reply->text, "%s",
 		saga_code_text(item->reply->code));

@@ -73,11 +73,20 @@ static void count_lane(struct saga_participant *p, const struct saga__report *re
 	p->counts = all;
 }
 
+static void note_due(struct saga_participant *p, const struct saga__report *report)
+{
+	size_t at = (size_t)(report->lane - p->lanes);
+
+	p->dues[at] = report->due;
+	p->due_now[at] = report->due_now;
+}
+
 static void hold(struct saga_participant *p, const struct saga__report *report)
 {
 	saga_error error;
 
 	count_lane(p, report, true);
+	note_due(p, report);
 	if (saga__shards_held(p, report) == SAGA_OK)
 		return;
 	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
@@ -128,6 +137,7 @@ static void batch_was_committed(struct saga_participant *p, struct saga__report 
 	struct saga__item *item;
 
 	count_lane(p, report, false);
+	note_due(p, report);
 	saga__numbers_add(&p->numbers, report);
 	saga__streams_committed(p, report);
 	make_calls(p, report);
@@ -293,11 +303,23 @@ static void stop(struct saga_participant *p)
 
 /* ---- idle ---- */
 
+/*
+ * Whether a parked row will be taken up by itself. What is behind a dead or stuck slot waits for an
+ * operator, whose command is a row that is due at once.
+ */
+static bool awaits_parked(const struct saga_participant *p)
+{
+	for (size_t i = 0; i < p->lane_count; i++)
+		if (p->due_now[i] || (p->counts.parked && p->dues[i] != SAGA__NEVER))
+			return true;
+	return false;
+}
+
 static bool is_idle(struct saga_participant *p)
 {
 	bool any;
 
-	if (!p->known || !all_up(p) || !saga__shards_are_settled(p) || p->counts.parked ||
+	if (!p->known || !all_up(p) || !saga__shards_are_settled(p) || awaits_parked(p) ||
 		p->driver->calls(p) || ((p->keeps || p->followers[0]) && saga__streams_unseen(p)))
 		return false;
 	for (size_t i = 0; i < p->lane_count; i++)

@@ -133,6 +133,9 @@ struct saga__batch {
 	int instead; /* enum saga__outcome; 0: they run */
 	const char *instead_text;
 
+	/* After an unclean end: a call that is made again may have ended the process. */
+	bool probing;
+
 	/* Counted into: SAGA__TALLIES for each step, and for what is of no step; NULL: not. */
 	uint32_t *tally;
 

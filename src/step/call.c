@@ -150,17 +150,41 @@ saga_verdict saga_tell_body(saga_call *call, const saga_shape *shape, const void
 	return (saga_verdict){ call->token };
 }
 
-saga_verdict saga_call_retry(saga_call *call, const char *format, ...)
+static saga_verdict end_without(saga_call *call, int code, const char *format, va_list list)
 {
 	char why[SAGA_ERROR_TEXT];
+
+	saga__vsay(why, sizeof why, format, list);
+	call->outcomes++;
+	no_answer(call->job, code, why);
+	return (saga_verdict){ call->token };
+}
+
+saga_verdict saga_call_retry(saga_call *call, const char *format, ...)
+{
+	saga_verdict verdict;
 	va_list list;
 
 	va_start(list, format);
-	saga__vsay(why, sizeof why, format, list);
+	verdict = end_without(call, SAGA_AWAY, format, list);
 	va_end(list);
-	call->outcomes++;
-	no_answer(call->job, SAGA_AWAY, why);
-	return (saga_verdict){ call->token };
+	return verdict;
+}
+
+saga_verdict saga_call_fail(saga_call *call, const char *format, ...)
+{
+	saga_verdict verdict;
+	va_list list;
+
+	va_start(list, format);
+	verdict = end_without(call, SAGA_FAILED, format, list);
+	va_end(list);
+	return verdict;
+}
+
+int saga_call_attempt(const saga_call *call)
+{
+	return call->job->attempts + 1;
 }
 
 /* The last room is for the key too many: it is right, but the call counts as having no outcome. */

@@ -26,7 +26,7 @@ struct saga__call {
 	struct saga__item *item; /* to bring it back: made before, so that no answer is lost */
 
 	/* what came of it */
-	int code; /* SAGA_OK: told; else there is no answer */
+	int code; /* SAGA_OK: told; FAILED: it did not happen; else there is no answer */
 	struct saga__blob *answer;
 	char why[SAGA_ERROR_TEXT];
 };

@@ -91,10 +91,12 @@ static void judge(struct saga_step *step, saga_verdict verdict)
 	if (step->error.code != SAGA_OK && !SAGA__MUTANT(error_swallowed)) {
 		step->outcome = step->undeclared ? SAGA__BREAKS : SAGA__RETRIES;
 		step->text = step->error.text;
+		step->fault = true;
 		if (saga__code_loses_batch(step->error.code))
 			saga__batch_lose(step->batch, step->error.code, step->error.text);
 	} else if (verdict.made_by_the_library != step->token || step->outcomes != 1) {
 		step->outcome = SAGA__BREAKS;
+		step->fault = true;
 		step->text = step->outcomes > 1 ? "the handler ended in more than one outcome"
 						: "the handler ended in no outcome";
 	}
@@ -151,11 +153,13 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, c
 	saga__arena_reset(&batch->scratch);
 	if (is_poison(step)) {
 		step->outcome = SAGA__BREAKS;
+		step->fault = true;
 		step->text = "the handler ended the transaction itself";
 		return SAGA_OK;
 	}
 	if (batch->instead && phase != SAGA__PHASE_REFUSE) {
 		step->outcome = batch->instead;
+		step->fault = true;
 		step->text = batch->instead_text;
 		return SAGA_OK;
 	}

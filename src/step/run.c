@@ -10,97 +10,8 @@
 #include "work.h"
 
 enum {
-	CALL_SLACK_MS = 30000,
-	SEEN_MOST = 64
+	CALL_SLACK_MS = 30000
 };
-
-/* ---- which triggers a waiting slot has seen: id, length of the type's name, the name ---- */
-
-static const unsigned char *next_seen(const unsigned char *at)
-{
-	return at + sizeof(saga_id) + 1 + at[sizeof(saga_id)];
-}
-
-bool saga__seen_is_whole(saga_bytes seen)
-{
-	const unsigned char *at = seen.at;
-	size_t left = seen.size;
-
-	while (left > sizeof(saga_id) && left - sizeof(saga_id) - 1 >= at[sizeof(saga_id)]) {
-		size_t one = sizeof(saga_id) + 1 + at[sizeof(saga_id)];
-
-		at += one;
-		left -= one;
-	}
-	return left == 0;
-}
-
-/* Never NULL, to which not even 0 may be added. */
-static const unsigned char *seen_of(const struct saga__slot *slot)
-{
-	return slot->seen.at ? slot->seen.at : (const unsigned char *)"";
-}
-
-static bool has_seen_id(const struct saga__slot *slot, saga_id id)
-{
-	const unsigned char *at = seen_of(slot), *end = at + slot->seen.size;
-
-	for (; at < end; at = next_seen(at))
-		if (memcmp(at, &id, sizeof id) == 0)
-			return true;
-	return false;
-}
-
-static bool has_seen_type(const struct saga__slot *slot, const char *type)
-{
-	const unsigned char *at = seen_of(slot), *end = at + slot->seen.size;
-	size_t length = strlen(type);
-
-	for (; at < end; at = next_seen(at))
-		if (at[sizeof(saga_id)] == length &&
-			memcmp(at + sizeof(saga_id) + 1, type, length) == 0)
-			return true;
-	return false;
-}
-
-/*
- * Forgets the oldest beyond the most that are kept; but of a join's types the first event each,
- * which alone bears the name, is never forgotten.
- */
-static void see(struct saga__batch *batch, struct saga__work *work)
-{
-	struct saga__slot *slot = work->slot;
-	const unsigned char *from = seen_of(slot), *end = from + slot->seen.size, *oldest = end;
-	bool joins = work->step->join == SAGA_ALL && !has_seen_type(slot, work->event->type);
-	size_t length = joins ? strlen(work->event->type) : 0, count = 0, before;
-	unsigned char *seen;
-
-	for (const unsigned char *at = from; at < end; at = next_seen(at)) {
-		count++;
-		if (oldest == end && !at[sizeof(saga_id)])
-			oldest = at;
-	}
-	if (count < SEEN_MOST)
-		oldest = end;
-	seen = saga__arena_alloc(&batch->arena, slot->seen.size + sizeof(saga_id) + 1 + length);
-	if (!seen) {
-		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
-		return;
-	}
-	slot->seen = (saga_bytes){ seen, slot->seen.size + sizeof(saga_id) + 1 + length };
-	if ((before = (size_t)(oldest - from)) > 0)
-		memcpy(seen, from, before);
-	seen += before;
-	if (oldest < end) {
-		oldest = next_seen(oldest);
-		memcpy(seen, oldest, (size_t)(end - oldest));
-		seen += end - oldest;
-		slot->seen.size -= sizeof(saga_id) + 1;
-	}
-	memcpy(seen, &work->event->id, sizeof(saga_id));
-	seen[sizeof(saga_id)] = (unsigned char)length;
-	memcpy(seen + sizeof(saga_id) + 1, work->event->type, length);
-}
 
 /* ---- what a run leaves ---- */
 
@@ -228,9 +139,13 @@ static bool speak(struct saga__batch *batch, struct saga__work *work, enum saga_
 
 /* ---- not now, or never ---- */
 
-static void give_up(struct saga__batch *batch, struct saga__work *work, const char *why)
+/*
+ * A fault of the program or its store is no outcome of the step: it is never spoken as a rejection,
+ * and its words are for operators alone.
+ */
+static void give_up(struct saga__batch *batch, struct saga__work *work, bool fault, const char *why)
 {
-	saga_error error;
+	saga_error error = { .code = SAGA_OK };
 
 	why = saga__arena_text(&batch->arena, why, strlen(why));
 	if (!why) {
@@ -238,7 +153,7 @@ static void give_up(struct saga__batch *batch, struct saga__work *work, const ch
 		return;
 	}
 	saga__batch_log(batch, SAGA_WARNING, "step.failed", work, why);
-	if (speak(batch, work, SAGA__FAILED, SAGA_FAILED, why, &error)) {
+	if (!fault && speak(batch, work, SAGA__FAILED, SAGA_FAILED, why, &error)) {
 		saga__slot_withdraw_schedules(batch, work);
 		saga__unpark(batch, work);
 		return;
@@ -252,36 +167,36 @@ static void give_up(struct saga__batch *batch, struct saga__work *work, const ch
 	saga__slot_move(batch, work->slot, SAGA__DEAD, why);
 	saga__park(batch, work, SAGA__PARKED_HELD, work->attempts + 1, SAGA__NEVER, "", why,
 		(saga_bytes){ NULL, 0 });
-	saga__reply(work, SAGA_FAILED, false, NULL, why);
+	saga__reply(work, SAGA_FAILED, false, NULL, fault ? "" : why);
 }
 
 /* Of the item only once the batch is committed. */
-static void ask_again(struct saga__batch *batch, struct saga__work *work, int attempts)
+static void ask_again(struct saga__batch *batch, struct saga__work *work,
+	const saga_retry_rule *rule, int attempts)
 {
 	work->item->next_attempts = attempts;
-	work->item->next_ready =
-		saga__monotonic(batch->env) + saga__backoff(batch, &work->step->retry, attempts);
+	work->item->next_ready = saga__monotonic(batch->env) + saga__backoff(batch, rule, attempts);
 }
 
-static void try_later(struct saga__batch *batch, struct saga__work *work, const char *why)
+static void try_later(
+	struct saga__batch *batch, struct saga__work *work, bool fault, const char *why)
 {
-	const saga_retry_rule *rule = &work->step->retry;
+	const saga_retry_rule rule = saga__rule_of(work);
 	int attempts = saga__attempts_with(work);
 
-	if (saga__is_spent(rule, attempts)) {
-		give_up(batch, work, why);
+	if (saga__is_spent(&rule, attempts)) {
+		give_up(batch, work, fault, why);
 		return;
 	}
-	saga__batch_log(batch, SAGA_INFO, "step.retried", work, why);
-	saga__count(work, SAGA__TALLY_RETRY);
+	saga__tell_retry(work, "step.retried", attempts, fault, why);
 	if (work->item->kind == SAGA__ITEM_REQUEST) {
-		ask_again(batch, work, attempts);
+		ask_again(batch, work, &rule, attempts);
 		return;
 	}
 	if (SAGA__MUTANT(retry_forgotten))
 		return;
 	saga__park(batch, work, SAGA__PARKED_RETRY, attempts,
-		batch->now + saga__backoff(batch, rule, attempts), "", why,
+		batch->now + saga__backoff(batch, &rule, attempts), "", why,
 		(saga_bytes){ NULL, 0 });
 }
 
@@ -327,28 +242,21 @@ static int64_t call_due(const struct saga__batch *batch, const struct saga__work
 	return batch->now + saga__call_timeout(&probe) + CALL_SLACK_MS;
 }
 
-void saga__ask(
-	struct saga__batch *batch, struct saga__work *work, int attempts, saga_bytes question)
+/* `made` attempts before it; `counted` in its row while it is made. */
+static void ask(struct saga__batch *batch, struct saga__work *work, int made, int counted,
+	saga_bytes question)
 {
 	saga_bytes kept = keep(batch, question);
 
-	saga__park(batch, work, SAGA__PARKED_CALL, attempts, call_due(batch, work), "", "", kept);
+	saga__park(batch, work, SAGA__PARKED_CALL, counted, call_due(batch, work), "", "", kept);
 	if (batch->lost.code == SAGA_OK)
-		make_call(batch, work, saga__last_parked(batch)->id, attempts, kept);
+		make_call(batch, work, saga__last_parked(batch)->id, made, kept);
 }
 
-/* Nobody makes this call: its process died, or its time is over. */
-void saga__do_call_again(struct saga__batch *batch, struct saga__work *work)
+void saga__ask(
+	struct saga__batch *batch, struct saga__work *work, int attempts, saga_bytes question)
 {
-	enum saga__state wanted = work->role == SAGA__ROLE_UNDO ? SAGA__UNDOING : SAGA__TRYING;
-
-	if (work->slot->state != wanted) {
-		saga__unpark(batch, work);
-		return;
-	}
-	saga__ask(batch, work, work->attempts, work->parked->question);
-	if (batch->lost.code == SAGA_OK)
-		batch->calls->again = true;
+	ask(batch, work, attempts, attempts, question);
 }
 
 /* ---- settling ---- */
@@ -394,7 +302,7 @@ static void settle(struct saga__batch *batch, struct saga__work *work, struct sa
 		break;
 	case SAGA__WAITS:
 		saga__slot_move(batch, work->slot, SAGA__WAITING, reason_of(batch, step));
-		see(batch, work);
+		saga__see(batch, work);
 		leave(batch, work, step);
 		saga__unpark(batch, work);
 		break;
@@ -406,13 +314,13 @@ static void settle(struct saga__batch *batch, struct saga__work *work, struct sa
 		saga__reply(work, SAGA_WAITING, false, NULL, "");
 		break;
 	case SAGA__RETRIES:
-		try_later(batch, work, reason_of(batch, step));
+		try_later(batch, work, step->fault, reason_of(batch, step));
 		break;
 	case SAGA__MALFORMS:
 		saga__dead_letter(batch, work, reason_of(batch, step));
 		break;
 	default:
-		give_up(batch, work, reason_of(batch, step));
+		give_up(batch, work, step->fault, reason_of(batch, step));
 		break;
 	}
 }
@@ -441,6 +349,7 @@ static int answer_of(enum saga__state state)
 static void ignore(struct saga__batch *batch, struct saga__work *work)
 {
 	const struct saga__slot *slot = work->slot;
+	const char *why = slot->state == SAGA__DEAD ? "" : slot->why; /* may be an error's words */
 	struct saga__blob *outcome = NULL;
 
 	saga__unpark(batch, work);
@@ -458,7 +367,7 @@ static void ignore(struct saga__batch *batch, struct saga__work *work)
 	saga__reply(work,
 		slot->state == SAGA__STUCK && slot->was != SAGA__TRYING ? SAGA_OK
 									: answer_of(slot->state),
-		true, outcome, slot->why);
+		true, outcome, why);
 	saga__blob_unref(outcome);
 }
 
@@ -467,9 +376,9 @@ static bool misses_some(struct saga__batch *batch, struct saga__work *work)
 {
 	const saga_step_def *step = work->step;
 
-	see(batch, work);
+	saga__see(batch, work);
 	for (size_t i = 0; i < SAGA_EVENTS && step->on[i]; i++)
-		if (!has_seen_type(work->slot, step->on[i]->name)) {
+		if (!saga__seen_type(work->slot, step->on[i]->name)) {
 			saga__slot_move(batch, work->slot, SAGA__WAITING, step->on[i]->name);
 			saga__unpark(batch, work);
 			return true;
@@ -484,12 +393,17 @@ void saga__do_run(struct saga__batch *batch, struct saga__work *work)
 	saga_bytes seen = slot->seen;
 	struct saga_step step;
 	int phase = def->outside.call ? SAGA__PHASE_PREPARE : SAGA__PHASE_RUN;
+	enum saga__decision decision = saga__slot_decide(slot->state, slot->was, SAGA__TRIGGER);
 
-	if (saga__slot_decide(slot->state, slot->was, SAGA__TRIGGER) != SAGA__RUN) {
+	if (decision == SAGA__PARK && work->item->kind != SAGA__ITEM_REQUEST) {
+		saga__park_behind(batch, work, slot);
+		return;
+	}
+	if (decision != SAGA__RUN) {
 		ignore(batch, work);
 		return;
 	}
-	if (slot->state == SAGA__WAITING && has_seen_id(slot, work->event->id)) {
+	if (slot->state == SAGA__WAITING && saga__seen_id(slot, work->event->id)) {
 		saga__unpark(batch, work);
 		return;
 	}
@@ -516,23 +430,25 @@ static void answer_read(struct saga__work *work, const struct saga_step *step)
 		: step->outcome == SAGA__MALFORMS ? SAGA_MALFORMED
 						  : SAGA_FAILED;
 
-	saga__reply(work, code, false, step->event, step->text);
+	saga__reply(work, code, false, step->event, step->fault ? "" : step->text);
 }
 
 void saga__do_read(struct saga__batch *batch, struct saga__work *work)
 {
+	const saga_retry_rule rule = saga__rule_of(work);
 	int attempts = saga__attempts_with(work);
 	struct saga_step step;
 
 	if (saga__step_run(&step, work, SAGA__PHASE_READ, "", (saga_bytes){ NULL, 0 }) == SAGA_OK) {
-		bool again = step.outcome == SAGA__RETRIES &&
-			!saga__is_spent(&work->step->retry, attempts);
+		bool again = step.outcome == SAGA__RETRIES && !saga__is_spent(&rule, attempts);
 
 		saga__count(work, again ? SAGA__TALLY_RETRY : SAGA__TALLY_READ);
 		if (again)
-			ask_again(batch, work, attempts);
+			ask_again(batch, work, &rule, attempts);
 		else
 			answer_read(work, &step);
+		if (!again && step.fault)
+			saga__batch_log(batch, SAGA_ALARM, "step.failed", work, step.text);
 	}
 	saga__step_end(&step);
 }
@@ -613,15 +529,13 @@ void saga__do_bar(struct saga__batch *batch, struct saga__work *work)
 static void unanswered(
 	struct saga__batch *batch, struct saga__work *work, const char *why, bool now)
 {
-	bool undo = work->role == SAGA__ROLE_UNDO;
-	const saga_retry_rule *rule = undo ? &work->step->undo_retry : &work->step->retry;
+	const saga_retry_rule rule = saga__rule_of(work);
 	int attempts = work->attempts + 1;
 
-	if (!now && !saga__is_spent(rule, attempts)) {
-		saga__batch_log(batch, SAGA_INFO, "call.retried", work, why);
-		saga__count(work, SAGA__TALLY_RETRY);
+	if (!now && !saga__is_spent(&rule, attempts)) {
+		saga__tell_retry(work, "call.retried", attempts, false, why);
 		saga__park(batch, work, SAGA__PARKED_CALL, attempts,
-			batch->now + saga__backoff(batch, rule, attempts), "", why,
+			batch->now + saga__backoff(batch, &rule, attempts), "", why,
 			work->parked->question);
 		return;
 	}
@@ -630,6 +544,56 @@ static void unanswered(
 		work->parked->question);
 	saga__slot_move(batch, work->slot, SAGA__STUCK,
 		batch->lost.code == SAGA_OK ? saga__last_parked(batch)->why : "");
+}
+
+/*
+ * Nobody makes this call: its process died, or its time is over. A call may have ended the process:
+ * after an unclean end each is counted in the store before it is made, so that its attempts end.
+ */
+void saga__do_call_again(struct saga__batch *batch, struct saga__work *work)
+{
+	enum saga__state wanted = work->role == SAGA__ROLE_UNDO ? SAGA__UNDOING : SAGA__TRYING;
+	const saga_retry_rule rule = saga__rule_of(work);
+	int made = work->attempts;
+
+	if (work->slot->state != wanted) {
+		saga__unpark(batch, work);
+		return;
+	}
+	if (batch->instead) {
+		unanswered(batch, work, batch->instead_text, batch->instead == SAGA__BREAKS);
+		return;
+	}
+	if (batch->probing && saga__is_spent(&rule, made)) {
+		unanswered(batch, work, "the process ended while this call was made", true);
+		return;
+	}
+	ask(batch, work, made, made + batch->probing, work->parked->question);
+	if (batch->lost.code == SAGA_OK)
+		batch->calls->again = true;
+}
+
+/* The call says that it did not take effect, and never will: the step is rejected. */
+static void call_failed(struct saga__batch *batch, struct saga__work *work, const char *why)
+{
+	const char *copy = saga__arena_text(&batch->arena, why, strlen(why));
+	saga_error error = { .code = SAGA_OK };
+
+	if (!copy) {
+		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
+		return;
+	}
+	saga__batch_log(batch, SAGA_INFO, "call.failed", work, copy);
+	if (work->role != SAGA__ROLE_UNDO &&
+		speak(batch, work, SAGA__REJECTED, SAGA_REJECTED, copy, &error)) {
+		saga__slot_withdraw_schedules(batch, work);
+		saga__unpark(batch, work);
+		return;
+	}
+	if (error.code != SAGA_OK)
+		saga__batch_log(batch, SAGA_ALARM, "step.refuse_failed", work, error.text);
+	if (batch->lost.code == SAGA_OK)
+		unanswered(batch, work, copy, true);
 }
 
 void saga__do_answer(struct saga__batch *batch, struct saga__work *work)
@@ -641,6 +605,10 @@ void saga__do_answer(struct saga__batch *batch, struct saga__work *work)
 	/* An answer too many: whoever moved the slot has seen to the row, too. */
 	if (work->slot->state != (undo ? SAGA__UNDOING : SAGA__TRYING))
 		return;
+	if (call->code == SAGA_FAILED) {
+		call_failed(batch, work, call->why);
+		return;
+	}
 	if (call->code != SAGA_OK) {
 		unanswered(batch, work, call->why, false);
 		return;

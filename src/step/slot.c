@@ -25,7 +25,7 @@ static const unsigned char table[SAGA__STATES][SAGA__INPUTS] = {
 	[SAGA__TRYING] = { SAGA__IGNORE, SAGA__PARK, SAGA__PARK, SAGA__FINISH_RUN },
 	[SAGA__DONE] = { SAGA__IGNORE, SAGA__UNDO, SAGA__IGNORE },
 	[SAGA__UNDOING] = { SAGA__IGNORE, SAGA__IGNORE, SAGA__IGNORE, SAGA__FINISH_UNDO },
-	[SAGA__DEAD] = { SAGA__IGNORE, SAGA__BAR, SAGA__BAR, SAGA__IGNORE, SAGA__REVIVE,
+	[SAGA__DEAD] = { SAGA__PARK, SAGA__BAR, SAGA__BAR, SAGA__IGNORE, SAGA__REVIVE,
 		SAGA__DECREE },
 	[SAGA__STUCK] = { SAGA__IGNORE, SAGA__IGNORE, SAGA__IGNORE, SAGA__IGNORE, SAGA__REVIVE,
 		SAGA__DECREE },
@@ -97,7 +97,8 @@ bool saga__slot_is_settled(enum saga__state state)
 
 bool saga__slot_holds_back(enum saga__state state)
 {
-	return state == SAGA__TRYING || state == SAGA__UNDOING || state == SAGA__STUCK;
+	return state == SAGA__TRYING || state == SAGA__UNDOING || state == SAGA__STUCK ||
+		state == SAGA__DEAD;
 }
 
 const char *saga__state_name(enum saga__state state)

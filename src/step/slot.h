@@ -38,7 +38,7 @@ enum saga__decision {
 	SAGA__RUN,
 	SAGA__UNDO,
 	SAGA__BAR,        /* it never runs; its `rejects` is published */
-	SAGA__PARK,       /* behind this slot, until its call is answered */
+	SAGA__PARK,       /* behind this slot: until its call is answered, or it is not dead */
 	SAGA__FINISH_RUN, /* the call of a run was answered */
 	SAGA__FINISH_UNDO,
 	SAGA__REVIVE, /* back to saga__slot_revived, then its trigger again */

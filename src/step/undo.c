@@ -40,7 +40,9 @@ static struct saga__slot *goes_first(struct saga__batch *batch, const struct sag
 			continue;
 		slot = saga__batch_slot(
 			batch, event->saga, at, step->per_subject ? event->subject : "");
-		if (slot && (slot->state == SAGA__DONE || saga__slot_holds_back(slot->state)))
+		/* A dead one has nothing to take back: the same event bars it. */
+		if (slot && slot->state != SAGA__DEAD &&
+			(slot->state == SAGA__DONE || saga__slot_holds_back(slot->state)))
 			return slot;
 	}
 	return NULL;
@@ -48,7 +50,7 @@ static struct saga__slot *goes_first(struct saga__batch *batch, const struct sag
 
 static void settle(struct saga__batch *batch, struct saga__work *work, struct saga_step *step)
 {
-	const saga_retry_rule *rule = &work->step->undo_retry;
+	const saga_retry_rule rule = saga__rule_of(work);
 	int attempts = saga__attempts_with(work);
 
 	switch (step->outcome) {
@@ -60,14 +62,13 @@ static void settle(struct saga__batch *batch, struct saga__work *work, struct sa
 		saga__ask(batch, work, 0, step->question);
 		break;
 	case SAGA__RETRIES:
-		if (saga__is_spent(rule, attempts)) {
+		if (saga__is_spent(&rule, attempts)) {
 			stuck(batch, work, step->text);
 			break;
 		}
-		saga__batch_log(batch, SAGA_INFO, "undo.retried", work, step->text);
-		saga__count(work, SAGA__TALLY_RETRY);
+		saga__tell_retry(work, "undo.retried", attempts, step->fault, step->text);
 		saga__park(batch, work, SAGA__PARKED_RETRY, attempts,
-			batch->now + saga__backoff(batch, rule, attempts), "", step->text,
+			batch->now + saga__backoff(batch, &rule, attempts), "", step->text,
 			(saga_bytes){ NULL, 0 });
 		break;
 	default:

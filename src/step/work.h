@@ -63,6 +63,7 @@ struct saga_step {
 
 	saga_error error; /* the first; code 0: none */
 	bool undeclared;  /* that error is against the declaration */
+	bool fault;       /* it ended by an error, not by what the handler said: no rejection */
 	int outcomes;
 	int outcome;
 	struct saga__blob *event; /* EMITS, REJECTS */
@@ -134,12 +135,21 @@ void saga__undone(struct saga__batch *batch, struct saga__work *work, struct sag
 void saga__ask(
 	struct saga__batch *batch, struct saga__work *work, int attempts, saga_bytes question);
 
+/* ---- which triggers a waiting slot has seen ---- */
+
+bool saga__seen_id(const struct saga__slot *slot, saga_id id);
+bool saga__seen_type(const struct saga__slot *slot, const char *type);
+void saga__see(struct saga__batch *batch, struct saga__work *work);
+
 /* ---- what they share ---- */
 
 void saga__count(const struct saga__work *work, int what); /* a saga__tally of its step */
 void saga__slot_move(
 	struct saga__batch *batch, struct saga__slot *slot, enum saga__state to, const char *why);
 void saga__slot_withdraw_schedules(struct saga__batch *batch, struct saga__work *work);
+saga_retry_rule saga__rule_of(const struct saga__work *work); /* with its defaults filled in */
+void saga__tell_retry(
+	const struct saga__work *work, const char *what, int attempts, bool fault, const char *why);
 int64_t saga__backoff(struct saga__batch *batch, const saga_retry_rule *rule, int attempts);
 int saga__attempts_with(const struct saga__work *work); /* made, this one too */
 bool saga__is_spent(const saga_retry_rule *rule, int attempts);

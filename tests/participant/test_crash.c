@@ -78,6 +78,26 @@ static const saga_step_def calling_steps[] = {
 static const saga_participant_def calling =
 	SAGA_PARTICIPANT("crash", calling_steps, .schema = effect_schema);
 
+static saga_verdict call_and_always_die(saga_call *c)
+{
+	diary_write(saga_call_user(c), "b");
+	kill(getpid(), SIGKILL);
+	return saga_tell(c, reply_of, .same = true);
+}
+
+/* With the rule of a day. */
+static const saga_step_def deadly_steps[] = {
+	{ .name = "a", .on = { &please }, .run = emit_a, .emits = { &a_done } },
+	{ .name = "b",
+		.on = { &a_done },
+		.run = run_told,
+		.outside = { .call = call_and_always_die },
+		.emits = { &b_done },
+		.rejects = { &a_rejected } },
+};
+static const saga_participant_def deadly =
+	SAGA_PARTICIPANT("crash", deadly_steps, .schema = effect_schema);
+
 /* ---- killed in a handler, once or always ---- */
 
 static saga_verdict die_once(saga_step *s)
@@ -252,12 +272,30 @@ START_TEST(a_handler_that_always_kills_runs_out_of_attempts)
 }
 END_TEST
 
+START_TEST(a_call_that_always_kills_is_found_out)
+{
+	struct diary diary;
+	struct stage *stage = begin(_i, &diary);
+	int lives = 1;
+
+	while (lives < MOST_LIVES && run_child(&deadly, stage, &diary))
+		lives++;
+	ck_assert_int_eq(lives, 4);
+	diary_read(&diary);
+	ck_assert_int_eq(diary.entries, 3);
+	ck_assert_int_eq(slots(stage, "stuck"), 1);
+	ck_assert_int_eq(slots(stage, "done"), 1);
+	stage_end(stage);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		killed_in_its_call_it_asks_again_with_the_same_key,
 		killed_in_a_handler_it_goes_on_with_its_own_events,
 		a_handler_that_always_kills_runs_out_of_attempts,
+		a_call_that_always_kills_is_found_out,
 	};
 
 	return run_both_modes("crash", tests, sizeof tests / sizeof tests[0]);

@@ -436,6 +436,71 @@ START_TEST(two_share_the_loop_of_one)
 }
 END_TEST
 
+START_TEST(an_answer_of_a_stop_carries_nothing_of_a_lost_batch)
+{
+	struct stage *stage = stage_new(_i);
+	struct faults faults;
+	struct reply reply;
+
+	faults_init(&faults);
+	stage_open(stage, &def,
+		SAGA_OPTIONS(.store_ops = fault_store_on(stage->url), .store_context = &faults));
+	ck_assert_int_eq(ask_please(stage, "warm", 0).code, SAGA_OK);
+	faults_plan(&faults, FAULT_COMMIT, 1, FAULT_FOREVER, FAULT_FULL);
+	ck_assert_int_eq(submit_numbered(stage, 1, &reply), SAGA_OK);
+	AWAIT(stage, faults_fired(&faults) > 0);
+	saga_stop(stage->target.participant);
+	AWAIT(stage, reply.times > 0);
+	faults_clear(&faults);
+	ck_assert(reply.code == SAGA_STOPPED || reply.code == SAGA_UNKNOWN);
+	ck_assert_str_eq(reply.outcome, "");
+	ck_assert(!reply.repeated);
+	AWAIT(stage, stage->target.stopped);
+	stage_end(stage);
+}
+END_TEST
+
+/* Whoever runs it until nothing is left to do has the operator's command carried out first. */
+static saga_verdict run_mended(saga_step *s)
+{
+	struct stage *stage = saga_user(s);
+
+	return stage->knob ? saga_emit(s, a_done) : saga_fail(s, "broken");
+}
+
+static const saga_step_def mended_steps[] = {
+	{ .name = "a", .on = { &go_first, &go_second }, .run = run_mended, .emits = { &a_done } },
+	MARKER_STEP,
+};
+static const saga_participant_def mended =
+	SAGA_PARTICIPANT("target", mended_steps, .schema = effect_schema);
+
+START_TEST(idle_is_no_one_with_a_command_to_carry_out)
+{
+	struct stage *stage = stage_start(_i, &mended);
+	saga_id saga = stage_saga(stage);
+
+	inject(stage, saga, &go_first);
+	AWAIT(stage, slot_is(stage, saga, "a", "dead"));
+	inject(stage, saga, &go_second); /* it waits behind, and holds up nobody's end */
+	AWAIT(stage, parked(stage) == 1);
+	actor_close(&stage->target);
+	stage_open(stage, &mended, SAGA_OPTIONS(.stop_when_idle = true));
+	AWAIT(stage, stage->target.stopped);
+	ck_assert_str_eq(slot_state(stage, saga, "a"), "dead");
+	actor_close(&stage->target);
+	stage->knob = 1;
+	sql_write(stage,
+		"UPDATE saga_parked SET command = 'requeue', outcome = '', body = '{}',"
+		" due = 0, why = 'by hand' WHERE kind = 'held'");
+	stage_open(stage, &mended, SAGA_OPTIONS(.stop_when_idle = true));
+	AWAIT(stage, stage->target.stopped);
+	ck_assert_str_eq(slot_state(stage, saga, "a"), "done");
+	ck_assert_int_eq(sql_int(stage, "SELECT COUNT(*) FROM saga_parked", NULL, NULL), 0);
+	stage_end(stage);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -450,6 +515,8 @@ int main(void)
 		a_callback_may_stop_it,
 		a_host_turns_it_by_its_fd,
 		two_share_the_loop_of_one,
+		an_answer_of_a_stop_carries_nothing_of_a_lost_batch,
+		idle_is_no_one_with_a_command_to_carry_out,
 	};
 
 	return run_both_modes("life", tests, sizeof tests / sizeof tests[0]);

@@ -303,15 +303,14 @@ START_TEST(undeclared_outcomes_roll_back)
 		saga_id saga = stage_saga(stage);
 
 		inject_n(stage, saga, &go_first, crime);
-		AWAIT(stage, slot_is(stage, saga, "a", "failed"));
+		AWAIT(stage, slot_is(stage, saga, "a", "dead"));
 		ck_assert_msg(effects(stage, saga, "a") == 0, "crime %d has an effect", crime);
-		ck_assert_msg(said(stage, saga, "a.done") == 0, "crime %d emits", crime);
-		ck_assert_msg(said(stage, saga, "a.rejected") == 1, "crime %d is silent", crime);
+		/* The program is wrong, and the business has not decided: nothing is said. */
 		ck_assert_int_eq(sql_int(stage, "SELECT COUNT(*) FROM saga_outbox WHERE saga = ?",
 					 &saga, NULL),
-			1);
+			0);
 	}
-	ck_assert_int_ge(logged_at(stage, SAGA_WARNING), CRIMES);
+	ck_assert_int_ge(logged_at(stage, SAGA_ALARM), CRIMES);
 	settle(stage);
 	stage_end(stage);
 }
@@ -400,12 +399,62 @@ static const saga_participant_def sticky =
 START_TEST(errors_stick_and_the_retry_rule_applies)
 {
 	struct stage *stage = stage_start(_i, &sticky);
-	saga_id saga = go(stage, DO_DONE, "failed");
+	saga_id saga = go(stage, DO_DONE, "dead");
 
 	ck_assert_str_eq(trace(stage), STICKY_RUN "; " STICKY_RUN);
 	ck_assert_int_eq(effects(stage, saga, "a") + effects(stage, saga, "after"), 0);
 	ck_assert_int_eq(said(stage, saga, "a.done"), 0);
-	ck_assert_int_eq(said(stage, saga, "a.rejected"), 1);
+	ck_assert_int_eq(said(stage, saga, "a.rejected"), 0);
+	ck_assert_int_ge(logged_at(stage, SAGA_ALARM), 1);
+	stage_end(stage);
+}
+END_TEST
+
+/* ---- a broken deploy ---- */
+
+static saga_verdict run_without_table(saga_step *s)
+{
+	effect(s, "a");
+	saga_exec(s, "INSERT INTO secret_table (n) VALUES (?)", 1);
+	return saga_emit(s, a_done);
+}
+
+static const saga_step_def broken_steps[] = {
+	{ .name = "a",
+		.on = { &please },
+		.run = run_without_table,
+		.emits = { &a_done },
+		.rejects = { &a_rejected },
+		.retry = QUICK_RULE },
+	{ .name = "look",
+		.on = { &tell_me },
+		.reads_only = true,
+		.run = run_without_table,
+		.emits = { &a_done },
+		.retry = QUICK_RULE },
+	MARKER_STEP,
+};
+static const saga_participant_def broken =
+	SAGA_PARTICIPANT("target", broken_steps, .schema = effect_schema);
+
+START_TEST(a_missing_table_is_no_rejection_and_no_secret_is_told)
+{
+	struct stage *stage = stage_start(_i, &broken);
+	struct reply reply = ask_please(stage, "k", 0);
+
+	ck_assert_int_eq(reply.code, SAGA_FAILED);
+	ck_assert_ptr_null(strstr(reply.json, "secret_table"));
+	ck_assert_str_eq(reply.outcome, "");
+	ck_assert_str_eq(slot_state(stage, reply.saga, "a"), "dead");
+	ck_assert_int_eq(sql_int(stage, "SELECT COUNT(*) FROM saga_outbox", NULL, NULL), 0);
+	reply = ask_please(stage, "k", 0);
+	ck_assert(reply.repeated && reply.code == SAGA_FAILED);
+	ck_assert_ptr_null(strstr(reply.json, "secret_table"));
+	reply = ask(stage, &(saga_submission){ SAGA_SUBMISSION(tell_me, .n = 1) });
+	ck_assert_int_eq(reply.code, SAGA_FAILED);
+	ck_assert_ptr_null(strstr(reply.json, "secret_table"));
+	AWAIT(stage, health(&stage->target).dead == 1);
+	ck_assert_int_ge(logged_at(stage, SAGA_ALARM), 2);
 	stage_end(stage);
 }
 END_TEST
@@ -425,6 +474,7 @@ int main(void)
 		undeclared_outcomes_roll_back,
 		a_handler_that_ends_the_transaction_is_caught,
 		errors_stick_and_the_retry_rule_applies,
+		a_missing_table_is_no_rejection_and_no_secret_is_told,
 	};
 
 	return run_both_modes("verdicts", tests, sizeof tests / sizeof tests[0]);

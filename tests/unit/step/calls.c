@@ -87,7 +87,7 @@ START_TEST(prepare_may_reject_wait_or_fail_without_a_call)
 		enum act act;
 		enum saga__state state;
 	} ends[] = { { REJECT, SAGA__REJECTED }, { WAIT, SAGA__WAITING }, { FAIL, SAGA__FAILED },
-		{ GOOD, SAGA__FAILED }, { NOTHING, SAGA__FAILED }, { RETRY, SAGA__ABSENT },
+		{ GOOD, SAGA__DEAD }, { NOTHING, SAGA__DEAD }, { RETRY, SAGA__ABSENT },
 		{ MALFORM, SAGA__ABSENT } };
 	struct stage *stage = stage_new(&def);
 

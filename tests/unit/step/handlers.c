@@ -142,8 +142,11 @@ saga_verdict call_act(saga_call *call)
 	struct stage *stage = saga_call_user(call);
 	const struct memo *asked = saga_asked(call, memo);
 
+	stage->call_attempt = saga_call_attempt(call);
 	if (stage->call == RETRY)
 		return saga_call_retry(call, "no answer");
+	if (stage->call == FAIL)
+		return saga_call_fail(call, "its key is void");
 	if (stage->call == NOTHING)
 		return (saga_verdict){ 0 };
 	return saga_tell(call, memo, .n = asked ? asked->n * 6 : 1);

@@ -160,7 +160,7 @@ END_TEST
 
 /* ---- handlers that break rules ---- */
 
-START_TEST(an_outcome_that_is_not_declared_fails_at_once)
+START_TEST(an_outcome_that_is_not_declared_is_dead_at_once)
 {
 	static const enum act ends[] = { UNDECLARE, NOTHING, TWICE, ASK };
 	struct stage *stage = stage_new(&def);
@@ -170,17 +170,18 @@ START_TEST(an_outcome_that_is_not_declared_fails_at_once)
 	give_subject(stage, saga_no(1), &go, "x");
 	give(stage, saga_no(1), &go_three);
 	run_all(stage);
-	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__FAILED);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__DEAD);
 	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__DEAD);
 	ck_assert_int_eq(effect_of(stage, saga_no(1), "a"), 0);
 	ck_assert_int_eq(HANDLED(stage, "run a"), 1);
-	ck_assert_int_eq(said(stage, saga_no(1), &no_a), 1);
+	ck_assert_int_eq(said(stage, saga_no(1), &no_a), 0);
+	ck_assert_int_eq(counted(stage->log, "slot.dead"), 2);
 	ck_assert_int_eq(said(stage, saga_no(1), &did_a), 0);
 	stage_free(stage);
 }
 END_TEST
 
-START_TEST(an_event_beyond_the_limit_is_retried_and_fails)
+START_TEST(an_event_beyond_the_limit_is_retried_and_dead)
 {
 	struct stage *stage = stage_new(&def);
 
@@ -189,7 +190,8 @@ START_TEST(an_event_beyond_the_limit_is_retried_and_fails)
 	run_all(stage);
 	ck_assert_int_eq(only_row(stage, SAGA__PARKED_RETRY)->attempts, 1);
 	pass(stage, 10);
-	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__FAILED);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__DEAD);
+	ck_assert_int_eq(said(stage, saga_no(1), &no_a), 0);
 	ck_assert_int_eq(effect_of(stage, saga_no(1), "a"), 0);
 	stage_free(stage);
 }
@@ -302,10 +304,10 @@ START_TEST(a_handler_that_ends_the_transaction_is_found_out)
 	ck_assert_uint_eq(stage->memory.event_count, 0);
 	ck_assert_int_eq(run_batch(stage), SAGA_OK);
 	ck_assert_int_eq(HANDLED(stage, "run a"), 1);
-	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__FAILED);
+	ck_assert_int_eq(state_of(stage, saga_no(1), "a"), SAGA__DEAD);
 	ck_assert_int_eq(state_of(stage, saga_no(1), "d"), SAGA__DONE);
 	ck_assert_int_eq(state_of(stage, saga_no(2), "d"), SAGA__DONE);
-	ck_assert_int_eq(said(stage, saga_no(1), &no_a), 1);
+	ck_assert_int_eq(said(stage, saga_no(1), &no_a), 0);
 	stage_free(stage);
 }
 END_TEST
@@ -520,8 +522,8 @@ int main(void)
 		{ what_is_older_than_history_is_a_letter, 0 },
 		{ without_a_subject_only_the_step_that_needs_one_misses_it, 0 },
 		{ a_rule_that_no_type_states_is_a_letter, 0 },
-		{ an_outcome_that_is_not_declared_fails_at_once, 4 },
-		{ an_event_beyond_the_limit_is_retried_and_fails, 0 },
+		{ an_outcome_that_is_not_declared_is_dead_at_once, 4 },
+		{ an_event_beyond_the_limit_is_retried_and_dead, 0 },
 		{ a_refuse_that_fails_is_never_silent, 0 },
 		{ a_requeued_letter_says_what_a_barred_step_owes, 2 },
 		{ a_requeued_bar_of_a_slot_that_has_spoken_says_nothing, 0 },

@@ -35,7 +35,7 @@ static const struct {
 	{ SAGA__BARRED, ANY_WAS, { SAGA__IGNORE } },
 	{ SAGA__UNDONE, ANY_WAS, { SAGA__IGNORE } },
 	{ SAGA__DEAD, ANY_WAS,
-		{ SAGA__IGNORE, SAGA__BAR, SAGA__BAR, SAGA__IGNORE, SAGA__REVIVE, SAGA__DECREE } },
+		{ SAGA__PARK, SAGA__BAR, SAGA__BAR, SAGA__IGNORE, SAGA__REVIVE, SAGA__DECREE } },
 	/* an undo that is stuck */
 	{ SAGA__STUCK, SAGA__DONE,
 		{ SAGA__IGNORE, SAGA__IGNORE, SAGA__IGNORE, SAGA__IGNORE, SAGA__REVIVE,
@@ -220,7 +220,7 @@ START_TEST(what_is_settled_and_what_holds_back)
 		{ SAGA__FAILED, true, false },
 		{ SAGA__BARRED, true, false },
 		{ SAGA__UNDONE, true, false },
-		{ SAGA__DEAD, false, false },
+		{ SAGA__DEAD, false, true },
 		{ SAGA__STUCK, false, true },
 	};
 

@@ -73,7 +73,8 @@ struct stage {
 
 	enum act acts[STEPS_MOST][PHASES];
 	void (*hook)(struct stage *stage, saga_step *step); /* first of all in a handler */
-	enum act call;                                      /* GOOD or RETRY, NOTHING */
+	enum act call;                                      /* GOOD or RETRY, FAIL, NOTHING */
+	int call_attempt;                                   /* of the last call */
 	int64_t told;
 	int64_t number; /* for hooks */
 
