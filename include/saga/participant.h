@@ -122,6 +122,15 @@ typedef struct saga_limits {
  * should rest. No session's lock outlives half a lease, if its server ends sessions that stand
  * still in a transaction: PostgreSQL does, SQL Server does not, and SQLite has no server.
  *
+ * Due times (saga_after, retries, deadlines), leases and ages count by store time: the server's
+ * clock, or the wall clock on SQLite, of which the store keeps the highest, so that it never goes
+ * back. A clock that is more than an hour ahead is not followed before it has been so for ten
+ * minutes; then things age by an hour a minute at most. Each of these is in the log (clock.leapt,
+ * clock.followed, clock.went_back, clock.agrees). A store that was not used for more than an hour
+ * begins like that, too. Log lines and ids have the wall clock's time.
+ *
+ * A session of the server's own is needed: PgBouncer in transaction or statement mode is refused.
+ *
  * Options; SAGA_OPTIONS(.store = ..., ...) fills in the size, which is the struct's version:
  * members are only ever appended. All is copied by saga_open, except `user`, `loop` and the
  * plugins, which must outlive the participant.

@@ -284,8 +284,10 @@ static int open_store(struct saga__lane *lane, struct saga__report *report, saga
 				    &lane->options.journal, error)
 			  : saga_error_set(error, SAGA_NOMEM, "out of memory");
 
-	if (code == SAGA_OK)
+	if (code == SAGA_OK) {
 		show_connection(lane, lane->journal.store);
+		saga__lane_tell_clock(lane, !lane->batch_ready);
+	}
 	if (code == SAGA_OK && was_replaced(lane))
 		code = saga_error_set(
 			error, SAGA_TWINS, "the store is not the one that it was before");
@@ -371,7 +373,7 @@ static int trim_outbox(struct saga__lane *lane, const struct saga__chore *chore,
 		last = row.own; /* we have not seen them ourselves */
 	if (code == SAGA_OK && last)
 		code = saga__journal_trim(&lane->journal, chore->shard, last,
-			saga__journal_now(&lane->journal) - chore->age, chore->most, &dropped,
+			saga__journal_ageing(&lane->journal) - chore->age, chore->most, &dropped,
 			error);
 	if (dropped && chore->loud)
 		saga__lane_log(lane, SAGA_ALARM, "outbox.dropped_unseen",
@@ -467,7 +469,7 @@ static void forget(struct saga__lane *lane)
 {
 	int64_t now = saga__monotonic(lane->options.env);
 	struct saga__forgotten dropped = { 0, 0 };
-	int64_t before = saga__journal_now(&lane->journal) - lane->options.history_ms;
+	int64_t before = saga__journal_ageing(&lane->journal) - lane->options.history_ms;
 	saga_error error;
 	int code = saga__journal_forget(&lane->journal, lane->locked, lane->shard_count, before,
 		FORGET_MOST, &lane->cursor, &dropped, &error);

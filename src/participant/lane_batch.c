@@ -331,6 +331,12 @@ static int next_due(struct saga__lane *lane, int64_t *ret_due, saga_error *error
 	return SAGA_OK;
 }
 
+static void read_clock(struct saga__lane *lane)
+{
+	lane->batch.now = saga__journal_now(&lane->journal);
+	lane->batch.ageing_behind = saga__journal_ageing_behind(&lane->journal);
+}
+
 static int fill(
 	struct saga__lane *lane, unsigned from, struct saga__report *report, saga_error *error)
 {
@@ -339,7 +345,7 @@ static int fill(
 	bool early = from == FROM_HAND;
 	int code = SAGA_OK;
 
-	batch->now = saga__journal_now(&lane->journal);
+	read_clock(lane);
 	if (early)
 		code = add_hand(lane, error);
 	lane->expects = code == SAGA_OK && early && saga__lane_is_to_expect(lane);
@@ -350,7 +356,7 @@ static int fill(
 			&lane->journal, batch->locked, batch->locked_count, batch, error);
 	if (code == SAGA_OK)
 		note_chosen(lane);
-	batch->now = saga__journal_now(&lane->journal);
+	read_clock(lane);
 	if (code == SAGA_OK && !lane->guest)
 		code = saga__lane_tell_missed(lane, report, error);
 	if (code == SAGA_OK && (from & FROM_OUTBOX))

@@ -50,6 +50,9 @@ void saga__lane_leave(struct saga__lane *lane);
 /* ---- lane_keep.c: the instance's leases, by lane 0 ---- */
 
 bool saga__lane_is_to_renew(const struct saga__lane *lane);
+
+/* Logs what the last look at the clock found; opened: that was at opening the store. */
+void saga__lane_tell_clock(struct saga__lane *lane, bool opened);
 void saga__lane_renew(struct saga__lane *lane);
 
 /* ---- lane_tell.c: what a batch leaves ---- */

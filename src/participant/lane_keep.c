@@ -7,6 +7,7 @@
  * would work it until their leases end. Who renews lives, and is let alone from then on.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lane_batch.h"
@@ -143,6 +144,50 @@ static bool is_to_count(struct saga__lane *lane, const struct standing *standing
 	return true;
 }
 
+/* ---- the clock ---- */
+
+static void put_span(int64_t ms, char *text, size_t size)
+{
+	int64_t minutes = ms / 60000;
+
+	(void)snprintf(text, size, "%lld d %lld h %lld min", (long long)(minutes / 1440),
+		(long long)(minutes / 60 % 24), (long long)(minutes % 60));
+}
+
+/* A store that was not used for long looks as if its clock had leapt: that is no alarm yet. */
+void saga__lane_tell_clock(struct saga__lane *lane, bool opened)
+{
+	static const struct {
+		enum saga_level level;
+		const char *what, *text;
+	} said[] = {
+		[SAGA__CLOCK_LEAPT] = { SAGA_ALARM, "clock.leapt",
+			"the clock is %s ahead of store time. Nothing falls due or is deleted by "
+			"it, unless it stays so for 10 minutes: set it right before, if it is "
+			"wrong" },
+		[SAGA__CLOCK_FOLLOWED] = { SAGA_ALARM, "clock.followed",
+			"the clock has stayed %s ahead: store time follows it. What fell due in "
+			"between is due now; what is old is deleted, an hour of age a minute" },
+		[SAGA__CLOCK_WENT_BACK] = { SAGA_ALARM, "clock.went_back",
+			"the clock is %s behind store time, which does not go back: due times "
+			"hold, and times that are written are ahead of the clock" },
+		[SAGA__CLOCK_AGREES] = { SAGA_INFO, "clock.agrees",
+			"the clock is within an hour of store time again (%s)" },
+	};
+	enum saga__clock_news news = lane->journal.clock_news;
+	int64_t by = lane->journal.clock_by;
+	char span[64], text[320];
+
+	lane->journal.clock_news = SAGA__CLOCK_AS_BEFORE;
+	if (news == SAGA__CLOCK_AS_BEFORE || lane->options.number)
+		return;
+	put_span(by < 0 ? -by : by, span, sizeof span);
+	(void)snprintf(text, sizeof text, said[news].text, span);
+	saga__lane_log(lane,
+		opened && news == SAGA__CLOCK_LEAPT ? (int)SAGA_WARNING : (int)said[news].level,
+		said[news].what, text);
+}
+
 /* ---- the renewal ---- */
 
 /* Who is gone is found out when its lease ends, and not a third of one later. */
@@ -168,12 +213,13 @@ static int renew(struct saga__lane *lane, struct saga__report *report, saga_erro
 
 	if (code != SAGA_OK)
 		return code;
+	saga__lane_tell_clock(lane, false);
 	lane->keeper.halts = leases.halts > 0;
 	standing = stand(lane, &leases);
 	if ((code = take_share(lane, &leases, &standing, &report->kept, error)) != SAGA_OK)
 		return code;
 	report->kept.count = is_to_count(lane, &standing);
-	report->kept.ahead = lane->journal.ahead;
+	report->kept.clock = lane->journal.clock;
 	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++) {
 		bool is_there = shard < lane->journal.shards;
 

@@ -241,7 +241,9 @@ void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore)
 	lane->told = true;
 	lane->wanted = chore->shards;
 	lane->leased = chore->leased;
-	lane->journal.ahead = chore->ahead;
+	if (lane->options.number)
+		saga__clock_adopt(
+			&lane->journal.clock, &chore->clock, saga__monotonic(lane->options.env));
 	if (chore->due < lane->due)
 		lane->due = chore->due;
 	lane->shared = chore->shared;

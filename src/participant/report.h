@@ -47,12 +47,12 @@ enum saga__chore_kind {
 
 /* What the keeper of the leases found. Sets of shards are masks. */
 struct saga__kept {
-	uint64_t leased; /* ours */
-	uint64_t worked; /* and with those that nobody may work, what is to be worked */
-	uint64_t given;  /* ours, and more than our share */
-	unsigned live;   /* instances; at least 1 */
-	bool count;      /* what is in them is to be counted anew */
-	int64_t ahead;   /* the journal's */
+	uint64_t leased;          /* ours */
+	uint64_t worked;          /* and with those that nobody may work, what is to be worked */
+	uint64_t given;           /* ours, and more than our share */
+	unsigned live;            /* instances; at least 1 */
+	bool count;               /* what is in them is to be counted anew */
+	struct saga__clock clock; /* the journal's */
 	uint64_t seqs[SAGA__STORE_SHARDS];
 	int64_t dues[SAGA__STORE_SHARDS];
 };
@@ -71,7 +71,7 @@ struct saga__chore {
 	uint64_t leased;                   /* HOLD: of those */
 	bool count;                        /* HOLD: what is in them, anew */
 	bool shared;                       /* HOLD: there are other instances */
-	int64_t ahead;                     /* HOLD */
+	struct saga__clock clock;          /* HOLD */
 	int64_t due;                       /* HOLD: the soonest there */
 	uint64_t seqs[SAGA__STORE_SHARDS]; /* HOLD: where their streams are */
 	struct saga__halt halt;            /* HALT, RESUME */

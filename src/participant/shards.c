@@ -16,7 +16,7 @@ static void tell_lane(struct saga_participant *p, size_t at, const struct saga__
 		.leased = kept->leased & part,
 		.count = kept->count,
 		.shared = kept->live > 1,
-		.ahead = kept->ahead,
+		.clock = kept->clock,
 		.due = SAGA__NEVER };
 
 	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++) {

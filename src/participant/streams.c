@@ -300,7 +300,9 @@ static bool is_too_young(struct saga_participant *p, saga_bytes event)
 		return false;
 	saga__arena_reset(&p->arena);
 	return saga__event_decode(p->decoder, &p->arena, event, &decoded, NULL) == SAGA_OK &&
-		decoded.time < p->birth;
+		decoded.time < p->birth &&
+		/* A birth that is still to come was written by a wrong clock. */
+		p->birth <= saga__wall(&p->env);
 }
 
 /* Also of another version than we know: the lane makes it a dead letter. */

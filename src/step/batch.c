@@ -269,7 +269,8 @@ static int add_event(struct saga__batch *batch, struct saga__item *item, saga_by
 		return add_letter(batch, item, event, NULL, ANOTHER_SHARD);
 	if (!known || !known->route_count)
 		return SAGA_OK;
-	if (item->kind == SAGA__ITEM_EVENT && event->time < batch->now - batch->history_ms)
+	if (item->kind == SAGA__ITEM_EVENT &&
+		event->time < batch->now - batch->ageing_behind - batch->history_ms)
 		return add_letter(batch, item, event, NULL, "older than what is still remembered");
 	return add_routes(batch, item, event, known);
 }

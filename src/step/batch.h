@@ -115,6 +115,7 @@ struct saga__batch {
 	unsigned shards;
 	size_t rows_most;
 	int64_t history_ms;
+	int64_t ageing_behind; /* events age by `now` less this: src/stores/clock.h */
 
 	/* set by the host before each batch */
 	void *store;

@@ -21,6 +21,7 @@
 
 #include "../delivery/follow.h"
 #include "../step/batch.h"
+#include "clock.h"
 
 enum {
 	SAGA__STORE_SHARDS = 64
@@ -38,11 +39,13 @@ struct saga__journal {
 	bool sets;   /* a statement takes many rows at once */
 	unsigned shards;
 	const struct saga_env *env;
-	int64_t ahead;   /* the store's clock less our monotonic one, when it was asked last */
-	saga_id uuid;    /* the store's */
-	int64_t birth;   /* when its tables were made */
-	bool lowered;    /* its commits may be lost when the power goes */
-	bool reads_wait; /* for who writes */
+	struct saga__clock clock;
+	enum saga__clock_news clock_news; /* of the last look, until somebody has told it */
+	int64_t clock_by;                 /* the source is ahead of store time by so much then */
+	saga_id uuid;                     /* the store's */
+	int64_t birth;                    /* when its tables were made */
+	bool lowered;                     /* its commits may be lost when the power goes */
+	bool reads_wait;                  /* for who writes */
 };
 
 struct saga__journal_options {
@@ -54,13 +57,37 @@ struct saga__journal_options {
 	size_t event_bytes;
 };
 
-/* Connects; makes the tables, or brings them up to date; runs what is new of the user's schema. */
+/*
+ * Connects; makes the tables, or brings them up to date; runs what is new of the user's schema. A
+ * journal that was never open is all zero.
+ */
 int saga__journal_open(struct saga__journal *journal, const saga_store_ops *ops,
 	const struct saga__journal_options *options, saga_error *error);
 void saga__journal_close(struct saga__journal *journal);
 
-/* The store's clock, in ms since 1970: the server's, or the process's own where there is none. */
+/* Store time and ageing time, in ms since 1970: see clock.h. */
 int64_t saga__journal_now(const struct saga__journal *journal);
+int64_t saga__journal_ageing(const struct saga__journal *journal);
+
+/*
+ * How far the age of an event is behind store time. An event is too old to run only if both ageing
+ * time and the wall clock say so: else store time that is years ahead would refuse all events of
+ * participants whose clocks are right.
+ */
+int64_t saga__journal_ageing_behind(const struct saga__journal *journal);
+
+/* Asks the source of store time. In the transaction that opens the store it also begins the row. */
+int saga__journal_look_at_clock(struct saga__journal *journal, saga_error *error);
+
+/* The same with what was read already: the source's time (ignored on SQLite), and the kept row. */
+void saga__journal_look_with(struct saga__journal *journal, int64_t source, const char *kept);
+
+/* The text of that row now; saga__journal_renew writes it. */
+enum {
+	SAGA__CLOCK_TEXT = 48
+};
+const char *saga__journal_clock_text(
+	const struct saga__journal *journal, char buffer[SAGA__CLOCK_TEXT]);
 
 /* ---- in a batch's transaction ---- */
 

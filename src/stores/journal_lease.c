@@ -4,6 +4,7 @@
  * so a renewal writes one row, however many shards are held, and whoever leaves drops one.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "../env.h"
@@ -16,6 +17,8 @@ enum {
 	INSTANCES,
 	LEASES,
 	HALTS,
+	KEPT_TIME,
+	KEEP_TIME,
 	CLOCK,
 	STATEMENTS
 };
@@ -23,7 +26,8 @@ enum {
 struct renewing {
 	struct saga__leases *leases;
 	int64_t clock;
-	int64_t renewed; /* rows */
+	char kept[SAGA__CLOCK_TEXT]; /* store time, as the store keeps it */
+	int64_t renewed;             /* rows */
 	unsigned shards;
 };
 
@@ -43,6 +47,9 @@ static int take_row(
 				c[3].kind == SAGA_VALUE_INT64 ? c[3].as.int64 : SAGA__NEVER };
 	} else if (i == HALTS) {
 		leases->halts = c[0].as.int64;
+	} else if (i == KEPT_TIME && c[0].kind == SAGA_VALUE_TEXT) {
+		(void)snprintf(renewing->kept, sizeof renewing->kept, "%.*s",
+			(int)c[0].as.bytes.size, (const char *)c[0].as.bytes.at);
 	} else if (i == CLOCK) {
 		renewing->clock = c[0].as.int64;
 	}
@@ -60,13 +67,19 @@ static int renew_once(struct saga__journal *j, saga_id me, int64_t lease_ms,
 {
 	int64_t now = saga__journal_now(j);
 	const saga_value renewal[] = { saga_int64(now + lease_ms), saga_uuid(me) };
+	char text[SAGA__CLOCK_TEXT];
 	const saga_value living[] = { saga_int64(now) };
+	const saga_value time[] = { saga_text(saga__journal_clock_text(j, text)),
+		saga_text("clock"), saga_text(text) };
 	const saga_statement statements[STATEMENTS] = {
 		[RENEW] = { "UPDATE saga_instance SET until = ? WHERE id = ?", renewal, 2 },
 		[INSTANCES] = { "SELECT id, until FROM saga_instance WHERE until >= ?", living, 1 },
 		[LEASES] = { j->dialect->leases, NULL, 0 },
 		[HALTS] = { "SELECT COUNT(*) AS n FROM saga_meta WHERE name LIKE 'stream%'", NULL,
 			0 },
+		[KEPT_TIME] = { "SELECT value FROM saga_meta WHERE name = ?", &time[1], 1 },
+		[KEEP_TIME] = { "UPDATE saga_meta SET value = ? WHERE name = ? AND value < ?", time,
+			3 },
 		[CLOCK] = { j->dialect->clock, NULL, 0 },
 	};
 	saga_sink sink = { take_row, count_renewed, renewing };
@@ -75,8 +88,8 @@ static int renew_once(struct saga__journal *j, saga_id me, int64_t lease_ms,
 	renewing->leases->instance_count = 0;
 	code = j->ops->run(
 		j->store, statements, j->dialect->clock ? STATEMENTS : CLOCK, &sink, error);
-	if (code == SAGA_OK && j->dialect->clock)
-		j->ahead = renewing->clock - saga__monotonic(j->env);
+	if (code == SAGA_OK)
+		saga__journal_look_with(j, renewing->clock, renewing->kept);
 	return code;
 }
 

@@ -407,6 +407,8 @@ static int prepare(
 	if (code == SAGA_OK)
 		code = check_meta(j, options, error);
 	if (code == SAGA_OK)
+		code = saga__journal_look_at_clock(j, error);
+	if (code == SAGA_OK)
 		code = run_schema(j, options->plan, error);
 	if (code == SAGA_OK)
 		code = name_steps(j, options->plan, error);
@@ -423,22 +425,6 @@ static int is_denied(
 	if (code == SAGA_OK)
 		*ret_denied = question && one.found && !one.is_null && !one.number;
 	return code;
-}
-
-static int read_clock(struct saga__journal *j, saga_error *error)
-{
-	struct saga__one one;
-	int code = j->dialect->clock ? saga__journal_one(j, j->dialect->clock, NULL, 0, &one, error)
-				     : SAGA_OK;
-
-	if (code == SAGA_OK && j->dialect->clock)
-		j->ahead = one.number - saga__monotonic(j->env);
-	return code;
-}
-
-int64_t saga__journal_now(const struct saga__journal *j)
-{
-	return j->dialect->clock ? j->ahead + saga__monotonic(j->env) : saga__wall(j->env);
 }
 
 static int try_tables(
@@ -478,9 +464,12 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 	const struct saga__journal_options *options, saga_error *error)
 {
 	const saga_store_options store = { options->url, options->timeout_ms, options->context };
+	/* On a new connection store time goes on as it was. */
+	const struct saga__clock clock = j->clock;
 	int code;
 
 	memset(j, 0, sizeof *j);
+	j->clock = clock;
 	j->ops = ops;
 	j->env = options->env;
 	j->dialect = saga__dialect_of(ops->dialect);
@@ -498,8 +487,6 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 	code = is_denied(j, j->dialect->durable, &j->lowered, error);
 	if (code == SAGA_OK)
 		code = is_denied(j, j->dialect->waiting, &j->reads_wait, error);
-	if (code == SAGA_OK)
-		code = read_clock(j, error);
 	if (code == SAGA_OK)
 		code = open_tables(j, options, error);
 	if (code != SAGA_OK)

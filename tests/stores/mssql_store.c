@@ -433,7 +433,7 @@ START_TEST(a_database_is_asked_what_it_keeps_and_whether_reads_wait)
 	struct saga__journal_options options = {
 		.timeout_ms = TIMEOUT_MS, .env = &env, .event_bytes = 4096
 	};
-	struct saga__journal journal;
+	struct saga__journal journal = { .ops = NULL };
 	struct saga__plan *plan = NULL;
 
 	start(script, 2);

@@ -1,6 +1,8 @@
 /* Leases: who lives, who holds what, and that nobody takes what another has just taken. */
 #include "desk.h"
 
+#include <stdio.h>
+
 enum {
 	LEASE_MS = 3000
 };
@@ -130,6 +132,101 @@ START_TEST(the_layout_before_leases_is_brought_up_to_date)
 }
 END_TEST
 
+/* ---- store time ---- */
+
+static void keep_time(struct desk *desk, int64_t now)
+{
+	char sql[128];
+
+	(void)snprintf(sql, sizeof sql,
+		"UPDATE saga_meta SET value = '%019lld %019lld' WHERE name = 'clock'",
+		(long long)now, (long long)now);
+	desk_sql(desk, sql);
+}
+
+static void reopen(struct desk *desk)
+{
+	saga_error error;
+
+	desk_close(desk);
+	desk->journal.clock.known = false; /* as in another process */
+	OK(desk_open(desk, &plain, &error), error);
+}
+
+/* A server's clock goes on meanwhile. */
+#define NEAR(time, to) ck_assert_int_le(llabs((long long)((time) - (to))), 20000)
+
+START_TEST(store_time_never_goes_back)
+{
+	struct desk *desk = desk_new(false);
+	int64_t now;
+	saga_error error;
+
+	OK(desk_open(desk, &plain, &error), error);
+	now = saga__journal_now(&desk->journal);
+	(void)renew(desk, me);
+	/* Another instance came further, or the clock was set back. */
+	keep_time(desk, now + 20 * 60000);
+	(void)renew(desk, me);
+	NEAR(saga__journal_now(&desk->journal), now + 20 * 60000);
+	NEAR(saga__journal_ageing(&desk->journal), now + 20 * 60000);
+	reopen(desk);
+	NEAR(saga__journal_now(&desk->journal), now + 20 * 60000);
+	desk_free(desk);
+}
+END_TEST
+
+START_TEST(a_store_that_was_not_used_for_long_waits)
+{
+	struct desk *desk = desk_new(false);
+	int64_t now;
+	saga_error error;
+
+	OK(desk_open(desk, &plain, &error), error);
+	now = saga__journal_now(&desk->journal);
+	keep_time(desk, now - 5 * 3600000);
+	reopen(desk);
+	ck_assert_int_eq(desk->journal.clock_news, SAGA__CLOCK_LEAPT);
+	NEAR(saga__journal_now(&desk->journal), now - 5 * 3600000);
+	(void)renew(desk, me);
+	NEAR(desk_number(desk, "SELECT MAX(until) FROM saga_instance"), now - 5 * 3600000);
+	if (is_on("sqlite")) { /* a server's clock does not go faster for a test */
+		desk->now += SAGA__CLOCK_SETTLE_MS;
+		(void)renew(desk, me);
+		ck_assert_int_eq(desk->journal.clock_news, SAGA__CLOCK_FOLLOWED);
+		NEAR(saga__journal_now(&desk->journal), desk->now);
+		ck_assert_int_lt(saga__journal_ageing(&desk->journal), desk->now);
+	}
+	desk_free(desk);
+}
+END_TEST
+
+START_TEST(a_time_that_nobody_can_read_is_written_anew)
+{
+	static const char *const texts[] = { "", "soon", "-5 -9", "5", "1 2" };
+	struct desk *desk = desk_new(false);
+	int64_t now;
+	saga_error error;
+
+	OK(desk_open(desk, &plain, &error), error);
+	now = saga__journal_now(&desk->journal);
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		char sql[128];
+
+		(void)snprintf(sql, sizeof sql,
+			"UPDATE saga_meta SET value = '%s' WHERE name = 'clock'", texts[i]);
+		desk_sql(desk, sql);
+		reopen(desk);
+		NEAR(saga__journal_now(&desk->journal), now);
+		ck_assert_int_eq(desk_number(desk,
+					 "SELECT COUNT(*) FROM saga_meta WHERE name = 'clock'"
+					 " AND value > '0000000000001'"),
+			1);
+	}
+	desk_free(desk);
+}
+END_TEST
+
 int main(void)
 {
 	const struct test tests[] = {
@@ -138,6 +235,9 @@ int main(void)
 		{ who_is_gone_does_not_live, 0 },
 		{ a_renewal_sees_what_waits, 0 },
 		{ the_layout_before_leases_is_brought_up_to_date, 0 },
+		{ store_time_never_goes_back, 0 },
+		{ a_store_that_was_not_used_for_long_waits, 0 },
+		{ a_time_that_nobody_can_read_is_written_anew, 0 },
 	};
 
 	return RUN_TESTS("leases", tests);
