@@ -1,16 +1,36 @@
 #include "postgres_cache.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	NONE = -1
 };
 
-const char *saga__pg_name(unsigned number, char buffer[SAGA__PG_NAME])
+const char *saga__pg_name(uint64_t number, char buffer[SAGA__PG_NAME])
 {
-	(void)snprintf(buffer, SAGA__PG_NAME, "saga_%u", number);
+	(void)snprintf(buffer, SAGA__PG_NAME, "saga_%016" PRIx64, number);
 	return buffer;
+}
+
+static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
+{
+	const unsigned char *at = bytes;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+/* 48 bits of the text, and 16 to tell apart; never 0. */
+uint64_t saga__pg_number(const char *sql, const Oid *types, size_t count, unsigned nth)
+{
+	uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), sql, strlen(sql) + 1);
+
+	hash = mix(hash, types, count * sizeof *types);
+	return ((hash ^ hash >> 32) << 16 | (nth & 0xffff)) | UINT64_C(1) << 63;
 }
 
 void saga__pg_cache_init(struct saga__pg_cache *cache)
@@ -74,7 +94,7 @@ static void drop(struct saga__pg_cache *cache, int row)
 	*cached = (struct saga__pg_cached){ .next = NONE };
 }
 
-static int free_row(struct saga__pg_cache *cache, unsigned *ret_dropped)
+static int free_row(struct saga__pg_cache *cache, uint64_t *ret_dropped)
 {
 	int oldest = 0;
 
@@ -105,7 +125,7 @@ static Oid type_for(struct saga__pg_cache *cache, const saga_statement *statemen
 }
 
 struct saga__pg_cached *saga__pg_cache_add(struct saga__pg_cache *cache,
-	const saga_statement *statement, bool guards, unsigned *ret_dropped)
+	const saga_statement *statement, const char *text, bool guards, uint64_t *ret_dropped)
 {
 	int *bucket = bucket_of(cache, statement->sql), row;
 	Oid *types = calloc(statement->value_count + 1, sizeof *types);
@@ -117,7 +137,7 @@ struct saga__pg_cached *saga__pg_cache_add(struct saga__pg_cache *cache,
 	row = free_row(cache, ret_dropped);
 	cache->cached[row] = (struct saga__pg_cached){ .sql = statement->sql,
 		.guards = guards,
-		.number = ++cache->numbers,
+		.number = saga__pg_number(text, types, statement->value_count, ++cache->numbers),
 		.count = statement->value_count,
 		.types = types,
 		.used = ++cache->uses,
@@ -126,7 +146,7 @@ struct saga__pg_cached *saga__pg_cache_add(struct saga__pg_cache *cache,
 	return &cache->cached[row];
 }
 
-void saga__pg_cache_forget(struct saga__pg_cache *cache, unsigned number)
+void saga__pg_cache_forget(struct saga__pg_cache *cache, uint64_t number)
 {
 	for (int row = 0; row < cache->count; row++)
 		if (cache->cached[row].sql && cache->cached[row].number == number)

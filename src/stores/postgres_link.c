@@ -1,7 +1,7 @@
 #include "postgres_link.h"
-#include "statement.h"
-
+#include "postgres_pooler.h"
 #include "postgres_text.h"
+#include "statement.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,34 +33,6 @@ static int lose(struct saga__pg *pg, const char *sql, saga_error *error)
 static bool begins_with(const char *text, const char *with)
 {
 	return strncmp(text, with, strlen(with)) == 0;
-}
-
-static int code_of(const char *state)
-{
-	static const struct {
-		const char *state;
-		int code;
-	} codes[] = {
-		{ "40001", SAGA_CONTENDED }, /* serialization_failure */
-		{ "40P01", SAGA_CONTENDED }, /* deadlock_detected */
-		{ "55P03", SAGA_CONTENDED }, /* lock_not_available */
-		{ "53300", SAGA_AWAY },      /* too_many_connections */
-		{ "53", SAGA_FULL },         /* disk_full, out_of_memory, ... */
-		{ "08", SAGA_AWAY },         /* connection exceptions */
-		{ "57", SAGA_AWAY },         /* cancelled, shut down, starting up */
-		{ "25P03", SAGA_AWAY },      /* idle_in_transaction_session_timeout */
-		{ "25006", SAGA_AWAY },      /* a standby, or read-only for a while */
-		{ "26000", SAGA_AWAY },      /* somebody dropped this session's statements */
-		{ "42P05", SAGA_AWAY },      /* or it is not this session alone's */
-		{ "58", SAGA_AWAY },         /* system errors */
-		{ "XX001", SAGA_AWAY },      /* data_corrupted */
-		{ "XX002", SAGA_AWAY },      /* index_corrupted */
-	};
-
-	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-		if (begins_with(state, codes[i].state))
-			return codes[i].code;
-	return SAGA_REFUSED;
 }
 
 /* The result of a prepared statement has other columns now. */
@@ -138,7 +110,7 @@ int saga__pg_send_sync(struct saga__pg *pg, saga_error *error)
 		(struct saga__pg_sent){ .kind = SYNC, .sql = "sync" }, error);
 }
 
-static int send_drop(struct saga__pg *pg, unsigned number, saga_error *error)
+static int send_drop(struct saga__pg *pg, uint64_t number, saga_error *error)
 {
 	char sql[SAGA__PG_NAME + 16], name[SAGA__PG_NAME];
 
@@ -189,12 +161,12 @@ static int prepare(struct saga__pg *pg, const saga_statement *statement, bool gu
 	struct saga__pg_cached *cached;
 	struct saga__pg_text text;
 	char name[SAGA__PG_NAME];
-	unsigned dropped;
+	uint64_t dropped;
 	int code = translate(statement, guards, &text, error);
 
 	if (code != SAGA_OK)
 		return code;
-	if (!(cached = saga__pg_cache_add(&pg->cache, statement, guards, &dropped))) {
+	if (!(cached = saga__pg_cache_add(&pg->cache, statement, text.sql, guards, &dropped))) {
 		code = saga__statement_fail(SAGA_NOMEM, statement->sql, error, "out of memory");
 		goto out;
 	}
@@ -283,18 +255,16 @@ int saga__pg_send_must(
 		error);
 }
 
-int saga__pg_drop(struct saga__pg *pg, unsigned number, saga_error *error)
+int saga__pg_drop(struct saga__pg *pg, uint64_t number, saga_error *error)
 {
 	saga__pg_cache_forget(&pg->cache, number);
 	return send_drop(pg, number, error);
 }
 
-static const char *const own_names[SAGA__PG_OWN_COUNT] = { "saga_begin", "saga_commit",
-	"saga_rollback", "saga_make_mark", "saga_drop_mark", "saga_go_back" };
-
 int saga__pg_send_own(struct saga__pg *pg, enum saga__pg_own which, saga_error *error)
 {
-	return is_sent(pg, PQsendQueryPrepared(pg->conn, own_names[which], 0, NULL, NULL, NULL, 1),
+	return is_sent(pg,
+		PQsendQueryPrepared(pg->conn, pg->own_names[which], 0, NULL, NULL, NULL, 1),
 		(struct saga__pg_sent){ .kind = RUN, .sql = pg->own[which] }, error);
 }
 
@@ -335,8 +305,8 @@ static void take_failure(
 		/* As it stands it might have been taken. */
 		a->pg->unguarded = a->pg->unguarded || (sent->guards && begins_with(state, "42"));
 		a->end.stale = is_stale(state, sent) ? sent->number : 0;
-		a->end.code = saga__statement_fail(
-			code_of(state), sent->sql, a->error, "%s", why ? why : "it failed");
+		a->end.code = saga__statement_fail(saga__pg_code_of(state), sent->sql, a->error,
+			"%s", why ? why : "it failed");
 	}
 }
 
@@ -629,20 +599,36 @@ static int set_up(struct saga__pg *pg, const struct saga__pg_settings *settings,
 {
 	struct saga__pg_end end = { .code = SAGA_OK };
 	char limits[1024];
-	int code = SAGA_OK;
+	int code;
 
 	saga__pg_settings_limits(settings, limits, sizeof limits);
-	if (PQsetnonblocking(pg->conn, 1) != 0 || !PQenterPipelineMode(pg->conn))
-		return not_there(pg, NULL, error);
 	code = saga__pg_send(pg, &(saga_statement){ .sql = limits }, 0, false, error);
 	for (int i = 0; code == SAGA_OK && i < SAGA__PG_OWN_COUNT; i++)
-		code = is_sent(pg, PQsendPrepare(pg->conn, own_names[i], pg->own[i], 0, NULL),
+		code = is_sent(pg, PQsendPrepare(pg->conn, pg->own_names[i], pg->own[i], 0, NULL),
 			(struct saga__pg_sent){ .kind = PREPARE, .sql = pg->own[i] }, error);
 	if (code == SAGA_OK) {
 		saga__pg_wait(pg, NULL, error, &end);
 		code = end.code;
 	}
 	return code == SAGA_OK || code == SAGA_NOMEM ? code : not_there(pg, error->text, error);
+}
+
+int saga__pg_reach(struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error)
+{
+	int code;
+
+	pg->timeout_ms = settings->timeout_ms;
+	pg->alarm[0] = pg->alarm[1] = -1;
+	atomic_init(&pg->interrupted, false);
+	saga__pg_cache_init(&pg->cache);
+	saga__pg_enter(pg);
+	code = make_alarm(pg, error);
+	if (code == SAGA_OK)
+		code = shake_hands(pg, settings, error);
+	if (code == SAGA_OK &&
+		(PQsetnonblocking(pg->conn, 1) != 0 || !PQenterPipelineMode(pg->conn)))
+		code = not_there(pg, NULL, error);
+	return code;
 }
 
 int saga__pg_connect(
@@ -657,14 +643,11 @@ int saga__pg_connect(
 	pg->own[SAGA__PG_MARK] = "SAVEPOINT saga_mark";
 	pg->own[SAGA__PG_UNMARK] = "RELEASE SAVEPOINT saga_mark";
 	pg->own[SAGA__PG_BACK] = "ROLLBACK TO SAVEPOINT saga_mark";
-	pg->timeout_ms = settings->timeout_ms;
-	pg->alarm[0] = pg->alarm[1] = -1;
-	atomic_init(&pg->interrupted, false);
-	saga__pg_cache_init(&pg->cache);
-	saga__pg_enter(pg);
-	code = make_alarm(pg, &why);
+	for (int i = 0; i < SAGA__PG_OWN_COUNT; i++)
+		(void)saga__pg_name(saga__pg_number(pg->own[i], NULL, 0, 0), pg->own_names[i]);
+	code = saga__pg_reach(pg, settings, &why);
 	if (code == SAGA_OK)
-		code = shake_hands(pg, settings, &why);
+		code = saga__pg_check_session(pg, settings, &why);
 	if (code == SAGA_OK)
 		code = set_up(pg, settings, &why);
 	return code == SAGA_OK ? code : saga_error_set(error, code, "%s", why.text);

@@ -32,13 +32,14 @@ struct saga__pg_sent {
 	bool wanted;     /* by its sink */
 	bool must;       /* change a row, or find one */
 	bool guards;     /* and the server itself says if it did not */
-	unsigned number; /* of the prepared statement */
+	uint64_t number; /* of the prepared statement */
 	const char *sql; /* a constant, or borrowed until the run returns */
 };
 
 struct saga__pg {
 	PGconn *conn;
 	const char *own[SAGA__PG_OWN_COUNT];
+	char own_names[SAGA__PG_OWN_COUNT][SAGA__PG_NAME];
 	int64_t timeout_ms;
 	int64_t until; /* monotonic: the slot's end */
 	int alarm[2];  /* a pipe that an interrupt writes to */
@@ -61,10 +62,17 @@ struct saga__pg {
 	size_t column_room;
 };
 
-/* AWAY, NOMEM. */
+/* Connects, and no more: the session is as the server gave it. AWAY, NOMEM. */
+int saga__pg_reach(
+	struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error);
+
+/* AWAY, NOMEM; UNSUPPORTED: see postgres_pooler.h. */
 int saga__pg_connect(
 	struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error);
 void saga__pg_disconnect(struct saga__pg *pg);
+
+/* What an SQLSTATE means: a code. */
+int saga__pg_code_of(const char *state);
 
 /* At the beginning of each slot. */
 void saga__pg_enter(struct saga__pg *pg);
@@ -79,7 +87,7 @@ int saga__pg_send(struct saga__pg *pg, const saga_statement *statement, size_t i
  */
 int saga__pg_send_must(
 	struct saga__pg *pg, const saga_statement *statement, bool guards, saga_error *error);
-int saga__pg_drop(struct saga__pg *pg, unsigned number, saga_error *error);
+int saga__pg_drop(struct saga__pg *pg, uint64_t number, saga_error *error);
 int saga__pg_send_own(struct saga__pg *pg, enum saga__pg_own which, saga_error *error);
 
 /* What is behind this runs whatever becomes of what is before it. */
@@ -88,7 +96,7 @@ int saga__pg_send_sync(struct saga__pg *pg, saga_error *error);
 struct saga__pg_end {
 	int code;       /* the first failure; SAGA_OK */
 	bool lost;      /* the connection went before all was answered */
-	unsigned stale; /* a prepared statement that no longer suits; 0: none */
+	uint64_t stale; /* a prepared statement that no longer suits; 0: none */
 	bool was_given; /* something to the sink */
 	char tag[32];   /* of the last statement that answered */
 };

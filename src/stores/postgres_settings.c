@@ -179,11 +179,12 @@ void saga__pg_settings_limits(const struct saga__pg_settings *settings, char *sq
 		" WHEN 'lock_timeout' THEN '%" PRId64 "'"
 		" WHEN 'statement_timeout' THEN '%" PRId64 "'"
 		" WHEN 'idle_in_transaction_session_timeout' THEN '%" PRId64 "'"
+		" WHEN 'idle_session_timeout' THEN '0'"
 		" WHEN 'tcp_user_timeout' THEN '%" PRId64 "'"
 		" WHEN 'client_connection_check_interval' THEN '%" PRId64 "'"
 		" ELSE 'on' END, false) FROM pg_settings WHERE name IN ('lock_timeout',"
 		" 'statement_timeout', 'idle_in_transaction_session_timeout',"
-		" 'tcp_user_timeout', 'client_connection_check_interval',"
+		" 'idle_session_timeout', 'tcp_user_timeout', 'client_connection_check_interval',"
 		" 'standard_conforming_strings')",
 		ms * 5 / 8 + 1, ms * 6 / 8 + 1, ms * 7 / 8 + 1, ms * 7 / 8 + 1, ms / 4 + 1);
 }

@@ -253,6 +253,61 @@ START_TEST(a_session_has_limits)
 }
 END_TEST
 
+START_TEST(an_idle_session_stays)
+{
+	void *store = open_with("options=-c%20idle_session_timeout%3D200", TIMEOUT_MS);
+
+	(void)nanosleep(&(struct timespec){ .tv_nsec = 700000000 }, NULL);
+	ck_assert_int_eq(count(store), 0);
+	ops->close(store);
+}
+END_TEST
+
+/* The text that a name stands for in a session; "": none. */
+static const char *text_of_name(void *store, const char *name)
+{
+	static struct answer answer;
+	const saga_value value = saga_text(name);
+
+	ck_assert_msg(
+		run_values(store, "SELECT statement FROM pg_prepared_statements WHERE name = ?",
+			&value, 1, &answer) == SAGA_OK,
+		"%s", error.text);
+	return answer.text;
+}
+
+/* So a pooler that exchanges the session can cause an error, but never runs another statement. */
+START_TEST(a_name_stands_for_one_text_in_all_sessions)
+{
+	static const char *const sqls[] = { "SELECT CAST(? AS BIGINT) + 1",
+		"SELECT CAST(? AS BIGINT) + 2", "SELECT CAST(? AS BIGINT) + 3" };
+	void *stores[] = { open_with("", TIMEOUT_MS), open_with("", TIMEOUT_MS) };
+	const saga_value value = saga_int64(1);
+	struct answer answer;
+
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_int_eq(run_values(stores[0], sqls[i], &value, 1, NULL), SAGA_OK);
+		ck_assert_int_eq(run_values(stores[1], sqls[2 - i], &value, 1, NULL), SAGA_OK);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		char name[128], ask[256], text[128];
+
+		(void)snprintf(ask, sizeof ask,
+			"SELECT name FROM pg_prepared_statements WHERE statement LIKE '%%+ %zu'"
+			" AND statement NOT LIKE '%%LIKE%%'",
+			i + 1);
+		ck_assert_int_eq(run(stores[0], ask, &answer), SAGA_OK);
+		ck_assert_uint_eq(answer.rows, 1);
+		(void)snprintf(name, sizeof name, "%s", answer.text);
+		(void)snprintf(text, sizeof text, "%s", text_of_name(stores[0], name));
+		ck_assert(!*text_of_name(stores[1], name) ||
+			strcmp(text_of_name(stores[1], name), text) == 0);
+	}
+	for (size_t i = 0; i < 2; i++)
+		ops->close(stores[i]);
+}
+END_TEST
+
 START_TEST(a_silent_holder_loses_its_transaction)
 {
 	void *store = open_with("", PATIENCE_MS);
@@ -722,6 +777,8 @@ int main(void)
 	tcase_add_test(here, isolation_is_the_url_s);
 	tcase_add_test(here, lowered_durability_is_seen);
 	tcase_add_test(here, a_session_has_limits);
+	tcase_add_test(here, an_idle_session_stays);
+	tcase_add_test(here, a_name_stands_for_one_text_in_all_sessions);
 	tcase_add_test(here, a_silent_holder_loses_its_transaction);
 	tcase_add_test(here, an_id_suits_uuid_and_sums_are_numbers);
 	tcase_add_test(here, a_value_s_kind_may_change);
