@@ -24,7 +24,8 @@
  *	- A source that is further ahead has leapt. Store time follows it only after it has been
  *	  ahead by the same amount for ten minutes of monotonic time.
  *	- Ageing time is never ahead of store time, and gains an hour a minute and an hour a reading
- *	  at most, so a leap that was followed wrongly deletes little before somebody heeds the alarm.
+ *	  at most: a leap that was followed wrongly deletes little before somebody heeds the
+ *	  alarm.
  */
 
 #include <stdbool.h>
