@@ -140,7 +140,7 @@ SAGA_API saga_id     saga_event_id(const saga_event *event);
 SAGA_API saga_id     saga_event_saga(const saga_event *event);
 SAGA_API saga_id     saga_event_cause(const saga_event *event);   /* what it came of; zero: none */
 SAGA_API const char *saga_event_source(const saga_event *event);  /* who emitted it: "order" */
-SAGA_API const char *saga_event_subject(const saga_event *event); /* "" for none; at most 255 bytes */
+SAGA_API const char *saga_event_subject(const saga_event *event); /* 0 to 255 bytes; "": none */
 SAGA_API int64_t     saga_event_time(const saga_event *event);    /* ms since 1970, UTC */
 
 /*

@@ -1,15 +1,16 @@
 /*
- * Runs a target over its corpus, without a fuzzer: each file, and each beginning of it. A corpus
- * that is not there or has no file is a failure: the test would see nothing.
+ * replay CORPUS CUTS runs a target over its corpus, without a fuzzer: each file, and beginnings of
+ * it. A corpus that is not there or has no file is a failure: the test would see nothing.
  */
 #include "fuzz.h"
 
 #include <dirent.h>
 
 enum {
-	FILE_BYTES = 1 << 20,
-	CUTS = 512 /* at most so many beginnings of one file */
+	FILE_BYTES = 1 << 20
 };
+
+static size_t cuts; /* at most so many beginnings of one file */
 
 static size_t read_file(const char *path, uint8_t *bytes)
 {
@@ -25,7 +26,7 @@ static size_t read_file(const char *path, uint8_t *bytes)
 
 static void replay(const char *path, uint8_t *bytes)
 {
-	size_t size = read_file(path, bytes), step = size / CUTS + 1;
+	size_t size = read_file(path, bytes), step = size / cuts + 1;
 
 	for (size_t cut = 0; cut < size; cut += step) {
 		uint8_t *copy = fuzz_copy(bytes, cut);
@@ -62,7 +63,10 @@ static size_t replay_all(const char *directory)
 
 int main(int argc, char **argv)
 {
-	size_t count = argc == 2 ? replay_all(argv[1]) : 0;
+	size_t count = 0;
+
+	if (argc == 3 && (cuts = strtoul(argv[2], NULL, 10)))
+		count = replay_all(argv[1]);
 
 	printf("%zu files\n", count);
 	return count ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -1,6 +1,8 @@
 /* What a durable transport delivers and nobody can read: an operator finds it. */
 #include "harness.h"
 
+#include <stdio.h>
+
 static saga_verdict run_a(saga_step *s)
 {
 	return saga_emit(s, a_done);
@@ -113,10 +115,62 @@ START_TEST(what_nobody_can_read_is_a_dead_letter_and_acked_behind_it)
 }
 END_TEST
 
+/* As another language writes it: null for what is unset, fields that are newer. */
+static void deliver_json(struct broker *broker, uint64_t token, const char *more)
+{
+	char text[2048];
+
+	snprintf(text, sizeof text,
+		"{\"specversion\":\"1.0\",\"id\":\"0189aaaa-0000-7000-8000-0000000000%02d\","
+		"\"source\":\"mail\",\"type\":\"outside.go_first\",\"causationid\":null,"
+		"\"sagaid\":\"0189aaaa-0000-7000-8000-%02d0000000000\","
+		"\"time\":\"2099-01-01T00:00:00Z\",%s}",
+		(int)token, (int)token, more);
+	deliver(broker, token, "outside.go_first", text);
+}
+
+START_TEST(json_of_others_is_read)
+{
+	struct broker broker = { .port = NULL };
+	struct stage *stage = stage_new(_i);
+	char long_subject[400];
+
+	stage_open(stage, &def,
+		SAGA_OPTIONS(.transport = "hand://", .transport_ops = &broker_ops,
+			.transport_context = &broker, .start = SAGA_FROM_OLDEST));
+	AWAIT(stage, (broker.shards & 1) && health(&stage->target).store);
+	deliver_json(
+		&broker, 1, "\"subject\":null,\"data\":{\"n\":1,\"text\":null,\"newer\":[1.5]}");
+	deliver_json(&broker, 2, "\"subject\":\"\",\"data\":{\"n\":2},\"newer\":{\"a\":1}");
+	AWAIT(stage, broker.acked == (1 << 1 | 1 << 2));
+	ck_assert_int_eq(dead_letters(stage), 0);
+	ck_assert_int_eq(sql_int(stage, "SELECT COUNT(*) AS n FROM saga_slot WHERE state = 'done'",
+				 NULL, NULL),
+		2);
+	/* What no slot has room for, and a version whose fields nobody here knows: whole, as it came. */
+	snprintf(long_subject, sizeof long_subject, "\"subject\":\"%0300d\",\"data\":{\"n\":3}", 7);
+	deliver_json(&broker, 3, long_subject);
+	deliver_json(&broker, 4, "\"version\":9,\"data\":{\"precious\":4}");
+	AWAIT(stage, broker.acked == (1 << 1 | 1 << 2 | 1 << 3 | 1 << 4));
+	ck_assert_int_eq(sql_int(stage,
+				 "SELECT COUNT(*) AS n FROM saga_parked WHERE kind = 'letter' AND "
+				 "why LIKE '%subject: is longer than 255 bytes'",
+				 NULL, NULL),
+		1);
+	ck_assert_int_eq(sql_int(stage,
+				 "SELECT COUNT(*) AS n FROM saga_parked WHERE kind = 'letter' AND "
+				 "why LIKE 'version 9 of %' AND LENGTH(event) > 200",
+				 NULL, NULL),
+		1);
+	stage_end(stage);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		what_nobody_can_read_is_a_dead_letter_and_acked_behind_it,
+		json_of_others_is_read,
 	};
 
 	return run_both_modes("kept", tests, sizeof tests / sizeof tests[0]);

@@ -63,7 +63,7 @@ START_TEST(a_run_has_one_effect_and_one_event)
 }
 END_TEST
 
-/* What an event came of: its trigger, of an undone event the undo's, of a barred step's the bar's. */
+/* What the last event of that type says it came of. */
 static saga_id cause_of_last(const struct stage *stage, const saga_type *type)
 {
 	saga_id cause = { { 0 } };
