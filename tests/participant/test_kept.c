@@ -147,7 +147,7 @@ START_TEST(json_of_others_is_read)
 	ck_assert_int_eq(sql_int(stage, "SELECT COUNT(*) AS n FROM saga_slot WHERE state = 'done'",
 				 NULL, NULL),
 		2);
-	/* What no slot has room for, and a version whose fields nobody here knows: whole, as it came. */
+	/* What no slot has room for; and a version that nobody here knows, whole as it came. */
 	snprintf(long_subject, sizeof long_subject, "\"subject\":\"%0300d\",\"data\":{\"n\":3}", 7);
 	deliver_json(&broker, 3, long_subject);
 	deliver_json(&broker, 4, "\"version\":9,\"data\":{\"precious\":4}");
