@@ -98,7 +98,7 @@ static int set_stores(struct arguments *a)
 
 static int make_data(struct arguments *a, char made[64])
 {
-	if (a->data && (mkdir(a->data, 0777) == 0 || errno == EEXIST))
+	if (a->data && (mkdir(a->data, 0700) == 0 || errno == EEXIST))
 		return 0;
 	if (!a->data) {
 		snprintf(made, 64, "/tmp/shop-XXXXXX");

@@ -3,12 +3,14 @@
 #include "events.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct provider {
 	sqlite3 *ledger;
@@ -342,12 +344,17 @@ int provider_open(const char *path, const struct provider_faults *faults,
 	struct provider **ret_provider, struct provider_reply *reply)
 {
 	struct provider *provider = calloc(1, sizeof *provider);
+	int file;
 
 	if (!provider) {
 		say(reply, "out of memory");
 		return -1;
 	}
 	provider->faults = *faults;
+	/* Only its owner's, if it is new; SQLite would go by umask. */
+	file = *path == ':' ? -1 : open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	if (file >= 0)
+		close(file);
 	if (sqlite3_open(path, &provider->ledger) != SQLITE_OK ||
 		sqlite3_busy_timeout(provider->ledger, 5000) != SQLITE_OK ||
 		!run(provider, schema)) {

@@ -21,7 +21,7 @@ enum {
 
 int reads_open(const char *url, struct reads **ret_reads, saga_error *error)
 {
-	char scheme[32];
+	char scheme[32], quiet[1100];
 	size_t size = strcspn(url, ":");
 	struct reads *reads;
 	int code;
@@ -31,6 +31,12 @@ int reads_open(const char *url, struct reads **ret_reads, saga_error *error)
 	if (!reads)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	reads->ops = saga_store_builtin(scheme);
+	/* Beside services that run: who looks makes no checkpoint of their log. */
+	if (strcmp(scheme, "sqlite") == 0 && !strstr(url, "checkpoint=")) {
+		snprintf(quiet, sizeof quiet, "%s%ccheckpoint=off", url,
+			strchr(url, '?') ? '&' : '?');
+		url = quiet;
+	}
 	code = reads->ops
 		? reads->ops->open(&(saga_store_options){ .url = url, .timeout_ms = TIMEOUT_MS },
 			  &reads->store, error)

@@ -101,13 +101,13 @@ static int audit(saga_sim *sim, saga_error *error)
 	return code;
 }
 
-static int live(uint64_t seed, bool loud, saga_error *error)
+static int live(uint64_t seed, uint64_t fault_limit, bool loud, saga_error *error)
 {
 	static const char *const to_oven[] = { "oven", NULL },
 				 *const to_bakery[] = { "bakery", NULL };
 	saga_sim *sim = NULL;
-	int code = saga_sim_new(
-		SAGA_SIM_OPTIONS(.seed = seed, .faults = SAGA_SIM_ALL, .trace = loud ? show : NULL),
+	int code = saga_sim_new(SAGA_SIM_OPTIONS(.seed = seed, .faults = SAGA_SIM_ALL,
+					.fault_limit = fault_limit, .trace = loud ? show : NULL),
 		&sim, error);
 
 	if (code == SAGA_OK)
@@ -131,17 +131,44 @@ static int live(uint64_t seed, bool loud, saga_error *error)
 	return code;
 }
 
+/* So few of the first faults are enough: the fewer strike, the sooner it is understood. */
+static void shrink(uint64_t seed, saga_error *breach)
+{
+	uint64_t good = 0, bad = 1;
+	saga_error error;
+
+	while (bad < 1 << 20 && live(seed, bad, false, &error) == SAGA_OK)
+		bad *= 2;
+	if (bad == 1 << 20)
+		return; /* it takes them all */
+	for (*breach = error; bad - good > 1;) {
+		uint64_t middle = good + (bad - good) / 2;
+		bool is_well = live(seed, middle, false, &error) == SAGA_OK;
+
+		good = is_well ? middle : good;
+		bad = is_well ? bad : middle;
+		*breach = is_well ? *breach : error;
+	}
+	printf("the first %" PRIu64 " faults are enough: sim %" PRIu64 " %" PRIu64 "\n", bad, seed,
+		bad);
+}
+
+/* sim [SEED [FAULTS]]: all seeds, or one of them, as it happens, and only so many of its faults. */
 int main(int count, char **words)
 {
 	bool one = count > 1;
 	uint64_t seed = one ? strtoull(words[1], NULL, 10) : 1, last = one ? seed : 1000;
+	uint64_t limit = count > 2 ? strtoull(words[2], NULL, 10) : 0;
 	saga_error error;
 
-	while (seed <= last && live(seed, one, &error) == SAGA_OK)
+	while (seed <= last && live(seed, limit, one, &error) == SAGA_OK)
 		seed++;
-	if (seed <= last)
-		printf("seed %" PRIu64 ": %s\n", seed, error.text);
-	else
+	if (seed > last) {
 		printf("all is well\n");
-	return seed <= last;
+		return 0;
+	}
+	if (!one)
+		shrink(seed, &error);
+	printf("%s\nas it happens: sim %" PRIu64 "\n", error.text, seed);
+	return 1;
 }

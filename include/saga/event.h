@@ -12,7 +12,7 @@
  *		text(customer), int64(total), list(lines, order_line), opt_text(note));
  *
  * This makes two things under one name: `struct order_placed`, which C code fills and reads, and
- * the constant `order_placed`, which describes it. Validation, MessagePack, JSON, AsyncAPI and the
+ * the constant `order_placed`, which describes it. Validation, MessagePack, JSON and the
  * compatibility checks come from the second; neither can disagree with the other. Both are local to
  * the file that includes the header, so any number of files may; the library knows types by name
  * and version, never by address.

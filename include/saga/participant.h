@@ -49,7 +49,6 @@ typedef struct saga_participant_def {
 /* ---- how it runs ---- */
 
 typedef enum saga_level {
-	SAGA_DEBUG = 0,
 	SAGA_INFO = 1,
 	SAGA_WARNING = 2,
 	SAGA_ALARM = 3 /* an operator must act */
@@ -74,7 +73,7 @@ typedef struct saga_log {
 /* Any thread, also several at once. Must not block, nor call the library. */
 typedef void saga_log_fn(void *user, const saga_log *log);
 
-/* A saga_log_fn: one line of logfmt to stderr for all but SAGA_DEBUG. Ignores user. */
+/* A saga_log_fn: one line of logfmt to stderr. Ignores user. */
 SAGA_API void saga_log_stderr(void *user, const saga_log *log);
 
 /*

@@ -118,7 +118,9 @@ SAGA_API uint64_t saga_sim_random(saga_sim *sim, uint64_t below);
 
 /*
  * Runs the world to its end: all at rest after the healing, and stopped. SAGA_OK; or SAGA_FAILED,
- * and error says which law was broken, where and when (or what did not come to rest); NOMEM. Once.
+ * and error says the seed, how many faults had struck, which law was broken, where and when (or
+ * what did not come to rest); NOMEM. Once. The least `fault_limit` that still breaks it is soon
+ * found by halves, see examples/sim/sim.c.
  *
  * Looked at are, after each commit: that slots move only along the table of their lifecycle, that
  * each takes effect once, is undone once and only then, and in reverse order; that what a handler

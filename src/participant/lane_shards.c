@@ -219,6 +219,7 @@ int saga__lane_settle(
 	report->shards = j->shards;
 	report->lowered = j->lowered;
 	report->reads_wait = j->reads_wait;
+	report->unsound = j->unsound;
 	report->worked = saga__lane_worked(lane);
 	saga__lane_tell_due(lane, report);
 	return SAGA_OK;

@@ -118,14 +118,14 @@ static void put_field(struct line *line, const saga_log_field *field)
 
 void saga_log_stderr(void *user, const saga_log *log)
 {
-	static const char *const levels[] = { "debug", "info", "warning", "alarm" };
+	static const char *const levels[] = { "", "info", "warning", "alarm" };
 	struct line line = { .size = 0 };
 	time_t seconds = (time_t)(log->time / 1000);
 	char text[64];
 	struct tm when;
 
 	(void)user;
-	if (log->level <= SAGA_DEBUG || log->level > SAGA_ALARM)
+	if (log->level < SAGA_INFO || log->level > SAGA_ALARM)
 		return;
 	(void)gmtime_r(&seconds, &when);
 	(void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &when);

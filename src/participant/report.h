@@ -117,6 +117,7 @@ struct saga__report {
 	unsigned shards;
 	bool lowered;
 	bool reads_wait;
+	bool unsound;
 	uint64_t worked;  /* all that the lane works now */
 	uint64_t gained;  /* of those, what is new to it: they have streams */
 	unsigned rereads; /* of those that were asked of the lane, how many this answers */

@@ -103,6 +103,13 @@ static void warn_of_store(struct saga_participant *p, const struct saga__report 
 		saga__log(p, SAGA_WARNING, "store.reads_wait",
 			"READ_COMMITTED_SNAPSHOT is off in the store's database: what is promised "
 			"holds, but reads wait for batches that write, and deadlock with them");
+	if (report->unsound)
+		saga__log(p, SAGA_INFO, "store.old_sqlite",
+			"SQLite before 3.51.3 can lose commits when a second connection to the "
+			"file "
+			"makes a checkpoint: open it beside this process by `saga` and `shop "
+			"audit` "
+			"only, which make none, and run no second instance on it");
 }
 
 static void lane_came_up(struct saga_participant *p, const struct saga__report *report)

@@ -1,5 +1,6 @@
 /* A world: made, run, asked, closed. */
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -353,7 +354,10 @@ int saga_sim_run(saga_sim *sim, saga_error *error)
 		saga__check_end(sim);
 	if (!saga__sim_broken(sim))
 		stop_all(sim);
+	/* Seed first: whoever reads it alone must be able to see it again. */
 	if (error && saga__sim_broken(sim))
-		*error = sim->breach;
+		(void)saga_error_set(error, sim->breach.code,
+			"seed %" PRIu64 ", %" PRIu64 " faults: %s", sim->options.seed,
+			(uint64_t)sim->report.struck, sim->breach.text);
 	return sim->breach.code;
 }

@@ -23,6 +23,13 @@ static const struct saga__dialect dialects[] = {
 		.durable = "SELECT CASE WHEN (SELECT synchronous FROM pragma_synchronous) >= 2"
 			   " OR (SELECT journal_mode FROM pragma_journal_mode) = 'memory'"
 			   " THEN 1 ELSE 0 END AS durable",
+		/* 3.51.3, as 3051003. */
+		.sound = "WITH v AS (SELECT sqlite_version() AS t), r AS (SELECT CAST(t AS INTEGER)"
+			 " AS major, substr(t, instr(t, '.') + 1) AS rest FROM v)"
+			 " SELECT CASE WHEN major * 1000000 + CAST(rest AS INTEGER) * 1000"
+			 " + CAST(substr(rest, instr(rest, '.') + 1) AS INTEGER) >= 3051003"
+			 " OR (SELECT journal_mode FROM pragma_journal_mode) = 'memory'"
+			 " THEN 1 ELSE 0 END AS sound FROM r",
 		.leases = SAGA__LEASES(""),
 	},
 	{

@@ -38,6 +38,7 @@ struct saga__dialect {
 	const char *alone;    /* lets one transaction at a time make tables; NULL: `begin` does */
 	const char *durable;  /* one integer: 0 if commits are not durable; NULL: they are */
 	const char *waiting;  /* one integer: 0 if reads wait for writes; NULL: they don't */
+	const char *sound;    /* one integer: 0 if its version loses commits; NULL: none does */
 	const char *low_byte; /* of a slot's `saga`, as an integer: its shard is in there */
 	const char *clock;    /* one integer, ms since 1970; NULL: the process's own clock */
 	const char *leases;   /* SAGA__LEASES */

@@ -46,6 +46,7 @@ struct saga__journal {
 	int64_t birth;                    /* when its tables were made */
 	bool lowered;                     /* its commits may be lost when the power goes */
 	bool reads_wait;                  /* for who writes */
+	bool unsound;                     /* the database\'s version is known to lose commits */
 };
 
 struct saga__journal_options {

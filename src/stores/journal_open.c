@@ -488,6 +488,8 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 	if (code == SAGA_OK)
 		code = is_denied(j, j->dialect->waiting, &j->reads_wait, error);
 	if (code == SAGA_OK)
+		code = is_denied(j, j->dialect->sound, &j->unsound, error);
+	if (code == SAGA_OK)
 		code = open_tables(j, options, error);
 	if (code != SAGA_OK)
 		saga__journal_close(j);

@@ -28,8 +28,9 @@ static int read_encrypt(const char *value, saga_error *error)
 	if (strcmp(value, "conf") == 0)
 		return SAGA_OK;
 	return saga_error_set(error, SAGA_MALFORMED,
-		"store: encrypt=%s can't be asked of FreeTDS here: write `encryption = %s` under "
-		"[host] in freetds.conf, and encrypt=conf or nothing into the URL",
+		"store: encrypt=%s can't be asked of FreeTDS here: write a section [NAME] with "
+		"`host =`, `port =` and `encryption = %s` into freetds.conf; NAME is the URL's "
+		"host then, with encrypt=conf or nothing",
 		value, value);
 }
 

@@ -35,6 +35,15 @@ static int read_synchronous(
 		"store: synchronous is full, normal, off or extra, not `%s`", key->value);
 }
 
+static int read_checkpoint(const char *value, bool *ret_checkpoints, saga_error *error)
+{
+	*ret_checkpoints = strcmp(value, "on") == 0;
+	if (*ret_checkpoints || strcmp(value, "off") == 0)
+		return SAGA_OK;
+	return saga_error_set(
+		error, SAGA_MALFORMED, "store: checkpoint is on or off, not `%s`", value);
+}
+
 static int read_key(
 	const struct saga__url_key *key, struct saga__sqlite_settings *settings, saga_error *error)
 {
@@ -44,8 +53,11 @@ static int read_key(
 		return read_number(key, &settings->busy_ms, error);
 	if (strcmp(key->name, "cache_kb") == 0)
 		return read_number(key, &settings->cache_kb, error);
+	if (strcmp(key->name, "checkpoint") == 0)
+		return read_checkpoint(key->value, &settings->checkpoints, error);
 	return saga_error_set(error, SAGA_MALFORMED,
-		"store: sqlite knows no key `%s`, but synchronous, busy_ms and cache_kb",
+		"store: sqlite knows no key `%s`, but synchronous, busy_ms, cache_kb and "
+		"checkpoint",
 		key->name);
 }
 
@@ -56,6 +68,7 @@ int saga__sqlite_settings_read(const saga_store_options *options,
 	int code;
 
 	*settings = (struct saga__sqlite_settings){ .synchronous = "full",
+		.checkpoints = true,
 		.timeout_ms = options->timeout_ms,
 		.busy_ms = options->timeout_ms };
 	if (options->timeout_ms <= 0)

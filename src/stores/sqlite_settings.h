@@ -1,7 +1,10 @@
 #ifndef SAGA_STORES_SQLITE_SETTINGS_H
 #define SAGA_STORES_SQLITE_SETTINGS_H
 
-/* What a SQLite store's options say: `sqlite:PATH?synchronous=full&busy_ms=100&cache_kb=8000`. */
+/*
+ * What a SQLite store's options say: `sqlite:PATH?synchronous=full&busy_ms=100&cache_kb=8000`.
+ * `checkpoint=off` is for who looks beside a participant, see sqlite.c.
+ */
 
 #include "url.h"
 
@@ -11,6 +14,7 @@ struct saga__sqlite_settings {
 	struct saga__url url; /* to be freed, also when reading failed */
 	const char *path;
 	bool in_memory;
+	bool checkpoints;
 	const char *synchronous;
 	int64_t timeout_ms;
 	int64_t busy_ms;

@@ -174,9 +174,26 @@ static int read_store(struct store *store, saga_error *error)
 	return SAGA_OK;
 }
 
+/* Beside a participant that may run: it alone makes checkpoints, see src/stores/sqlite.c. */
+static int open_beside(const char *url, struct store *store, saga_error *error)
+{
+	saga_store_options options = { .url = url, .timeout_ms = TIMEOUT_MS };
+	char *quiet;
+	int code;
+
+	if (store->ops->dialect != SAGA_SQLITE || strstr(url, "checkpoint="))
+		return store->ops->open(&options, &store->handle, error);
+	if (!(quiet = malloc(strlen(url) + sizeof "?checkpoint=off")))
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	(void)sprintf(quiet, "%s%ccheckpoint=off", url, strchr(url, '?') ? '&' : '?');
+	options.url = quiet;
+	code = store->ops->open(&options, &store->handle, error);
+	free(quiet);
+	return code;
+}
+
 static int connect_to(const char *url, struct store *store, saga_error *error)
 {
-	const saga_store_options options = { .url = url, .timeout_ms = TIMEOUT_MS };
 	size_t size = strcspn(url, ":");
 	char scheme[32];
 	int code;
@@ -191,7 +208,7 @@ static int connect_to(const char *url, struct store *store, saga_error *error)
 	}
 	if (store->ops->dialect == SAGA_SQLITE && (code = check_file(url, error)) != SAGA_OK)
 		return code;
-	return store->ops->open(&options, &store->handle, error);
+	return open_beside(url, store, error);
 }
 
 int store_open(const char *url, struct store *ret_store, saga_error *error)

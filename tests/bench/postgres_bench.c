@@ -281,6 +281,14 @@ static bool is_wanted(const struct options *options, const char *name)
 	return !options->only;
 }
 
+/* Its last part is a database's name, which the names of those that are made take the place of. */
+static bool names_database(const char *url)
+{
+	const char *host = strstr(url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
+
+	return path && path[1] && path[1] != '?' && !strchr(path + 1, '/');
+}
+
 int main(int argc, char **argv)
 {
 	static struct figures all[VARIANTS][ROUNDS];
@@ -297,9 +305,15 @@ int main(int argc, char **argv)
 			" bench_stock and bench_payment are made anew.\n");
 		return 2;
 	}
-	if (!options.server || !strrchr(options.server, '/')) {
+	if (!options.server) {
 		printf("SKIP: neither --server nor SAGA_TEST_POSTGRES names a server\n");
 		return 77;
+	}
+	if (!names_database(options.server)) {
+		fprintf(stderr,
+			"postgres_bench: --server: postgres://USER@HOST/DATABASE is wanted, a "
+			"database to connect to while the others are made\n");
+		return 2;
 	}
 	if (!(orders = bench_orders(options.sagas)))
 		return 1;

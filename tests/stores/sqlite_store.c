@@ -554,6 +554,71 @@ START_TEST(errors_cut_between_characters)
 }
 END_TEST
 
+static struct stat stat_of(const struct bench *bench, const char *behind)
+{
+	struct stat stat_of_it;
+	char path[600];
+
+	(void)snprintf(path, sizeof path, "%.*s%s", (int)strcspn(bench->url + 7, "?"),
+		bench->url + 7, behind);
+	ck_assert_msg(stat(path, &stat_of_it) == 0, "no %s", path);
+	return stat_of_it;
+}
+
+START_TEST(a_new_file_is_its_owners_alone)
+{
+	mode_t before = umask(0);
+	struct bench bench;
+
+	open_with(&bench, 1000, "");
+	must_run(&bench, "CREATE TABLE t (id INTEGER)", NO_VALUES);
+	ck_assert_uint_eq(stat_of(&bench, "").st_mode & 0777, 0600);
+	ck_assert_uint_eq(stat_of(&bench, "-wal").st_mode & 0777, 0600);
+	ck_assert_uint_eq(stat_of(&bench, "-shm").st_mode & 0777, 0600);
+	ck_assert_uint_eq(stat_of(&bench, "").st_nlink, 1);
+	bench_close(&bench);
+	(void)umask(before);
+}
+END_TEST
+
+/* What was there stays as its owner has it. */
+START_TEST(an_old_file_keeps_its_mode)
+{
+	struct bench bench;
+	char url[sizeof bench.url];
+
+	open_with(&bench, 1000, "");
+	must_run(&bench, "CREATE TABLE t (id INTEGER)", NO_VALUES);
+	bench_close(&bench);
+	strcpy(url, bench.url);
+	ck_assert_int_eq(chmod(url + 7, 0640), 0);
+	ck_assert_code(&bench, open_at(&bench, 1000, "%s", url), SAGA_OK);
+	must_run(&bench, "INSERT INTO t VALUES (1)", NO_VALUES);
+	ck_assert_uint_eq(stat_of(&bench, "").st_mode & 0777, 0640);
+	ck_assert_uint_eq(stat_of(&bench, "-wal").st_mode & 0777, 0640);
+	bench_close(&bench);
+}
+END_TEST
+
+/* The log that a participant's checkpoints empty is left as it is by who looks beside it. */
+START_TEST(who_looks_makes_no_checkpoint)
+{
+	struct bench bench, beside;
+	int64_t size;
+
+	open_with(&bench, 1000, "");
+	must_run(&bench, "CREATE TABLE t (id INTEGER); INSERT INTO t VALUES (1);", NO_VALUES);
+	bench_close(&bench); /* the last one out: a checkpoint, and no log is left */
+	ck_assert_code(&beside, open_at(&beside, 1000, "%s?checkpoint=off", bench.url), SAGA_OK);
+	assert_pragma(&beside, "wal_autocheckpoint", 0);
+	must_run(&beside, "INSERT INTO t VALUES (2)", NO_VALUES);
+	size = stat_of(&beside, "-wal").st_size;
+	ck_assert_int_gt(size, 0);
+	bench_close(&beside);
+	ck_assert_int_eq(stat_of(&beside, "-wal").st_size, size);
+}
+END_TEST
+
 START_TEST(built_in_plugins_are_found_by_scheme)
 {
 	ck_assert_ptr_eq(saga_store_builtin("sqlite"), &saga__sqlite_store);
@@ -575,6 +640,9 @@ int main(void)
 
 	tcase_add_test(opening, built_in_plugins_are_found_by_scheme);
 	tcase_add_test(opening, a_bare_url_is_durable);
+	tcase_add_test(opening, a_new_file_is_its_owners_alone);
+	tcase_add_test(opening, an_old_file_keeps_its_mode);
+	tcase_add_test(opening, who_looks_makes_no_checkpoint);
 	tcase_add_loop_test(opening, keys_are_set, 0, 7);
 	tcase_add_test(opening, busy_ms_shortens_the_wait);
 	tcase_add_test(opening, wrong_urls_are_named);
