@@ -12,8 +12,8 @@ bool saga__is_json(saga_bytes event);
 /*
  * Encodes it into the buffer; the arena is for what is read. MALFORMED, and the JSON is what must
  * be kept: it can't be read, or a step is on its type in another version, whose body only that
- * version reads. Of a type that no step is on the body is left out: nobody reads it. NOMEM, TOO_BIG,
- * UNSUPPORTED.
+ * version reads. Of a type that no step is on the body is left out: nobody reads it. NOMEM,
+ * TOO_BIG, UNSUPPORTED.
  */
 int saga__from_json(const struct saga__plan *plan, struct saga__arena *arena, saga_bytes json,
 	struct saga__buffer *buffer, saga_error *error);
