@@ -16,8 +16,9 @@
 enum {
 	TOLD_AT_ONCE = 64,
 	TELL_AGAIN_MS = 20,
-	QUEUE = 1024, /* of the participant: then it has no room */
-	LOOK_MS = 20  /* whether all was replied to, while it drains */
+	QUEUE = 1024,      /* of the participant: then it has no room */
+	REQUEST_MS = 1000, /* that its store may fail before a request is told so */
+	LOOK_MS = 20       /* whether all was replied to, while it drains */
 };
 
 struct service_state {
@@ -217,29 +218,49 @@ static void tell_more(uv_timer_t *timer)
 
 /* ---- what all answer ---- */
 
+/* What is wrong: NULL: nothing. In `text`, of that size, where it needs numbers. */
+static const char *complaint(
+	const struct service *service, const saga_health *health, char *text, size_t size)
+{
+	if (health->damaged)
+		return "the store is damaged";
+	if (!health->store)
+		return "the store can't be reached";
+	if (!health->transport)
+		return "the bus can't be reached";
+	if (health->stalled) {
+		snprintf(text, size,
+			"nothing has been committed for %" PRId64 " s, though work waits",
+			health->stalled_ms / 1000);
+		return text;
+	}
+	if (!service->state->is_told)
+		return "its goods and rules are not all in yet";
+	return health->queued >= QUEUE ? "its queue is full" : NULL;
+}
+
+/* A store's own words may say more than whoever may ask should know: they are in the log. */
 static void get_health(struct http_call *call)
 {
 	struct service *service = http_user(call);
-	const struct service_state *state = service->state;
 	saga_health health = { .size = sizeof health };
+	char text[96];
 	const char *why;
 
-	saga_health_of(state->participant, &health);
-	why = !health.store              ? "the store can't be reached"
-		: !health.transport      ? "the bus can't be reached"
-		: !state->is_told        ? "its goods and rules are not all in yet"
-		: health.queued >= QUEUE ? "its queue is full"
-					 : NULL;
-	if (why) {
+	saga_health_of(service->state->participant, &health);
+	if ((why = complaint(service, &health, text, sizeof text))) {
 		http_problem(call, 503, "AWAY", "%s", why);
 		return;
 	}
 	http_json(call, 200,
-		json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "status", "well",
-			"store", 1, "bus", 1, "queued", (json_int_t)health.queued, "waiting",
-			(json_int_t)health.waiting, "parked", (json_int_t)health.parked, "dead",
-			(json_int_t)health.dead, "stuck", (json_int_t)health.stuck, "unseen",
-			(json_int_t)health.outbox));
+		json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			"status", "well", "store", 1, "bus", 1, "queued", (json_int_t)health.queued,
+			"waiting", (json_int_t)health.waiting, "parked", (json_int_t)health.parked,
+			"dead", (json_int_t)health.dead, "stuck", (json_int_t)health.stuck,
+			"unseen", (json_int_t)health.outbox, "oldest_ms",
+			(json_int_t)health.oldest_ms, "committed_ms",
+			(json_int_t)health.committed_ms, "failed_ms", (json_int_t)health.failed_ms,
+			"set_aside", (json_int_t)health.set_aside));
 }
 
 static void get_metrics(struct http_call *call)
@@ -356,7 +377,8 @@ static int open_participant(struct service *service)
 			    /* Each of the shop's participants follows those that follow it. */
 			    .follows = is_alone ? NULL : service->def->followers,
 			    .lanes = (int)state->settings.lanes,
-			    .lease_ms = (int)state->settings.lease_ms, .loop = &state->loop,
+			    .lease_ms = (int)state->settings.lease_ms,
+			    .limits = SAGA_LIMITS(.request_ms = REQUEST_MS), .loop = &state->loop,
 			    .user = service, .log = log_line, .stopped = stopped),
 		    &state->participant, &error) == SAGA_OK)
 		return 0;
