@@ -26,6 +26,15 @@
  *	saga_streams_stopped                          gauge: followed ones that wait for an operator
  *	saga_frames_total             way             counter: sent, received, refused, lost,
  *	                                              dropped
+ *	saga_stalled                                  gauge: 1: for longer than the option
+ *	                                              stalled_ms a lane has had something to do,
+ *	                                              and has committed nothing
+ *	saga_stalled_ms                               gauge: for how long; 0: all lanes go on
+ *	saga_oldest_item_ms                           gauge: that has waited for a lane's commit
+ *	saga_last_commit_ms                           gauge: since then; -1: none yet
+ *	saga_store_failing                            gauge: 1: what was tried last failed
+ *	saga_store_damaged                            gauge: 1: the store has said that it is
+ *	saga_rows_set_aside_total                     counter: of the store, that can't be read
  *	saga_store_up                                 gauge: 1, or 0
  *	saga_transport_up                             gauge: 1, or 0
  *	saga_batches_lost_total                       counter: transactions rolled back, or of whose

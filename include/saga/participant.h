@@ -106,6 +106,9 @@ typedef struct saga_limits {
 	int stop_ms;          /* that a batch may go on after saga_stop; 5000 */
 	size_t streams;       /* of other participants that are followed, each one shard; 1024 */
 	size_t stream_bytes;  /* events of those that wait behind a gap, or for a lane; 16 MiB */
+	int request_ms;       /* that the store may fail before requests that wait for it are
+	                         answered with AWAY, then each at once; 0: they wait for as long
+	                         as it takes */
 } saga_limits;
 
 /*
@@ -164,6 +167,7 @@ typedef struct saga_options {
 	const char *const *follows;     /* participants whose events its steps are on, ended by
 	                                   NULL: on a lossy transport frames of all others are
 	                                   ignored. NULL: everyone is heard */
+	int stalled_ms;                 /* without a commit, see saga_health; 0: 30 s */
 } saga_options;
 
 #ifndef __cplusplus
@@ -222,8 +226,9 @@ SAGA_API void saga_close(saga_participant *participant);
 typedef struct saga_answer {
 	int code;                  /* OK: it took effect; REJECTED, FAILED, CONFLICT, MALFORMED;
 	                              WAITING: its outside call goes on, ask again with the same
-	                              key; STOPPED: not done; UNKNOWN: perhaps done (stopped, no
-	                              memory for the event), ask again */
+	                              key; STOPPED, AWAY: not done; REFUSED: what is stored of it
+	                              can't be read; UNKNOWN: perhaps done (stopped, no memory
+	                              for the event), ask again */
 	const char *text;          /* in words, never NULL */
 	saga_id saga;
 	const saga_event *outcome; /* what the step published; NULL if nothing */
@@ -306,6 +311,19 @@ typedef struct saga_health {
 
 	int64_t shards;           /* of the store, worked by this instance */
 	int64_t instances;        /* of this participant on this store; 0: not known yet */
+
+	/* Whether it goes on. Times are in ms. */
+	bool stalled;             /* for longer than the option stalled_ms a lane has had something
+	                             to do, and has committed nothing */
+	bool failing;             /* what a lane tried last failed: what is asked now waits */
+	bool damaged;             /* the store has said that it is damaged, since it was opened */
+	int64_t oldest_ms;        /* how long the oldest item has waited for its lane's commit;
+	                             0: none waits */
+	int64_t committed_ms;     /* since the last batch was committed; -1: none was yet */
+	int64_t stalled_ms;       /* as `stalled`: for how long; 0: all lanes go on */
+	int64_t failed_ms;        /* since the last error of the store; -1: there was none */
+	int64_t set_aside;        /* rows of the store that could not be read, so far */
+	char error[SAGA_ERROR_TEXT]; /* that last one, in words; "" */
 } saga_health;
 
 /* Fills *health with the last known figures. Never blocks. Any thread. */

@@ -306,7 +306,8 @@ typedef struct saga_store_ops {
 	 * before, also if there are no statements. All is borrowed until it returns, but a
 	 * statement's text, which is a constant if it has values: it may be known by its address.
 	 * CONTENDED (deadlock, serialization: the transaction is lost, replay it), REFUSED (the
-	 * statement is wrong, or breaks a constraint), FULL, AWAY, NOMEM. After a failure in a
+	 * statement is wrong, or breaks a constraint), FULL, AWAY, NOMEM, DAMAGED (as AWAY, and
+	 * somebody must look at the database). After a failure in a
 	 * transaction only `back` and `rollback` follow. Without one, each statement may be a
 	 * transaction of its own, or the run may be one.
 	 */

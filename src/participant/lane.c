@@ -20,6 +20,9 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 {
 	memset(lane, 0, sizeof *lane);
 	lane->options = *options;
+	lane->options.journal.set_aside = saga__lane_row_was_set_aside;
+	lane->options.journal.user = lane;
+	lane->course.rests = true; /* until its first turn */
 	lane->limit = options->limits.batch_events;
 	lane->due = SAGA__NEVER;
 	saga__items_init(&lane->queue);
@@ -104,6 +107,7 @@ int saga__lane_push(struct saga__lane *lane, struct saga__item *item, bool alway
 	int64_t until = saga__monotonic(lane->options.env) + wait_ms;
 	int code = SAGA_OK;
 
+	item->came = until - wait_ms;
 	uv_mutex_lock(&lane->lock);
 	while (!always && is_full(lane) && !lane->stopping) {
 		int64_t left = until - saga__monotonic(lane->options.env);
@@ -233,6 +237,8 @@ static void tell_down(struct saga__lane *lane, const saga_error *error)
 	tell(lane, report);
 }
 
+/* ---- failing ---- */
+
 void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool reconnect)
 {
 	int64_t wait = BACKOFF_FIRST_MS;
@@ -243,6 +249,7 @@ void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool re
 		wait = BACKOFF_MAX_MS;
 	lane->failures++;
 	lane->not_before = saga__monotonic(lane->options.env) + wait;
+	saga__lane_note_error(lane, error);
 	if (!reconnect)
 		return;
 	disconnect(lane);
@@ -250,6 +257,13 @@ void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool re
 		saga__lane_log(lane, SAGA_WARNING, "store.away", error->text);
 	lane->up = false;
 	tell_down(lane, error);
+}
+
+/* Beside a batch: what is asked of the store then is the library's own. */
+static void job_failed(struct saga__lane *lane, const saga_error *error)
+{
+	saga__lane_log_refusal(lane, error);
+	saga__lane_failed(lane, error, saga__is_lost(error->code));
 }
 
 /* ---- connecting ---- */
@@ -394,7 +408,7 @@ void saga__lane_put_off(struct saga__lane *lane, struct saga__chore *chore, cons
 	chore->next = lane->chores;
 	lane->chores = chore;
 	uv_mutex_unlock(&lane->lock);
-	saga__lane_failed(lane, error, error->code == SAGA_AWAY || error->code == SAGA_UNKNOWN);
+	job_failed(lane, error);
 }
 
 /* What is reported. False: the chore was put off. */
@@ -426,7 +440,7 @@ static bool read_or_trim(struct saga__lane *lane, struct saga__chore *chore)
 	} else {
 		saga__report_free(report);
 	}
-	saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+	job_failed(lane, &error);
 	return true;
 }
 
@@ -437,7 +451,7 @@ static void give(struct saga__lane *lane, uint64_t shards)
 
 	/* If not now, then after the next renewal. */
 	if (code != SAGA_OK)
-		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+		job_failed(lane, &error);
 }
 
 static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
@@ -480,7 +494,7 @@ static void forget(struct saga__lane *lane)
 		? now - FORGET_MS + FORGET_BUSY_MS
 		: now + FORGET_MS;
 	if (code != SAGA_OK)
-		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+		job_failed(lane, &error);
 }
 
 /* ---- turning ---- */
@@ -522,7 +536,7 @@ static int64_t work(struct saga__lane *lane)
 	return lane->up ? saga__lane_idle_ms(lane) : 0;
 }
 
-int64_t saga__lane_turn(struct saga__lane *lane)
+static int64_t turn(struct saga__lane *lane)
 {
 	int64_t now = saga__monotonic(lane->options.env);
 	struct saga__chore *chore;
@@ -537,6 +551,8 @@ int64_t saga__lane_turn(struct saga__lane *lane)
 		end_lane(lane);
 		return -1;
 	}
+	if (now < lane->not_before || !lane->up)
+		saga__lane_answer_waiting(lane);
 	if (now < lane->not_before)
 		return lane->not_before == INT64_MAX ? -1 : lane->not_before - now;
 	if (!lane->up) {
@@ -559,6 +575,18 @@ int64_t saga__lane_turn(struct saga__lane *lane)
 		return 0;
 	}
 	return lane->told ? work(lane) : saga__lane_idle_ms(lane);
+}
+
+/* It rests if it is up and waits for nothing but what may come. */
+int64_t saga__lane_turn(struct saga__lane *lane)
+{
+	int64_t wait = turn(lane);
+
+	saga__lane_note_rest(lane,
+		lane->stopped ||
+			(wait && lane->up &&
+				saga__monotonic(lane->options.env) >= lane->not_before));
+	return wait;
 }
 
 /* Under the lock. A failed lane waits its time out, whatever is pushed meanwhile. */

@@ -35,6 +35,7 @@ struct saga__lane_options {
 	size_t queue; /* items that may wait */
 	size_t rows;
 	int batch_ms;
+	int request_ms; /* as the limit */
 	int64_t history_ms;
 	void *user;
 	saga_log_fn *log;
@@ -74,6 +75,18 @@ struct saga__keeper {
 	/* Others that were there before us, and have not renewed since: they may be gone. */
 	struct saga__instance doubted[SAGA__INSTANCES_MOST];
 	size_t doubted_count;
+};
+
+/* How a lane goes; times are in ms, ago. */
+struct saga__lane_health {
+	int64_t oldest;    /* of what waits, or is in its batch; 0: nothing is */
+	int64_t committed; /* its last batch; -1: none yet */
+	int64_t stalled;   /* had something to do, and committed nothing; 0: it goes on */
+	int64_t failed;    /* its last error; -1: none */
+	bool failing;      /* and since then nothing went well */
+	bool damaged;      /* the store has said so */
+	int64_t set_aside; /* rows that can't be read, so far */
+	char error[SAGA_ERROR_TEXT];
 };
 
 struct saga__lane {
@@ -120,6 +133,8 @@ struct saga__lane {
 	saga_id uuid;      /* of the store that it began with */
 	saga_id cursor;    /* of forgetting */
 	int64_t lost;      /* batches; atomic, for whoever counts */
+	int64_t filled_at; /* monotonic: its batch's handlers began; 0: not yet */
+	bool refused;      /* the store refuses all: that was said */
 	int64_t forget_at; /* monotonic */
 	bool has_halts;    /* streams that have stopped, as was told last */
 
@@ -133,7 +148,16 @@ struct saga__lane {
 	struct saga__items later; /* requests to be tried again */
 	struct saga__chore *chores;
 	size_t nudges;
-	size_t busy;      /* items in the batch that runs */
+	size_t busy;        /* items in the batch that runs */
+	int64_t busy_since; /* the oldest of those came: monotonic */
+	struct {
+		int64_t moved_at, committed_at, failed_at,
+			failing_since; /* monotonic; 0: not yet */
+		bool rests;            /* there is nothing to do */
+		bool failing, damaged;
+		int64_t set_aside;
+		char error[SAGA_ERROR_TEXT];
+	} course;         /* how it goes */
 	void *connection; /* to a store, for who interrupts it; NULL: none */
 	bool stopping;
 	bool stopped;
@@ -157,6 +181,9 @@ void saga__lane_nudge(struct saga__lane *lane);
 
 /* Items that wait or are worked on. Any thread. */
 size_t saga__lane_load(struct saga__lane *lane);
+
+/* How it goes. Any thread. */
+void saga__lane_health(struct saga__lane *lane, struct saga__lane_health *ret_health);
 
 /*
  * Takes no more; ends after the batch that runs. What waits is left for saga__lane_leftover. Any

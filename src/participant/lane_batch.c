@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../mutation.h"
+#include "../step/blame.h"
 #include "../step/call.h"
 #include "../step/work.h"
 
@@ -145,6 +146,7 @@ static void gather(struct saga__lane *lane)
 		take_all(lane);
 	}
 	lane->busy = lane->hand_count;
+	lane->busy_since = lane->hand_count ? lane->hand[0]->came : 0;
 	uv_mutex_unlock(&lane->lock);
 	for (size_t i = 0; i < lane->hand_count; i++)
 		lane->hand[i]->next_ready = 0;
@@ -383,11 +385,13 @@ static int transact(
 	choose_shards(lane, from);
 	saga__lane_catch_nothing(lane);
 	lane->might_expect = lane->expects = false;
+	lane->filled_at = 0;
 	batch->store = journal->store;
 	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
 		return code;
 	if ((code = fill(lane, from, report, error)) != SAGA_OK)
 		return code;
+	lane->filled_at = saga__monotonic(lane->options.env);
 	saga__batch_run(batch);
 	if (lane->might_expect)
 		saga__lane_check_expected(lane);
@@ -427,9 +431,8 @@ static int transact(
 /* ---- when it fails ---- */
 
 /*
- * One event alone that keeps losing, or can never be committed, is parked: no handler runs,
- * their triggers come again, each in a transaction of its own. No commit says which step it lost
- * for: saga__attempts_with.
+ * One event alone that keeps losing is parked: no handler runs, their triggers come again, each in
+ * a transaction of its own. No commit says which step it lost for: saga__attempts_with.
  */
 static void fewer(struct saga__lane *lane, int code, const saga_error *error, size_t tried)
 {
@@ -437,13 +440,15 @@ static void fewer(struct saga__lane *lane, int code, const saga_error *error, si
 
 	lane->limit = tried > 3 ? tried / 4 : 1;
 	saga__pace_slow_down(lane->options.pace, lane->limit);
+	if (code == SAGA_REFUSED) {
+		saga__lane_refused(lane, error);
+		return;
+	}
 	if (tried > 1)
 		return;
-	if ((lane->failures >= CONTENTIONS_MOST || code == SAGA_REFUSED) && !batch->instead) {
+	if (lane->failures >= CONTENTIONS_MOST && !batch->instead) {
 		batch->instead = SAGA__RETRIES;
-		batch->instead_text = code == SAGA_REFUSED
-			? "what it wrote was refused at the commit"
-			: "its transaction keeps losing";
+		batch->instead_text = "its transaction keeps losing";
 		saga__lane_log(lane, SAGA_WARNING, "batch.parked", error->text);
 	}
 	saga__lane_failed(lane, error, false);
@@ -477,9 +482,10 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 		break;
 	case SAGA_AWAY:
 	case SAGA_UNKNOWN:
+	case SAGA_DAMAGED:
 		/* Perhaps it is more than a store so slow, or so often cut off, can do at once. */
 		lane->limit = tried > 3 ? tried / 4 : 1;
-		saga__lane_failed(lane, error, true);
+		saga__lane_lost(lane, code, error);
 		break;
 	case SAGA_FULL:
 		if (!lane->failures)
@@ -506,6 +512,8 @@ static void succeeded(struct saga__lane *lane, unsigned from)
 
 	lane->failures = 0;
 	lane->survived = true;
+	saga__blame_settle(&lane->batch);
+	saga__lane_moved(lane);
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.wary = false;
 	lane->batch.poison_count = 0;

@@ -67,6 +67,12 @@ void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *rep
 void saga__pace_slow_down(struct saga__pace *pace, size_t ceiling);
 size_t saga__pace_speed_up(struct saga__pace *pace, size_t most);
 
+/* The connection is of no more use. */
+static inline bool saga__is_lost(int code)
+{
+	return code == SAGA_AWAY || code == SAGA_UNKNOWN || code == SAGA_DAMAGED;
+}
+
 /* Whether the batch locks the stream of the lane's shard `at`. */
 static inline bool saga__lane_has_chosen(const struct saga__lane *lane, size_t at)
 {
@@ -84,6 +90,9 @@ int64_t saga__lane_idle_ms(struct saga__lane *lane);
 
 /* After a failure: waits longer each time; connects anew if need be. */
 void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool reconnect);
+
+/* The store refuses what is of no item: once, until something is committed. */
+void saga__lane_log_refusal(struct saga__lane *lane, const saga_error *error);
 
 void saga__lane_log(struct saga__lane *lane, int level, const char *what, const char *text);
 
@@ -135,6 +144,32 @@ enum {
 
 void saga__lane_probe_call(struct saga__lane *lane, const struct saga__call *call);
 bool saga__lane_awaits_call(const struct saga__lane *lane); /* under the lock */
+
+/*
+ * In lane_blame.c: the store has refused the batch. One item alone is blamed for it, unless the
+ * store refuses what is of no item, too: then it is the store that an operator must look at.
+ */
+void saga__lane_refused(struct saga__lane *lane, const saga_error *error);
+
+/* Also there: the connection was lost in the batch, perhaps since one item takes too long. */
+void saga__lane_lost(struct saga__lane *lane, int code, const saga_error *error);
+
+/* ---- lane_course.c: how it goes, for whoever asks ---- */
+
+/* It has committed a batch: what waits begins to wait now. */
+void saga__lane_moved(struct saga__lane *lane);
+
+/* Whether it has nothing to do; if not, what there is has begun to wait now. */
+void saga__lane_note_rest(struct saga__lane *lane, bool rests);
+
+/* The store has failed it. Damage, which only an operator can mend, is said once. */
+void saga__lane_note_error(struct saga__lane *lane, const saga_error *error);
+
+/* Requests that the store keeps waiting for too long are answered. */
+void saga__lane_answer_waiting(struct saga__lane *lane);
+
+/* From the journal: a row that can't be read. */
+void saga__lane_row_was_set_aside(void *lane, const char *text);
 
 /* In lane_careful.c: one source alone, since what runs must be what is suspected ... */
 unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from);

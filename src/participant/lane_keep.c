@@ -246,7 +246,6 @@ void saga__lane_renew(struct saga__lane *lane)
 	if (code == SAGA_OK)
 		return;
 	saga__report_free(report);
-	if (!lane->failures && code == SAGA_REFUSED)
-		saga__lane_log(lane, SAGA_WARNING, "store.refuses", error.text);
-	saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+	saga__lane_log_refusal(lane, &error);
+	saga__lane_failed(lane, &error, saga__is_lost(code));
 }

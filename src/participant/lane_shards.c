@@ -220,6 +220,7 @@ int saga__lane_settle(
 	report->lowered = j->lowered;
 	report->reads_wait = j->reads_wait;
 	report->unsound = j->unsound;
+	memcpy(report->encoding, j->encoding, sizeof report->encoding);
 	report->worked = saga__lane_worked(lane);
 	saga__lane_tell_due(lane, report);
 	return SAGA_OK;
@@ -267,9 +268,8 @@ void saga__lane_change_shards(struct saga__lane *lane)
 		return;
 	}
 	saga__report_free(report);
-	if (!lane->failures && code == SAGA_REFUSED)
-		saga__lane_log(lane, SAGA_WARNING, "store.refuses", error.text);
-	saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+	saga__lane_log_refusal(lane, &error);
+	saga__lane_failed(lane, &error, saga__is_lost(code));
 }
 
 void saga__lane_leave(struct saga__lane *lane)

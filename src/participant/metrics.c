@@ -157,6 +157,22 @@ static void tell_health(struct teller *teller)
 	tell_with(teller, "way", "dropped", health.dropped);
 	begin(teller, SAGA_GAUGE, "saga_streams_stopped", "that wait for an operator");
 	tell(teller, health.stopped);
+	begin(teller, SAGA_GAUGE, "saga_stalled",
+		"1: a lane has had something to do for too long, and committed nothing");
+	tell(teller, health.stalled);
+	begin(teller, SAGA_GAUGE, "saga_stalled_ms", "for how long, by the worst lane");
+	tell(teller, health.stalled_ms);
+	begin(teller, SAGA_GAUGE, "saga_oldest_item_ms", "that it has waited for a lane's commit");
+	tell(teller, health.oldest_ms);
+	begin(teller, SAGA_GAUGE, "saga_last_commit_ms", "since the last commit; -1: none yet");
+	tell(teller, health.committed_ms);
+	begin(teller, SAGA_GAUGE, "saga_store_failing", "whether what was tried last failed");
+	tell(teller, health.failing);
+	begin(teller, SAGA_GAUGE, "saga_store_damaged", "whether the store has said that it is");
+	tell(teller, health.damaged);
+	begin(teller, SAGA_COUNTER, "saga_rows_set_aside_total",
+		"rows of the store that could not be read");
+	tell(teller, health.set_aside);
 	begin(teller, SAGA_GAUGE, "saga_store_up", "whether the store can be reached");
 	tell(teller, health.store);
 	begin(teller, SAGA_GAUGE, "saga_transport_up", "whether the transport can be reached");

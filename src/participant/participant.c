@@ -13,6 +13,7 @@ enum {
 	LEASE_MS = 15000,
 	LEASE_LEAST_MS = 3000,
 	LEASE_MOST_MS = 3600000,
+	STALLED_MS = 30000, /* above a statement's time and the longest back-off */
 };
 
 void saga__wake(struct saga_participant *p)
@@ -48,11 +49,13 @@ static int copy_limits(struct saga_participant *p, const saga_limits *given, sag
 			error, SAGA_MALFORMED, "option limits: no size: fill it by SAGA_LIMITS");
 	if (given)
 		memcpy(limits, given, given->size < sizeof *limits ? given->size : sizeof *limits);
-	if (limits->batch_ms < 0 || limits->outside_calls < 0 || limits->stop_ms < 0)
+	if (limits->batch_ms < 0 || limits->outside_calls < 0 || limits->stop_ms < 0 ||
+		limits->request_ms < 0)
 		return saga_error_set(error, SAGA_MALFORMED, "option limits: %s is negative",
 			limits->batch_ms < 0                ? "batch_ms"
 				: limits->outside_calls < 0 ? "outside_calls"
-							    : "stop_ms");
+				: limits->stop_ms < 0       ? "stop_ms"
+							    : "request_ms");
 	limits->size = sizeof *limits;
 	limits->queue = limits->queue ? limits->queue : 1024;
 	limits->event_bytes = limits->event_bytes ? limits->event_bytes : 64 * 1024;
@@ -209,7 +212,7 @@ static int check_numbers(const saga_options *o, saga_error *error)
 		int64_t value;
 	} numbers[] = { { "lanes", o->lanes }, { "history_ms", o->history_ms },
 		{ "retention_ms", o->retention_ms }, { "retention_max_ms", o->retention_max_ms },
-		{ "lease_ms", o->lease_ms } };
+		{ "lease_ms", o->lease_ms }, { "stalled_ms", o->stalled_ms } };
 
 	if (o->start != SAGA_FROM_OLDEST && o->start != SAGA_FROM_NOW)
 		return saga_error_set(error, SAGA_MALFORMED,
@@ -243,6 +246,7 @@ static int copy_options(struct saga_participant *p, const saga_options *given, s
 	if (o->lease_ms < LEASE_LEAST_MS || o->lease_ms > LEASE_MOST_MS)
 		return saga_error_set(error, SAGA_MALFORMED, "option lease_ms: %d is not %d to %d",
 			o->lease_ms, LEASE_LEAST_MS, LEASE_MOST_MS);
+	o->stalled_ms = (int)or_else(o->stalled_ms, STALLED_MS);
 	if ((code = copy_limits(p, o->limits, error)) != SAGA_OK)
 		return code;
 	if ((code = find_store(p, error)) != SAGA_OK)
@@ -302,6 +306,7 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 		.queue = p->limits.queue,
 		.rows = p->limits.rows,
 		.batch_ms = p->options.lanes ? p->limits.batch_ms : 0,
+		.request_ms = p->limits.request_ms,
 		.history_ms = p->options.history_ms,
 		.user = p->options.user,
 		.log = p->log ? saga__say_log : NULL,
@@ -453,6 +458,32 @@ void saga_stop(saga_participant *p)
 	saga__wake(p);
 }
 
+/* The worst of the lanes. */
+static void add_course(const saga_participant *p, saga_health *health)
+{
+	health->committed_ms = health->failed_ms = -1;
+	for (size_t i = 0; i < p->lane_count; i++) {
+		struct saga__lane_health lane;
+
+		saga__lane_health((struct saga__lane *)&p->lanes[i], &lane);
+		health->failing = health->failing || lane.failing;
+		health->damaged = health->damaged || lane.damaged;
+		health->set_aside += lane.set_aside;
+		if (lane.oldest > health->oldest_ms)
+			health->oldest_ms = lane.oldest;
+		if (lane.stalled > health->stalled_ms)
+			health->stalled_ms = lane.stalled;
+		if (lane.committed >= 0 &&
+			(health->committed_ms < 0 || lane.committed < health->committed_ms))
+			health->committed_ms = lane.committed;
+		if (lane.failed < 0 || (health->failed_ms >= 0 && lane.failed >= health->failed_ms))
+			continue;
+		health->failed_ms = lane.failed;
+		memcpy(health->error, lane.error, sizeof health->error);
+	}
+	health->stalled = health->stalled_ms > p->options.stalled_ms;
+}
+
 void saga_health_of(const saga_participant *participant, saga_health *health)
 {
 	saga_participant *p = (saga_participant *)participant;
@@ -469,6 +500,7 @@ void saga_health_of(const saga_participant *participant, saga_health *health)
 	for (const struct saga__report *report = p->reports; report; report = report->next)
 		now.queued++;
 	uv_mutex_unlock(&p->lock);
+	add_course(p, &now);
 	memcpy(health, &now, size < sizeof now ? size : sizeof now);
 	health->size = size;
 }

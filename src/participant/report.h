@@ -17,6 +17,7 @@ enum saga__report_kind {
 	SAGA__REPORT_FATAL,   /* the participant can't go on: error says why */
 	SAGA__REPORT_ENDED,   /* the lane has stopped, and closed its store */
 	SAGA__REPORT_KEPT,    /* the leases were renewed: which shards are to be worked */
+	SAGA__REPORT_ANSWERS, /* requests that the store kept waiting for too long */
 	SAGA__REPORT_HELD,    /* the lane works other shards now: their streams, positions */
 };
 
@@ -118,6 +119,7 @@ struct saga__report {
 	bool lowered;
 	bool reads_wait;
 	bool unsound;
+	char encoding[SAGA__ENCODING_TEXT];
 	uint64_t worked;  /* all that the lane works now */
 	uint64_t gained;  /* of those, what is new to it: they have streams */
 	unsigned rereads; /* of those that were asked of the lane, how many this answers */

@@ -99,6 +99,12 @@ static void warn_of_store(struct saga_participant *p, const struct saga__report 
 		saga__log(p, SAGA_WARNING, "store.not_durable",
 			"the store's URL lowers its durability: what is promised holds only until "
 			"the power goes");
+	if (*report->encoding)
+		saga__log(p, SAGA_WARNING, "store.encoding",
+			"the store's database has the encoding %s: a text that it can't hold is "
+			"refused, and an event that has one becomes a dead letter; move it to a "
+			"database with ENCODING 'UTF8'",
+			report->encoding);
 	if (report->reads_wait)
 		saga__log(p, SAGA_WARNING, "store.reads_wait",
 			"READ_COMMITTED_SNAPSHOT is off in the store's database: what is promised "
@@ -139,17 +145,22 @@ static void make_calls(struct saga_participant *p, struct saga__report *report)
 	}
 }
 
-static void batch_was_committed(struct saga_participant *p, struct saga__report *report)
+static void answer_all(struct saga_participant *p, struct saga__report *report)
 {
 	struct saga__item *item;
 
+	while ((item = saga__items_pop(&report->answers)))
+		saga__answer(p, item);
+}
+
+static void batch_was_committed(struct saga_participant *p, struct saga__report *report)
+{
 	count_lane(p, report, false);
 	note_due(p, report);
 	saga__numbers_add(&p->numbers, report);
 	saga__streams_committed(p, report);
 	make_calls(p, report);
-	while ((item = saga__items_pop(&report->answers)))
-		saga__answer(p, item);
+	answer_all(p, report);
 }
 
 /* What the lane could not trim at once it goes on with, and does what waits in between. */
@@ -181,6 +192,9 @@ static void handle_report(struct saga_participant *p, struct saga__report *repor
 		break;
 	case SAGA__REPORT_BATCH:
 		batch_was_committed(p, report);
+		break;
+	case SAGA__REPORT_ANSWERS:
+		answer_all(p, report);
 		break;
 	case SAGA__REPORT_READ:
 		saga__streams_read(p, report);

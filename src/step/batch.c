@@ -1,8 +1,10 @@
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../event/utf8.h"
+#include "blame.h"
 #include "from_json.h"
 #include "work.h"
 
@@ -70,6 +72,7 @@ void saga__batch_begin(struct saga__batch *batch)
 	memset(&batch->delta, 0, sizeof batch->delta);
 	batch->lost.code = SAGA_OK;
 	batch->marked = batch->trusted = false;
+	saga__blame_begin(batch);
 }
 
 void saga__batch_lose(struct saga__batch *batch, int code, const char *text)
@@ -390,18 +393,14 @@ static int add_due(struct saga__batch *batch, struct saga__item *item)
 	return code;
 }
 
-static int add_answer(struct saga__batch *batch, struct saga__item *item)
+/* The row that stands for the call while it goes on. */
+static struct saga__parked *row_of_call(
+	const struct saga__batch *batch, struct saga__arena *arena, const struct saga__call *call)
 {
-	const struct saga__call *call = item->call;
-	struct saga__parked *parked = saga__arena_calloc(&batch->arena, 1, sizeof *parked);
-	const struct saga__known *known;
-	struct saga__work *work = NULL;
-	struct saga_event *event;
-	saga_error error;
-	int code;
+	struct saga__parked *parked = saga__arena_calloc(arena, 1, sizeof *parked);
 
 	if (!parked)
-		return SAGA_NOMEM;
+		return NULL;
 	*parked = (struct saga__parked){
 		.id = call->parked,
 		.saga = call->saga,
@@ -415,6 +414,21 @@ static int add_answer(struct saga__batch *batch, struct saga__item *item)
 		.event = saga__blob_bytes(call->event),
 		.question = saga__blob_bytes(call->question),
 	};
+	return parked;
+}
+
+static int add_answer(struct saga__batch *batch, struct saga__item *item)
+{
+	const struct saga__call *call = item->call;
+	struct saga__parked *parked = row_of_call(batch, &batch->arena, call);
+	const struct saga__known *known;
+	struct saga__work *work = NULL;
+	struct saga_event *event;
+	saga_error error;
+	int code;
+
+	if (!parked)
+		return SAGA_NOMEM;
 	if ((code = read_event(batch, parked->event, &event, &known, &error)) != SAGA_OK)
 		return code; /* it was read when the call was made */
 	code = add_step(batch, item, event, call->step, parked->role, &work);
@@ -425,8 +439,101 @@ static int add_answer(struct saga__batch *batch, struct saga__item *item)
 	return code;
 }
 
+/* ---- what the store does not hold ---- */
+
+/* Its row stays, as a dead letter; the step's slot stays as it is until that is requeued. */
+static int set_row_aside(struct saga__batch *batch, struct saga__item *item,
+	const struct saga__parked *parked, const char *why)
+{
+	struct saga__work *work = add_work(batch, item, NULL);
+
+	if (!work)
+		return SAGA_NOMEM;
+	work->parked = parked;
+	work->silent = true;
+	work->role = parked->role;
+	saga__batch_log(batch, SAGA_ALARM, "event.set_aside", work, why);
+	saga__count(work, SAGA__TALLY_LETTER);
+	saga__park(batch, work, SAGA__PARKED_LETTER, parked->attempts, SAGA__NEVER, "", why,
+		parked->question);
+	return SAGA_OK;
+}
+
+/* Nothing of the event's own but its bytes and its saga's id: each store holds those. */
+static int set_event_aside(struct saga__batch *batch, struct saga__item *item, const char *why)
+{
+	struct saga_event *event = saga__arena_calloc(&batch->arena, 1, sizeof *event);
+	struct saga__work *work;
+	int code;
+
+	if (!event)
+		return SAGA_NOMEM;
+	code = saga__event_decode(
+		batch->decoder, &batch->arena, saga__blob_bytes(item->event), event, NULL);
+	if (code == SAGA_NOMEM || !(work = add_work(batch, item, code == SAGA_OK ? event : NULL)))
+		return SAGA_NOMEM;
+	work->silent = true;
+	saga__batch_log(batch, SAGA_ALARM, "event.set_aside", work, why);
+	saga__count(work, SAGA__TALLY_LETTER);
+	saga__park(batch, work, SAGA__PARKED_LETTER, work->attempts, SAGA__NEVER, "", why,
+		(saga_bytes){ NULL, 0 });
+	return SAGA_OK;
+}
+
+/* Nothing is written of it; whoever asked is told. */
+static int refuse_request(
+	struct saga__batch *batch, struct saga__item *item, bool odd_row, const char *why)
+{
+	struct saga__work *work = add_work(batch, item, NULL);
+
+	if (!work)
+		return SAGA_NOMEM;
+	work->silent = true;
+	saga__batch_log(batch, SAGA_WARNING, "request.refused", work, why);
+	saga__reply(work, odd_row ? SAGA_REFUSED : SAGA_MALFORMED, false, NULL, why);
+	return SAGA_OK;
+}
+
+static int set_aside(
+	struct saga__batch *batch, struct saga__item *item, const struct saga__blamed *blamed)
+{
+	size_t size = sizeof "the store can't hold it: " + strlen(blamed->why);
+	char *why = saga__arena_alloc(&batch->arena, size);
+	const struct saga__parked *parked = item->parked;
+
+	if (!why)
+		return SAGA_NOMEM;
+	(void)snprintf(
+		why, size, "%s%s", blamed->odd_row ? "" : "the store can't hold it: ", blamed->why);
+	switch ((enum saga__item_kind)item->kind) {
+	case SAGA__ITEM_REQUEST:
+		return refuse_request(batch, item, blamed->odd_row, why);
+	case SAGA__ITEM_EVENT:
+		return set_event_aside(batch, item, why);
+	case SAGA__ITEM_ANSWER:
+		if (!(parked = row_of_call(batch, &batch->arena, item->call)))
+			return SAGA_NOMEM;
+		return set_row_aside(batch, item, parked, why);
+	case SAGA__ITEM_DUE:
+		return set_row_aside(batch, item, parked, why);
+	case SAGA__ITEM_MOVE:
+		break;
+	}
+	return SAGA_OK;
+}
+
 int saga__batch_add(struct saga__batch *batch, struct saga__item *item)
 {
+	const struct saga__blamed *blamed;
+	enum saga__judgement judgement = saga__judgement_of(batch, item, &blamed);
+
+	batch->item_count++;
+	batch->only = item;
+	batch->only_parked = item->parked;
+	item->withheld = judgement == SAGA__WITHHELD;
+	batch->put_aside = batch->put_aside || judgement == SAGA__SET_ASIDE;
+	if (judgement == SAGA__SET_ASIDE)
+		return set_aside(batch, item, blamed);
 	switch (item->kind) {
 	case SAGA__ITEM_EVENT:
 	case SAGA__ITEM_REQUEST:

@@ -100,8 +100,18 @@ enum saga__tally {
 
 enum {
 	SAGA__POISONS = 32,
+	SAGA__BLAMED_MOST = 16,
 	SAGA__DOUBTED = 64, /* steps beyond share their doubts with others */
 	SAGA__DOUBTS_FIRST = 8
+};
+
+/* An item that failed alone: blame.h. */
+struct saga__blamed {
+	saga_id id;
+	unsigned refusals, losses;
+	bool odd_row; /* what it needs to read can't be read */
+	bool judged;  /* it is in this batch */
+	char why[SAGA_ERROR_TEXT];
 };
 
 struct saga__batch {
@@ -156,6 +166,17 @@ struct saga__batch {
 		size_t row;
 	} poisons[SAGA__POISONS];
 	size_t poison_count;
+
+	/* Items that could not be committed alone; kept from batch to batch. */
+	struct saga__blamed blamed[SAGA__BLAMED_MOST];
+	size_t blamed_count; /* so far: the oldest goes */
+
+	/* Which item is to blame if it was the only one that was added. */
+	size_t item_count;
+	const struct saga__item *only;
+	const struct saga__parked *only_parked;
+	bool odd_row;   /* a row that it read can't be read: whoever reads says so */
+	bool put_aside; /* an item of this batch: a refusal of that is the store's own */
 
 	/* its own */
 	struct saga__work *works, **works_end;

@@ -44,7 +44,7 @@ void saga__step_undeclared(struct saga_step *step, const char *format, ...)
 bool saga__code_loses_batch(int code)
 {
 	return code == SAGA_CONTENDED || code == SAGA_AWAY || code == SAGA_FULL ||
-		code == SAGA_UNKNOWN || code == SAGA_REJECTED;
+		code == SAGA_UNKNOWN || code == SAGA_REJECTED || code == SAGA_DAMAGED;
 }
 
 /* ---- running ---- */
@@ -155,6 +155,11 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, c
 		step->outcome = SAGA__BREAKS;
 		step->fault = true;
 		step->text = "the handler ended the transaction itself";
+		return SAGA_OK;
+	}
+	if (work->item->withheld && phase != SAGA__PHASE_REFUSE) {
+		step->outcome = SAGA__RETRIES;
+		step->text = "it could not be committed";
 		return SAGA_OK;
 	}
 	if (batch->instead && phase != SAGA__PHASE_REFUSE) {

@@ -32,6 +32,7 @@ struct saga__item {
 	int kind;
 	unsigned shard;
 	int attempts;             /* made so far */
+	int64_t came;             /* to its lane: monotonic */
 	struct saga__blob *event; /* EVENT, REQUEST: in its wire form */
 
 	/* EVENT, MOVE: where it stands */
@@ -44,6 +45,7 @@ struct saga__item {
 	bool kept;      /* EVENT: a durable transport's, of no stream: */
 	uint64_t token; /* to be acked once it is committed */
 	char *why;      /* EVENT: it can't be read: a dead letter for this reason */
+	bool withheld;  /* its handlers don't run: blame.h */
 
 	/* REQUEST */
 	bool unsure; /* a commit of it was sent, and not answered */

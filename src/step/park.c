@@ -111,8 +111,8 @@ void saga__slot_move(
  */
 int saga__attempts_with(const struct saga__work *work)
 {
-	bool withheld = work->batch->instead == SAGA__RETRIES && !work->parked &&
-		work->item->kind == SAGA__ITEM_EVENT;
+	bool withheld = (work->batch->instead == SAGA__RETRIES || work->item->withheld) &&
+		!work->parked && work->item->kind == SAGA__ITEM_EVENT;
 
 	return work->attempts + (withheld ? 0 : 1);
 }

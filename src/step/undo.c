@@ -132,6 +132,17 @@ static void refuse_command(struct saga__batch *batch, struct saga__work *work, c
 		parked->behind, why, parked->question);
 }
 
+/* A call's row that was set aside; its question is known, or there is none. */
+static bool is_call(const struct saga__work *work)
+{
+	const struct saga_outside *outside =
+		work->role == SAGA__ROLE_UNDO ? &work->step->undo_outside : &work->step->outside;
+
+	return work->parked->kind == SAGA__PARKED_LETTER &&
+		saga__slot_holds_back(work->slot->state) && outside->call &&
+		(work->parked->question.size || !outside->prepare);
+}
+
 static void requeue(struct saga__batch *batch, struct saga__work *work)
 {
 	struct saga__slot *slot = work->slot;
@@ -150,7 +161,7 @@ static void requeue(struct saga__batch *batch, struct saga__work *work)
 	}
 	if (batch->plan->rows[slot->row].schedule)
 		saga__do_schedule(batch, work);
-	else if (kind == SAGA__PARKED_CALL)
+	else if (kind == SAGA__PARKED_CALL || is_call(work))
 		saga__do_call_again(batch, work);
 	else if (work->role == SAGA__ROLE_UNDO)
 		saga__do_undo(batch, work);

@@ -43,6 +43,9 @@ static const struct saga__dialect dialects[] = {
 		.locking = STREAM_ROW " FOR UPDATE",
 		.expecting = STREAM_AS " FOR UPDATE",
 		.has_table = "SELECT CASE WHEN to_regclass(?) IS NULL THEN 0 ELSE 1 END AS n",
+		/* SQL_ASCII takes any bytes, and counts them where we count characters. */
+		.encoding = "SELECT CASE WHEN current_setting('server_encoding') = 'UTF8' THEN ''"
+			    " ELSE current_setting('server_encoding') END AS encoding",
 		.low_byte = "get_byte(uuid_send(saga), 15)",
 		.locking_all =
 			STREAM_FIELDS " WHERE shard = ANY (?::bigint[]) ORDER BY shard FOR UPDATE",

@@ -39,6 +39,9 @@ struct saga__dialect {
 	const char *durable;  /* one integer: 0 if commits are not durable; NULL: they are */
 	const char *waiting;  /* one integer: 0 if reads wait for writes; NULL: they don't */
 	const char *sound;    /* one integer: 0 if its version loses commits; NULL: none does */
+	const char *encoding; /* one text: the name of one that can't hold Unicode, else ""; NULL:
+	                         it always can: SQLite has UTF-8 or UTF-16, and what we keep in
+	                         SQL Server is NVARCHAR, UTF-16 whatever the collation */
 	const char *low_byte; /* of a slot's `saga`, as an integer: its shard is in there */
 	const char *clock;    /* one integer, ms since 1970; NULL: the process's own clock */
 	const char *leases;   /* SAGA__LEASES */

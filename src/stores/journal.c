@@ -4,9 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../event/sum.h"
 #include "../mutation.h"
 #include "dialect.h"
 #include "journal_sql.h"
+
+/* The sequence and the ids, too: a row that stands where another did is found. */
+int64_t saga__outbox_sum(uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
+{
+	uint64_t parts[4];
+
+	memcpy(parts, &id, sizeof id);
+	memcpy(parts + 2, &saga, sizeof saga);
+	return (int64_t)saga__sum64(event,
+		seq ^ parts[0] ^ (parts[1] << 1 | parts[1] >> 63) ^
+			(parts[2] << 2 | parts[2] >> 62) ^ (parts[3] << 3 | parts[3] >> 61));
+}
 
 /* ---- parked rows ---- */
 
@@ -14,11 +27,13 @@
 	"saga, id, step, subject, role, kind, attempts, due, behind, why, event, question, " \
 	"command," \
 	" outcome, body"
+#define PARKED_KINDS "iittctcntTBBTTT"
 
 struct due {
 	struct saga__arena *arena;
 	struct saga__parked **rows;
 	size_t count, most;
+	bool has_odd; /* rows that can't be read are passed over */
 	saga_error *error;
 };
 
@@ -50,20 +65,37 @@ static int command_of(const saga_value *value)
 		: SAGA__COMMAND_REQUEUE;
 }
 
+static int check_due(
+	const char *const *names, const saga_value *c, size_t column_count, saga_error *error)
+{
+	char kind[16];
+	int code = saga__journal_check("saga_parked", PARKED_KINDS, names, c, column_count, error);
+
+	if (code != SAGA_OK)
+		return code;
+	(void)snprintf(
+		kind, sizeof kind, "%.*s", (int)c[5].as.bytes.size, (const char *)c[5].as.bytes.at);
+	if (!saga__parked_kind_of(kind))
+		return saga__journal_odd("saga_parked", "kind is none that we know", error);
+	if (c[4].as.int64 > SAGA__ROLE_REFUSE)
+		return saga__journal_odd("saga_parked", "role is none that we know", error);
+	return SAGA_OK;
+}
+
 static int take_due(
 	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
 	struct due *due = context;
 	struct saga__parked *row;
 	char kind[16];
-	int code;
 
 	(void)i;
 	if (due->count == due->most)
 		return SAGA_OK;
-	if ((code = saga__journal_check("saga_parked", "iittctcntTBBTTT", names, c, column_count,
-		     due->error)) != SAGA_OK)
-		return code;
+	if (check_due(names, c, column_count, due->error) != SAGA_OK) {
+		due->has_odd = true;
+		return SAGA_OK;
+	}
 	if (!(row = saga__arena_calloc(due->arena, 1, sizeof *row)))
 		return SAGA_NOMEM;
 	(void)snprintf(
@@ -88,12 +120,27 @@ static int take_due(
 	if (!row->row || !row->subject || !row->behind || !row->why || !row->outcome ||
 		!row->body || !row->event.at)
 		return SAGA_NOMEM;
-	if (!row->kind)
-		return saga__journal_odd("saga_parked", "kind is none that we know", due->error);
-	if (row->role > SAGA__ROLE_REFUSE)
-		return saga__journal_odd("saga_parked", "role is none that we know", due->error);
 	due->rows[due->count++] = row;
 	return SAGA_OK;
+}
+
+static int take_checked(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
+{
+	(void)i;
+	return check_due(names, c, column_count, context);
+}
+
+int saga__journal_look_at_parked(
+	struct saga__journal *j, const saga_value *saga, const saga_value *id, saga_error *error)
+{
+	const saga_value values[] = { *saga, *id };
+	const saga_statement statement = {
+		"SELECT " PARKED_COLUMNS " FROM saga_parked WHERE saga = ? AND id = ?", values, 2
+	};
+	saga_sink sink = { take_checked, NULL, error };
+
+	return j->ops->run(j->store, &statement, 1, &sink, error);
 }
 
 int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size_t most,
@@ -108,14 +155,28 @@ int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size
 			" WHERE shard = ? AND due <= ? ORDER BY due, id"),
 		values, 3
 	};
-	struct due due = { arena, saga__arena_calloc(arena, most, sizeof *due.rows), 0, most,
+	struct due due = { arena, saga__arena_calloc(arena, most, sizeof *due.rows), 0, most, false,
 		error };
 	saga_sink sink = { take_due, NULL, &due };
 	int code;
 
 	if (!due.rows)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
-	if ((code = j->ops->run(j->store, &statement, 1, &sink, error)) != SAGA_OK)
+	code = j->ops->run(j->store, &statement, 1, &sink, error);
+	if (code == SAGA_REFUSED || (code == SAGA_OK && due.has_odd)) {
+		bool mended = false;
+		int first = code;
+
+		due.count = 0;
+		code = saga__journal_mend_due(j, values, &mended, error);
+		if (code == SAGA_OK && !mended)
+			return first == SAGA_OK
+				? saga__journal_odd("saga_parked", "row can't be read", error)
+				: first;
+		if (code == SAGA_OK)
+			code = j->ops->run(j->store, &statement, 1, &sink, error);
+	}
+	if (code != SAGA_OK)
 		return code;
 	*ret_rows = due.rows;
 	*ret_count = due.count;
@@ -335,24 +396,64 @@ int saga__journal_suspect(
 struct outbox {
 	int (*row)(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event);
 	void *context;
+	uint64_t next; /* behind what was given already */
+	size_t given;
+	bool is_odd; /* a row that can't be read */
 	saga_error *error;
 };
 
-static int take_outbox(void *context, size_t i, const char *const *names, const saga_value *columns,
-	size_t column_count)
+static int check_outbox(
+	const char *const *names, const saga_value *c, size_t column_count, saga_error *error)
+{
+	int code = saga__journal_check("saga_outbox", "siibN", names, c, column_count, error);
+
+	if (code != SAGA_OK || c[4].kind == SAGA_VALUE_NULL)
+		return code;
+	if (c[4].as.int64 !=
+		saga__outbox_sum((uint64_t)c[0].as.int64, saga__id_in(&c[1]), saga__id_in(&c[2]),
+			c[3].as.bytes))
+		return saga__journal_odd("saga_outbox", "sum is another: it was changed", error);
+	return SAGA_OK;
+}
+
+static int take_outbox(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
 	struct outbox *outbox = context;
-	int code = saga__journal_check(
-		"saga_outbox", "siib", names, columns, column_count, outbox->error);
+	int code = check_outbox(names, c, column_count, outbox->error);
 
-	if (code != SAGA_OK)
+	(void)i;
+	if (code != SAGA_OK) {
+		outbox->is_odd = true;
 		return code;
-	code = outbox->row(outbox->context, (uint64_t)columns[0].as.int64, saga__id_in(&columns[1]),
-		saga__id_in(&columns[2]), columns[3].as.bytes);
-
-	(void)i, (void)names, (void)column_count;
+	}
+	outbox->next = (uint64_t)c[0].as.int64 + 1;
+	outbox->given++;
+	code = outbox->row(outbox->context, (uint64_t)c[0].as.int64, saga__id_in(&c[1]),
+		saga__id_in(&c[2]), c[3].as.bytes);
 	return code == SAGA_OK ? code
 			       : saga_error_set(outbox->error, code, "%s", saga_code_text(code));
+}
+
+#define OUTBOX_COLUMNS "seq, id, saga, event, sum"
+
+static int take_checked_outbox(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
+{
+	(void)i;
+	return check_outbox(names, c, column_count, context);
+}
+
+int saga__journal_look_at_outbox(
+	struct saga__journal *j, unsigned shard, uint64_t seq, saga_error *error)
+{
+	const saga_value values[] = { saga_int64(shard), saga_int64((int64_t)seq) };
+	const saga_statement statement = {
+		"SELECT " OUTBOX_COLUMNS " FROM saga_outbox WHERE shard = ? AND seq = ?", values, 2
+	};
+	saga_sink sink = { take_checked_outbox, NULL, error };
+
+	return j->ops->run(j->store, &statement, 1, &sink, error);
 }
 
 int saga__journal_outbox(struct saga__journal *j, unsigned shard, uint64_t first, uint64_t last,
@@ -360,17 +461,30 @@ int saga__journal_outbox(struct saga__journal *j, unsigned shard, uint64_t first
 	int (*row)(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event),
 	void *context, saga_error *error)
 {
-	const saga_value values[] = { saga_int64(shard), saga_int64((int64_t)first),
-		saga_int64((int64_t)last), saga_int64((int64_t)most) };
-	const saga_statement statement = { SAGA__FIRST_ROWS(j->dialect,
-						   "SELECT seq, id, saga, event FROM saga_outbox"
-						   " WHERE shard = ? AND seq >= ? AND seq <= ?"
-						   " ORDER BY seq"),
-		values, 4 };
-	struct outbox outbox = { row, context, error };
+	struct outbox outbox = { .row = row, .context = context, .next = first, .error = error };
 	saga_sink sink = { take_outbox, NULL, &outbox };
+	bool mended;
 
-	return j->ops->run(j->store, &statement, 1, &sink, error);
+	do {
+		const saga_value values[] = { saga_int64(shard), saga_int64((int64_t)outbox.next),
+			saga_int64((int64_t)last), saga_int64((int64_t)(most - outbox.given)) };
+		const saga_statement statement = {
+			SAGA__FIRST_ROWS(j->dialect,
+				"SELECT " OUTBOX_COLUMNS " FROM saga_outbox"
+				" WHERE shard = ? AND seq >= ? AND seq <= ? ORDER BY seq"),
+			values, 4
+		};
+		int code, second;
+
+		outbox.is_odd = mended = false;
+		code = j->ops->run(j->store, &statement, 1, &sink, error);
+		if (code != SAGA_REFUSED)
+			return code;
+		second = saga__journal_mend_outbox(j, shard, outbox.next, last, &mended, error);
+		if (second != SAGA_OK || !mended)
+			return second != SAGA_OK ? second : code;
+	} while (outbox.given < most);
+	return SAGA_OK;
 }
 
 int saga__journal_trim(struct saga__journal *j, unsigned shard, uint64_t upto, int64_t before,
@@ -399,27 +513,61 @@ struct positions {
 	int (*row)(void *context, const struct saga__source *source, unsigned shard,
 		struct saga__position position);
 	void *context;
+	bool has_odd; /* rows that can't be read are passed over */
 	saga_error *error;
 };
 
-static int take_position(void *context, size_t i, const char *const *names,
-	const saga_value *columns, size_t column_count)
+#define POSITION_COLUMNS "stream, stream_shard, shard, owner, seq, id"
+
+static int check_position(
+	const char *const *names, const saga_value *c, size_t column_count, saga_error *error)
+{
+	int code = saga__journal_check("saga_position", "icctsi", names, c, column_count, error);
+
+	if (code == SAGA_OK && c[3].as.bytes.size > SAGA__PARTICIPANT_MOST)
+		code = saga__journal_odd("saga_position", "owner is too long", error);
+	if (code == SAGA_OK && c[1].as.int64 >= SAGA__SHARDS_MOST)
+		code = saga__journal_odd("saga_position", "stream_shard is too high", error);
+	return code;
+}
+
+static int take_position(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
 	struct positions *positions = context;
-	struct saga__source source = { .stream = { saga__id_in(&columns[0]),
-					       (uint32_t)columns[1].as.int64 } };
-	int code = saga__journal_check(
-		"saga_position", "icctsi", names, columns, column_count, positions->error);
+	struct saga__source source;
+	int code;
 
 	(void)i;
-	if (code != SAGA_OK)
-		return code;
-	(void)snprintf(source.owner, sizeof source.owner, "%.*s", (int)columns[3].as.bytes.size,
-		(const char *)columns[3].as.bytes.at);
-	code = positions->row(positions->context, &source, (unsigned)columns[2].as.int64,
-		(struct saga__position){ (uint64_t)columns[4].as.int64, saga__id_in(&columns[5]) });
+	if (check_position(names, c, column_count, positions->error) != SAGA_OK) {
+		positions->has_odd = true;
+		return SAGA_OK;
+	}
+	source = (struct saga__source){ .stream = { saga__id_in(&c[0]), (uint32_t)c[1].as.int64 } };
+	(void)snprintf(source.owner, sizeof source.owner, "%.*s", (int)c[3].as.bytes.size,
+		(const char *)c[3].as.bytes.at);
+	code = positions->row(positions->context, &source, (unsigned)c[2].as.int64,
+		(struct saga__position){ (uint64_t)c[4].as.int64, saga__id_in(&c[5]) });
 	return code == SAGA_OK ? code
 			       : saga_error_set(positions->error, code, "%s", saga_code_text(code));
+}
+
+static int take_checked_position(
+	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
+{
+	(void)i;
+	return check_position(names, c, column_count, context);
+}
+
+int saga__journal_look_at_position(
+	struct saga__journal *j, const saga_value *key, saga_error *error)
+{
+	const saga_statement statement = { "SELECT " POSITION_COLUMNS " FROM saga_position"
+					   " WHERE stream = ? AND stream_shard = ? AND shard = ?",
+		key, 3 };
+	saga_sink sink = { take_checked_position, NULL, error };
+
+	return j->ops->run(j->store, &statement, 1, &sink, error);
 }
 
 int saga__journal_positions(struct saga__journal *j,
@@ -427,12 +575,19 @@ int saga__journal_positions(struct saga__journal *j,
 		struct saga__position position),
 	void *context, saga_error *error)
 {
-	const saga_statement statement = {
-		"SELECT stream, stream_shard, shard, owner, seq, id FROM saga_position", NULL, 0
-	};
-	struct positions positions = { row, context, error };
+	const saga_statement statement = { "SELECT " POSITION_COLUMNS " FROM saga_position", NULL,
+		0 };
+	struct positions positions = { row, context, false, error };
 	saga_sink sink = { take_position, NULL, &positions };
+	bool mended = false;
+	int code = j->ops->run(j->store, &statement, 1, &sink, error);
 
+	if (code == SAGA_OK && positions.has_odd)
+		return saga__journal_mend_positions(j, &mended, error);
+	if (code != SAGA_REFUSED || saga__journal_mend_positions(j, &mended, error) != SAGA_OK ||
+		!mended)
+		return code;
+	/* The store itself could not hand over a row: all are read again. */
 	return j->ops->run(j->store, &statement, 1, &sink, error);
 }
 
@@ -467,11 +622,10 @@ static int take_counts(
 {
 	struct counting *counting = context;
 	struct saga__counts *counts = &counting->counts;
-	int code = saga__journal_check(
-		i ? "saga_parked" : "saga_slot", "tns", names, c, column_count, counting->error);
-
-	if (code != SAGA_OK)
-		return code;
+	/* What can't be read is found by whoever needs it; here it only does not count. */
+	if (saga__journal_check(i ? "saga_parked" : "saga_slot", "tns", names, c, column_count,
+		    counting->error) != SAGA_OK)
+		return SAGA_OK;
 	if (!is_counted(counting, c[1].as.int64))
 		return SAGA_OK;
 	if (is_named(&c[0], "waiting"))

@@ -24,7 +24,8 @@
 #include "clock.h"
 
 enum {
-	SAGA__STORE_SHARDS = 64
+	SAGA__STORE_SHARDS = 64,
+	SAGA__ENCODING_TEXT = 32
 };
 
 struct saga__dialect;
@@ -40,13 +41,19 @@ struct saga__journal {
 	unsigned shards;
 	const struct saga_env *env;
 	struct saga__clock clock;
-	enum saga__clock_news clock_news; /* of the last look, until somebody has told it */
-	int64_t clock_by;                 /* the source is ahead of store time by so much then */
-	saga_id uuid;                     /* the store's */
-	int64_t birth;                    /* when its tables were made */
-	bool lowered;                     /* its commits may be lost when the power goes */
-	bool reads_wait;                  /* for who writes */
-	bool unsound;                     /* the database\'s version is known to lose commits */
+	enum saga__clock_news clock_news;   /* of the last look, until somebody has told it */
+	int64_t clock_by;                   /* the source is ahead of store time by so much then */
+	saga_id uuid;                       /* the store's */
+	int64_t birth;                      /* when its tables were made */
+	bool lowered;                       /* its commits may be lost when the power goes */
+	bool reads_wait;                    /* for who writes */
+	bool unsound;                       /* the database's version is known to lose commits */
+	char encoding[SAGA__ENCODING_TEXT]; /* if it can't hold Unicode: its name; else "" */
+
+	/* The options': where a row that was set aside is named. */
+	const char *name;
+	void (*set_aside)(void *user, const char *text);
+	void *user;
 };
 
 struct saga__journal_options {
@@ -56,6 +63,10 @@ struct saga__journal_options {
 	const struct saga__plan *plan;
 	const struct saga_env *env;
 	size_t event_bytes;
+
+	/* A row that can't be read was set aside: which, why, and where it is. NULL: nobody asks */
+	void (*set_aside)(void *user, const char *text);
+	void *user;
 };
 
 /*
@@ -126,6 +137,12 @@ struct saga__move {
 int saga__journal_write(struct saga__journal *journal, struct saga__batch *batch,
 	const uint64_t *own, const struct saga__move *moves, size_t move_count, bool *ret_woken,
 	saga_error *error);
+
+/*
+ * Writes a row into each table that a batch writes, and takes it back: whether the store refuses
+ * that too, whatever the batch held.
+ */
+int saga__journal_probe(struct saga__journal *journal, saga_error *error);
 
 /* ---- parked rows ---- */
 

@@ -61,9 +61,11 @@ static int take_slot(struct loading *loading, struct saga__slot *slot, const sag
 		!keep_bytes(arena, &c[7], &slot->note) || !keep_bytes(arena, &c[8], &slot->seen))
 		return saga_error_set(loading->error, SAGA_NOMEM, "out of memory");
 	slot->leads_none = c[9].as.int64 == 0;
+	loading->batch->odd_row = !saga__seen_is_whole(slot->seen) || slot->state == SAGA__STATES ||
+		slot->was == SAGA__STATES;
 	if (!saga__seen_is_whole(slot->seen))
 		return saga__journal_odd("saga_slot", "seen ends in the middle", loading->error);
-	if (slot->state == SAGA__STATES || slot->was == SAGA__STATES)
+	if (loading->batch->odd_row)
 		return saga_error_set(loading->error, SAGA_REFUSED,
 			"a slot of step %s is in a state that this library does not know",
 			loading->batch->plan->rows[slot->row].name);
@@ -79,8 +81,10 @@ static int take_row(
 	if (i < loading->before_count)
 		return loading->before->row(loading->before->context, i, names, c, column_count);
 	if ((code = saga__journal_check("saga_slot", "tTcTBBBBBcc", names, c, column_count,
-		     loading->error)) != SAGA_OK)
+		     loading->error)) != SAGA_OK) {
+		loading->batch->odd_row = true;
 		return code;
+	}
 	i = loading->sets ? (size_t)c[10].as.int64 - 1 : i - loading->before_count;
 	return take_slot(loading, loading->slots[i], c);
 }
@@ -331,22 +335,24 @@ static void write_slots(struct writing *w, const struct saga__batch *batch)
 static void write_outbox(struct writing *w, const struct saga__batch *batch)
 {
 	static const struct texts texts = {
-		"INSERT INTO saga_outbox (shard, seq, id, saga, event, at)"
-		" VALUES (?, ?, ?, ?, ?, ?)",
-		"INSERT INTO saga_outbox (shard, seq, id, saga, event, at)"
+		"INSERT INTO saga_outbox (shard, seq, id, saga, event, at, sum)"
+		" VALUES (?, ?, ?, ?, ?, ?, ?)",
+		"INSERT INTO saga_outbox (shard, seq, id, saga, event, at, sum)"
 		" SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::uuid[], ?::uuid[],"
-		" ?::bytea[], ?::bigint[]) LIMIT ?",
+		" ?::bytea[], ?::bigint[], ?::bigint[]) LIMIT ?",
 	};
 
 	for (const struct saga__outgoing *out = batch->outgoing; out; out = out->next) {
-		saga_value *v = add(w, &texts, 6);
+		saga_bytes event = saga__blob_bytes(out->event);
+		saga_value *v = add(w, &texts, 7);
 
 		v[0] = saga_int64(out->shard);
 		v[1] = saga_int64((int64_t)out->seq);
 		v[2] = saga_uuid(out->id);
 		v[3] = saga_uuid(out->saga);
-		v[4] = saga_blob(saga__blob_bytes(out->event));
+		v[4] = saga_blob(event);
 		v[5] = saga_int64(batch->now);
+		v[6] = saga_int64(saga__outbox_sum(out->seq, out->id, out->saga, event));
 	}
 }
 

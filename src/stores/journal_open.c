@@ -7,7 +7,10 @@
 #include "dialect.h"
 #include "journal_sql.h"
 
-#define LAYOUT "2"
+#define LAYOUT "3"
+
+/* What layout 2 had not. */
+#define SUMS "ALTER TABLE saga_outbox ADD sum BIGINT;"
 
 /* What layout 1 had not. */
 #define LEASES \
@@ -34,7 +37,7 @@ static const char layout[] =
 	" PRIMARY KEY (saga, id));"
 	"CREATE INDEX saga_parked_due ON saga_parked (shard, due);"
 	"CREATE TABLE saga_outbox (shard BIGINT NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT NULL,"
-	" saga SAGA_ID NOT NULL, event SAGA_BYTES NOT NULL, at BIGINT NOT NULL,"
+	" saga SAGA_ID NOT NULL, event SAGA_BYTES NOT NULL, at BIGINT NOT NULL, sum BIGINT,"
 	" PRIMARY KEY (shard, seq)) SAGA_KEYED;"
 	"CREATE TABLE saga_position (stream SAGA_ID NOT NULL, stream_shard BIGINT NOT NULL,"
 	" shard BIGINT NOT NULL, owner SAGA_TEXT(31) NOT NULL, seq BIGINT NOT NULL, id SAGA_ID NOT "
@@ -183,24 +186,41 @@ static int fill_leases(struct saga__journal *j, unsigned shards, saga_error *err
 	return code;
 }
 
+/* From layout 1. */
+static int add_leases(struct saga__journal *j, saga_error *error)
+{
+	struct saga__one one;
+	unsigned shards;
+	int code = get_meta(j, "shards", &one, error);
+
+	if (code != SAGA_OK)
+		return code;
+	shards = (unsigned)strtoul(one.text, NULL, 10);
+	if ((code = run_script(j, LEASES, error)) == SAGA_OK)
+		code = fill_leases(j, shards, error);
+	return code;
+}
+
 /* Brings tables of an older layout up to date. */
 static int upgrade(struct saga__journal *j, saga_error *error)
 {
 	const saga_value meta[] = { saga_text("saga_meta") };
 	struct saga__one one;
-	unsigned shards;
 	int code = saga__journal_one(j, j->dialect->has_table, meta, 1, &one, error);
+	bool is_first, is_second;
 
 	if (code != SAGA_OK || !one.number ||
-		(code = get_meta(j, "layout", &one, error)) != SAGA_OK ||
-		strcmp(one.text, "1") != 0)
+		(code = get_meta(j, "layout", &one, error)) != SAGA_OK)
 		return code;
-	if ((code = get_meta(j, "shards", &one, error)) != SAGA_OK)
-		return code;
-	shards = (unsigned)strtoul(one.text, NULL, 10);
-	if ((code = run_script(j, LEASES, error)) == SAGA_OK)
-		code = fill_leases(j, shards, error);
-	return code == SAGA_OK ? put_meta(j, "layout", LAYOUT, error) : code;
+	is_first = strcmp(one.text, "1") == 0;
+	is_second = strcmp(one.text, "2") == 0;
+	if (is_first)
+		code = add_leases(j, error);
+	if (code == SAGA_OK && (is_first || is_second))
+		code = run_script(j, SUMS, error);
+	if (code == SAGA_OK && (is_first || is_second))
+		code = put_meta(j, "layout", LAYOUT, error);
+	return code;
 }
 
 /* What stands in the tables from the beginning. */
@@ -398,6 +418,11 @@ static int prepare(
 		code = upgrade(j, error);
 	if (code == SAGA_OK)
 		code = find_tables(j, &found, error);
+	if (code == SAGA_OK && !found && *j->encoding)
+		code = saga_error_set(error, SAGA_UNSUPPORTED,
+			"the store's database has the encoding %s, which can't hold all of "
+			"Unicode: make it anew, with ENCODING 'UTF8'",
+			j->encoding);
 	if (code == SAGA_OK && !found)
 		code = run_script(j, layout, error);
 	if (code == SAGA_OK)
@@ -424,6 +449,18 @@ static int is_denied(
 
 	if (code == SAGA_OK)
 		*ret_denied = question && one.found && !one.is_null && !one.number;
+	return code;
+}
+
+static int read_encoding(struct saga__journal *j, saga_error *error)
+{
+	struct saga__one one = { .found = false };
+	int code = j->dialect->encoding
+		? saga__journal_one(j, j->dialect->encoding, NULL, 0, &one, error)
+		: SAGA_OK;
+
+	if (code == SAGA_OK)
+		(void)snprintf(j->encoding, sizeof j->encoding, "%.31s", one.text);
 	return code;
 }
 
@@ -472,6 +509,9 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 	j->clock = clock;
 	j->ops = ops;
 	j->env = options->env;
+	j->name = options->plan->name;
+	j->set_aside = options->set_aside;
+	j->user = options->user;
 	j->dialect = saga__dialect_of(ops->dialect);
 	j->shards = ops->writers == 1 ? 1 : 8;
 	if (!j->dialect)
@@ -489,6 +529,8 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 		code = is_denied(j, j->dialect->waiting, &j->reads_wait, error);
 	if (code == SAGA_OK)
 		code = is_denied(j, j->dialect->sound, &j->unsound, error);
+	if (code == SAGA_OK)
+		code = read_encoding(j, error);
 	if (code == SAGA_OK)
 		code = open_tables(j, options, error);
 	if (code != SAGA_OK)

@@ -49,6 +49,28 @@ static inline saga_id saga__id_in(const saga_value *value)
 int saga__journal_run_and_load(struct saga__journal *journal, struct saga__batch *batch,
 	const saga_statement *statements, size_t count, saga_sink *sink, saga_error *error);
 
+/* Of an outbox row, kept beside it. NULL there: it is of before rows had one. */
+int64_t saga__outbox_sum(uint64_t seq, saga_id id, saga_id saga, saga_bytes event);
+
+/* Reads one row, by the values that its key has: REFUSED: it can't be read, as error says. */
+int saga__journal_look_at_parked(struct saga__journal *journal, const saga_value *saga,
+	const saga_value *id, saga_error *error);
+int saga__journal_look_at_outbox(
+	struct saga__journal *journal, unsigned shard, uint64_t seq, saga_error *error);
+int saga__journal_look_at_position(
+	struct saga__journal *journal, const saga_value *key, saga_error *error);
+
+/*
+ * Rows that can't be read are set aside, each by itself, so that the others can be; journal_mend.c
+ * says how. *ret_mended: there was one. `due`: the values of the query for due rows.
+ */
+int saga__journal_mend_due(
+	struct saga__journal *journal, const saga_value *due, bool *ret_mended, saga_error *error);
+int saga__journal_mend_outbox(struct saga__journal *journal, unsigned shard, uint64_t first,
+	uint64_t last, bool *ret_mended, saga_error *error);
+int saga__journal_mend_positions(
+	struct saga__journal *journal, bool *ret_mended, saga_error *error);
+
 /* SAGA__RUN(journal, sql, error, value, ...) */
 #define SAGA__RUN(j, sql, error, ...) \
 	saga__journal_change(j, sql, (const saga_value[]){ __VA_ARGS__ }, \

@@ -120,6 +120,9 @@ static const int away[] = { 596, 6005, 17142, 18401,
 	10928, 10929, 40197, 40501, 40613,        /* Azure: moved, busy, not there */
 	0 };
 
+/* A page that can't be read, or is not what it should be. */
+static const int damaged[] = { 605, 823, 824, 5242, 5243, 5571, 8646, 0 };
+
 static bool is_one_of(const int *numbers, int number)
 {
 	while (*numbers && *numbers != number)
@@ -151,6 +154,8 @@ static int code_of(int number, const char *text)
 		return SAGA_CONTENDED;
 	if (is_one_of(full, number))
 		return SAGA_FULL;
+	if (is_one_of(damaged, number))
+		return SAGA_DAMAGED;
 	return is_one_of(away, number) ? SAGA_AWAY : SAGA_REFUSED;
 }
 

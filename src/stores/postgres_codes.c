@@ -22,8 +22,8 @@ int saga__pg_code_of(const char *state)
 		{ "26000", SAGA_AWAY },      /* somebody dropped this session's statements */
 		{ "42P05", SAGA_AWAY },      /* or it is not this session alone's */
 		{ "58", SAGA_AWAY },         /* system errors */
-		{ "XX001", SAGA_AWAY },      /* data_corrupted */
-		{ "XX002", SAGA_AWAY },      /* index_corrupted */
+		{ "XX001", SAGA_DAMAGED },   /* data_corrupted */
+		{ "XX002", SAGA_DAMAGED },   /* index_corrupted */
 	};
 
 	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)

@@ -36,9 +36,11 @@ static int code_of(sqlite3 *db, int rc)
 		return SAGA_FULL;
 	case SQLITE_IOERR:
 		return cause == ENOSPC || cause == EDQUOT ? SAGA_FULL : SAGA_AWAY;
-	case SQLITE_CANTOPEN:
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
+		return SAGA_DAMAGED;
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY: /* a disk that was made so, as a rule, and may be mended */
 	case SQLITE_INTERRUPT:
 		return SAGA_AWAY;
 	case SQLITE_NOMEM:

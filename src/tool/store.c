@@ -9,7 +9,7 @@
 #include "../stores/dialect.h"
 #include "../stores/url.h"
 
-#define LAYOUT "2" /* that this tool knows: src/stores/journal.c */
+#define LAYOUT "3" /* that this tool knows: src/stores/journal.c */
 
 enum {
 	TIMEOUT_MS = 10000,

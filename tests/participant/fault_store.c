@@ -105,6 +105,8 @@ static int fault_code(enum fault_kind kind, saga_error *error)
 		return saga_error_set(error, SAGA_UNKNOWN, "fault: the answer was lost");
 	case FAULT_AWAY:
 		return saga_error_set(error, SAGA_AWAY, "fault: the store is away");
+	case FAULT_DAMAGED:
+		return saga_error_set(error, SAGA_DAMAGED, "fault: the disk image is malformed");
 	case FAULT_FULL:
 		return saga_error_set(error, SAGA_FULL, "fault: the disk is full");
 	case FAULT_REFUSED:
@@ -118,7 +120,8 @@ static int fault_code(enum fault_kind kind, saga_error *error)
 /* What the fault does to the connection and its transaction, as a real store's would. */
 static int fail(struct connection *c, enum fault_kind kind, saga_error *error)
 {
-	if (kind == FAULT_AWAY || kind == FAULT_UNKNOWN_DONE || kind == FAULT_UNKNOWN_LOST)
+	if (kind == FAULT_AWAY || kind == FAULT_DAMAGED || kind == FAULT_UNKNOWN_DONE ||
+		kind == FAULT_UNKNOWN_LOST)
 		c->dead = true;
 	if (kind != FAULT_FULL && kind != FAULT_REFUSED && kind != FAULT_NOMEM &&
 		c->inner->in_transaction(c->store))

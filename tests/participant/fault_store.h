@@ -35,6 +35,7 @@ enum fault_kind {
 	FAULT_FULL,
 	FAULT_REFUSED,
 	FAULT_NOMEM,
+	FAULT_DAMAGED, /* as AWAY, and an alarm */
 };
 
 enum {

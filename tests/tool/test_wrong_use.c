@@ -123,7 +123,7 @@ START_TEST(a_foreign_database_is_refused_and_left)
 			"holds no saga tables" },
 		{ "PRAGMA journal_mode = WAL; CREATE TABLE saga_meta (name, value);"
 		  "INSERT INTO saga_meta VALUES ('layout', '77')",
-			"have layout 77, this tool knows 2" },
+			"have layout 77, this tool knows 3" },
 	};
 	char path[] = "/tmp/saga-foreign-XXXXXX", log[64];
 	struct said said;

@@ -122,6 +122,7 @@ START_TEST(the_layout_before_leases_is_brought_up_to_date)
 
 	desk_sql(desk, "DROP TABLE saga_lease");
 	desk_sql(desk, "DROP TABLE saga_instance");
+	desk_sql(desk, "ALTER TABLE saga_outbox DROP COLUMN sum");
 	desk_sql(desk, "UPDATE saga_meta SET value = '1' WHERE name = 'layout'");
 	desk_close(desk);
 	OK(desk_open(desk, &plain, &error), error);

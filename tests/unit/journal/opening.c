@@ -71,8 +71,8 @@ START_TEST(a_store_that_is_not_ours_is_refused_and_left_alone)
 		const char *says;
 		const char *mend;
 	} wrong[] = {
-		{ "UPDATE saga_meta SET value = '3' WHERE name = 'layout'", SAGA_UNSUPPORTED,
-			"layout 3", "UPDATE saga_meta SET value = '2' WHERE name = 'layout'" },
+		{ "UPDATE saga_meta SET value = '9' WHERE name = 'layout'", SAGA_UNSUPPORTED,
+			"layout 9", "UPDATE saga_meta SET value = '3' WHERE name = 'layout'" },
 		{ "UPDATE saga_meta SET value = 'other' WHERE name = 'participant'", SAGA_TWINS,
 			"the store is other's, not test's",
 			"UPDATE saga_meta SET value = 'test' WHERE name = 'participant'" },
