@@ -1,4 +1,6 @@
-/* What befalls the broker: who is cut off from it, what it loses, and who asks what it still has. */
+/*
+ * What befalls the broker: who is cut off from it, what it loses; and who asks what it still has.
+ */
 
 #include <stdlib.h>
 #include <string.h>
