@@ -158,6 +158,7 @@ typedef struct saga_sim_report {
 	uint64_t crashes;
 	int64_t ms;          /* virtual time */
 	uint64_t struck_by[32]; /* of them, by kind: in the order of enum saga_sim_fault */
+	uint64_t restores;      /* stores that were set back: from then on no sums are right */
 } saga_sim_report;
 
 /* Fills *report, as far as its size goes: after the run, or so far. Nothing in it is borrowed. */

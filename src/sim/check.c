@@ -54,7 +54,7 @@ static void check_seen(struct saga__member *member, const struct saga__message *
 	}
 	position = member->mirror
 			   ->positions[owner->first->number][message->stream.shard][message->shard];
-	if (message->last > position)
+	if (message->last > position && member->sim->restored != owner->first)
 		saga__sim_breach(member->sim,
 			"law 3: %s says that it has seen event %llu of %s, and has committed %llu",
 			member->def.name, (unsigned long long)message->last, owner->def.name,
@@ -155,8 +155,8 @@ static void check_mark(struct saga__member *member, const struct saga__member *o
 		const struct saga__known_slot *slot = saga__mirror_slot(
 			member, event->saga, route->row, per_subject ? event->subject : "", false);
 
-		wrong = wrong_end(route->role, slot ? slot->state : SAGA__ABSENT);
-		if (!wrong || (slot && slot->forgotten) || has_parked(member, event->saga, row))
+		wrong = wrong_end(route->role, slot ? slot->now.state : SAGA__ABSENT);
+		if (!wrong || (slot && slot->now.forgotten) || has_parked(member, event->saga, row))
 			continue;
 		saga__sim_breach(member->sim, "law 3: %s %s %s of %s, saga %s, and slot %s %s",
 			member->def.name, how, event->type, owner->def.name,
@@ -205,7 +205,7 @@ void saga__check_undo(struct saga__member *member, const struct saga_step *s)
 			continue;
 		slot = saga__mirror_slot(member, s->trigger->saga, at,
 			step->per_subject ? s->trigger->subject : "", false);
-		if (slot && slot->state == SAGA__DONE && !saga__mirror_undoes(member, slot))
+		if (slot && slot->now.state == SAGA__DONE && !saga__mirror_undoes(member, slot))
 			saga__sim_breach(member->sim, "undo order: step %s is undone before %s",
 				s->def->name, saga__slot_text(member, slot, text, sizeof text));
 	}
@@ -243,11 +243,12 @@ static bool slots_rest(struct saga__member *member, char *why, size_t size)
 	for (size_t i = 0; i < member->mirror->bucket_count; i++)
 		for (struct saga__known_slot *slot = member->mirror->buckets[i]; slot;
 			slot = slot->next)
-			if (slot->state == SAGA__WAITING || slot->state == SAGA__TRYING ||
-				slot->state == SAGA__UNDOING) {
+			if ((slot->now.state == SAGA__WAITING && !member->sim->restored) ||
+				slot->now.state == SAGA__TRYING ||
+				slot->now.state == SAGA__UNDOING) {
 				(void)snprintf(why, size, "%s is still %s",
 					saga__slot_text(member, slot, text, sizeof text),
-					saga__state_name(slot->state));
+					saga__state_name(slot->now.state));
 				return false;
 			}
 	return true;
@@ -395,9 +396,9 @@ static bool is_consumed(struct saga__member *owner, const struct saga__known_eve
 			saga__mirror_slot(member, event->saga, route->row, subject, false);
 		char id[SAGA_ID_TEXT];
 
-		if (slot && slot->forgotten)
+		if (slot && slot->now.forgotten)
 			continue;
-		wrong = wrong_end(route->role, slot ? slot->state : SAGA__ABSENT);
+		wrong = wrong_end(route->role, slot ? slot->now.state : SAGA__ABSENT);
 		if (!wrong)
 			continue;
 		(void)snprintf(why, size, "law 3: %s said %s, and %s, saga %s, slot %s%s%s %s",

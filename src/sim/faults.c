@@ -259,6 +259,9 @@ static void strike(saga_sim *sim, unsigned fault)
 	case SAGA_SIM_LEAP:
 		strike_leap(sim, member, length);
 		break;
+	case SAGA_SIM_RESTORE:
+		saga__restore_strike(sim, member);
+		break;
 	case SAGA_SIM_POWER:
 		saga__broker_loses_power(sim);
 		break;
@@ -299,7 +302,8 @@ static void recur(saga_sim *sim, struct saga__happening *happening)
 void saga__faults_begin(saga_sim *sim)
 {
 	static const unsigned lasting[] = { SAGA_SIM_PARTITION, SAGA_SIM_PAUSE, SAGA_SIM_CRASH,
-		SAGA_SIM_REFUSE, SAGA_SIM_FULL, SAGA_SIM_CLOCK, SAGA_SIM_POWER, SAGA_SIM_LEAP };
+		SAGA_SIM_REFUSE, SAGA_SIM_FULL, SAGA_SIM_CLOCK, SAGA_SIM_POWER, SAGA_SIM_LEAP,
+		SAGA_SIM_RESTORE };
 
 	for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++)
 		if (sim->on & lasting[i])

@@ -100,7 +100,7 @@ static void note_effect(
 	case SAGA__RETRIES:
 	case SAGA__FAILS:
 	case SAGA__MALFORMS:
-		slot->asked = true;
+		slot->now.asked = true;
 		break;
 	default:
 		break;
@@ -115,10 +115,10 @@ static void check_may_run(
 		return;
 	if (is_undo(s)) {
 		saga__check_undo(member, s);
-	} else if (slot->state != SAGA__ABSENT && slot->state != SAGA__WAITING &&
-		slot->state != SAGA__TRYING && slot->state != SAGA__DEAD) {
+	} else if (slot->now.state != SAGA__ABSENT && slot->now.state != SAGA__WAITING &&
+		slot->now.state != SAGA__TRYING && slot->now.state != SAGA__DEAD) {
 		member->mirror->ran_over = slot;
-		member->mirror->ran_over_as = slot->state;
+		member->mirror->ran_over_as = slot->now.state;
 	}
 }
 

@@ -175,6 +175,7 @@ static void log_line(void *user, const saga_log *log)
 
 	if (member->dead)
 		return;
+	member->sim->alarms += log->level == SAGA_ALARM && member->sim->restored;
 	saga__sim_trace(member->sim, member, "%s: %s", log->what, log->text);
 	if (member->options.log)
 		member->options.log(member->options.user, log);
@@ -306,6 +307,9 @@ static int copy_options(struct saga__member *member, const saga_options *given, 
 	if (copy_followers(member, o->followers) != SAGA_OK)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	o->size = sizeof *o;
+	/* A backup that is older than what others keep of their events is none. */
+	if (member->sim->on & SAGA_SIM_RESTORE)
+		o->retention_ms = o->history_ms = 0;
 	o->lanes = 0;
 	o->loop = NULL;
 	o->stop_when_idle = false;

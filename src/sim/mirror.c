@@ -67,130 +67,6 @@ static const char watching[] =
 	" WHEN new.kind = 'letter' BEGIN INSERT INTO saga_sim_log (kind, saga, step, subject, old)"
 	" VALUES (7, new.saga, new.step, new.subject, new.why); END;";
 
-/* ---- slots ---- */
-
-static uint64_t hash_of(saga_id saga, size_t row, const char *subject)
-{
-	uint64_t half[2], hash;
-
-	memcpy(half, &saga, sizeof half);
-	hash = (half[0] ^ half[1] * 31 ^ row) * 0x9e3779b97f4a7c15u;
-	for (; *subject; subject++)
-		hash = (hash ^ (unsigned char)*subject) * 0x100000001b3u;
-	return hash ^ hash >> 32;
-}
-
-static void grow(struct saga__mirror *mirror)
-{
-	size_t count = mirror->bucket_count ? 4 * mirror->bucket_count : 64;
-	struct saga__known_slot **buckets = calloc(count, sizeof(struct saga__known_slot *));
-
-	if (!buckets)
-		return;
-	for (size_t i = 0; i < mirror->bucket_count; i++) {
-		struct saga__known_slot *slot;
-
-		while ((slot = mirror->buckets[i])) {
-			mirror->buckets[i] = slot->next;
-			slot->next = buckets[slot->hash & (count - 1)];
-			buckets[slot->hash & (count - 1)] = slot;
-		}
-	}
-	free(mirror->buckets);
-	mirror->buckets = buckets;
-	mirror->bucket_count = count;
-}
-
-static struct saga__known_slot *add(
-	struct saga__member *member, saga_id saga, size_t row, const char *subject, uint64_t hash)
-{
-	struct saga__mirror *mirror = member->mirror;
-	size_t size = strlen(subject) + 1;
-	struct saga__known_slot *slot;
-
-	if (mirror->slot_count >= mirror->bucket_count)
-		grow(mirror);
-	if (!mirror->bucket_count || !(slot = calloc(1, sizeof *slot + size))) {
-		saga__sim_no_memory(member->sim);
-		return NULL;
-	}
-	slot->saga = saga;
-	slot->row = row;
-	slot->hash = hash;
-	slot->subject = memcpy(slot + 1, subject, size);
-	slot->next = mirror->buckets[hash & (mirror->bucket_count - 1)];
-	mirror->buckets[hash & (mirror->bucket_count - 1)] = slot;
-	mirror->slot_count++;
-	return slot;
-}
-
-struct saga__known_slot *saga__mirror_slot(
-	struct saga__member *member, saga_id saga, size_t row, const char *subject, bool make)
-{
-	struct saga__mirror *mirror = member->mirror;
-	uint64_t hash = hash_of(saga, row, subject);
-	struct saga__known_slot *slot =
-		mirror->bucket_count ? mirror->buckets[hash & (mirror->bucket_count - 1)] : NULL;
-
-	while (slot &&
-		(slot->hash != hash || slot->row != row || !saga__id_same(slot->saga, saga) ||
-			strcmp(slot->subject, subject) != 0))
-		slot = slot->next;
-	return slot || !make ? slot : add(member, saga, row, subject, hash);
-}
-
-const char *saga__slot_text(const struct saga__member *member, const struct saga__known_slot *slot,
-	char *text, size_t size)
-{
-	char id[SAGA_ID_TEXT];
-
-	(void)snprintf(text, size, "%s, saga %s, slot %s%s%s", member->def.name,
-		saga_id_text(slot->saga, id), member->plan->rows[slot->row].name,
-		*slot->subject ? "/" : "", slot->subject);
-	return text;
-}
-
-void saga__mirror_effect(struct saga__member *member, struct saga__known_slot *slot, bool undo)
-{
-	struct saga__mirror *mirror = member->mirror;
-
-	if (mirror->effect_count == mirror->effect_room) {
-		size_t room = mirror->effect_room ? 2 * mirror->effect_room : 64;
-		struct saga__effect *more = realloc(mirror->effects, room * sizeof *more);
-
-		if (!more) {
-			saga__sim_no_memory(member->sim);
-			return;
-		}
-		mirror->effects = more;
-		mirror->effect_room = room;
-	}
-	mirror->effects[mirror->effect_count++] = (struct saga__effect){ slot, undo };
-}
-
-void saga__mirror_forget_effects(struct saga__member *member)
-{
-	member->mirror->effect_count = 0;
-	member->mirror->run_count = 0;
-	member->mirror->ran_over = NULL;
-}
-
-void saga__mirror_no_effect(struct saga__member *member, const struct saga__known_slot *slot)
-{
-	struct saga__mirror *mirror = member->mirror;
-
-	if (slot && mirror->effect_count && mirror->effects[mirror->effect_count - 1].slot == slot)
-		mirror->effect_count--;
-}
-
-bool saga__mirror_undoes(const struct saga__member *member, const struct saga__known_slot *slot)
-{
-	for (size_t i = 0; i < member->mirror->effect_count; i++)
-		if (member->mirror->effects[i].slot == slot && member->mirror->effects[i].undo)
-			return true;
-	return false;
-}
-
 /* ---- what was committed ---- */
 
 static saga_id id_of(const saga_value *value)
@@ -288,29 +164,29 @@ static void slot_moved(struct saga__member *member, const saga_value *c)
 	}
 	if (!(slot = saga__mirror_slot(member, id_of(&c[2]), row, subject, true)))
 		return;
-	if (to == SAGA__ABSENT && saga__slot_is_settled(slot->state)) {
-		check_age(member, slot->moved_at, member->options.history_ms, HISTORY_MS,
+	if (to == SAGA__ABSENT && saga__slot_is_settled(slot->now.state)) {
+		check_age(member, slot->now.moved_at, member->options.history_ms, HISTORY_MS,
 			"forgets a slot");
-		slot->forgotten = true;
-		slot->state = to;
+		slot->now.forgotten = true;
+		slot->now.state = to;
 		return;
 	}
-	may = member->plan->rows[row].schedule ? schedule_may_move(slot->state, to)
-					       : has_way(slot->state, slot->was, to);
+	may = member->plan->rows[row].schedule ? schedule_may_move(slot->now.state, to)
+					       : has_way(slot->now.state, slot->now.was, to);
 	if (!may)
 		saga__sim_breach(member->sim, "law 2: %s went from %s to %s",
 			saga__slot_text(member, slot, text, sizeof text),
-			saga__state_name(slot->state), saga__state_name(to));
-	from = slot->state;
-	was = slot->was;
+			saga__state_name(slot->now.state), saga__state_name(to));
+	from = slot->now.state;
+	was = slot->now.was;
 	text_of(&c[7], name, sizeof name);
-	slot->was = *name ? saga__state_of(name) : SAGA__ABSENT;
-	slot->state = to;
-	slot->moved_at = member->sim->now;
+	slot->now.was = *name ? saga__state_of(name) : SAGA__ABSENT;
+	slot->now.state = to;
+	slot->now.moved_at = member->sim->now;
 	saga__outcome_moved(member, slot, from, was);
 	saga__sim_trace(member->sim, member, "%s%s%s is %s", step, *subject ? "/" : "", subject,
 		saga__state_name(to));
-	if ((to == SAGA__DEAD || to == SAGA__STUCK) && !slot->asked)
+	if ((to == SAGA__DEAD || to == SAGA__STUCK) && !slot->now.asked && !member->sim->restored)
 		saga__sim_breach(member->sim, "%s is %s, and its handler did not ask for it",
 			saga__slot_text(member, slot, text, sizeof text), saga__state_name(to));
 }
@@ -501,8 +377,14 @@ static void position_moved(struct saga__member *member, const saga_value *c)
 		return;
 	}
 	stream = &owner->mirror->streams[of];
+	/* Of a history that is gone. */
+	if (member->sim->restored == owner->first &&
+		(seq > stream->count ||
+			(seq && !saga__id_is_zero(id) &&
+				!saga__id_same(id, stream->events[seq - 1].id))))
+		return;
 	position = &member->mirror->positions[owner->first->number][of][shard];
-	if (seq < *position)
+	if (seq < *position && member->sim->restored != owner->first)
 		saga__sim_breach(member->sim, "law 3: %s went back in %s's stream %u, %llu to %llu",
 			member->def.name, owner->def.name, (unsigned)of,
 			(unsigned long long)*position, (unsigned long long)seq);
@@ -536,7 +418,7 @@ static void letter(struct saga__member *member, const saga_value *c)
 	row = saga__plan_row(member->plan, step);
 	slot = row == SIZE_MAX ? NULL
 			       : saga__mirror_slot(member, id_of(&c[2]), row, subject, false);
-	if (!slot || !slot->asked)
+	if (!member->sim->restored && (!slot || !slot->now.asked))
 		saga__sim_breach(member->sim, "law 8: %s, saga %s, slot %s%s%s: a dead letter: %s",
 			member->def.name, saga_id_text(id_of(&c[2]), id), step, *subject ? "/" : "",
 			subject, why);
@@ -624,23 +506,24 @@ static void apply_effects(struct saga__member *member)
 		const struct saga__effect *effect = &mirror->effects[i];
 		struct saga__known_slot *slot = effect->slot;
 
-		if (effect->undo && (!slot->did || slot->undid++))
+		if (effect->undo && (!slot->now.did || slot->now.undid++))
 			saga__sim_breach(member->sim, "law 4: %s was undone %s",
 				saga__slot_text(member, slot, text, sizeof text),
-				slot->did ? "twice" : "and had not been done");
-		if (!effect->undo && slot->did++)
+				slot->now.did ? "twice" : "and had not been done");
+		if (!effect->undo && slot->now.did++)
 			saga__sim_breach(member->sim, "law 1: %s took effect twice",
 				saga__slot_text(member, slot, text, sizeof text));
 	}
 	for (size_t i = 0; i < mirror->effect_count; i++) {
 		const struct saga__known_slot *slot = mirror->effects[i].slot;
-		bool done = slot->state == SAGA__DONE || slot->state == SAGA__UNDOING ||
-			(slot->state == SAGA__STUCK && slot->was != SAGA__TRYING);
+		bool done = slot->now.state == SAGA__DONE || slot->now.state == SAGA__UNDOING ||
+			(slot->now.state == SAGA__STUCK && slot->now.was != SAGA__TRYING);
 
-		if (slot->undid ? slot->state != SAGA__UNDONE : !done)
+		if (slot->now.undid ? slot->now.state != SAGA__UNDONE : !done)
 			saga__sim_breach(member->sim, "law 1: %s was %s, and its slot says %s",
 				saga__slot_text(member, slot, text, sizeof text),
-				slot->undid ? "undone" : "done", saga__state_name(slot->state));
+				slot->now.undid ? "undone" : "done",
+				saga__state_name(slot->now.state));
 	}
 	saga__mirror_forget_effects(member);
 }

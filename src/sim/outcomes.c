@@ -85,14 +85,14 @@ static size_t lists_of(const struct saga__member *member, const struct saga__slo
 		(move->from == SAGA__STUCK && move->was == SAGA__TRYING);
 	size_t count = 0;
 
-	switch (slot->state) {
+	switch (slot->now.state) {
 	case SAGA__DONE:
 	case SAGA__UNDOING:
 		if (runs)
 			ret_lists[count++] = step->emits;
 		break;
 	case SAGA__STUCK:
-		if (runs && slot->was != SAGA__TRYING)
+		if (runs && slot->now.was != SAGA__TRYING)
 			ret_lists[count++] = step->emits;
 		break;
 	case SAGA__UNDONE:
@@ -152,7 +152,8 @@ static void check_cause(struct saga__member *member, const struct saga__known_sl
 	struct saga__member *owner;
 	char text[300];
 
-	if (step->on[0]->request || saga__mirror_event(member->sim, event->cause, &owner))
+	if (step->on[0]->request || member->sim->restored ||
+		saga__mirror_event(member->sim, event->cause, &owner))
 		return;
 	saga__sim_breach(member->sim, "law 5: %s said %s, because of no event that there is",
 		saga__slot_text(member, slot, text, sizeof text), event->type);
@@ -176,7 +177,7 @@ static void check_step(struct saga__member *member, const struct saga__slot_move
 			saga__sim_breach(member->sim,
 				"law 5: %s went from %s to %s, and did not say so",
 				saga__slot_text(member, slot, text, sizeof text),
-				saga__state_name(move->from), saga__state_name(slot->state));
+				saga__state_name(move->from), saga__state_name(slot->now.state));
 			return;
 		}
 		said->matched = true;
@@ -194,7 +195,7 @@ static void check_schedule(struct saga__member *member, const struct saga__slot_
 	struct saga__event_said *said;
 	char text[300];
 
-	if (slot->state != SAGA__DONE)
+	if (slot->now.state != SAGA__DONE)
 		return;
 	if ((said = find(member, slot, list)))
 		said->matched = true;
@@ -211,7 +212,7 @@ static bool was_owed(struct saga__member *member, const struct saga__known_event
 		const struct saga__known_slot *slot = saga__mirror_slot(
 			member, event->saga, row, step->per_subject ? event->subject : "", false);
 
-		if (step->refuse && slot && slot->state == SAGA__BARRED &&
+		if (step->refuse && slot && slot->now.state == SAGA__BARRED &&
 			is_of(event, slot, step->rejects))
 			return true;
 	}

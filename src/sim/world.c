@@ -77,6 +77,7 @@ int saga_sim_new(const saga_sim_options *options, saga_sim **ret_sim, saga_error
 	sim->calls = saga__random_of(o->seed, "calls", 0);
 	sim->clients = saga__random_of(o->seed, "clients", 0);
 	sim->host = saga__random_of(o->seed, "host", 0);
+	sim->host_operator = saga__random_of(o->seed, "operator", 0);
 	sim->stores = saga__random_of(o->seed, "stores", 0);
 	if (!o->shards)
 		o->shards = saga__random_below(&sim->stores, 2) ? SAGA__SIM_SHARDS : 1;
@@ -300,6 +301,7 @@ static void run_until_rest(saga_sim *sim)
 			continue;
 		look = sim->now + LOOK_US;
 		saga__check_late(sim);
+		saga__restore_look(sim);
 		if (saga__check_rest(sim, why, sizeof why))
 			return;
 		if (sim->now > sim->heal_until)
@@ -352,6 +354,8 @@ int saga_sim_run(saga_sim *sim, saga_error *error)
 	run_until_rest(sim);
 	if (!saga__sim_broken(sim))
 		saga__check_end(sim);
+	if (!saga__sim_broken(sim))
+		saga__restore_end(sim);
 	if (!saga__sim_broken(sim))
 		stop_all(sim);
 	/* Seed first: whoever reads it alone must be able to see it again. */

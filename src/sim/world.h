@@ -53,6 +53,15 @@ void *saga__sim_new_happening(saga_sim *sim, size_t size, struct saga__member *m
 
 /* ---- what the world knows of a store, as committed ---- */
 
+/* What becomes of a slot. */
+struct saga__known_state {
+	enum saga__state state, was;
+	int did, undid; /* effects that were committed */
+	bool asked;     /* its handler asked for what makes it dead, stuck or a letter */
+	bool forgotten;
+	int64_t moved_at; /* virtual, as all here */
+};
+
 /* A slot, by saga, row's name and subject. */
 struct saga__known_slot {
 	struct saga__known_slot *next;
@@ -60,11 +69,7 @@ struct saga__known_slot {
 	saga_id saga;
 	size_t row; /* of the member's plan */
 	char *subject;
-	enum saga__state state, was;
-	int did, undid; /* effects that were committed */
-	bool asked;     /* its handler asked for what makes it dead, stuck or a letter */
-	bool forgotten;
-	int64_t moved_at; /* virtual, as all here */
+	struct saga__known_state now, then; /* then: in the backup */
 };
 
 struct saga__known_event {
@@ -83,6 +88,7 @@ struct saga__known_stream {
 	uint64_t count, room;
 	uint64_t trimmed; /* up to here they are gone */
 	uint64_t own;
+	uint64_t count_then, trimmed_then, own_then; /* in the backup */
 };
 
 /* An effect of a handler, until its transaction is committed. */
@@ -139,6 +145,8 @@ struct saga__mirror {
 	struct saga__known_stream streams[SAGA__SIM_SHARDS];
 	/* By the other member, its stream's shard, our shard. */
 	uint64_t positions[SAGA__MEMBERS_MOST][SAGA__SIM_SHARDS][SAGA__SIM_SHARDS];
+	uint64_t positions_then[SAGA__MEMBERS_MOST][SAGA__SIM_SHARDS][SAGA__SIM_SHARDS];
+	bool backed_up;
 	struct saga__effect *effects;
 	size_t effect_count, effect_room;
 	struct saga__handler_run *runs;
@@ -246,7 +254,10 @@ struct saga_sim {
 	int64_t lengths[SAGA__FAULT_KINDS]; /* of what lasts: its most */
 	int64_t gaps[SAGA__FAULT_KINDS];    /* between two such: the most */
 	struct saga__random fault_randoms[SAGA__FAULT_KINDS];
-	struct saga__random network, stores, calls, clients, host;
+	struct saga__random network, stores, calls, clients, host, host_operator;
+	struct saga__member *restored; /* its store is, which is one of a world's */
+	bool expects_alarm;            /* since others had seen what that has lost */
+	uint64_t alarms;
 
 	struct saga__member *members[SAGA__MEMBERS_MOST];
 	size_t member_count;
@@ -364,6 +375,11 @@ void saga__outcome_moved(struct saga__member *member, struct saga__known_slot *s
 void saga__outcome_said(struct saga__member *member, unsigned shard, uint64_t seq);
 void saga__outcomes_committed(struct saga__member *member);
 void saga__outcome_passed(struct saga__member *member, struct saga__passed passed);
+
+/* restore.c */
+void saga__restore_strike(saga_sim *sim, struct saga__member *member);
+void saga__restore_look(saga_sim *sim); /* an operator's */
+void saga__restore_end(saga_sim *sim);
 
 /* late.c: long after the faults, something waits for no reason */
 void saga__check_late(saga_sim *sim);

@@ -12,6 +12,7 @@ enum {
 	LINES_MOST = 3,
 	AMENDMENTS = 2,
 	PLACING_MS = 40000,
+	LOOKS_MOST = 60,  /* an order that a restored store has lost is never brought */
 	LATE_MS = 105000, /* when all faults are long over, and nothing may be late any more */
 	LATE_EVERY = 8,
 };
@@ -66,6 +67,7 @@ struct customer {
 	int64_t at_ms;
 	bool is_wrong; /* the order breaks a rule of form */
 	bool is_placed;
+	int looks;
 	saga_id saga;
 	struct lines lines[2]; /* the second: another body under the same key */
 	struct lines amended[AMENDMENTS];
@@ -271,6 +273,8 @@ static void was_placed(struct customer *customer, saga_id saga)
 /* The carrier looks until it is on its way, and then brings it. */
 static void was_seen(struct customer *customer, const struct order_state *state)
 {
+	if (++customer->looks > LOOKS_MOST)
+		return;
 	if (state && strcmp(state->state, "fulfilled") == 0)
 		deliver(customer, soon(customer->all, 5000));
 	else if (state && strcmp(state->state, "completed") != 0 &&
