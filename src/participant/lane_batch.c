@@ -554,6 +554,8 @@ bool saga__lane_batch(struct saga__lane *lane)
 	gather(lane);
 	if (!(from = sources(lane)))
 		return false;
+	/* What fails before the batch begins is no fault of the last one's item, which is gone. */
+	saga__blame_begin(&lane->batch);
 	report = saga__report_new(lane, SAGA__REPORT_BATCH);
 	code = saga__report_room(report, lane->hand_count, lane->options.plan->step_count);
 	if (code == SAGA_OK)
