@@ -359,17 +359,16 @@ static int set(struct saga__sqlite *store, const char *pragma)
  * SQLite's own 1000 pages: 4000 (16 MB) give 20% more events a second, and the longest batch goes
  * from 12 ms to 22 ms; another doubling would give 7% more.
  *
- * Whoever looks into a participant's file beside it makes none, neither here nor when it closes:
- * until 3.51.3 a checkpoint of one connection beside a write of another that begins the log anew
- * can lose commits. A participant has one connection to a file, so it is alone with both then.
+ * Whoever looks into a participant's file beside it makes none: until 3.51.3 a checkpoint of one
+ * connection beside a write of another that begins the log anew can lose commits. A participant has
+ * one connection to a file, so it is alone with both then. Who closes last makes one, and has the
+ * file to itself by an exclusive lock.
  */
 static int set_up(struct saga__sqlite *store, const struct saga__sqlite_settings *settings)
 {
 	char text[80];
 	int rc = settings->in_memory ? SQLITE_OK : set_journal_to_wal(store);
 
-	if (rc == SQLITE_OK && !settings->checkpoints)
-		rc = sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	if (rc == SQLITE_OK) {
 		(void)snprintf(text, sizeof text, "PRAGMA wal_autocheckpoint=%d",
 			settings->checkpoints ? CHECKPOINT : 0);
