@@ -1,17 +1,256 @@
-/* The server: it listens, and ends when all was replied to. */
+/*
+ * libmicrohttpd on a libuv loop: its epoll fd is polled, its timeout is a timer, it has no thread
+ * of its own.
+ */
+#define _DEFAULT_SOURCE /* <microhttpd.h>: types that POSIX lacks */
+
 #include "http_inside.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 enum {
-	BACKLOG = 511
+	MEMORY = 4 * HTTP_HEAD_MOST, /* of a connection, at libmicrohttpd */
+	SWEEP_MS = 1000,
+	BACKLOG = 511,
+	FLOOD = 16 * HTTP_BODY_MOST /* of a body: then it is no longer read, and cut */
 };
 
-/* ---- addresses ---- */
+/* ---- turning ---- */
+
+static void schedule(struct http *http);
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct http *http = handle->data;
+
+	if (--http->handles == 0 && http->settings.closed)
+		http->settings.closed(http->settings.user);
+}
+
+static void finish(struct http *http)
+{
+	MHD_stop_daemon(http->daemon);
+	http->daemon = NULL;
+	uv_close((uv_handle_t *)&http->poll, on_handle_closed);
+	uv_close((uv_handle_t *)&http->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&http->sweep, on_handle_closed);
+}
+
+static void turn(struct http *http)
+{
+	if (!http->daemon)
+		return;
+	http->is_due = false;
+	MHD_run(http->daemon);
+	if (http->is_closing && !http->open)
+		finish(http);
+	else
+		schedule(http);
+}
+
+static void on_ready(uv_poll_t *handle, int status, int events)
+{
+	(void)status;
+	(void)events;
+	turn(handle->data);
+}
+
+static void on_time(uv_timer_t *timer)
+{
+	turn(timer->data);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+	struct http *http = timer->data;
+
+	if (!http->daemon)
+		return;
+	http__sweep(http);
+	turn(http);
+}
+
+static void schedule(struct http *http)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	if (http->is_due || (http->is_closing && !http->open))
+		uv_timer_start(&http->timer, on_time, 0, 0);
+	else if (MHD_get_timeout(http->daemon, &ms) == MHD_YES)
+		uv_timer_start(&http->timer, on_time, ms, 0);
+	else
+		uv_timer_stop(&http->timer);
+}
+
+void http__replied(struct http_call *call)
+{
+	struct http *http = call->http;
+
+	http->calls--;
+	http__move_to(call->place, HTTP_REPLIES);
+	if (http->settings.replied)
+		http->settings.replied(http->settings.user, call);
+	if (!call->is_suspended)
+		return;
+	call->is_suspended = false;
+	MHD_resume_connection(call->connection);
+	http->is_due = true;
+	schedule(http);
+}
+
+/* ---- libmicrohttpd's callbacks ---- */
+
+/* Of "http://host/path", the absolute form (RFC 9112, 3.2.2), the path alone. */
+static const char *without_authority(const char *target)
+{
+	const char *at = target;
+
+	if (strncasecmp(target, "http://", 7) == 0)
+		at += 7;
+	else if (strncasecmp(target, "https://", 8) == 0)
+		at += 8;
+	else
+		return target;
+	at += strcspn(at, "/");
+	return *at ? at : "/";
+}
+
+static struct http_call *new_call(struct http *http, struct MHD_Connection *connection,
+	const char *method, const char *path, const char *version)
+{
+	struct http_call *call = calloc(1, sizeof *call);
+
+	if (call)
+		call->path = strdup(without_authority(path));
+	if (!call || !call->path) {
+		free(call);
+		return NULL;
+	}
+	call->http = http;
+	call->connection = connection;
+	call->place = http__place_of(connection);
+	call->method = method;
+	call->target = path;
+	call->version = version;
+	call->begun = uv_hrtime() / 1000;
+	http->calls++;
+	http->open++;
+	return call;
+}
+
+static enum MHD_Result take_body(struct http_call *call, const char *part, size_t *size)
+{
+	size_t came = *size;
+	char *longer;
+
+	*size = 0;
+	call->came += came;
+	if (call->came > HTTP_BODY_MOST)
+		return call->came > FLOOD ? MHD_NO : MHD_YES;
+	if (!(longer = realloc(call->body, call->body_size + came + 1)))
+		return MHD_NO;
+	memcpy(longer + call->body_size, part, came);
+	call->body = longer;
+	call->body_size += came;
+	longer[call->body_size] = '\0';
+	return MHD_YES;
+}
+
+static void handle(struct http_call *call)
+{
+	if (call->came > HTTP_BODY_MOST)
+		http_problem(call, 413, "TOO_BIG", "a body takes %d bytes at most", HTTP_BODY_MOST);
+	else if ((call->route->needs & HTTP_BODY) && !call->body_size)
+		http_problem(call, 400, "MALFORMED", "there is no body");
+	else
+		call->route->handler(call);
+}
+
+static enum MHD_Result send_reply(struct http_call *call)
+{
+	enum MHD_Result result;
+
+	if (!call->response)
+		return MHD_NO;
+	result = MHD_queue_response(call->connection, (unsigned)call->status, call->response);
+	MHD_destroy_response(call->response);
+	call->response = NULL;
+	return result;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
+	const char *path, const char *method, const char *version, const char *part, size_t *size,
+	void **slot)
+{
+	struct http_call *call = *slot;
+
+	if (!call) {
+		if (!(*slot = call = new_call(context, connection, method, path, version)))
+			return MHD_NO;
+		http__admit(call);
+		return call->is_replied ? send_reply(call) : MHD_YES;
+	}
+	if (*size)
+		return take_body(call, part, size);
+	if (!call->is_replied)
+		handle(call);
+	if (call->is_replied)
+		return send_reply(call);
+	call->is_suspended = true;
+	http__move_to(call->place, HTTP_HANDLES);
+	MHD_suspend_connection(connection);
+	return MHD_YES;
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **slot,
+	enum MHD_RequestTerminationCode why)
+{
+	struct http *http = context;
+	struct http_call *call = *slot;
+
+	(void)connection;
+	(void)why;
+	if (!call)
+		return;
+	*slot = NULL;
+	http->open--;
+	http__move_to(call->place, HTTP_IDLE);
+	if (!call->is_replied)
+		http->calls--; /* its client went while it was read */
+	if (call->response)
+		MHD_destroy_response(call->response);
+	for (size_t i = 0; i < call->query_count; i++)
+		free(call->queries[i]);
+	free(call->argument);
+	free(call->body);
+	free(call->path);
+	free(call);
+}
+
+/* libmicrohttpd decodes before it splits; here a segment is decoded once it is one. */
+static size_t keep_escapes(void *context, struct MHD_Connection *connection, char *text)
+{
+	(void)context;
+	(void)connection;
+	return strlen(text);
+}
+
+/* What it has to say is in its replies. */
+static void say_nothing(void *context, const char *format, va_list list)
+{
+	(void)context;
+	(void)format;
+	(void)list;
+}
+
+/* ---- its life ---- */
 
 int http_address(const char *text, struct sockaddr_storage *ret_address)
 {
@@ -47,89 +286,74 @@ bool http_is_loopback(const struct sockaddr_storage *address)
 	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
 }
 
-/* ---- its life ---- */
-
-static void on_connection(uv_stream_t *listener, int status)
+static int watch(struct http *http)
 {
-	if (status == 0)
-		http__accept(listener->data);
-}
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 
-static void free_unopened(uv_handle_t *listener)
-{
-	free(listener->data);
-}
-
-/* A libuv code. */
-static int listen_at(struct http *http, const struct sockaddr_storage *address)
-{
-	unsigned flags = address->ss_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0;
-	int code = uv_tcp_bind(&http->listener, (const struct sockaddr *)address, flags);
-
-	return code ? code : uv_listen((uv_stream_t *)&http->listener, BACKLOG, on_connection);
+	if (!info || uv_poll_init(http->settings.loop, &http->poll, info->epoll_fd) != 0)
+		return -1;
+	uv_timer_init(http->settings.loop, &http->timer);
+	uv_timer_init(http->settings.loop, &http->sweep);
+	http->poll.data = http->timer.data = http->sweep.data = http;
+	http->handles = 3;
+	uv_timer_start(&http->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	uv_poll_start(&http->poll, UV_READABLE, on_ready);
+	return 0;
 }
 
 struct http *http_open(const struct http_settings *settings)
 {
 	struct http *http = calloc(1, sizeof *http);
-	int code;
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 
 	if (!http)
 		return NULL;
 	http->settings = *settings;
-	code = uv_tcp_init(settings->loop, &http->listener);
-	http->listener.data = http;
-	if (code) {
-		free(http);
-		errno = -code;
-		return NULL;
+	if (settings->address.ss_family == AF_INET6)
+		flags |= MHD_USE_IPv6;
+	errno = 0;
+	http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, http,
+		MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL, MHD_OPTION_SOCK_ADDR,
+		&http->settings.address, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)(HTTP_CONNECTIONS + 2 * HTTP_SPARE), MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)(HTTP_IDLE_MS / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
+		http__connected, http, MHD_OPTION_URI_LOG_CALLBACK, http__begun, http,
+		MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG, MHD_OPTION_END);
+	if (!http->daemon)
+		goto free_http;
+	if (watch(http) == 0) {
+		schedule(http);
+		return http;
 	}
-	code = listen_at(http, &settings->address);
-	if (code) {
-		uv_close((uv_handle_t *)&http->listener, free_unopened);
-		errno = -code;
-		return NULL;
-	}
-	http->is_listening = true;
-	return http;
+	MHD_stop_daemon(http->daemon);
+free_http:
+	free(http);
+	if (!errno)
+		errno = EINVAL;
+	return NULL;
 }
 
 int http_port(const struct http *http)
 {
-	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
-	int size = sizeof address;
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT);
 
-	if (uv_tcp_getsockname(&http->listener, (struct sockaddr *)&address, &size) != 0)
-		return 0;
-	return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-						   : ((struct sockaddr_in *)&address)->sin_port);
-}
-
-void http__go_on(struct http *http)
-{
-	if (http->is_waiting && !http->is_quiet)
-		http__accept(http);
-	if (!http->is_closing || http->is_listening || http->connections || http->is_closed)
-		return;
-	http->is_closed = true;
-	if (http->settings.closed)
-		http->settings.closed(http->settings.user);
-}
-
-static void on_unlistened(uv_handle_t *listener)
-{
-	struct http *http = listener->data;
-
-	http->is_listening = false;
-	http__go_on(http);
+	return info ? info->port : 0;
 }
 
 void http_quiesce(struct http *http)
 {
+	MHD_socket listener;
+
 	if (http->is_quiet)
 		return;
 	http->is_quiet = true;
-	uv_close((uv_handle_t *)&http->listener, on_unlistened);
+	listener = MHD_quiesce_daemon(http->daemon);
+	if (listener != MHD_INVALID_SOCKET)
+		close(listener);
 }
 
 size_t http_calls(const struct http *http)
@@ -152,7 +376,7 @@ void http_close(struct http *http)
 	http_quiesce(http);
 	http->is_closing = true;
 	http__close_idle(http);
-	http__go_on(http);
+	schedule(http);
 }
 
 void http_free(struct http *http)

@@ -2,15 +2,13 @@
 #define SHOP_HTTP_H
 
 /*
- * HTTP/1.1 on a libuv loop: routes as a table, JSON in, JSON or problem details (RFC 9457) out. A
- * handler replies at once, or later from the loop. All of it: the loop's thread.
+ * HTTP/1.1 on a libuv loop by libmicrohttpd: routes as a table, JSON in, JSON or problem details
+ * (RFC 9457) out. A handler replies at once, or later from the loop. All of it: the loop's thread.
  *
- * Nobody keeps others out by being slow: a request has a time from its first byte to its last, a
+ * Nobody keeps others out by being slow: a request has a time that no byte prolongs, a
  * client that has gone is let go, and an address has its share of the connections. Beyond these
  * there is room for routes that are always answered (HTTP_OPEN).
  */
-
-#include "http_parse.h"
 
 #include <saga/event.h>
 
@@ -41,14 +39,15 @@ struct http_route {
 
 enum {
 	HTTP_BODY_MOST = 64 * 1024,
+	HTTP_HEAD_MOST = 8 * 1024, /* a request's line and headers */
+	HTTP_FIELDS = 100,         /* headers of a request */
 	HTTP_CONNECTIONS = 512,
 	HTTP_OF_ADDRESS = 256,   /* connections; of IPv6 all of a /64 count as one address */
 	HTTP_SPARE = 64,         /* connections beyond these, for what is HTTP_OPEN */
-	HTTP_REQUEST_MS = 30000, /* from a request's first byte to its last */
-	HTTP_IDLE_MS = 30000,    /* of a connection, between requests */
+	HTTP_REQUEST_MS = 30000, /* for its headers and body, behind its first line */
+	HTTP_IDLE_MS = 30000,    /* for a request's first line */
 	HTTP_REPLY_MS = 30000,   /* for a reply to be taken */
-	HTTP_SPARE_MS = 5000,    /* for a request on a spare connection */
-	HTTP_LINGER_MS = 2000    /* for what a client still sends after the last reply */
+	HTTP_SPARE_MS = 5000     /* instead of the first two, on a spare connection */
 };
 
 /* Connections that were closed before a request was whole. */

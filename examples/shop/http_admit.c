@@ -1,9 +1,12 @@
 /* A request, before its body: its trace, its route, its token, its headers. */
+#define _DEFAULT_SOURCE /* <microhttpd.h>: types that POSIX lacks */
+
 #include "http_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- texts ---- */
 
@@ -141,7 +144,7 @@ static bool has_token(struct http_call *call)
 {
 	const char *given = http_header(call, "Authorization");
 
-	if (!given || !http_is_same(given, "Bearer ", 7))
+	if (!given || strncasecmp(given, "Bearer ", 7) != 0)
 		return false;
 	return is_same(given + 6 + strspn(given + 6, " "), call->http->settings.token);
 }
@@ -153,17 +156,38 @@ static bool is_json_type(const char *type)
 {
 	static const char json[] = "application/json";
 
-	return type && http_is_same(type, json, sizeof json - 1) &&
+	return type && strncasecmp(type, json, sizeof json - 1) == 0 &&
 		strchr("; \t", type[sizeof json - 1]);
+}
+
+static enum MHD_Result check_argument(
+	void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	char *plain = http__decode(value ? value : "", value ? strlen(value) : 0);
+	bool is_sound = plain;
+
+	(void)kind;
+	(void)name;
+	free(plain);
+	*(bool *)context = *(bool *)context && is_sound;
+	return is_sound ? MHD_YES : MHD_NO;
 }
 
 static bool has_sound_query(const struct http_call *call)
 {
-	const char *query = call->connection->parsed.query;
-	char *plain = http__decode(query, strlen(query));
+	bool is_sound = true;
 
-	free(plain);
-	return plain;
+	MHD_get_connection_values(
+		call->connection, MHD_GET_ARGUMENT_KIND, check_argument, &is_sound);
+	return is_sound;
+}
+
+/* 0: it is not said, or beyond all limits, which libmicrohttpd refuses. */
+static unsigned long long length_of(struct http_call *call)
+{
+	const char *length = http_header(call, "Content-Length");
+
+	return length ? strtoull(length, NULL, 10) : 0;
 }
 
 static void check_needs(struct http_call *call)
@@ -171,7 +195,7 @@ static void check_needs(struct http_call *call)
 	const char *key = http_header(call, "Idempotency-Key");
 	const char *coding = http_header(call, "Content-Encoding");
 
-	if (call->connection->parsed.length > HTTP_BODY_MOST)
+	if (length_of(call) > HTTP_BODY_MOST)
 		http_problem(call, 413, "TOO_BIG", "a body takes %d bytes at most", HTTP_BODY_MOST);
 	else if ((call->route->needs & HTTP_KEY) && (!key || !*key || strlen(key) > 255))
 		http_problem(call, 400, "MALFORMED",
@@ -180,18 +204,140 @@ static void check_needs(struct http_call *call)
 		!is_json_type(http_header(call, "Content-Type")))
 		http_problem(call, 415, NULL, "the body must be application/json");
 	else if ((call->route->needs & HTTP_BODY) && coding && *coding &&
-		!(strlen(coding) == 8 && http_is_same(coding, "identity", 8)))
+		strcasecmp(coding, "identity") != 0)
 		http_problem(call, 415, NULL, "a body takes no Content-Encoding");
 }
 
-void http__refuse(struct http_call *call, int status, const char *why)
+/* ---- framing ---- */
+
+/*
+ * What two readers of one request could read in two ways: that is how requests are smuggled past
+ * whoever stands in front (RFC 9112, 11.2). libmicrohttpd before 1.0.5 takes the first of two
+ * lengths, and a header only up to a NUL.
+ */
+struct framing {
+	unsigned lengths, codings, types, hosts, authorizations, keys, expectations, fields;
+	const char *coding, *expectation;
+	const char *at; /* where the next header is to stand */
+	bool is_sound;
+};
+
+static bool is_token(const char *name, size_t size)
 {
-	set_traceparent(call);
+	static const char signs[] = "!#$%&'*+-.^_`|~0123456789"
+				    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	return size && strlen(name) == size && strspn(name, signs) == size;
+}
+
+static bool is_value(const char *value, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/*
+ * libmicrohttpd before 1.0 ends a text at its first NUL, takes a bare LF for the end of a line, and
+ * glues folded lines together, so that none of these shows in what it hands out. But it parses in
+ * place: where each text ends and the next one begins, two bytes (CR LF, or ": ") lie between them,
+ * or a byte has been swallowed. From 1.0 on it refuses all of these itself.
+ */
+static bool is_old(void)
+{
+	return strncmp(MHD_get_version(), "0.", 2) == 0;
+}
+
+static const char *end_of(const char *text)
+{
+	return text + strlen(text);
+}
+
+static enum MHD_Result look_at_field(void *context, enum MHD_ValueKind kind, const char *name,
+	size_t name_size, const char *value, size_t size)
+{
+	struct framing *framing = context;
+	const bool is_next = !is_old() || name == framing->at;
+	const struct {
+		const char *name;
+		unsigned *count;
+	} counted[] = { { "Content-Length", &framing->lengths },
+		{ "Transfer-Encoding", &framing->codings }, { "Host", &framing->hosts },
+		{ "Content-Type", &framing->types }, { "Authorization", &framing->authorizations },
+		{ "Idempotency-Key", &framing->keys }, { "Expect", &framing->expectations } };
+
+	(void)kind;
+	framing->fields++;
+	value = value ? value : "";
+	framing->at = value + size + 2;
+	if (!is_next || !is_token(name, name_size) || !is_value(value, size)) {
+		framing->is_sound = false;
+		return MHD_NO;
+	}
+	for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
+		*counted[i].count += strcasecmp(name, counted[i].name) == 0;
+	if (strcasecmp(name, "Transfer-Encoding") == 0)
+		framing->coding = value;
+	if (strcasecmp(name, "Expect") == 0)
+		framing->expectation = value;
+	return MHD_YES;
+}
+
+static bool has_whole_line(const struct http_call *call)
+{
+	if (!is_value(call->path, strlen(call->path)) || strchr(call->path, ' '))
+		return false;
+	return !is_old() || !call->place ||
+		(end_of(call->method) + 1 == call->target &&
+			call->place->target_end + 1 == call->version);
+}
+
+static size_t head_size(const struct http_call *call)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return info ? info->header_size : 0;
+}
+
+static void refuse(struct http_call *call, int status, const char *why)
+{
+	call->is_last = true;
 	http_problem(call, status,
 		status == 400           ? "MALFORMED"
 			: status == 431 ? "TOO_BIG"
 					: NULL,
 		"%s", why);
+}
+
+/* Replies with a refusal; after it nobody knows where the next request begins. */
+static void check_framing(struct http_call *call, struct framing *framing)
+{
+	framing->at = end_of(call->version) + 2;
+	MHD_get_connection_values_n(call->connection, MHD_HEADER_KIND, look_at_field, framing);
+	if (is_old() && framing->at + 2 != call->method + head_size(call))
+		framing->is_sound = false;
+	if (head_size(call) > HTTP_HEAD_MOST || framing->fields > HTTP_FIELDS)
+		refuse(call, 431,
+			"a request's line and headers take 8192 bytes at most, and 100 headers");
+	else if (!framing->is_sound || !has_whole_line(call))
+		refuse(call, 400, "a byte in the request's line or headers has no place there");
+	else if (strcmp(call->version, "HTTP/1.1") != 0 && strcmp(call->version, "HTTP/1.0") != 0)
+		refuse(call, 505, "HTTP/1.1 is spoken here");
+	else if (framing->lengths > 1 || framing->codings > 1 ||
+		(framing->lengths && framing->codings))
+		refuse(call, 400, "the length of the body is said twice");
+	else if (framing->coding && strcasecmp(framing->coding, "chunked") != 0)
+		refuse(call, 501, "of transfer codings, chunked alone is known here");
+	else if (framing->hosts > 1 || framing->authorizations > 1 || framing->keys > 1 ||
+		framing->types > 1)
+		refuse(call, 400, "a header that may come once came twice");
+	else if (framing->expectations > 1 ||
+		(framing->expectation && strcasecmp(framing->expectation, "100-continue") != 0))
+		refuse(call, 417, "of expectations, 100-continue alone is met here");
+	/* A reply that comes before its body: what follows is not to be taken for a request. */
+	call->is_last = call->is_last || framing->lengths || framing->codings;
 }
 
 void http__admit(struct http_call *call)
@@ -201,10 +347,15 @@ void http__admit(struct http_call *call)
 	const char *at = "";
 	size_t size = 0;
 
+	struct framing framing = { .is_sound = true };
+
 	set_traceparent(call);
+	check_framing(call, &framing);
+	if (call->is_replied)
+		return;
 	call->route = find_route(call, allowed, &at, &size);
 	is_open = call->route && (call->route->needs & HTTP_OPEN);
-	if (call->connection->is_spare && !is_open) {
+	if ((!call->place || call->place->is_spare) && !is_open) {
 		http_problem(call, 503, "BUSY", "there are too many connections");
 	} else if (call->http->settings.token && !is_open && !has_token(call)) {
 		http_set(call, "WWW-Authenticate", "Bearer");
@@ -221,4 +372,6 @@ void http__admit(struct http_call *call)
 	} else {
 		check_needs(call);
 	}
+	if (!call->is_replied)
+		call->is_last = false;
 }

@@ -1,4 +1,6 @@
 /* A call's sides that handlers see, and its reply. */
+#define _DEFAULT_SOURCE /* <microhttpd.h>: types that POSIX lacks */
+
 #include "http_inside.h"
 
 #include <assert.h>
@@ -6,11 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-enum {
-	OWN_HEADERS = 1024 /* bytes of a reply, without those that were added and its body */
-};
 
 /* ---- replying ---- */
 
@@ -43,90 +40,33 @@ void http_set_location(struct http_call *call, const char *before, const char *s
 		*location = '\0';
 }
 
-static const char *phrase_of(int status)
+static void add_headers(struct http_call *call, struct MHD_Response *response, const char *type)
 {
-	static const struct {
-		int status;
-		const char *phrase;
-	} phrases[] = {
-		{ 200, "OK" },
-		{ 202, "Accepted" },
-		{ 400, "Bad Request" },
-		{ 401, "Unauthorized" },
-		{ 404, "Not Found" },
-		{ 405, "Method Not Allowed" },
-		{ 409, "Conflict" },
-		{ 413, "Content Too Large" },
-		{ 415, "Unsupported Media Type" },
-		{ 417, "Expectation Failed" },
-		{ 422, "Unprocessable Content" },
-		{ 431, "Request Header Fields Too Large" },
-		{ 500, "Internal Server Error" },
-		{ 501, "Not Implemented" },
-		{ 503, "Service Unavailable" },
-		{ 505, "HTTP Version Not Supported" },
-	};
-
-	for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
-		if (phrases[i].status == status)
-			return phrases[i].phrase;
-	return status < 400 ? "OK" : "Error";
-}
-
-static void write_date(char date[40])
-{
-	uv_timeval64_t now;
-	time_t seconds;
-	struct tm utc;
-
-	uv_gettimeofday(&now);
-	seconds = (time_t)now.tv_sec;
-	strftime(date, 40, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&seconds, &utc));
-}
-
-/* The caller's, and how long it is; NULL: out of memory. */
-static char *write_reply(
-	struct http_call *call, const char *type, const char *text, size_t size, size_t *ret_size)
-{
-	size_t room = OWN_HEADERS + sizeof call->added + sizeof call->location, at;
-	char *reply = malloc(room + size), date[40];
-
-	if (!reply)
-		return NULL;
-	write_date(date);
-	at = (size_t)snprintf(reply, room,
-		"HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %.200s\r\nContent-Length: %zu\r\n"
-		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\ntraceparent: %s\r\n",
-		call->status, phrase_of(call->status), date, type, size, call->traceparent);
+	MHD_add_response_header(response, "Content-Type", type);
+	MHD_add_response_header(response, "Cache-Control", "no-store");
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "traceparent", call->traceparent);
 	if (*call->location && call->status < 400)
-		at += (size_t)snprintf(reply + at, room - at, "Location: %s\r\n", call->location);
+		MHD_add_response_header(response, "Location", call->location);
 	for (size_t i = 0; i < call->added_count; i++)
-		at += (size_t)snprintf(
-			reply + at, room - at, "%s: %s\r\n", call->added[i][0], call->added[i][1]);
-	at += (size_t)snprintf(reply + at, room - at, "%s\r\n",
-		http__is_last(call) ? "Connection: close\r\n" : "");
-	assert(at < room);
-	if (strcmp(http_method(call), "HEAD") != 0) {
-		memcpy(reply + at, text, size);
-		at += size;
-	}
-	*ret_size = at;
-	return reply;
+		MHD_add_response_header(response, call->added[i][0], call->added[i][1]);
+	if (call->http->is_quiet || call->is_last)
+		MHD_add_response_header(response, "Connection", "close");
 }
 
 void http_text(struct http_call *call, int status, const char *type, const char *text, size_t size)
 {
-	size_t reply_size = 0;
-	char *reply;
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(size, (void *)text, MHD_RESPMEM_MUST_COPY);
 
 	assert(!call->is_replied);
 	call->status = status;
 	call->micros = uv_hrtime() / 1000 - call->begun;
 	call->is_replied = true;
-	reply = write_reply(call, type, text, size, &reply_size);
-	if (call->http->settings.replied)
-		call->http->settings.replied(call->http->settings.user, call);
-	http__send(call, reply, reply_size);
+	call->response = response;
+	if (response)
+		add_headers(call, response, type);
+	http__replied(call);
 }
 
 static void reply_json(struct http_call *call, int status, const char *type, json_t *json)
@@ -146,6 +86,13 @@ void http_json(struct http_call *call, int status, json_t *json)
 	reply_json(call, status, "application/json", json);
 }
 
+static const char *title_of(int status)
+{
+	const char *title = MHD_get_reason_phrase_for((unsigned)status);
+
+	return title ? title : "Error";
+}
+
 void http_problem(struct http_call *call, int status, const char *code, const char *format, ...)
 {
 	char detail[512];
@@ -156,11 +103,11 @@ void http_problem(struct http_call *call, int status, const char *code, const ch
 	vsnprintf(detail, sizeof detail, format, list);
 	va_end(list);
 	problem = json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title",
-		phrase_of(status), "status", status, "detail", detail);
+		title_of(status), "status", status, "detail", detail);
 	/* What was cut, or came from outside, may be no UTF-8: then without it. */
 	if (!problem)
 		problem = json_pack("{s:s, s:s, s:i}", "type", "about:blank", "title",
-			phrase_of(status), "status", status);
+			title_of(status), "status", status);
 	if (problem && code)
 		json_object_set_new(problem, "code", json_string(code));
 	if (problem)
@@ -184,39 +131,16 @@ const char *http_argument(const struct http_call *call)
 
 const char *http_header(struct http_call *call, const char *name)
 {
-	return http_field_of(&call->connection->parsed, name);
-}
-
-/* Of "a=1&b=2": what stands behind the name, and how long it is; NULL: it is not there. */
-static const char *find_query(const char *query, const char *name, size_t *ret_size)
-{
-	size_t length = strlen(name);
-
-	while (*query) {
-		size_t size = strcspn(query, "&");
-
-		if (size >= length && strncmp(query, name, length) == 0 &&
-			(size == length || query[length] == '=')) {
-			*ret_size = size == length ? 0 : size - length - 1;
-			return query + size - *ret_size;
-		}
-		query += size + (query[size] == '&');
-	}
-	return NULL;
+	return MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND, name);
 }
 
 const char *http_query(struct http_call *call, const char *name)
 {
-	size_t size = 0;
-	const char *raw = find_query(call->connection->parsed.query, name, &size);
-	char *spaced, *plain;
+	const char *raw =
+		MHD_lookup_connection_value(call->connection, MHD_GET_ARGUMENT_KIND, name);
+	char *plain =
+		raw && call->query_count < HTTP_QUERIES ? http__decode(raw, strlen(raw)) : NULL;
 
-	if (!raw || call->query_count == HTTP_QUERIES || !(spaced = malloc(size + 1)))
-		return NULL;
-	for (size_t i = 0; i < size; i++)
-		spaced[i] = raw[i] == '+' ? ' ' : raw[i];
-	plain = http__decode(spaced, size);
-	free(spaced);
 	if (plain)
 		call->queries[call->query_count++] = plain;
 	return plain;
@@ -234,12 +158,12 @@ const char *http_traceparent(const struct http_call *call)
 
 const char *http_method(const struct http_call *call)
 {
-	return call->connection->parsed.method;
+	return call->method;
 }
 
 const char *http_path(const struct http_call *call)
 {
-	return call->connection->parsed.path;
+	return call->path;
 }
 
 const struct http_route *http_route_of(const struct http_call *call)

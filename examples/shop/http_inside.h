@@ -2,73 +2,61 @@
 #define SHOP_HTTP_INSIDE_H
 
 /*
- * The insides: http.c is the server, http_connection.c a connection's life, http_admit.c what comes
- * in, http_call.c what goes out. http_parse.c knows none of them.
+ * The insides: http.c is libmicrohttpd on the loop, http_crowd.c says which connections there may
+ * be and for how long, http_admit.c what comes in, http_call.c what goes out.
  */
 
 #include "http.h"
 
+#include <microhttpd.h>
+
 enum {
 	HTTP_ADDED = 4,   /* headers of a reply */
 	HTTP_QUERIES = 4, /* arguments that a handler asks for */
-	HTTP_TRACEPARENT = 55,
-	HTTP_READ = 16 * 1024 /* bytes, at once */
+	HTTP_TRACEPARENT = 55
 };
 
 struct http {
 	struct http_settings settings;
-	uv_tcp_t listener;
+	struct MHD_Daemon *daemon;
+	uv_poll_t poll;
+	uv_timer_t timer, sweep;
+	int handles;  /* that are open */
+	size_t calls; /* not replied to */
+	size_t open;  /* not sent yet, or not replied to */
 	struct http_connection *oldest, *newest;
 	size_t connections;
-	size_t calls; /* not replied to */
 	struct http_losses losses;
-	char input[HTTP_READ]; /* what was just read, of whichever connection */
-	bool is_listening;     /* the listener's handle is open */
-	bool is_waiting;       /* a client was not accepted, for want of memory */
-	bool is_quiet, is_closing, is_closed;
+	bool is_due; /* a turn, at once: libmicrohttpd says nothing of what was resumed */
+	bool is_quiet, is_closing;
 };
 
 enum http_state {
-	HTTP_READS_HEAD, /* or waits for one */
-	HTTP_READS_BODY,
+	HTTP_IDLE, /* waits for a request's first line */
+	HTTP_READS,
 	HTTP_HANDLES, /* a handler has it, and replies later */
-	HTTP_REPLIES, /* the reply leaves */
-	HTTP_LINGERS, /* the last reply has left: what comes is dropped until the client closes */
-	HTTP_CLOSES
+	HTTP_REPLIES  /* the reply leaves */
 };
 
 struct http_connection {
 	struct http *http;
 	struct http_connection *older, *newer;
-	uv_tcp_t tcp;
-	uv_timer_t timer;
-	int handles; /* that are open */
+	int fd;
 	enum http_state state;
 	uint64_t since;   /* ms of the loop: when its state began */
 	char address[16]; /* what counts of it */
 	bool is_spare;
-
-	struct http_scanner scanner;
-	char head[HTTP_HEAD_MOST];
-	size_t head_size;
-	struct http_head parsed;
-	uint64_t body_left; /* unless it is chunked */
-	struct http_chunks chunks;
-	char *rest; /* what came behind the request */
-	size_t rest_size;
-	size_t dropped; /* bytes, while it lingers */
-
-	struct http_call *call;
-	char *reply;
-	bool is_last; /* no request follows on it */
-	uv_write_t write, go_on;
-	uv_shutdown_t shutdown;
+	const char *target_end; /* of the request that is read */
+	bool is_cut;            /* it closes as soon as libmicrohttpd sees it */
 };
 
 struct http_call {
 	struct http *http;
-	struct http_connection *connection;
+	struct MHD_Connection *connection;
+	struct http_connection *place; /* NULL: there was no memory for it */
 	const struct http_route *route;
+	const char *method, *target, *version; /* as they stand at libmicrohttpd */
+	char *path;
 	char *argument;
 	char *queries[HTTP_QUERIES]; /* that were asked for */
 	size_t query_count;
@@ -78,31 +66,30 @@ struct http_call {
 	char added[HTTP_ADDED][2][256];
 	size_t added_count;
 	char location[256]; /* "": none */
+	struct MHD_Response *response;
 	int status;
 	uint64_t begun, micros;
-	bool is_replied;
+	bool is_last; /* no request may follow on its connection */
+	bool is_suspended, is_replied;
 };
 
-/* http.c: a connection's memory is gone, or a call ended: what waited for that goes on. */
-void http__go_on(struct http *http);
+/* http.c: it was replied to; the reply is to go out. */
+void http__replied(struct http_call *call);
 
-/* http_connection.c */
-void http__accept(struct http *http);
-
+/* http_crowd.c */
+/* libmicrohttpd's callbacks: a connection begins or ends; the first line of a request has come. */
+void http__connected(void *http, struct MHD_Connection *connection, void **place,
+	enum MHD_ConnectionNotificationCode what);
+void *http__begun(void *http, const char *uri, struct MHD_Connection *connection);
+struct http_connection *http__place_of(struct MHD_Connection *connection);
+void http__move_to(struct http_connection *place, enum http_state state); /* NULL is fine */
+/* Closes those that are late, or whose client has gone; each second. */
+void http__sweep(struct http *http);
 /* Closes all whose request is not handled, and whose reply does not leave. */
 void http__close_idle(struct http *http);
 
-/* Whether no request follows on its connection: so it must be told. */
-bool http__is_last(struct http_call *call);
-
-/* Sends the reply, and takes it; NULL (there was no memory) closes. */
-void http__send(struct http_call *call, char *reply, size_t size);
-
 /* http_admit.c: finds its route and what that needs; or replies with a refusal. */
 void http__admit(struct http_call *call);
-
-/* Replies to what is no request. */
-void http__refuse(struct http_call *call, int status, const char *why);
 
 /* Without its %XX; NULL: one of them is wrong, is a NUL, or there is no memory. The caller's. */
 char *http__decode(const char *text, size_t size);

@@ -272,7 +272,7 @@ static bool leave_stands(struct saga_participant *p, const struct saga__followin
 	return !stays;
 }
 
-/* An order is carried out on it, or an operator is to be told of it for as long as it is stopped. */
+/* A command is carried out on it, or it is stopped, which an operator must be able to see. */
 static bool is_needed(const struct saga__following *following)
 {
 	return following->ordered || following->resets || saga__follow_stopped(following->follow);

@@ -1,4 +1,4 @@
-/* Streams that somebody on the bus claims: their number, their names, their bytes, their silence. */
+/* Streams that somebody on the bus claims: their number, names, bytes and silence. */
 #include "harness.h"
 
 #include <stdio.h>
