@@ -29,8 +29,8 @@
  *	part(n, t)       struct t n              t: a SAGA_STRUCT
  *	list(n, t)       const struct t *n; size_t n_count
  *	opt_text(n)      const char *n           NULL: absent
- *	opt_int64(n)     bool has_n; int64_t n
- *	opt_flag(n)      bool has_n; bool n
+ *	opt_int64(n)     bool has_n; int64_t n    a value without has_n is an error, not absent
+ *	opt_flag(n)      bool has_n; bool n       as above, and opt_id
  *	opt_bytes(n)     saga_bytes n            n.at NULL: absent
  *	opt_id(n)        bool has_n; saga_id n
  *	opt_part(n, t)   const struct t *n       NULL: absent

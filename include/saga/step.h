@@ -48,10 +48,15 @@ typedef struct saga_step saga_step;
 typedef struct saga_call saga_call;
 
 /*
- * How a handler ended. Only the functions marked SAGA_MUST_USE below make one, so `return 0;` and a
- * forgotten `return` don't compile; one that was made by hand, or a second outcome in one run,
- * rolls back as SAGA_UNDECLARED.
+ * How a handler ended. Only the functions marked SAGA_MUST_USE below make one, so `return 0;` does
+ * not compile. Nor does a forgotten `return`, with gcc and clang: this header makes -Wreturn-type an
+ * error. A verdict that was made by hand, or a second outcome in one run, rolls back as
+ * SAGA_UNDECLARED.
  */
+#if defined(__GNUC__)
+#pragma GCC diagnostic error "-Wreturn-type"
+#endif
+
 typedef struct saga_verdict {
 	int made_by_the_library;
 } saga_verdict;
@@ -248,6 +253,7 @@ typedef struct saga_value {
 
 SAGA_API saga_value saga_null(void);
 SAGA_API saga_value saga_int64(int64_t value);
+SAGA_API saga_value saga_uint64(uint64_t value); /* over INT64_MAX: an error of the statement */
 SAGA_API saga_value saga_bool(bool value);
 SAGA_API saga_value saga_text(const char *text); /* NULL: an SQL NULL */
 SAGA_API saga_value saga_blob(saga_bytes bytes); /* bytes.at NULL: an SQL NULL */
@@ -258,10 +264,11 @@ SAGA_API saga_value saga_same(saga_value value);
 /* The value of any integer, string, saga_id, saga_bytes or saga_value; else it does not compile. */
 #define SAGA_VALUE(x) _Generic((x), \
 	bool: saga_bool, \
-	signed char: saga_int64, unsigned char: saga_int64, \
+	char: saga_int64, signed char: saga_int64, unsigned char: saga_int64, \
 	short: saga_int64, unsigned short: saga_int64, \
 	int: saga_int64, unsigned int: saga_int64, \
 	long: saga_int64, long long: saga_int64, \
+	unsigned long: saga_uint64, unsigned long long: saga_uint64, \
 	char *: saga_text, const char *: saga_text, \
 	saga_id: saga_uuid, saga_bytes: saga_blob, saga_value: saga_same)(x)
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "body.h"
+#include "id.h"
 #include "utf8.h"
 #include "where.h"
 #include "words.h"
@@ -318,6 +319,38 @@ static bool pack_reasons(struct saga__packing *packing, const saga_shape *shape)
 	return true;
 }
 
+/* `.n = 7` without `.has_n`: what was meant is unclear, and dropping it would tell nobody. */
+static bool is_forgotten(const saga_field *field, const void *body)
+{
+	const void *at = saga__field_in(body, field->offset);
+
+	if (!(field->kind & SAGA_KIND_OPTIONAL) || field->beside == field->offset)
+		return false;
+	switch (saga__field_base(field)) {
+	case SAGA_KIND_INT64:
+		return *(const int64_t *)at != 0;
+	case SAGA_KIND_FLAG:
+		return *(const bool *)at;
+	case SAGA_KIND_ID:
+		return !saga__id_is_zero(*(const saga_id *)at);
+	default:
+		return false;
+	}
+}
+
+static SAGA__ASIDE bool check_absent(
+	struct saga__packing *packing, const saga_shape *shape, const void *body)
+{
+	for (size_t i = 0; i < shape->field_count; i++) {
+		const saga_field *field = &shape->fields[i];
+
+		if (is_absent(field, body) && is_forgotten(field, body))
+			return saga__pack_fail(packing, SAGA_MALFORMED,
+				"%s: has a value, but has_%s is false", field->name, field->name);
+	}
+	return true;
+}
+
 bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, const void *body)
 {
 	size_t count = shape->field_count;
@@ -329,6 +362,8 @@ bool saga__pack_body(struct saga__packing *packing, const saga_shape *shape, con
 
 	for (const saga_field *field = shape->fields; field < end; field++)
 		count -= is_absent(field, body);
+	if (count < shape->field_count && !check_absent(packing, shape, body))
+		return false;
 	if (!pack_head(packing, count))
 		return false;
 	for (const saga_field *field = shape->fields; field < end; field++) {

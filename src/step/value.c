@@ -12,6 +12,13 @@ saga_value saga_int64(int64_t value)
 	return (saga_value){ .kind = SAGA_VALUE_INT64, .as.int64 = value };
 }
 
+/* What no int64 holds is of no kind that a store takes. */
+saga_value saga_uint64(uint64_t value)
+{
+	return value <= INT64_MAX ? saga_int64((int64_t)value)
+				  : (saga_value){ .kind = SAGA_VALUE_END };
+}
+
 saga_value saga_bool(bool value)
 {
 	return (saga_value){ .kind = SAGA_VALUE_BOOL, .as.boolean = value };

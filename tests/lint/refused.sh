@@ -4,10 +4,13 @@
 . "$(dirname "$0")/lint.sh"
 need gcc clang
 
+# As strictly as the library itself; a file that says `plain`, as a user may who asks for nothing.
 compile()
 {
-	"$@" -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Werror -Iinclude -Itests/refused \
-		-c -o /dev/null "$file" 2>&1
+	local warnings="-Wall -Wextra -Wpedantic -Wconversion -Werror"
+
+	grep -q '^/\* plain \*/$' "$file" && warnings=
+	"$@" -std=c11 $warnings -Iinclude -Itests/refused -c -o /dev/null "$file" 2>&1
 }
 
 count=0

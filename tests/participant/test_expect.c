@@ -19,7 +19,7 @@ static saga_verdict run_a(saga_step *s)
 	if (n == MALFORMS && stage->knob)
 		return saga_malformed(s, "it makes no sense any more");
 	effect(s, "a");
-	return saga_emit(s, a_done, .n = n);
+	return saga_emit(s, a_done, .has_n = true, .n = n);
 }
 
 static const saga_step_def steps[] = {

@@ -23,7 +23,7 @@ static saga_verdict call(saga_call *c)
 static saga_verdict run(saga_step *s)
 {
 	effect(s, "run");
-	return saga_emit(s, a_done, .n = 1);
+	return saga_emit(s, a_done, .has_n = true, .n = 1);
 }
 
 /* clang-format off */

@@ -10,7 +10,9 @@ struct host {
 	uv_mutex_t lock;
 	uv_cond_t changed;
 	int made, ended;
-	int again; /* so often a call is asked for anew while it is handed over */
+	int again;  /* so often a call is asked for anew while it is handed over */
+	bool holds; /* calls end only when it does not any more; both under the lock */
+	int under_way, most_under_way;
 };
 
 static const saga_id row = { { 1, 2, 3 } };
@@ -39,6 +41,12 @@ static void made(void *context, struct saga__call *call)
 		ck_assert_int_eq(saga__pool_push(&host->pool, new_call(true)), SAGA_OK);
 	}
 	uv_mutex_lock(&host->lock);
+	if (++host->under_way > host->most_under_way)
+		host->most_under_way = host->under_way;
+	uv_cond_broadcast(&host->changed);
+	while (host->holds)
+		uv_cond_wait(&host->changed, &host->lock);
+	host->under_way--;
 	host->made++;
 	uv_mutex_unlock(&host->lock);
 }
@@ -49,7 +57,7 @@ static void ended(void *context)
 
 	uv_mutex_lock(&host->lock);
 	host->ended++;
-	uv_cond_signal(&host->changed);
+	uv_cond_broadcast(&host->changed);
 	uv_mutex_unlock(&host->lock);
 }
 
@@ -110,6 +118,38 @@ START_TEST(a_call_under_way_is_not_made_twice)
 }
 END_TEST
 
+enum {
+	CALLS = 12
+};
+
+/* It has room for two threads, and no memory for the names of more. */
+START_TEST(it_makes_no_more_calls_at_once_than_it_may)
+{
+	struct host host;
+
+	open_host(&host);
+	host.holds = true;
+	for (int i = 0; i < CALLS; i++) {
+		struct saga__call *call = new_call(false);
+
+		call->parked.bytes[0] = (unsigned char)(i + 1);
+		ck_assert_int_eq(saga__pool_push(&host.pool, call), SAGA_OK);
+		uv_mutex_lock(&host.pool.lock);
+		ck_assert_int_le(host.pool.count, 2);
+		uv_mutex_unlock(&host.pool.lock);
+	}
+	uv_mutex_lock(&host.lock);
+	while (host.under_way < 2)
+		uv_cond_wait(&host.changed, &host.lock);
+	host.holds = false;
+	uv_cond_broadcast(&host.changed);
+	uv_mutex_unlock(&host.lock);
+	await_ended(&host, CALLS);
+	ck_assert_int_eq(host.most_under_way, 2);
+	close_host(&host);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pool");
@@ -120,6 +160,7 @@ int main(void)
 	tcase_set_timeout(of_calls, 60);
 	tcase_add_test(of_calls, a_call_asked_for_again_as_it_is_handed_over_is_made);
 	tcase_add_test(of_calls, a_call_under_way_is_not_made_twice);
+	tcase_add_test(of_calls, it_makes_no_more_calls_at_once_than_it_may);
 	suite_add_tcase(suite, of_calls);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

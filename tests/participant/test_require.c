@@ -5,11 +5,12 @@
 enum {
 	MOST = 12,
 	POT = 100,
-	TRUST = 8,     /* runs until a step is not waited for */
-	GATE = -1,     /* holds the lane up, so that what comes next is one batch */
-	LOOK = -2,     /* reads behind a guard that does not hold */
-	DOUBLE = -3,   /* breaks a constraint, and nobody asks */
-	TWO_TRIES = -4 /* the second guard holds where the first did not */
+	TRUST = 8,      /* runs until a step is not waited for */
+	GATE = -1,      /* holds the lane up, so that what comes next is one batch */
+	LOOK = -2,      /* reads behind a guard that does not hold */
+	DOUBLE = -3,    /* breaks a constraint, and nobody asks */
+	TWO_TRIES = -4, /* the second guard holds where the first did not */
+	OWN_WILL = -5   /* writes, and rejects though nothing hinders it */
 };
 
 static const char *const schema[] = {
@@ -43,6 +44,8 @@ static saga_verdict run_a(saga_step *s)
 	note(s, n);
 	if (n == DOUBLE)
 		note(s, n);
+	if (n == OWN_WILL)
+		return saga_reject(s, a_rejected, .why = "it likes to");
 	if (n == LOOK) {
 		bool held = take(s, 1000);
 		int64_t left_over = saga_query_int64(s, -1, "SELECT left_over FROM pot");
@@ -52,12 +55,13 @@ static saga_verdict run_a(saga_step *s)
 	}
 	if (n == TWO_TRIES) {
 		if (!take(s, 1000) && !take(s, 1))
-			return saga_reject(s, a_rejected, .n = n);
-		return saga_emit(s, a_done, .n = n);
+			return saga_reject(s, a_rejected, .has_n = true, .n = n);
+		return saga_emit(s, a_done, .has_n = true, .n = n);
 	}
 	if (n > 0 && !take(s, n))
-		return saga_reject(s, a_rejected, .n = n, .why = "not enough is left");
-	return saga_emit(s, a_done, .n = n);
+		return saga_reject(
+			s, a_rejected, .has_n = true, .n = n, .why = "not enough is left");
+	return saga_emit(s, a_done, .has_n = true, .n = n);
 }
 
 static saga_verdict undo_a(saga_step *s)
@@ -260,6 +264,23 @@ START_TEST(what_fails_late_fails_alone)
 }
 END_TEST
 
+/* What it wrote has gone out, and nobody has waited for it. */
+START_TEST(who_rejects_of_its_own_accord_keeps_no_write)
+{
+	struct stage *stage = start(_i, &late_store);
+	struct reply replies[MOST];
+
+	ASK_ALL(stage, replies, 1, OWN_WILL, 2);
+	CK_CODES(replies, SAGA_OK, SAGA_REJECTED, SAGA_OK);
+	ck_assert_int_eq(left_over(stage), POT - 3);
+	ck_assert_int_eq(taken(stage), 2);
+	ck_assert_int_eq(
+		sql_int(stage, "SELECT COUNT(*) FROM taken WHERE saga = ?", &replies[1].saga, NULL),
+		0);
+	stage_end(stage);
+}
+END_TEST
+
 START_TEST(an_undo_may_ask_too)
 {
 	struct stage *stage = start(_i, &late_store);
@@ -302,6 +323,7 @@ int main(void)
 		who_reads_behind_it_is_not_misled,
 		a_doubtful_step_is_waited_for,
 		what_fails_late_fails_alone,
+		who_rejects_of_its_own_accord_keeps_no_write,
 		an_undo_may_ask_too,
 		a_store_that_waits_replays_nothing,
 	};

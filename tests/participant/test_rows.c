@@ -29,6 +29,33 @@ static void insert_kinds(saga_step *s)
 		saga_null(), saga_null(), none, saga_null());
 }
 
+static saga_verdict run_integers(saga_step *s)
+{
+	const char letter = 'A';
+	const unsigned long wide = 7;
+	const unsigned long long wider = INT64_MAX;
+	size_t count = sizeof letter;
+	int64_t n = saga_on(s, go_first)->n;
+
+	ck_assert_int_eq(saga_query_int64(s, -1, "SELECT CAST(? AS BIGINT)", letter), 'A');
+	ck_assert_int_eq(saga_query_int64(s, -1, "SELECT CAST(? AS BIGINT)", wide), 7);
+	ck_assert_int_eq(saga_query_int64(s, -1, "SELECT CAST(? AS BIGINT)", wider), INT64_MAX);
+	ck_assert_int_eq(saga_query_int64(s, -1, "SELECT CAST(? AS BIGINT)", count), 1);
+	if (n == 1)
+		saga_exec(s, "UPDATE kinds SET number = ?", UINT64_MAX);
+	return saga_emit(s, a_done, .n = 7, .has_n = n < 2);
+}
+
+static const saga_step_def integer_steps[] = {
+	{ .name = "a",
+		.on = { &go_first },
+		.run = run_integers,
+		.emits = { &a_done },
+		.rejects = { &a_rejected },
+		.retry = { .attempts = 1 } },
+	MARKER_STEP,
+};
+
 static bool same_id(saga_id a, saga_id b)
 {
 	return !memcmp(a.bytes, b.bytes, sizeof a.bytes);
@@ -246,6 +273,25 @@ START_TEST(what_goes_beyond_a_limit_is_dead_and_rolls_back)
 }
 END_TEST
 
+/* ---- integers ---- */
+
+static const saga_participant_def integers =
+	SAGA_PARTICIPANT("target", integer_steps, .schema = schema);
+
+START_TEST(any_integer_is_a_value_and_none_is_wrapped)
+{
+	struct stage *stage = stage_start(_i, &integers);
+	saga_id sagas[3];
+
+	for (int i = 0; i < 3; i++) {
+		sagas[i] = stage_saga(stage);
+		inject_n(stage, sagas[i], &go_first, i);
+		AWAIT(stage, slot_is(stage, sagas[i], "a", i ? "dead" : "done"));
+	}
+	stage_end(stage);
+}
+END_TEST
+
 /* ---- subjects ---- */
 
 static saga_verdict run_subject(saga_step *s)
@@ -369,6 +415,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		rows_come_in_every_kind,
+		any_integer_is_a_value_and_none_is_wrapped,
 		what_goes_beyond_a_limit_is_dead_and_rolls_back,
 		a_step_per_subject_runs_once_for_each,
 		an_event_without_a_subject_is_a_dead_letter,

@@ -85,7 +85,7 @@ static saga_verdict refuse_fence(saga_step *s)
 {
 	if (((struct stage *)saga_user(s))->knob == BROKEN)
 		return saga_fail(s, "no words");
-	return saga_reject(s, a_rejected, .n = 7, .why = saga_why(s));
+	return saga_reject(s, a_rejected, .has_n = true, .n = 7, .why = saga_why(s));
 }
 
 static const saga_step_def fence_steps[] = {

@@ -333,6 +333,24 @@ START_TEST(encoding_refuses_bodies)
 }
 END_TEST
 
+/* It would be dropped, and nobody told. */
+START_TEST(a_value_without_its_has_is_refused)
+{
+	set_up(1024 * 1024);
+	check_error(saga__body_encode(&buffer, &small.body,
+			    &(struct small){ .t = "t", .n = 7, .why = "" }, NULL, &error),
+		SAGA_MALFORMED, "n: has a value, but has_n is false");
+	ck_assert_int_eq(saga__body_encode(&buffer, &small.body,
+				 &(struct small){ .t = "t", .n = 7, .has_n = true, .why = "" },
+				 NULL, &error),
+		SAGA_OK);
+	ck_assert_int_eq(saga__body_encode(&buffer, &small.body,
+				 &(struct small){ .t = "t", .why = "" }, NULL, &error),
+		SAGA_OK);
+	tear_down();
+}
+END_TEST
+
 START_TEST(reasons_left_out)
 {
 	const struct excuse *body;
@@ -399,4 +417,5 @@ END_TEST
 
 RUN_TESTS("event_body", values_of_another_kind, values_out_of_range, no_utf8, keys_of_a_body,
 	integers_of_any_width, empty_bytes_are_not_absent, lists_of_little_do_not_swell,
-	encoding_refuses_bodies, reasons_left_out, sizes_beyond_a_buffer)
+	encoding_refuses_bodies, a_value_without_its_has_is_refused, reasons_left_out,
+	sizes_beyond_a_buffer)
