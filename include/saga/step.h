@@ -49,8 +49,8 @@ typedef struct saga_call saga_call;
 
 /*
  * How a handler ended. Only the functions marked SAGA_MUST_USE below make one, so `return 0;` does
- * not compile. Nor does a forgotten `return`, with gcc and clang: this header makes -Wreturn-type an
- * error. A verdict that was made by hand, or a second outcome in one run, rolls back as
+ * not compile. Nor does a forgotten `return`, with gcc and clang: this header makes -Wreturn-type
+ * an error. One that was made by hand, or a second outcome in one run, rolls back as
  * SAGA_UNDECLARED.
  */
 #if defined(__GNUC__)
