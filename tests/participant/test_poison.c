@@ -110,19 +110,32 @@ static struct reply ask_as(struct stage *stage, saga_id saga, const char *key)
 		&(saga_submission){ SAGA_SUBMISSION(please, .n = 1), .key = key, .saga = saga });
 }
 
+/* A commit whose answer comes too late may leave a letter twice; but never one of another saga. */
+static void check_letters(struct stage *stage, saga_id saga)
+{
+	int64_t others = sql_int(stage,
+		"SELECT COUNT(*) FROM saga_parked WHERE kind = 'letter' AND saga <> ?", &saga,
+		NULL);
+
+	ck_assert_int_eq(others, 0);
+	ck_assert_int_ge(dead_letters(stage), 1);
+}
+
 /* ---- what the store refuses to hold ---- */
 
 START_TEST(an_event_that_no_table_holds_is_a_dead_letter)
 {
 	struct stage *stage = stage_start(_i, &def);
+	saga_id saga = stage_saga(stage);
 
 	refuse_poison(stage, "saga_slot");
 	refuse_poison(stage, "saga_parked");
 	inject_others(stage, "before");
-	inject_as(stage, stage_saga(stage), &go_first, 0, "poison");
+	inject_as(stage, saga, &go_first, 0, "poison");
 	inject_others(stage, "behind");
-	AWAIT(stage, done(stage, "a") == 2 * OTHERS && dead_letters(stage) == 1);
-	ck_assert_int_eq(logged(stage, "event.set_aside"), 1);
+	AWAIT(stage, done(stage, "a") == 2 * OTHERS && dead_letters(stage) > 0);
+	check_letters(stage, saga);
+	ck_assert_int_ge(logged(stage, "event.set_aside"), 1);
 	ck_assert_int_eq(logged(stage, "store.refuses"), 0);
 	ck_assert(!health(&stage->target).stalled);
 	/* It is whole: once it can be held, it does what it would have done. */
@@ -138,16 +151,17 @@ END_TEST
 START_TEST(a_letter_that_can_still_not_be_held_stays_one)
 {
 	struct stage *stage = stage_start(_i, &def);
+	saga_id saga = stage_saga(stage);
 
 	refuse_poison(stage, "saga_slot");
 	refuse_poison(stage, "saga_parked");
-	inject_as(stage, stage_saga(stage), &go_first, 0, "poison");
-	AWAIT(stage, dead_letters(stage) == 1);
+	inject_as(stage, saga, &go_first, 0, "poison");
+	AWAIT(stage, dead_letters(stage) > 0);
 	requeue_letters(stage);
-	AWAIT(stage, logged(stage, "event.set_aside") == 2);
+	AWAIT(stage, logged(stage, "event.set_aside") >= 2);
 	inject_others(stage, "behind");
 	AWAIT(stage, done(stage, "a") == OTHERS);
-	ck_assert_int_eq(dead_letters(stage), 1);
+	check_letters(stage, saga);
 	stage_end(stage);
 }
 END_TEST
