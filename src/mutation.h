@@ -42,7 +42,13 @@
 	X(need_answered_late, "a NEED is answered from one event too late") \
 	X(trim_unseen, "the outbox drops what not all have seen") \
 	X(gained_as_it_was, "a shard that was taken over goes on where this instance is") \
-	X(gained_without_own, "of a shard that was taken over, own events are not read again")
+	X(gained_without_own, "of a shard that was taken over, own events are not read again") \
+	X(cause_lost, "an event does not say what caused it") \
+	X(number_off_by_one, "an event has the number of the one before it") \
+	X(retention_ignored, "the outbox drops what was seen at once") \
+	X(acked_at_once, "a delivery is acked before it is committed") \
+	X(trusted_keeps_writes, "a step that was trusted rejects, and keeps what it wrote") \
+	X(leap_followed, "a clock that leaps is followed at once")
 
 enum saga__mutant {
 	SAGA__NO_MUTANT,

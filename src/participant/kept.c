@@ -11,6 +11,7 @@
 #include "../event/envelope.h"
 #include "../event/id.h"
 #include "../event/json.h"
+#include "../mutation.h"
 #include "../step/from_json.h"
 #include "inside.h"
 
@@ -164,6 +165,8 @@ static void give_event(struct saga_participant *p, const struct saga__frame *fra
 	item->id = id;
 	item->spell = p->spells[shard];
 	item->event = saga__blob_ref(frame->bytes);
+	if (SAGA__MUTANT(acked_at_once))
+		ack(p, frame->token);
 	saga__streams_give(p, shard, item);
 }
 

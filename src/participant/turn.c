@@ -234,7 +234,7 @@ static void trim(struct saga_participant *p)
 		struct saga__chore chore = { .kind = SAGA__CHORE_TRIM,
 			.shard = shard,
 			.last = SAGA__MUTANT(trim_unseen) ? UINT64_MAX / 4 : seen,
-			.age = p->options.retention_ms,
+			.age = SAGA__MUTANT(retention_ignored) ? 1 : p->options.retention_ms,
 			.most = TRIM_MOST };
 
 		if (!saga__works(p, shard))

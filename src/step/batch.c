@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../event/utf8.h"
+#include "../mutation.h"
 #include "blame.h"
 #include "from_json.h"
 #include "work.h"
@@ -627,7 +628,7 @@ struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct sa
 	struct saga_event event = {
 		.id = saga__id_new(&batch->ids, batch->env),
 		.saga = cause->saga,
-		.causation = cause->id,
+		.causation = SAGA__MUTANT(cause_lost) ? (saga_id){ { 0 } } : cause->id,
 		.time = batch->now,
 		.source = batch->plan->name,
 		.subject = work->slot ? work->slot->subject : "",
@@ -636,7 +637,8 @@ struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct sa
 	struct saga__blob *blob;
 
 	if (work->slot)
-		event.sequence = shard_of(batch, cause->saga)->seq + 1;
+		event.sequence =
+			shard_of(batch, cause->saga)->seq + !SAGA__MUTANT(number_off_by_one);
 	if (!type) {
 		event.type = cause->type;
 		event.version = cause->version;

@@ -199,6 +199,8 @@ void saga__step_take_back(struct saga_step *step)
 	step->touched = false;
 	if (step->phase != SAGA__PHASE_READ)
 		*doubts_of(step) = DOUBTED_RUNS;
+	if (!step->marked && SAGA__MUTANT(trusted_keeps_writes))
+		return;
 	if (!step->marked) {
 		saga__batch_lose(batch, SAGA_REJECTED, "a step was trusted, and takes back");
 		return;

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "../mutation.h"
+
 enum {
 	MINUTE_MS = 60000
 };
@@ -32,6 +34,8 @@ static enum saga__clock_news await(struct saga__clock *clock, int64_t monotonic,
 	bool is_same = clock->leapt && by - clock->leap <= SAGA__CLOCK_LEAP_MS &&
 		clock->leap - by <= SAGA__CLOCK_LEAP_MS;
 
+	if (SAGA__MUTANT(leap_followed))
+		return SAGA__CLOCK_FOLLOWED;
 	if (is_same && monotonic - clock->leapt_at < SAGA__CLOCK_SETTLE_MS)
 		return SAGA__CLOCK_AS_BEFORE;
 	if (is_same) {
@@ -92,6 +96,8 @@ enum saga__clock_news saga__clock_look(struct saga__clock *clock, int64_t monoto
 	clock->ageing_ahead =
 		lower(now, ageing + (SAGA__CLOCK_AGEING_RATE - 1) * lower(elapsed, MINUTE_MS)) -
 		monotonic;
+	if (SAGA__MUTANT(leap_followed))
+		clock->ageing_ahead = clock->ahead;
 	clock->looked = monotonic;
 	*ret_by = by;
 	assert(saga__clock_ageing(clock, monotonic) <= saga__clock_now(clock, monotonic));

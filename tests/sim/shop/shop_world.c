@@ -163,8 +163,8 @@ static int add(struct shop_world *world, struct dice *dice, const saga_participa
 	return saga_sim_add(world->sim, def,
 		SAGA_OPTIONS(.followers = followers, .user = config, .limits = &limits,
 			.retention_ms = ONE_OF(dice, 0, 1, 1, 10000),
-			/* The short one is longer than all faults together. */
-			.history_ms = ONE_OF(dice, 0, 0, 70000)),
+			/* The short one is longer than all faults and what clocks are off by. */
+			.history_ms = ONE_OF(dice, 0, 0, 110000)),
 		error);
 }
 
