@@ -155,6 +155,7 @@ static void draw_lines(struct customers *all, struct lines *lines)
 		lines->at[i] = (struct order_line){ .sku = products[at].sku,
 			.quantity = 1 + (int64_t)dice_below(&all->dice, 9),
 			.unit_price_cents = products[at].cents,
+			.has_discount_percent = true,
 			.discount_percent = (int64_t)dice_below(&all->dice, 4) * 5 };
 	}
 }
