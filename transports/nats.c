@@ -24,7 +24,8 @@
 #include <string.h>
 
 enum {
-	BUFFER_MOST = 512 * 1024 /* that waits to be written */
+	MESSAGE_TOO_LARGE = 10054, /* JetStream's code, for the stream's max_msg_size */
+	BUFFER_MOST = 512 * 1024   /* that waits to be written */
 };
 
 static const char *content_type(const struct saga__nats *self)
@@ -66,8 +67,11 @@ void saga__nats_changed(struct saga__nats *self, const char *news)
 	if (!usable && news)
 		saga_port_state(self->port, false, news);
 	if (usable == self->up) {
-		if (usable)
+		if (usable) {
+			saga__nats_watch_tell(self);
+			saga__nats_watch_limits(self);
 			saga__nats_pull_all(self);
+		}
 		return;
 	}
 	self->up = usable;
@@ -79,6 +83,8 @@ void saga__nats_changed(struct saga__nats *self, const char *news)
 		strchr(self->place.servers[0], '/') + 2, self->place.domain);
 	self->refused = false;
 	saga_port_state(self->port, true, text);
+	saga__nats_watch_tell(self);
+	saga__nats_watch_limits(self);
 	saga__nats_pull_all(self);
 	saga__nats_writable(self);
 }
@@ -86,6 +92,7 @@ void saga__nats_changed(struct saga__nats *self, const char *news)
 void saga__nats_ticked(struct saga__nats *self)
 {
 	saga__nats_pull_tick(self);
+	saga__nats_watch_tick(self);
 }
 
 /* ---- sending ---- */
@@ -139,7 +146,7 @@ static bool send_frame(struct saga__nats *self, natsConnection *nc, const saga_f
 	bool kept = memcmp(&frame->id, &none, sizeof none) != 0;
 	natsStatus s;
 
-	if (frame->bytes.size > self->frame_bytes) {
+	if (frame->bytes.size > self->frame_bytes && !kept) {
 		self->figures.refused++;
 		return true;
 	}
@@ -147,9 +154,10 @@ static bool send_frame(struct saga__nats *self, natsConnection *nc, const saga_f
 		return false;
 	s = kept ? keep(self, nc, frame) : pass_on(self, nc, frame);
 	if (s == NATS_MAX_PAYLOAD) {
-		self->figures.refused++;
-		saga_port_state(self->port, false,
-			"NATS: an event is larger than the servers' max_payload");
+		if (kept)
+			saga__nats_watch_refuse(self, nc, frame->token);
+		else
+			self->figures.refused++;
 		return true;
 	}
 	self->figures.sent += s == NATS_OK;
@@ -180,6 +188,19 @@ static uint64_t number_of(const char *json, const char *word)
 	return at ? strtoull(at + strlen(word), NULL, 10) : 0;
 }
 
+static void was_taken(struct saga__nats *self, uint64_t token, const char *answer)
+{
+	const saga_receipt receipt = { .token = token,
+		.place = number_of(answer, "\"seq\":"),
+		.doubled = strstr(answer, "\"duplicate\":true") != NULL };
+
+	uv_mutex_lock(&self->lock);
+	if (!receipt.doubled && receipt.place > self->top)
+		self->top = receipt.place;
+	uv_mutex_unlock(&self->lock);
+	saga_port_sent(self->port, &receipt, 1);
+}
+
 /*
  * The stream's answer: {"stream":"saga","seq":7}, with "duplicate":true for a double; or
  * {"error":{...,"description":"..."}}.
@@ -198,11 +219,11 @@ void saga__nats_sent(struct saga__nats *self, const char *which, natsMsg *messag
 		if (self->refused)
 			saga_port_state(self->port, true, "NATS: the stream takes events again");
 		self->refused = false;
-		saga_port_sent(self->port,
-			&(saga_receipt){ .token = token,
-				.place = number_of(data, "\"seq\":"),
-				.doubled = strstr(data, "\"duplicate\":true") != NULL },
-			1);
+		was_taken(self, token, data);
+		return;
+	}
+	if (number_of(why, "\"err_code\":") == MESSAGE_TOO_LARGE) {
+		saga__nats_watch_refuse(self, self->nc, token);
 		return;
 	}
 	if (!self->refused) {
@@ -225,6 +246,17 @@ static void work(void *transport, uint64_t shards, unsigned of)
 {
 	saga__nats_pull_work(transport, shards, of);
 	saga__nats_link_flush(transport);
+}
+
+static void look(void *transport, uint64_t place)
+{
+	saga__nats_watch_look(transport, place);
+	saga__nats_link_flush(transport);
+}
+
+static void rewind_shard(void *transport, unsigned shard, uint64_t place)
+{
+	saga__nats_watch_rewind(transport, shard, place);
 }
 
 static void resume(void *transport)
@@ -287,6 +319,7 @@ static int open_nats(saga_port *port, const saga_transport_options *options, voi
 		return code;
 	if (place.json)
 		saga_port_wants_json(port);
+	saga_port_settles(port, place.settle * 1000);
 	*ret_transport = self;
 	return SAGA_OK;
 }
@@ -324,4 +357,6 @@ const saga_transport_ops saga__nats_transport = {
 	.close = close_nats,
 	.figures = figures,
 	.work = work,
+	.look = look,
+	.rewind = rewind_shard,
 };

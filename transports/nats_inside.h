@@ -24,6 +24,7 @@ enum {
 	SAGA__NATS_SUBJECT = 256,
 	SAGA__NATS_BUCKETS = 1024,
 	SAGA__NATS_AGAIN_MS = 100,
+	SAGA__NATS_LOOKS = 256,  /* at places of the stream, at once */
 	SAGA__NATS_SEQ_BITS = 56 /* of a delivery's token; the rest is the shard */
 };
 
@@ -49,6 +50,12 @@ struct saga__nats_held {
 	uint64_t token;
 	uint64_t at; /* ms: delivered, said to be in progress, or given back */
 	char reply[];
+};
+
+/* A place that the host wants to know of. */
+struct saga__nats_look {
+	uint64_t place;
+	uint64_t at; /* ms: asked */
 };
 
 /* Frames that the host had no room for. */
@@ -94,6 +101,9 @@ struct saga__nats {
 	struct saga__nats_stalled *stalled, **stalled_end;
 	size_t stalled_count;
 	saga_transport_figures figures;
+	struct saga__nats_look looks[SAGA__NATS_LOOKS]; /* not answered */
+	size_t look_count;
+	int64_t limit; /* bytes that the servers take, when the host was told last */
 
 	/* under the lock */
 	uv_mutex_t lock;
@@ -102,6 +112,7 @@ struct saga__nats {
 	natsConnection *nc; /* set and freed by the loop and the keeper in turn: see `retire` */
 	natsSubscription *answers; /* to our inbox */
 	natsSubscription *others;  /* frames that are not kept */
+	natsSubscription *advice;  /* that another server leads the stream */
 	bool closing;              /* the host wants it */
 	bool connected;            /* by libnats */
 	bool ended;                /* the connection, for good */
@@ -118,6 +129,18 @@ struct saga__nats {
 	bool writes;        /* libnats has something to write */
 	char why[SAGA__NATS_TEXT];
 	bool news; /* in `why` */
+
+	/* The same, of what the broker has: nats_watch.c. */
+	saga_broker broker; /* as the keeper found it, and the host is to be told */
+	bool has_broker;
+	bool doubts;     /* the next that is found is to be doubted */
+	char leader[64]; /* of the stream, as it was found last */
+	uint64_t top;    /* the highest place that a new event was given since the last doubt */
+	int64_t message_most; /* bytes of a message that the stream takes; 0, -1: any */
+	bool has_refused;     /* something was too large: the limits are looked at more often */
+	bool redials;         /* another limit may hold for a new connection */
+	uint64_t rewinds;     /* shards whose consumers are to be made anew, ... */
+	uint64_t rewind_to[SAGA__NATS_SHARDS]; /* ... behind that place */
 };
 
 /* ---- nats_link.c: the connection ---- */
@@ -135,9 +158,22 @@ void saga__nats_wake(struct saga__nats *self);                   /* any thread *
 
 /* ---- nats_setup.c: the stream and consumers; the keeper's thread, may block ---- */
 
+/* What the keeper is to make, and what it found. */
+struct saga__nats_task {
+	natsConnection *nc;
+	jsCtx *js;
+	jsOptions *options;
+	uint64_t shards, rewinds;
+	unsigned of;
+	uint64_t rewind_to[SAGA__NATS_SHARDS];
+	saga_broker broker;
+	char leader[64];
+	int64_t message_most;
+	char why[SAGA__NATS_TEXT]; /* not, if it could not be made */
+};
+
 /* False: `why` says why not. */
-bool saga__nats_setup(struct saga__nats *self, natsConnection *nc, uint64_t shards, unsigned of,
-	char *why, size_t size);
+bool saga__nats_setup(struct saga__nats *self, struct saga__nats_task *task);
 /* "stock-8-3" */
 void saga__nats_consumer_name(
 	const struct saga__nats *self, unsigned shard, unsigned of, char *name, size_t size);
@@ -148,15 +184,14 @@ void saga__nats_pull_all(struct saga__nats *self);
 /* Nothing is under way any more; what is held stays. */
 void saga__nats_pull_forget(struct saga__nats *self);
 void saga__nats_pull_tick(struct saga__nats *self);
-/* A delivery: its shard and token; false: it is not to be handed on. */
-bool saga__nats_pull_take(
-	struct saga__nats *self, natsMsg *message, unsigned part, uint64_t *ret_token);
+/* A delivery, whose part is known: the rest of what names it; false: it is not to be handed on. */
+bool saga__nats_pull_take(struct saga__nats *self, natsMsg *message, saga_frame *frame);
 /* What came on `inbox.p.`. */
 void saga__nats_pull_status(struct saga__nats *self, const char *which, natsMsg *message);
 void saga__nats_pull_work(struct saga__nats *self, uint64_t shards, unsigned of);
 void saga__nats_pull_ack(struct saga__nats *self, const uint64_t *tokens, size_t count);
-/* It is never to come again, though nobody could take it. */
-void saga__nats_pull_drop(struct saga__nats *self, uint64_t token);
+/* What was given back of that shard is given back no more: its consumer is made anew. */
+void saga__nats_pull_forget_given(struct saga__nats *self, unsigned shard);
 /* The host never had it: it comes again, when its time to be acked is over. */
 void saga__nats_pull_lose(struct saga__nats *self, uint64_t token);
 void saga__nats_pull_close(struct saga__nats *self);
@@ -165,6 +200,26 @@ void saga__nats_pull_give_again(struct saga__nats *self);
 void saga__nats_pull_free(struct saga__nats *self);
 /* The connection goes; what is held stays. */
 void saga__nats_pull_let_go(struct saga__nats *self);
+
+/* ---- nats_watch.c: what the broker has; the loop's thread, but for two ---- */
+
+/* What names a message, wherever it is read. */
+saga_id saga__nats_id_of(natsMsg *message);
+void saga__nats_watch_look(struct saga__nats *self, uint64_t place);
+/* What came on `inbox.l.`. */
+void saga__nats_watch_found(struct saga__nats *self, const char *which, natsMsg *message);
+void saga__nats_watch_tick(struct saga__nats *self);
+/* The servers don't take that event. */
+void saga__nats_watch_refuse(struct saga__nats *self, natsConnection *nc, uint64_t token);
+/* Tells the host, if the servers take more than they did. */
+void saga__nats_watch_limits(struct saga__nats *self);
+/* Tells the host what the keeper found. */
+void saga__nats_watch_tell(struct saga__nats *self);
+void saga__nats_watch_rewind(struct saga__nats *self, unsigned shard, uint64_t place);
+/* The keeper found that; under the lock. */
+void saga__nats_watch_note(struct saga__nats *self, const saga_broker *broker);
+/* Something may have been lost. Any thread. */
+void saga__nats_watch_doubt(struct saga__nats *self);
 
 /* ---- nats_take.c: what came; the loop's thread ---- */
 

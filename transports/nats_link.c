@@ -13,7 +13,9 @@ enum {
 	PINGS = 2,
 	RETRY_MS = 1000,
 	TICK_MS = 500,
-	READ_BYTES = 256 * 1024
+	READ_BYTES = 256 * 1024,
+	REFUSED_MS =
+		10000 /* at most, between two looks at limits that something was too large for */
 };
 
 void saga__nats_wake(struct saga__nats *self)
@@ -160,7 +162,7 @@ static void start_polling(struct saga__nats *self, int fd)
 /* The keeper has closed it, and waits. */
 static void let_go(struct saga__nats *self)
 {
-	natsSubscription *answers = self->answers, *others = self->others;
+	natsSubscription *answers = self->answers, *others = self->others, *advice = self->advice;
 	natsConnection *nc = self->nc;
 
 	stop_polling(self);
@@ -168,9 +170,10 @@ static void let_go(struct saga__nats *self)
 	saga__nats_pull_let_go(self);
 	natsSubscription_Destroy(answers);
 	natsSubscription_Destroy(others);
+	natsSubscription_Destroy(advice);
 	natsConnection_Destroy(nc);
 	uv_mutex_lock(&self->lock);
-	self->answers = self->others = NULL;
+	self->answers = self->others = self->advice = NULL;
 	self->nc = NULL;
 	self->retire = self->quiets = self->quiet = false;
 	uv_cond_broadcast(&self->changed);
@@ -307,7 +310,7 @@ static void on_reconnected(natsConnection *nc, void *closure)
 
 	(void)nc;
 	uv_mutex_lock(&self->lock);
-	self->connected = self->prepares = true;
+	self->connected = self->prepares = self->doubts = true;
 	self->figures.connects++;
 	uv_cond_broadcast(&self->changed);
 	uv_mutex_unlock(&self->lock);
@@ -333,10 +336,9 @@ static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus statu
 
 /* ---- the keeper ---- */
 
-static natsStatus set_options(const struct saga__nats *self, natsOptions *options)
+static natsStatus set_servers(const struct saga__nats *self, natsOptions *options)
 {
 	const struct saga__nats_place *place = &self->place;
-	static const natsEvLoop_Attach attaches = attach;
 	const char *servers[SAGA__NATS_SERVERS];
 	natsStatus s;
 
@@ -344,14 +346,25 @@ static natsStatus set_options(const struct saga__nats *self, natsOptions *option
 		servers[i] = place->servers[i];
 	s = natsOptions_SetServers(options, servers, (int)place->server_count);
 	if (s == NATS_OK)
+		s = natsOptions_SetTimeout(options, DIAL_MS);
+	if (s == NATS_OK)
+		s = natsOptions_SetName(options, self->participant);
+	return s;
+}
+
+static natsStatus set_options(const struct saga__nats *self, natsOptions *options)
+{
+	const struct saga__nats_place *place = &self->place;
+	static const natsEvLoop_Attach attaches = attach;
+	natsStatus s = set_servers(self, options);
+
+	if (s == NATS_OK)
 		s = natsOptions_SetEventLoop(
 			options, (void *)(uintptr_t)self, attaches, on_read, on_write, detach);
 	if (s == NATS_OK)
 		s = natsOptions_SetSendAsap(options, true);
 	if (s == NATS_OK)
 		s = natsOptions_SetIOBufSize(options, READ_BYTES);
-	if (s == NATS_OK)
-		s = natsOptions_SetTimeout(options, DIAL_MS);
 	if (s == NATS_OK)
 		s = natsOptions_SetPingInterval(options, PING_MS);
 	if (s == NATS_OK)
@@ -364,8 +377,6 @@ static natsStatus set_options(const struct saga__nats *self, natsOptions *option
 		s = natsOptions_SetReconnectJitter(options, 50, 50);
 	if (s == NATS_OK)
 		s = natsOptions_SetFailRequestsOnDisconnect(options, true);
-	if (s == NATS_OK)
-		s = natsOptions_SetName(options, self->participant);
 	return s;
 }
 
@@ -405,12 +416,13 @@ static natsStatus set_secrets(const struct saga__nats_place *place, natsOptions 
 
 /* Subscribes to what does not come through a consumer. */
 static natsStatus subscribe(struct saga__nats *self, natsConnection *nc,
-	natsSubscription **ret_answers, natsSubscription **ret_others)
+	natsSubscription **ret_answers, natsSubscription **ret_others,
+	natsSubscription **ret_advice)
 {
 	char subject[SAGA__NATS_SUBJECT];
 	natsStatus s;
 
-	(void)snprintf(subject, sizeof subject, "%s.a.*", self->inbox);
+	(void)snprintf(subject, sizeof subject, "%s.*.*", self->inbox);
 	s = natsConnection_SubscribeSync(ret_answers, nc, subject);
 	if (s == NATS_OK)
 		s = natsSubscription_SetPendingLimits(*ret_answers, -1, -1);
@@ -419,13 +431,18 @@ static natsStatus subscribe(struct saga__nats *self, natsConnection *nc,
 		s = natsConnection_SubscribeSync(ret_others, nc, subject);
 	if (s == NATS_OK && *ret_others)
 		s = natsSubscription_SetPendingLimits(*ret_others, -1, -1);
+	(void)snprintf(subject, sizeof subject, "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.%s",
+		self->place.domain);
+	/* Who may not listen to that finds out when it asks how the stream is. */
+	if (s == NATS_OK)
+		s = natsConnection_SubscribeSync(ret_advice, nc, subject);
 	return s;
 }
 
 /* False: it could not be, and why was said. */
 static bool dial(struct saga__nats *self)
 {
-	natsSubscription *answers = NULL, *others = NULL;
+	natsSubscription *answers = NULL, *others = NULL, *advice = NULL;
 	natsConnection *nc = NULL;
 	natsOptions *options = NULL;
 	natsStatus s = natsOptions_Create(&options);
@@ -445,12 +462,14 @@ static bool dial(struct saga__nats *self)
 		say(self, "no connection", text && *text ? text : natsStatus_GetText(s));
 		return false;
 	}
-	s = subscribe(self, nc, &answers, &others);
+	s = subscribe(self, nc, &answers, &others, &advice);
 	uv_mutex_lock(&self->lock);
 	self->nc = nc;
 	self->answers = answers;
 	self->others = others;
-	self->connected = self->prepares = !self->ended;
+	self->advice = advice;
+	self->redials = false;
+	self->connected = self->prepares = self->doubts = !self->ended;
 	self->figures.connects++;
 	uv_mutex_unlock(&self->lock);
 	if (s != NATS_OK)
@@ -467,29 +486,103 @@ static void rest(struct saga__nats *self, int ms)
 		(void)uv_cond_timedwait(&self->changed, &self->lock, until - now);
 }
 
+/* Under the lock: what was found, and whether that is to be doubted. */
+static void note(struct saga__nats *self, struct saga__nats_task *task, uint64_t top, bool doubts)
+{
+	task->broker.doubt = doubts || task->broker.last < top ||
+		strcmp(task->leader, self->leader) != 0 ||
+		memcmp(&task->broker.era, &self->broker.era, sizeof task->broker.era) != 0;
+	if (task->broker.doubt)
+		self->top = 0;
+	memcpy(self->leader, task->leader, sizeof self->leader);
+	self->message_most = task->message_most;
+	saga__nats_watch_note(self, &task->broker);
+}
+
+/*
+ * What servers take they tell when a connection begins: so one is made to ask. True: it is more
+ * than ours was told.
+ */
+static bool limits_rose(struct saga__nats *self)
+{
+	natsOptions *options = NULL;
+	natsConnection *nc = NULL;
+	bool rose = false;
+	natsStatus s = natsOptions_Create(&options);
+
+	if (s == NATS_OK)
+		s = set_servers(self, options);
+	if (s == NATS_OK)
+		s = natsOptions_SetAllowReconnect(options, false);
+	if (s == NATS_OK)
+		s = natsOptions_SetErrorHandler(options, on_error, self);
+	if (s == NATS_OK)
+		s = set_secrets(&self->place, options);
+	if (s == NATS_OK)
+		s = natsConnection_Connect(&nc, options);
+	natsOptions_Destroy(options);
+	if (s == NATS_OK)
+		rose = natsConnection_GetMaxPayload(nc) > natsConnection_GetMaxPayload(self->nc);
+	natsConnection_Destroy(nc);
+	return rose;
+}
+
+/* Under the lock, which it leaves meanwhile: nothing was asked for, but it may have changed. */
+static void watch(struct saga__nats *self)
+{
+	bool rose;
+
+	self->prepares = true;
+	if (!self->has_refused)
+		return;
+	uv_mutex_unlock(&self->lock);
+	rose = limits_rose(self);
+	uv_mutex_lock(&self->lock);
+	self->redials = rose;
+}
+
+/* From one look at the stream to the next. */
+static uint64_t watch_every(const struct saga__nats *self)
+{
+	uint64_t ms = (uint64_t)self->place.settle * 1000 / 4;
+
+	return (self->has_refused && ms > REFUSED_MS ? REFUSED_MS : ms) * 1000000;
+}
+
 /* Under the lock, which it leaves meanwhile. */
 static void prepare(struct saga__nats *self)
 {
-	uint64_t wanted = self->wanted;
-	unsigned of = self->wanted_of;
-	char why[SAGA__NATS_TEXT] = "";
-	bool done;
+	struct saga__nats_task task = {
+		.nc = self->nc, .shards = self->wanted, .of = self->wanted_of
+	};
+	uint64_t top = self->top;
+	bool done, doubts = self->doubts;
 
-	self->prepares = false;
+	task.rewinds = self->rewinds & task.shards;
+	memcpy(task.rewind_to, self->rewind_to, sizeof task.rewind_to);
+	self->rewinds &= ~task.rewinds;
+	self->prepares = self->doubts = false;
 	uv_mutex_unlock(&self->lock);
-	done = saga__nats_setup(self, self->nc, wanted, of, why, sizeof why);
+	done = saga__nats_setup(self, &task);
 	uv_mutex_lock(&self->lock);
 	self->usable = done && self->connected && !self->ended;
-	self->ready = wanted;
+	self->ready = task.shards & ~self->rewinds;
 	/* One that was wanted again meanwhile, while it was still ready, is not any more. */
-	self->prepares = self->prepares || (self->wanted & ~wanted);
+	self->prepares = self->prepares || (self->wanted & ~task.shards);
 	if (done) {
+		note(self, &task, top, doubts);
 		saga__nats_wake(self);
 		return;
 	}
+	/* What was asked for anew meanwhile counts. */
+	for (unsigned shard = 0; shard < SAGA__NATS_SHARDS; shard++)
+		if (task.rewinds & ~self->rewinds & UINT64_C(1) << shard)
+			self->rewind_to[shard] = task.rewind_to[shard];
+	self->rewinds |= task.rewinds;
+	self->doubts = self->doubts || doubts;
 	self->prepares = true;
 	uv_mutex_unlock(&self->lock);
-	say(self, "JetStream", why); /* once it is not usable, or nobody would be told */
+	say(self, "JetStream", task.why); /* once it is not usable, or nobody would be told */
 	uv_mutex_lock(&self->lock);
 	rest(self, RETRY_MS);
 }
@@ -497,11 +590,22 @@ static void prepare(struct saga__nats *self)
 /* Under the lock. */
 static void keep(struct saga__nats *self)
 {
-	while (!self->closing && !self->ended)
-		if (self->connected && self->prepares)
+	uint64_t at = uv_hrtime(), gone;
+
+	while (!self->closing && !self->ended && !self->redials) {
+		gone = uv_hrtime() - at;
+		if (self->connected && self->prepares) {
 			prepare(self);
-		else
-			uv_cond_wait(&self->changed, &self->lock);
+			at = uv_hrtime();
+		} else if (self->connected && gone >= watch_every(self)) {
+			watch(self);
+			at = uv_hrtime();
+		} else {
+			(void)uv_cond_timedwait(&self->changed, &self->lock,
+				gone < watch_every(self) ? watch_every(self) - gone
+							 : watch_every(self));
+		}
+	}
 }
 
 /* The connection ends, and the loop lets go of it. */

@@ -158,7 +158,8 @@ static const struct setting numbers[] = {
 	NUMBER(age, 0, 4000000000),
 	NUMBER(bytes, 0, INT64_MAX / 2),
 	NUMBER(messages, 0, INT64_MAX / 2),
-	NUMBER(window, 1, 86400),
+	NUMBER(settle, 1, 86400),
+	NUMBER(window, 1, 172800),
 	NUMBER(ack, 1, 3600),
 	NUMBER(pending, 1, 65536),
 	NUMBER(reconnect, 10, 60000),
@@ -250,7 +251,7 @@ static int read_place(const char *url, struct saga__nats_place *ret_place, saga_
 	struct saga__nats_place place = { .domain = "saga",
 		.replicas = 1,
 		.age = 90LL * 24 * 60 * 60,
-		.window = 150,
+		.settle = 250,
 		.ack = 10,
 		.pending = 256,
 		.reconnect = 500 };
@@ -277,6 +278,8 @@ static int read_place(const char *url, struct saga__nats_place *ret_place, saga_
 		code = read_domain(&place, host_end, domain_end, error);
 	if (code == SAGA_OK)
 		code = read_settings(&place, domain_end, error);
+	if (!place.window)
+		place.window = 2 * place.settle;
 	if (code == SAGA_OK)
 		*ret_place = place;
 	return code;

@@ -19,7 +19,11 @@
  *	           longer than any participant may be away, since what is gone is not told
  *	bytes, messages  how much the stream holds; 0: as much as the servers let it. When it is
  *	           full nothing is dropped: it takes no more, events wait in the outbox. Default 0
- *	window     seconds in which the same event is known to be a double. Default 150
+ *	settle     seconds after which an event that was confirmed is on the servers' disks for
+ *	           sure: 1 to 86400. Default 250, two sync intervals (of 2 minutes, if the servers'
+ *	           configuration says nothing) and a little
+ *	window     seconds in which the same event is known to be a double: 1 to 172800. Default
+ *	           twice `settle`, which is the least that is of use
  *	ack        seconds until what was not acked is delivered again: 1 to 3600; what
  *	           is in hand is said to be in progress each third of it, so it ends only for who
  *	           was killed or stands still. Default 10
@@ -56,7 +60,7 @@ struct saga__nats_place {
 	char creds[SAGA__NATS_TEXT];
 	char ca[SAGA__NATS_TEXT], cert[SAGA__NATS_TEXT], key[SAGA__NATS_TEXT],
 		name[SAGA__NATS_TEXT];
-	int64_t replicas, age, bytes, messages, window, ack, pending, reconnect;
+	int64_t replicas, age, bytes, messages, settle, window, ack, pending, reconnect;
 };
 
 /* MALFORMED, in words that name what is wrong, but no password. Touches no file and no network. */

@@ -239,12 +239,11 @@ static void was_delivered(struct saga__nats_shard *shard)
 		shard->pulls[1].left--;
 }
 
-bool saga__nats_pull_take(
-	struct saga__nats *self, natsMsg *message, unsigned part, uint64_t *ret_token)
+bool saga__nats_pull_take(struct saga__nats *self, natsMsg *message, saga_frame *frame)
 {
 	const char *reply = natsMsg_GetReply(message);
 	uint64_t sequence = reply ? sequence_of(reply) : 0, token;
-	unsigned number = self->of ? part & (self->of - 1) : 0;
+	unsigned number = self->of ? frame->part & (self->of - 1) : 0;
 	struct saga__nats_held **at, *held;
 	size_t size;
 
@@ -273,7 +272,9 @@ bool saga__nats_pull_take(
 	}
 	*at = held;
 	self->shards[number].held++;
-	*ret_token = token;
+	frame->token = token;
+	frame->place = sequence;
+	frame->id = saga__nats_id_of(message);
 	return true;
 }
 
@@ -340,14 +341,15 @@ void saga__nats_pull_ack(struct saga__nats *self, const uint64_t *tokens, size_t
 	saga__nats_pull_all(self);
 }
 
-void saga__nats_pull_drop(struct saga__nats *self, uint64_t token)
+void saga__nats_pull_forget_given(struct saga__nats *self, unsigned shard)
 {
-	struct saga__nats_held **at = place_of(self, token);
-
-	if (!*at)
-		return;
-	say(saga__nats_link_usable(self), *at, "+TERM");
-	release(self, at);
+	for (struct saga__nats_held **at = &self->given, *held; (held = *at);)
+		if (shard_of(held->token) == shard) {
+			*at = held->next;
+			free(held);
+		} else {
+			at = &held->next;
+		}
 }
 
 void saga__nats_pull_lose(struct saga__nats *self, uint64_t token)

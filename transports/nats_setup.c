@@ -22,11 +22,12 @@ void saga__nats_consumer_name(
 			*at = '=';
 }
 
-static bool fails(char *why, size_t size, const char *what)
+static bool fails(struct saga__nats_task *task, const char *what)
 {
 	const char *text = nats_GetLastError(NULL);
 
-	(void)snprintf(why, size, "%s%s%s", what, text && *text ? ": " : "", text ? text : "");
+	(void)snprintf(task->why, sizeof task->why, "%s%s%s", what, text && *text ? ": " : "",
+		text ? text : "");
 	return false;
 }
 
@@ -37,7 +38,7 @@ static int64_t or_unlimited(int64_t value)
 	return value ? value : -1;
 }
 
-static natsStatus add_stream(const struct saga__nats *self, jsCtx *js, jsOptions *options)
+static natsStatus add_stream(const struct saga__nats *self, struct saga__nats_task *task)
 {
 	const struct saga__nats_place *place = &self->place;
 	char subject[SAGA__NATS_SUBJECT];
@@ -63,14 +64,16 @@ static natsStatus add_stream(const struct saga__nats *self, jsCtx *js, jsOptions
 	config.Duplicates =
 		(place->age && place->age < place->window ? place->age : place->window) *
 		NANOSECONDS;
-	s = js_AddStream(NULL, js, &config, options, &code);
+	s = js_AddStream(NULL, task->js, &config, task->options, &code);
 	/* Another was faster, with other settings. */
 	return code == JSStreamNameExistErr ? NATS_OK : s;
 }
 
 static bool check_stream(
-	const struct saga__nats *self, const jsStreamInfo *info, char *why, size_t size)
+	const struct saga__nats *self, const jsStreamInfo *info, struct saga__nats_task *task)
 {
+	char *why = task->why;
+	size_t size = sizeof task->why;
 	char subject[SAGA__NATS_SUBJECT];
 	bool listens = false;
 
@@ -89,23 +92,63 @@ static bool check_stream(
 	return false;
 }
 
-static bool setup_stream(
-	const struct saga__nats *self, jsCtx *js, jsOptions *options, char *why, size_t size)
+/*
+ * What libnats (3.4) does not know of: PersistMode `async` confirms what no server has given to its
+ * disk, and never will before the next sync.
+ */
+static bool check_mode(const struct saga__nats *self, struct saga__nats_task *task)
+{
+	char subject[SAGA__NATS_SUBJECT];
+	natsMsg *answer = NULL;
+	bool async;
+
+	(void)snprintf(subject, sizeof subject, "$JS.API.STREAM.INFO.%s", self->place.domain);
+	if (natsConnection_Request(&answer, task->nc, subject, NULL, 0, WAIT_MS) != NATS_OK)
+		return fails(task, "the stream can't be reached");
+	async = natsMsg_GetDataLength(answer) &&
+		strstr(natsMsg_GetData(answer), "\"persist_mode\":\"async\"");
+	natsMsg_Destroy(answer);
+	if (async)
+		(void)snprintf(task->why, sizeof task->why,
+			"the stream %s is of PersistMode async: it confirms what it may lose. Make "
+			"it anew without that",
+			self->place.domain);
+	return !async;
+}
+
+static void note_stream(const jsStreamInfo *info, struct saga__nats_task *task)
+{
+	int64_t created = info->Created;
+
+	memcpy(task->broker.era.bytes, "stream ", 8);
+	memcpy(task->broker.era.bytes + 8, &created, sizeof created);
+	task->broker.first = info->State.FirstSeq;
+	task->broker.last = info->State.LastSeq;
+	if (!info->State.Msgs && task->broker.first <= task->broker.last)
+		task->broker.first = task->broker.last + 1;
+	task->broker.removes = info->Config->Retention != js_LimitsPolicy;
+	task->message_most = info->Config->MaxMsgSize;
+	if (info->Cluster && info->Cluster->Leader)
+		(void)snprintf(task->leader, sizeof task->leader, "%s", info->Cluster->Leader);
+}
+
+static bool setup_stream(const struct saga__nats *self, struct saga__nats_task *task)
 {
 	jsStreamInfo *info = NULL;
-	natsStatus s = js_GetStreamInfo(&info, js, self->place.domain, options, NULL);
+	natsStatus s = js_GetStreamInfo(&info, task->js, self->place.domain, task->options, NULL);
 	bool fits;
 
 	if (s == NATS_NOT_FOUND) {
-		if (add_stream(self, js, options) != NATS_OK)
-			return fails(why, size, "the stream can't be made");
-		s = js_GetStreamInfo(&info, js, self->place.domain, options, NULL);
+		if (add_stream(self, task) != NATS_OK)
+			return fails(task, "the stream can't be made");
+		s = js_GetStreamInfo(&info, task->js, self->place.domain, task->options, NULL);
 	}
 	if (s != NATS_OK)
-		return fails(why, size, "the stream can't be reached");
-	fits = check_stream(self, info, why, size);
+		return fails(task, "the stream can't be reached");
+	fits = check_stream(self, info, task);
+	note_stream(info, task);
 	jsStreamInfo_Destroy(info);
-	return fits;
+	return fits && check_mode(self, task);
 }
 
 /* ---- consumers ---- */
@@ -136,61 +179,94 @@ static int64_t start_time(int64_t since)
 	return seconds > 0 ? seconds * NANOSECONDS : NANOSECONDS;
 }
 
-static natsStatus add_consumer(
-	const struct saga__nats *self, jsCtx *js, jsOptions *options, jsConsumerConfig *config)
+static natsStatus add_consumer(const struct saga__nats *self, struct saga__nats_task *task,
+	jsConsumerConfig *config, jsConsumerInfo **ret_info)
 {
 	config->DeliverPolicy = self->since ? js_DeliverByStartTime : js_DeliverAll;
 	config->OptStartTime = self->since ? start_time(self->since) : 0;
-	return js_AddConsumer(NULL, js, self->place.domain, config, options, NULL);
+	return js_AddConsumer(ret_info, task->js, self->place.domain, config, task->options, NULL);
 }
 
-/* One that is there: whose it is, and whether it is as we want it. */
-static natsStatus adopt(const struct saga__nats *self, jsCtx *js, jsOptions *options,
-	jsConsumerConfig *config, const jsConsumerInfo *info, bool *ret_twin)
+/* It goes, and one that begins behind that place comes instead. */
+static natsStatus rewind_consumer(const struct saga__nats *self, struct saga__nats_task *task,
+	jsConsumerConfig *config, uint64_t place, jsConsumerInfo **ret_info)
+{
+	natsStatus s = js_DeleteConsumer(
+		task->js, self->place.domain, config->Durable, task->options, NULL);
+
+	if (s != NATS_OK && s != NATS_NOT_FOUND)
+		return s;
+	config->DeliverPolicy = place ? js_DeliverByStartSequence : js_DeliverAll;
+	config->OptStartSeq = place ? place + 1 : 0;
+	config->OptStartTime = 0;
+	return js_AddConsumer(ret_info, task->js, self->place.domain, config, task->options, NULL);
+}
+
+static bool is_twin(const jsConsumerInfo *info, const jsConsumerConfig *config)
+{
+	const char *whose = info->Config->Description;
+
+	return whose && strncmp(whose, "store ", 6) == 0 && strcmp(whose, config->Description) != 0;
+}
+
+/* One that is there is to be as we want it. */
+static natsStatus adopt(const struct saga__nats *self, struct saga__nats_task *task,
+	jsConsumerConfig *config, const jsConsumerInfo *info)
 {
 	const jsConsumerConfig *there = info->Config;
 
-	*ret_twin = there->Description && strncmp(there->Description, "store ", 6) == 0 &&
-		strcmp(there->Description, config->Description) != 0;
-	if (*ret_twin ||
-		(there->AckWait == config->AckWait &&
-			there->MaxAckPending == config->MaxAckPending))
+	if (there->AckWait == config->AckWait && there->MaxAckPending == config->MaxAckPending)
 		return NATS_OK;
 	config->DeliverPolicy = there->DeliverPolicy;
 	config->OptStartTime = there->OptStartTime;
 	config->OptStartSeq = there->OptStartSeq;
-	return js_UpdateConsumer(NULL, js, self->place.domain, config, options, NULL);
+	return js_UpdateConsumer(NULL, task->js, self->place.domain, config, task->options, NULL);
 }
 
-static bool setup_consumer(const struct saga__nats *self, jsCtx *js, jsOptions *options,
-	unsigned shard, unsigned of, char *why, size_t size)
+static void want_consumer(
+	const struct saga__nats *self, jsConsumerConfig *config, char *name, char *filter)
+{
+	(void)jsConsumerConfig_Init(config);
+	config->Durable = name;
+	config->Description = self->description;
+	config->AckPolicy = js_AckExplicit;
+	config->AckWait = self->place.ack * NANOSECONDS;
+	config->MaxDeliver = -1;
+	config->MaxAckPending = self->place.pending;
+	config->FilterSubject = filter;
+}
+
+static bool setup_consumer(
+	const struct saga__nats *self, struct saga__nats_task *task, unsigned shard)
 {
 	char name[SAGA__NATS_SUBJECT], filter[SAGA__NATS_SUBJECT];
-	jsConsumerInfo *info = NULL;
+	jsConsumerInfo *info = NULL, *made = NULL;
 	jsConsumerConfig config;
 	bool twin = false;
 	natsStatus s;
 
-	saga__nats_consumer_name(self, shard, of, name, sizeof name);
-	filter_of(self, shard, of, filter, sizeof filter);
-	(void)jsConsumerConfig_Init(&config);
-	config.Durable = name;
-	config.Description = self->description;
-	config.AckPolicy = js_AckExplicit;
-	config.AckWait = self->place.ack * NANOSECONDS;
-	config.MaxDeliver = -1;
-	config.MaxAckPending = self->place.pending;
-	config.FilterSubject = filter;
-	s = js_GetConsumerInfo(&info, js, self->place.domain, name, options, NULL);
-	if (s == NATS_NOT_FOUND)
-		s = add_consumer(self, js, options, &config);
-	else if (s == NATS_OK)
-		s = adopt(self, js, options, &config, info, &twin);
+	saga__nats_consumer_name(self, shard, task->of, name, sizeof name);
+	filter_of(self, shard, task->of, filter, sizeof filter);
+	want_consumer(self, &config, name, filter);
+	s = js_GetConsumerInfo(&info, task->js, self->place.domain, name, task->options, NULL);
+	if (s == NATS_OK)
+		twin = is_twin(info, &config);
+	if ((s == NATS_OK || s == NATS_NOT_FOUND) && !twin && (task->rewinds >> shard & 1))
+		s = rewind_consumer(self, task, &config, task->rewind_to[shard], &made);
+	else if (s == NATS_NOT_FOUND)
+		s = add_consumer(self, task, &config, &made);
+	else if (s == NATS_OK && !twin)
+		s = adopt(self, task, &config, info);
+	if (s == NATS_OK && (made || info)) {
+		task->broker.shards |= UINT64_C(1) << shard;
+		task->broker.floors[shard] = (made ? made : info)->AckFloor.Stream;
+	}
 	jsConsumerInfo_Destroy(info);
+	jsConsumerInfo_Destroy(made);
 	if (s != NATS_OK)
-		return fails(why, size, "a consumer can't be made");
+		return fails(task, "a consumer can't be made");
 	if (twin)
-		(void)snprintf(why, size,
+		(void)snprintf(task->why, sizeof task->why,
 			"another store runs under the name %s: rename one, or delete the consumers "
 			"%s-... of the one that is gone",
 			self->participant, self->participant);
@@ -207,23 +283,21 @@ static bool is_closing(struct saga__nats *self)
 	return closing;
 }
 
-bool saga__nats_setup(struct saga__nats *self, natsConnection *nc, uint64_t shards, unsigned of,
-	char *why, size_t size)
+bool saga__nats_setup(struct saga__nats *self, struct saga__nats_task *task)
 {
 	jsOptions options;
-	jsCtx *js = NULL;
 	bool done;
 
 	(void)jsOptions_Init(&options);
 	options.Wait = WAIT_MS;
-	if (natsConnection_JetStream(&js, nc, &options) != NATS_OK)
-		return fails(why, size, "libnats");
-	done = setup_stream(self, js, &options, why, size);
-	for (unsigned shard = 0; done && shard < of; shard++) {
-		if (shards >> shard & 1)
-			done = !is_closing(self) &&
-				setup_consumer(self, js, &options, shard, of, why, size);
+	task->options = &options;
+	if (natsConnection_JetStream(&task->js, task->nc, &options) != NATS_OK)
+		return fails(task, "libnats");
+	done = setup_stream(self, task);
+	for (unsigned shard = 0; done && shard < task->of; shard++) {
+		if (task->shards >> shard & 1)
+			done = !is_closing(self) && setup_consumer(self, task, shard);
 	}
-	jsCtx_Destroy(js);
+	jsCtx_Destroy(task->js);
 	return done;
 }

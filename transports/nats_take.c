@@ -40,7 +40,7 @@ static bool stall(struct saga__nats *self, natsMsg *message, const saga_frame *f
 
 static void lose(struct saga__nats *self, const saga_frame *frame)
 {
-	if (frame->id.bytes[15])
+	if (frame->place)
 		saga__nats_pull_lose(self, frame->token);
 }
 
@@ -158,17 +158,13 @@ static bool take_delivery(struct saga__nats *self, natsMsg *message, struct port
 	unsigned part = part_of(self, natsMsg_GetSubject(message), &type);
 	saga_frame frame = { .part = part };
 
-	if (!type || !saga__nats_pull_take(self, message, part, &frame.token))
+	if (!type || !saga__nats_pull_take(self, message, &frame))
 		return false;
-	if ((size_t)natsMsg_GetDataLength(message) > self->frame_bytes) {
-		self->figures.refused++;
-		saga__nats_pull_drop(self, frame.token);
-		return false;
-	}
-	/* Not zero says that it is kept; which it is, its envelope says. */
-	memcpy(frame.id.bytes, &frame.token, sizeof frame.token);
-	frame.id.bytes[15] = 1;
+	/* What is too large comes cut off: nobody can read it, but it is not dropped in silence. */
+	self->figures.refused += (size_t)natsMsg_GetDataLength(message) > self->frame_bytes;
 	add(portion, message, type, frame);
+	if (portion->frames[portion->count - 1].bytes.size > self->frame_bytes)
+		portion->frames[portion->count - 1].bytes.size = self->frame_bytes;
 	return true;
 }
 
@@ -182,8 +178,18 @@ static bool take_answer(struct saga__nats *self, natsMsg *message, struct portio
 		return take_delivery(self, message, portion);
 	if (strncmp(subject + size, ".a.", 3) == 0)
 		saga__nats_sent(self, subject + size + 3, message);
+	else if (strncmp(subject + size, ".l.", 3) == 0)
+		saga__nats_watch_found(self, subject + size + 3, message);
 	else if (strncmp(subject + size, ".p.", 3) == 0)
 		saga__nats_pull_status(self, subject + size + 3, message);
+	return false;
+}
+
+/* Another server leads the stream. */
+static bool take_advice(struct saga__nats *self, natsMsg *message, struct portion *portion)
+{
+	(void)message, (void)portion;
+	saga__nats_watch_doubt(self);
 	return false;
 }
 
@@ -221,15 +227,17 @@ static void take_all(struct saga__nats *self, natsSubscription *from,
 
 void saga__nats_take(struct saga__nats *self)
 {
-	natsSubscription *answers, *others;
+	natsSubscription *answers, *others, *advice;
 
 	uv_mutex_lock(&self->lock);
 	answers = self->answers;
 	others = self->others;
+	advice = self->advice;
 	uv_mutex_unlock(&self->lock);
 	take_all(self, answers, take_answer);
 	for (unsigned number = 0; number < self->of; number++)
 		take_all(self, self->shards[number].from, take_answer);
 	take_all(self, others, take_other);
+	take_all(self, advice, take_advice);
 	saga__nats_pull_all(self);
 }

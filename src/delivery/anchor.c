@@ -62,9 +62,7 @@ static void rest(struct saga__anchor *anchor)
 {
 	bool is_ahead = anchor->has_floor && anchor->floor > anchor->newest.place;
 
-	move_to(anchor,
-		anchor->knows && (is_ahead || anchor->suspects_store) ? SAGA__ANCHOR_COMPARES
-								      : SAGA__ANCHOR_RESTS);
+	move_to(anchor, anchor->knows && is_ahead ? SAGA__ANCHOR_COMPARES : SAGA__ANCHOR_RESTS);
 }
 
 static void look_at_floor(struct saga__anchor *anchor)
@@ -213,7 +211,6 @@ void saga__anchor_compared(struct saga__anchor *anchor, const struct saga__point
 
 	if (anchor->phase != SAGA__ANCHOR_COMPARES)
 		return;
-	anchor->suspects_store = false;
 	if (anchor->has_floor && anchor->floor > least)
 		least = anchor->floor;
 	anchor->newest = newest ? *newest : none;
@@ -244,13 +241,10 @@ void saga__anchor_is_back(struct saga__anchor *anchor)
 	anchor->doubtful = false;
 }
 
-void saga__anchor_suspect_store(struct saga__anchor *anchor)
+bool saga__anchor_is_checked(const struct saga__anchor *anchor)
 {
-	if (anchor->phase == SAGA__ANCHOR_IDLE || !anchor->knows)
-		return;
-	anchor->suspects_store = true;
-	if (anchor->phase == SAGA__ANCHOR_RESTS)
-		rest(anchor);
+	return anchor->phase == SAGA__ANCHOR_RESTS ||
+		(anchor->phase == SAGA__ANCHOR_AT_FLOOR && anchor->knows);
 }
 
 /* ---- effects ---- */

@@ -71,11 +71,10 @@ enum saga__anchor_phase {
 
 struct saga__anchor {
 	enum saga__anchor_phase phase;
-	bool asks;           /* the phase's effect is still to be asked for */
-	bool doubtful;       /* again, while deliveries begin anew */
-	bool suspects_store; /* the points are to be compared with the store's */
-	bool knows;          /* the store has points of this era ... */
-	bool knew;           /* ... or of another alone */
+	bool asks;     /* the phase's effect is still to be asked for */
+	bool doubtful; /* again, while deliveries begin anew */
+	bool knows;    /* the store has points of this era ... */
+	bool knew;     /* ... or of another alone */
 	bool has_floor, removes;
 	bool adopts, settles; /* effects */
 	int64_t settle_ms;
@@ -128,8 +127,8 @@ void saga__anchor_committed(struct saga__anchor *anchor, uint64_t place, saga_id
 
 void saga__anchor_is_back(struct saga__anchor *anchor);
 
-/* A connection to the store is new: does it still have what it said that it had? */
-void saga__anchor_suspect_store(struct saga__anchor *anchor);
+/* The broker and the store agree, as far as is known: what comes may be committed. */
+bool saga__anchor_is_checked(const struct saga__anchor *anchor);
 
 /* Pops one effect; false: none now. */
 bool saga__anchor_next(struct saga__anchor *anchor, struct saga__anchor_effect *ret_effect);

@@ -131,6 +131,11 @@ void saga__relay_start(struct saga__relay *relay, uint64_t first, uint64_t last,
 	relay->incident = (struct incident){ .upto = 0 };
 }
 
+void saga__relay_settles_in(struct saga__relay *relay, int settle_ms)
+{
+	relay->config.settle_ms = settle_ms;
+}
+
 void saga__relay_stop(struct saga__relay *relay)
 {
 	relay->runs = false;

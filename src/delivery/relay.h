@@ -40,7 +40,7 @@ enum saga__relay_kind {
 };
 
 struct saga__relay_effect {
-	int kind;
+	enum saga__relay_kind kind;
 	uint64_t seq;
 	struct saga__blob *event; /* SEND; lives until the next call on the machine */
 	unsigned again;           /* SEND */
@@ -71,6 +71,9 @@ void saga__relay_free(struct saga__relay *relay);
  * before is awaited, and ignored.
  */
 void saga__relay_start(struct saga__relay *relay, uint64_t first, uint64_t last, uint64_t settled);
+
+/* Another settle_ms from now on. */
+void saga__relay_settles_in(struct saga__relay *relay, int settle_ms);
 
 /* Another instance publishes it now. */
 void saga__relay_stop(struct saga__relay *relay);

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "../event/id.h"
 #include "inside.h"
 
 static void ask_lane(struct saga_participant *p, int kind, const struct saga__halt *halt)
@@ -25,6 +26,16 @@ static void ask_lane(struct saga_participant *p, int kind, const struct saga__ha
 	}
 	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory for a stream that has stopped");
 	saga__fatal(p, &error);
+}
+
+void saga__halt_found(struct saga_participant *p, const struct saga__halt *halt)
+{
+	ask_lane(p, SAGA__CHORE_HALT, halt);
+}
+
+void saga__halt_over(struct saga_participant *p, const struct saga__halt *halt)
+{
+	ask_lane(p, SAGA__CHORE_RESUME, halt);
 }
 
 static const struct saga__halt *known_halt(
@@ -124,10 +135,43 @@ static void push_reset(
 	saga__streams_give(p, shard, item);
 }
 
+/*
+ * Beside a durable transport no stream is followed. What happened to the broker's was mended when
+ * it was found, and an operator only has to say that it was seen.
+ */
+static void carry_out_kept(struct saga_participant *p, const struct saga__halt *halt)
+{
+	if (halt->order == SAGA__ORDER_REPUBLISH) {
+		if (saga__id_same(halt->source.stream.store, p->uuid) &&
+			halt->source.stream.shard < p->shards) {
+			saga__broker_republish(p, halt->source.stream.shard);
+			return;
+		}
+		saga__log(p, SAGA_WARNING, "stream.unknown",
+			"an operator's order: this participant can't publish another's stream "
+		        "again");
+	} else {
+		saga__log(p, SAGA_WARNING, "stream.accepted",
+			"an operator's order: what happened to the broker's stream is known");
+	}
+	ask_lane(p, SAGA__CHORE_RESUME, halt);
+}
+
 static void carry_out(struct saga_participant *p, struct saga__halt halt)
 {
 	struct saga__following *following;
 
+	if (p->keeps) {
+		carry_out_kept(p, &halt);
+		return;
+	}
+	if (halt.order == SAGA__ORDER_REPUBLISH) {
+		saga__log(p, SAGA_WARNING, "stream.unknown",
+			"an operator's order: without a durable transport nothing is published "
+			"again, followers ask for what they lack");
+		ask_lane(p, SAGA__CHORE_RESUME, &halt);
+		return;
+	}
 	if (!find_owner(p, &halt.source)) {
 		saga__log(p, SAGA_WARNING, "stream.unknown",
 			"an operator's order is for a stream that is not followed here");
@@ -196,7 +240,7 @@ void saga__halts_found(struct saga_participant *p, struct saga__report *report)
 	for (struct saga__following *f = p->followings; f && report->resumed; f = f->next)
 		if (saga__stream_same(&f->source.stream, &report->stream))
 			f->ordered = false;
-	if (anew)
+	if (anew && !p->keeps) /* no order moves what is followed there */
 		(void)saga__shards_reread(p);
 	for (size_t i = 0; p->known && p->life == SAGA__RUNS && i < p->halt_count; i++)
 		if (p->halts[i].order)

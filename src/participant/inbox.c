@@ -32,6 +32,8 @@ static struct saga__frame *copy_frames(
 				frame->kept && saga__plan_concerns(p->plan, frames[i].topic, 0);
 			frame->token = frames[i].token;
 			frame->part = frames[i].part;
+			frame->place = frames[i].place;
+			frame->id = frames[i].id;
 		}
 		if (!frame || !frame->bytes) {
 			free(frame);
@@ -118,6 +120,26 @@ static void port_state(void *host, bool up, const char *text)
 	saga__wake(p);
 }
 
+static void port_refused(void *host, uint64_t token, const char *why)
+{
+	saga__broker_refused(host, token, why);
+}
+
+static void port_relents(void *host)
+{
+	saga__broker_relents(host);
+}
+
+static void port_broker(void *host, const saga_broker *broker)
+{
+	saga__broker_said(host, broker);
+}
+
+static void port_looked(void *host, uint64_t place, saga_id id)
+{
+	saga__broker_looked(host, place, id);
+}
+
 static void port_closed(void *host)
 {
 	struct saga_participant *p = host;
@@ -134,7 +156,11 @@ void saga__port_init(struct saga_participant *p)
 		.writable = port_writable,
 		.sent = port_sent,
 		.state = port_state,
-		.closed = port_closed };
+		.closed = port_closed,
+		.refused = port_refused,
+		.relents = port_relents,
+		.broker = port_broker,
+		.looked = port_looked };
 }
 
 int saga__transport_open(struct saga_participant *p, saga_error *error)
@@ -157,7 +183,9 @@ int saga__transport_open(struct saga_participant *p, saga_error *error)
 	p->topics[1] = p->own_topic;
 	p->writable = true;
 	code = p->transport_ops->open(&p->port, &options, &p->transport, error);
-	if (code == SAGA_OK && p->keeps)
+	if (code == SAGA_OK && p->keeps) {
+		saga__kept_settles(p);
 		saga__kept_work(p, 0);
+	}
 	return code;
 }

@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "../delivery/anchor.h"
 #include "../delivery/follow.h"
 #include "../delivery/publish.h"
 #include "../delivery/relay.h"
@@ -37,8 +38,63 @@ struct saga__frame {
 	struct saga__blob *bytes;
 	bool kept;     /* by a durable transport */
 	bool concerns; /* its topic is a type of ours */
-	uint64_t token;
+	uint64_t token, place;
+	saga_id id;
 	unsigned part;
+};
+
+/* ---- what a durable transport's broker may have lost: broker.c ---- */
+
+/* A stream of the broker's that we have heard of. */
+struct saga__era {
+	struct saga__era *next;
+	struct saga__source newest, settled; /* positions of our shards in it */
+};
+
+/* A delivery that is nothing to us: it is acked when the store knows of what stands there. */
+struct saga__passed {
+	uint64_t token, place;
+};
+
+struct saga__broker_shard {
+	struct saga__anchor anchor;
+	bool checked;              /* once since it is worked: until then deliveries wait: */
+	struct saga__frame *waits; /* in order */
+	unsigned resets;           /* positions that are to be committed before it goes back */
+	uint64_t back;             /* to there */
+	struct saga__passed *passed;
+	size_t passed_count, passed_room;
+	uint64_t passed_place; /* the highest of those */
+	saga_id passed_id;
+	int64_t passed_at; /* when the first of them was passed; */
+	bool passes;       /* and the highest is on its way to the store */
+	saga_id marked_in; /* the era that our own stream's mark was written in */
+	bool republishes;  /* an operator ordered it */
+};
+
+struct saga__refusal {
+	struct saga__refusal *next;
+	uint64_t token;
+	char why[];
+};
+
+struct saga__answer_of_look {
+	uint64_t place;
+	saga_id id;
+};
+
+struct saga__broker {
+	struct saga__era *eras, *era; /* the one that it has now */
+	uint64_t going;               /* shards that go back: they are not worked meanwhile */
+	saga_broker last;             /* what it said last */
+	struct saga__broker_shard shards[SAGA__STORE_SHARDS];
+
+	/* under the participant's lock */
+	saga_broker said;
+	bool has_said, relents;
+	struct saga__answer_of_look *looked;
+	size_t looked_count, looked_room;
+	struct saga__refusal *refusals;
 };
 
 /* Beside a durable transport; kept.c. */
@@ -165,6 +221,7 @@ struct saga_participant {
 	unsigned shards; /* atomic: the loop alone writes it, a thread of the pool reads it */
 	bool keeps;      /* the transport is durable: */
 	struct saga__kept_state kept;
+	struct saga__broker broker;
 	struct saga__publish *publishes[SAGA__STORE_SHARDS];
 	struct saga__following *followings; /* changed under the lock, by the loop alone */
 	size_t following_count;
@@ -303,13 +360,50 @@ void saga__kept_work(struct saga_participant *p, uint64_t but); /* tells the tra
 void saga__kept_committed(struct saga_participant *p, const struct saga__report *report);
 void saga__kept_read(struct saga_participant *p, struct saga__report *report);
 void saga__kept_mark(struct saga_participant *p); /* now and then */
+int64_t saga__kept_settle_ms(const struct saga_participant *p);
+void saga__kept_settles(struct saga_participant *p);
 void saga__kept_turn(struct saga_participant *p);
 int64_t saga__kept_due(struct saga_participant *p);
 void saga__kept_close(struct saga_participant *p);
 /* Any thread. */
 void saga__kept_sent(struct saga_participant *p, const saga_receipt *receipts, size_t count);
 
+/* kept.c, for broker.c: a frame that waited, until its shard was checked */
+void saga__kept_take(struct saga_participant *p, struct saga__frame *frame);
+void saga__kept_ack(struct saga_participant *p, uint64_t token);
+
+/* broker.c */
+void saga__broker_start(struct saga_participant *p, unsigned shard);
+void saga__broker_stop(struct saga_participant *p, unsigned shard);
+/* The frame waits, and is not the caller's any more: its shard is not checked yet. */
+bool saga__broker_holds(struct saga_participant *p, struct saga__frame *frame, unsigned shard);
+/* What it brought is nothing to us: it is acked in a while. */
+void saga__broker_pass(struct saga_participant *p, const struct saga__frame *frame, unsigned shard);
+/* Where a delivery stands, for its item. */
+struct saga__source saga__broker_source(const struct saga_participant *p);
+void saga__broker_committed(struct saga_participant *p, const struct saga__report *report);
+void saga__broker_points(struct saga_participant *p, const struct saga__report *report);
+void saga__broker_turn(struct saga_participant *p);
+int64_t saga__broker_due(const struct saga_participant *p);
+void saga__broker_close(struct saga_participant *p);
+/* An event of ours can't be sent: it becomes a dead letter. */
+void saga__broker_refuse(struct saga_participant *p, unsigned shard, uint64_t seq, const char *why);
+/* The relay of that shard has something to say of the broker. */
+void saga__broker_mended(
+	struct saga_participant *p, unsigned shard, const struct saga__relay_effect *effect);
+/* An operator wants all that the outbox holds published again. */
+void saga__broker_republish(struct saga_participant *p, unsigned shard);
+/* Any thread. */
+void saga__broker_said(struct saga_participant *p, const saga_broker *broker);
+void saga__broker_looked(struct saga_participant *p, uint64_t place, saga_id id);
+void saga__broker_refused(struct saga_participant *p, uint64_t token, const char *why);
+void saga__broker_relents(struct saga_participant *p);
+
 /* halts.c */
+/* Something happened to a stream that an operator should know of: it is written down. */
+void saga__halt_found(struct saga_participant *p, const struct saga__halt *halt);
+/* An order for it was carried out. */
+void saga__halt_over(struct saga_participant *p, const struct saga__halt *halt);
 /* A stream has stopped: FORK or GONE. */
 void saga__halted(struct saga_participant *p, const struct saga__following *following,
 	const struct saga__follow_effect *effect);

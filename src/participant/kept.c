@@ -19,12 +19,17 @@ enum {
 	RING = 1024,
 	AGAIN_MIN_MS = 2000,
 	AGAIN_MAX_MS = 30000,
-	SETTLE_MS = 125000, /* JetStream syncs every two minutes, if nobody says otherwise */
+	SETTLE_MS = 250000, /* JetStream syncs every two minutes, if nobody says otherwise */
 	SEND_MOST = 64,
 	SEQ_BITS = 56 /* of a token; the rest is the shard, or all of them set: a guest's */
 };
 
 #define GUEST UINT64_MAX
+
+int64_t saga__kept_settle_ms(const struct saga_participant *p)
+{
+	return p->port.settle_ms ? p->port.settle_ms : SETTLE_MS;
+}
 
 /* ---- shards come and go ---- */
 
@@ -34,8 +39,9 @@ int saga__kept_start(struct saga_participant *p, unsigned shard, const struct sa
 		.ring = p->limits.window > RING ? p->limits.window : RING,
 		.again_min_ms = AGAIN_MIN_MS,
 		.again_max_ms = AGAIN_MAX_MS,
-		.settle_ms = SETTLE_MS };
+		.settle_ms = (int)saga__kept_settle_ms(p) };
 	struct saga__source *mark = &p->kept.marks[shard];
+	struct saga__position stand;
 	int code = SAGA_OK;
 
 	if (!p->kept.relays[shard])
@@ -44,22 +50,40 @@ int saga__kept_start(struct saga_participant *p, unsigned shard, const struct sa
 		return code;
 	mark->stream = (struct saga__stream){ p->uuid, shard };
 	memcpy(mark->owner, p->plan->name, strlen(p->plan->name) + 1);
-	p->kept.marked[shard] = saga__streams_stand(p, &mark->stream, shard).seq;
-	saga__relay_start(p->kept.relays[shard], row->first, row->seq, p->kept.marked[shard]);
+	stand = saga__streams_stand(p, &mark->stream, shard);
+	p->kept.marked[shard] = stand.seq;
+	p->broker.shards[shard].marked_in = stand.id;
+	saga__relay_start(p->kept.relays[shard], row->first, row->seq, stand.seq);
+	saga__broker_start(p, shard);
 	return SAGA_OK;
 }
 
 /* `but`: shards that begin anew: what came for them before is given back. */
 void saga__kept_work(struct saga_participant *p, uint64_t but)
 {
+	uint64_t worked = p->worked & ~p->broker.going;
+
 	if (!p->transport || p->life >= SAGA__CLOSES)
 		return;
-	if (but & p->worked)
-		p->transport_ops->work(p->transport, p->worked & ~but, p->shards);
-	p->transport_ops->work(p->transport, p->worked, p->shards);
+	if (but & worked)
+		p->transport_ops->work(p->transport, worked & ~but, p->shards);
+	p->transport_ops->work(p->transport, worked, p->shards);
 }
 
-/* Where a restart goes on: committed as a position, though nobody waits for it. */
+/* The transport has said in what time the broker's events are settled. */
+void saga__kept_settles(struct saga_participant *p)
+{
+	for (unsigned shard = 0; shard < p->shards; shard++) {
+		if (p->kept.relays[shard])
+			saga__relay_settles_in(p->kept.relays[shard], (int)saga__kept_settle_ms(p));
+		p->broker.shards[shard].anchor.settle_ms = saga__kept_settle_ms(p);
+	}
+}
+
+/*
+ * Where a restart goes on: committed as a position, though nobody waits for it. Its id is the
+ * broker's era: in another one all begins anew, which may be lower.
+ */
 void saga__kept_mark(struct saga_participant *p)
 {
 	for (unsigned shard = 0; shard < p->shards; shard++) {
@@ -73,7 +97,10 @@ void saga__kept_mark(struct saga_participant *p)
 		item->shard = shard;
 		item->source = p->kept.marks[shard];
 		item->seq = p->kept.marked[shard] = settled;
+		item->id = p->broker.shards[shard].marked_in;
 		item->spell = p->spells[shard];
+		item->reset = true;
+		item->known = UINT64_MAX; /* no operator's order */
 		saga__streams_give(p, shard, item);
 	}
 }
@@ -88,7 +115,7 @@ static void flush_acks(struct saga_participant *p)
 }
 
 /* Without memory for it: it comes again, and is dropped again. */
-static void ack(struct saga_participant *p, uint64_t token)
+void saga__kept_ack(struct saga_participant *p, uint64_t token)
 {
 	if (p->kept.ack_count == p->kept.ack_room) {
 		size_t room = p->kept.ack_room ? 2 * p->kept.ack_room : 64;
@@ -163,6 +190,11 @@ static void give_event(struct saga_participant *p, const struct saga__frame *fra
 	item->kept = true;
 	item->token = frame->token;
 	item->id = id;
+	if (frame->place) {
+		item->source = saga__broker_source(p);
+		item->seq = frame->place;
+		item->id = frame->id;
+	}
 	item->spell = p->spells[shard];
 	item->event = saga__blob_ref(frame->bytes);
 	if (SAGA__MUTANT(acked_at_once))
@@ -179,7 +211,7 @@ static void set_aside(struct saga_participant *p, const struct saga__frame *fram
 	if (frame->concerns)
 		give_event(p, frame, frame->part & (p->shards - 1), none, why);
 	else
-		ack(p, frame->token);
+		saga__broker_pass(p, frame, frame->part & (p->shards - 1));
 }
 
 /* False: it is none, which was said, or there is no memory. */
@@ -215,11 +247,18 @@ static void take_event(struct saga_participant *p, struct saga__frame *frame)
 		set_aside(p, frame, "an event under another saga's subject");
 	else if (strcmp(seen.source, p->plan->name) == 0) {
 		take_own(p, event, shard);
-		ack(p, frame->token);
+		saga__broker_pass(p, frame, shard);
 	} else if (!saga__streams_concern(p, event, &seen))
-		ack(p, frame->token);
+		saga__broker_pass(p, frame, shard);
 	else
 		give_event(p, frame, shard, seen.id, NULL);
+}
+
+void saga__kept_take(struct saga_participant *p, struct saga__frame *frame)
+{
+	if (p->life == SAGA__RUNS)
+		take_event(p, frame);
+	saga__inbox_free(frame);
 }
 
 static void append(struct saga__frame **list, struct saga__frame *more)
@@ -238,9 +277,10 @@ static void take_frames(struct saga_participant *p)
 		append(&p->kept.taken, saga__inbox_take(p, &refused));
 	while ((frame = p->kept.taken) && (p->life != SAGA__RUNS || saga__streams_have_room(p))) {
 		p->kept.taken = frame->next;
-		if (p->life == SAGA__RUNS && frame->kept)
-			take_event(p, frame);
-		saga__inbox_free(frame);
+		if (!frame->kept || p->life != SAGA__RUNS)
+			saga__inbox_free(frame);
+		else if (!saga__broker_holds(p, frame, frame->part & (p->shards - 1)))
+			saga__kept_take(p, frame);
 	}
 	if (refused && p->transport && p->transport_ops->resume)
 		p->transport_ops->resume(p->transport);
@@ -279,10 +319,11 @@ static void take_sent(struct saga_participant *p)
 		const saga_receipt *receipt = &p->kept.sent[i];
 		uint64_t shard = receipt->token >> SEQ_BITS;
 
-		if (shard < p->shards && p->kept.relays[shard])
-			(void)saga__relay_sent(p->kept.relays[shard],
+		if (shard < p->shards && p->kept.relays[shard] &&
+			saga__relay_sent(p->kept.relays[shard],
 				receipt->token & ((UINT64_C(1) << SEQ_BITS) - 1), receipt->place,
-				receipt->doubled, now);
+				receipt->doubled, now))
+			saga__relay_doubt(p->kept.relays[shard], false);
 	}
 	p->kept.sent_count = 0;
 	came_up = p->kept.came_up;
@@ -323,7 +364,7 @@ static bool as_json(struct saga_participant *p, saga_bytes *event)
 }
 
 static bool add(struct saga_participant *p, struct sending *sending, struct saga__blob *event,
-	uint64_t token)
+	uint64_t token, unsigned again)
 {
 	struct saga__peek *seen = &sending->seen[sending->count];
 	saga_frame *frame = &sending->frames[sending->count];
@@ -335,6 +376,7 @@ static bool add(struct saga_participant *p, struct sending *sending, struct saga
 		.bytes = bytes,
 		.token = token,
 		.id = seen->id,
+		.again = again,
 		.part = saga__id_shard(seen->saga, 1u << 16) };
 	sending->count++;
 	return true;
@@ -355,6 +397,27 @@ static void read_outbox(
 		saga__wake(p);
 }
 
+static void do_effect(struct saga_participant *p, struct sending *sending, unsigned shard,
+	const struct saga__relay_effect *effect)
+{
+	switch (effect->kind) {
+	case SAGA__RELAY_SEND:
+		if (!add(p, sending, effect->event, (uint64_t)shard << SEQ_BITS | effect->seq,
+			    effect->again))
+			saga__broker_refuse(p, shard, effect->seq, "it can't be sent");
+		break;
+	case SAGA__RELAY_READ:
+		read_outbox(p, shard, effect);
+		break;
+	case SAGA__RELAY_LOOK:
+		p->transport_ops->look(p->transport, effect->place);
+		break;
+	case SAGA__RELAY_MENDED:
+		saga__broker_mended(p, shard, effect);
+		break;
+	}
+}
+
 /* Half of the arena is room for the next; what does not fit goes with the next sending. */
 static bool has_room(const struct saga_participant *p, const struct sending *sending)
 {
@@ -372,16 +435,12 @@ static void gather(struct saga_participant *p, struct sending *sending)
 		struct saga__relay *relay = p->kept.relays[shard];
 
 		while (relay && has_room(p, sending) && saga__relay_next(relay, now, &effect))
-			if (effect.kind == SAGA__RELAY_READ)
-				read_outbox(p, shard, &effect);
-			else if (!add(p, sending, effect.event,
-					 (uint64_t)shard << SEQ_BITS | effect.seq))
-				saga__streams_bad_frame(p, "an event of ours that can't be sent");
+			do_effect(p, sending, shard, &effect);
 	}
 	for (const struct saga__guest *guest = p->guests; guest && has_room(p, sending);
 		guest = guest->next, sending->guests++)
-		if (!add(p, sending, guest->sent.event, GUEST))
-			saga__streams_bad_frame(p, "an event of ours that can't be sent");
+		/* Who works its shard says so, if it can't be sent. */
+		(void)add(p, sending, guest->sent.event, GUEST, 0);
 }
 
 static void put_back(struct saga_participant *p, const saga_frame *frame)
@@ -435,7 +494,8 @@ void saga__kept_committed(struct saga_participant *p, const struct saga__report 
 				p->kept.relays[sent->shard], sent->seq, sent->id, sent->event);
 	}
 	for (size_t i = 0; i < report->ack_count; i++)
-		ack(p, report->acks[i]);
+		saga__kept_ack(p, report->acks[i]);
+	saga__broker_committed(p, report);
 	flush_acks(p);
 }
 
@@ -455,6 +515,7 @@ void saga__kept_read(struct saga_participant *p, struct saga__report *report)
 void saga__kept_turn(struct saga_participant *p)
 {
 	take_sent(p);
+	saga__broker_turn(p);
 	take_frames(p);
 	flush_acks(p);
 	if (p->transport && p->life == SAGA__RUNS)
@@ -463,7 +524,7 @@ void saga__kept_turn(struct saga_participant *p)
 
 int64_t saga__kept_due(struct saga_participant *p)
 {
-	int64_t due = INT64_MAX, one;
+	int64_t due = saga__broker_due(p), one;
 
 	if (!__atomic_load_n(&p->writable, __ATOMIC_ACQUIRE))
 		return due;
@@ -477,6 +538,7 @@ void saga__kept_close(struct saga_participant *p)
 {
 	struct saga__frame *frame;
 
+	saga__broker_close(p);
 	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++)
 		saga__relay_free(p->kept.relays[shard]);
 	while ((frame = p->kept.taken)) {

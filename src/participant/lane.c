@@ -454,6 +454,21 @@ static void give(struct saga__lane *lane, uint64_t shards)
 		job_failed(lane, &error);
 }
 
+/* If not now, then when the transport comes up again. */
+static void relent(struct saga__lane *lane)
+{
+	int64_t now = saga__journal_now(&lane->journal);
+	saga_error error;
+	int code = SAGA_OK;
+
+	for (size_t i = 0; code == SAGA_OK && i < lane->shard_count; i++)
+		code = saga__journal_relent(&lane->journal, lane->locked[i].shard, now, &error);
+	if (code == SAGA_OK)
+		lane->due = now;
+	else
+		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
+}
+
 static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
 {
 	bool done = true;
@@ -464,6 +479,10 @@ static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
 		lane->unsettled = ++lane->rereads;
 	else if (chore->kind == SAGA__CHORE_GIVE)
 		give(lane, chore->shards);
+	else if (chore->kind == SAGA__CHORE_RELENT)
+		relent(lane);
+	else if (chore->kind == SAGA__CHORE_POINTS)
+		done = saga__lane_read_points(lane, chore);
 	else
 		done = read_or_trim(lane, chore);
 	if (done)

@@ -40,6 +40,9 @@ bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item)
 void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore);
 void saga__lane_change_shards(struct saga__lane *lane);
 
+/* Tells where its shard stands in all streams now. False: not now, the chore was put off. */
+bool saga__lane_read_points(struct saga__lane *lane, struct saga__chore *chore);
+
 /* Makes what it works what it is to work. Anew: on a new connection, all is read again. */
 int saga__lane_settle(
 	struct saga__lane *lane, bool anew, struct saga__report *report, saga_error *error);

@@ -1,5 +1,6 @@
 /* Which shards a lane works: it begins with some, and leaves others, in one transaction. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,26 @@ static int add_stand(void *context, const struct saga__source *source, unsigned 
 	return SAGA_OK;
 }
 
+bool saga__lane_read_points(struct saga__lane *lane, struct saga__chore *chore)
+{
+	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_POINTS);
+	saga_error error = { .code = SAGA_OK };
+	int code = report ? SAGA_OK : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+
+	if (code == SAGA_OK) {
+		report->shard = chore->shard;
+		report->gained = UINT64_C(1) << chore->shard;
+		code = saga__journal_positions(&lane->journal, add_stand, report, &error);
+	}
+	if (code != SAGA_OK) {
+		saga__report_free(report);
+		saga__lane_put_off(lane, chore, &error);
+		return false;
+	}
+	lane->options.report(lane->options.host, report);
+	return true;
+}
+
 /* NULL: the lane does not work it. */
 struct saga__lane_shard *saga__lane_held(struct saga__lane *lane, unsigned number)
 {
@@ -69,6 +90,33 @@ static int revive_calls(struct settling *s, unsigned shard, bool was_leased, sag
 	return saga__journal_revive_calls(&lane->journal, shard, now, error);
 }
 
+/*
+ * The store has less than this lane was told that it had committed: it was restored, or another
+ * server took over that lacked the end. What is remembered here is of a history that is gone.
+ */
+static int was_set_back(struct settling *s, unsigned shard, const struct saga__lane_shard *before,
+	const struct saga__stream_row *row, bool *ret_set_back, saga_error *error)
+{
+	uint64_t place = before->place;
+	char text[160];
+	int code = SAGA_OK;
+
+	if (before->broker.owner[0])
+		code = saga__journal_position(
+			&s->lane->journal, &before->broker, shard, &place, error);
+	if (code != SAGA_OK)
+		return code;
+	*ret_set_back = row->seq < before->sent || place < before->place;
+	if (!*ret_set_back)
+		return SAGA_OK;
+	(void)snprintf(text, sizeof text,
+		"the store has lost what it had committed: shard %u stood at event %llu, and now "
+		"stands at %llu",
+		shard, (unsigned long long)before->sent, (unsigned long long)row->seq);
+	saga__lane_log(s->lane, SAGA_ALARM, "store.set_back", text);
+	return SAGA_OK;
+}
+
 /* Where the shard stands; of one that is new to the lane nothing is known but that. */
 static int read_shard(struct settling *s, unsigned shard, const struct saga__lane_shard *before,
 	saga_error *error)
@@ -77,9 +125,12 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	struct saga__report *report = s->report;
 	struct saga__stream_row *row = &report->streams[report->stream_count];
 	struct saga__lane_shard *own = &s->shards[s->count];
+	bool set_back = false;
 	int64_t due;
 	int code = saga__journal_stream(&lane->journal, shard, row, error);
 
+	if (code == SAGA_OK && before)
+		code = was_set_back(s, shard, before, row, &set_back, error);
 	if (code == SAGA_OK)
 		code = saga__journal_mark_unclean(&lane->journal, shard, error);
 	if (code == SAGA_OK)
@@ -91,7 +142,7 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	if (due < s->due)
 		s->due = due;
 	s->unclean = s->unclean || (!before && row->unclean);
-	if (!before || lane->rereads || lane->stale) {
+	if (!before || lane->rereads || lane->stale || set_back) {
 		*own = (struct saga__lane_shard){ .own = 0 };
 		own->spell = ++s->spells;
 		own->sent = row->seq;

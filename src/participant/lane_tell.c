@@ -96,6 +96,10 @@ static void settle_hand(struct saga__lane *lane, struct saga__report *report)
 			saga__lane_shard_of(lane, item->shard)->pending--;
 		if (item->kept)
 			report->acks[report->ack_count++] = item->token;
+		if (item->kind == SAGA__ITEM_REFUSED) {
+			report->refused[report->refused_count] = item->seq;
+			report->refused_shards[report->refused_count++] = item->shard;
+		}
 		if (item->kind == SAGA__ITEM_REQUEST && item->next_ready) {
 			item->attempts = item->next_attempts;
 			item->ready = item->next_ready;
@@ -136,10 +140,29 @@ void saga__lane_tell_due(const struct saga__lane *lane, struct saga__report *rep
 	report->due_now = lane->due <= saga__journal_now(&lane->journal);
 }
 
+/* What the store must know of the broker's stream, if it is asked again. */
+static void note_places(struct saga__lane *lane, const struct saga__report *report)
+{
+	for (size_t i = 0; i < report->move_count; i++) {
+		const struct saga__move *move = &report->moves[i];
+		struct saga__lane_shard *shard = saga__lane_held(lane, move->shard);
+
+		if (!shard || !saga__source_is_broker(&move->source) || move->source.stream.shard)
+			continue;
+		if (!move->reset && move->seq < shard->place &&
+			saga__stream_same(&shard->broker.stream, &move->source.stream))
+			continue;
+		shard->broker = move->source;
+		shard->place = move->seq;
+	}
+}
+
 void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *report)
 {
-	if (!lane->guest)
+	if (!lane->guest) {
 		move_on(lane);
+		note_places(lane, report);
+	}
 	report->calls = lane->batch.calls;
 	lane->batch.calls = NULL;
 	saga__lane_tell_due(lane, report);

@@ -22,8 +22,13 @@ int saga__report_room(struct saga__report *report, size_t items, size_t steps)
 		return SAGA_NOMEM;
 	report->moves = calloc(items + 1, sizeof *report->moves);
 	report->acks = calloc(items + 1, sizeof *report->acks);
+	report->refused = calloc(items + 1, sizeof *report->refused);
+	report->refused_shards = calloc(items + 1, sizeof *report->refused_shards);
 	report->tally = calloc((steps + 1) * SAGA__TALLIES, sizeof *report->tally);
-	return report->moves && report->acks && report->tally ? SAGA_OK : SAGA_NOMEM;
+	return report->moves && report->acks && report->refused && report->refused_shards &&
+			report->tally
+		? SAGA_OK
+		: SAGA_NOMEM;
 }
 
 void saga__report_free(struct saga__report *report)
@@ -45,6 +50,8 @@ void saga__report_free(struct saga__report *report)
 	free(report->sent);
 	free(report->moves);
 	free(report->acks);
+	free(report->refused);
+	free(report->refused_shards);
 	free(report->tally);
 	free(report->stands);
 	free(report);

@@ -19,6 +19,7 @@ enum saga__report_kind {
 	SAGA__REPORT_KEPT,    /* the leases were renewed: which shards are to be worked */
 	SAGA__REPORT_ANSWERS, /* requests that the store kept waiting for too long */
 	SAGA__REPORT_HELD,    /* the lane works other shards now: their streams, positions */
+	SAGA__REPORT_POINTS   /* what a POINTS asked for: stands of that shard */
 };
 
 struct saga__sent {
@@ -42,6 +43,8 @@ enum saga__chore_kind {
 	SAGA__CHORE_HALT,   /* write down that a stream has stopped */
 	SAGA__CHORE_RESUME, /* and that it goes on */
 	SAGA__CHORE_HOLD,   /* these shards are to be worked; the last one counts */
+	SAGA__CHORE_POINTS, /* a shard's positions are to be read, since others may have moved them */
+	SAGA__CHORE_RELENT, /* events that the broker refused are to be published again */
 	SAGA__CHORE_REREAD, /* others may have worked its shards: they are as if gained now */
 	SAGA__CHORE_GIVE    /* nobody here works these any more: their leases may go */
 };
@@ -90,6 +93,9 @@ struct saga__report {
 	size_t move_count;
 	uint64_t *acks; /* BATCH: tokens of what a durable transport brought */
 	size_t ack_count;
+	uint64_t *refused; /* BATCH: of our events that are dead letters now, where they stood */
+	unsigned *refused_shards;
+	size_t refused_count;
 	struct saga__items answers;  /* BATCH: requests that are answered */
 	struct saga__call *calls;    /* BATCH: to be made */
 	struct saga__counts counts;  /* BATCH: what changed; UP, HELD: what there is */

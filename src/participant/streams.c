@@ -50,6 +50,8 @@ int saga__streams_hold(struct saga_participant *p, const struct saga__report *he
 			saga__publish_stop(p->publishes[shard]);
 		if (p->kept.relays[shard] && (lost >> shard & 1))
 			saga__relay_stop(p->kept.relays[shard]);
+		if (p->keeps && (lost >> shard & 1))
+			saga__broker_stop(p, shard);
 	}
 	for (size_t i = 0; code == SAGA_OK && i < held->stream_count; i++) {
 		unsigned shard = held->stream_shards[i];

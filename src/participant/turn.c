@@ -199,6 +199,9 @@ static void handle_report(struct saga_participant *p, struct saga__report *repor
 	case SAGA__REPORT_READ:
 		saga__streams_read(p, report);
 		break;
+	case SAGA__REPORT_POINTS:
+		saga__broker_points(p, report);
+		break;
 	case SAGA__REPORT_TRIMMED:
 		outbox_was_trimmed(p, report);
 		break;

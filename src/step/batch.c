@@ -309,6 +309,40 @@ static int recall(struct saga__batch *batch, struct saga__parking *parking, cons
 	return SAGA_OK;
 }
 
+static int add_refused(struct saga__batch *batch, struct saga__item *item)
+{
+	struct saga_event *event = saga__arena_calloc(&batch->arena, 1, sizeof *event);
+	struct saga__work *work;
+	saga_error error;
+
+	if (!event)
+		return SAGA_NOMEM;
+	if (saga__event_decode(batch->decoder, &batch->arena, saga__blob_bytes(item->event), event,
+		    &error) != SAGA_OK)
+		return error.code == SAGA_NOMEM ? SAGA_NOMEM
+						: add_letter(batch, item, NULL, NULL, item->why);
+	if (!(work = add_work(batch, item, event)))
+		return SAGA_NOMEM;
+	work->silent = true;
+	saga__letter_to_publish(batch, work, item->why);
+	return SAGA_OK;
+}
+
+/* A letter of an event that the broker refused: it is published as what it was. */
+static int add_publish_again(struct saga__batch *batch, struct saga__item *item)
+{
+	const struct saga__parked *parked = item->parked;
+	struct saga__work gone = { .item = item, .parked = parked };
+	struct saga__blob *event = saga__blob_new(parked->event.at, parked->event.size);
+
+	if (!event)
+		return SAGA_NOMEM;
+	saga__unpark(batch, &gone);
+	saga__batch_publish(batch, parked->saga, event, parked->id, false);
+	saga__blob_unref(event);
+	return SAGA_OK;
+}
+
 /* A letter to all that its event concerns: its row goes, and the event is as if it came now. */
 static int add_letter_again(struct saga__batch *batch, struct saga__item *item)
 {
@@ -354,6 +388,8 @@ static int add_due(struct saga__batch *batch, struct saga__item *item)
 	size_t row = *parked->row ? saga__plan_row(batch->plan, parked->row) : SIZE_MAX;
 	int code;
 
+	if (parked->kind == SAGA__PARKED_LETTER && parked->role == SAGA__ROLE_PUBLISH)
+		return add_publish_again(batch, item);
 	if (parked->kind == SAGA__PARKED_LETTER && (!*parked->row || !parked->role))
 		return add_letter_again(batch, item);
 	code = read_event(batch, parked->event, &event, &known, &error);
@@ -543,6 +579,8 @@ int saga__batch_add(struct saga__batch *batch, struct saga__item *item)
 		return add_due(batch, item);
 	case SAGA__ITEM_ANSWER:
 		return add_answer(batch, item);
+	case SAGA__ITEM_REFUSED:
+		return add_refused(batch, item);
 	default:
 		return SAGA_OK;
 	}

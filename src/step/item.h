@@ -17,6 +17,7 @@ enum saga__item_kind {
 	SAGA__ITEM_REQUEST,
 	SAGA__ITEM_DUE,    /* a parked row whose time has come */
 	SAGA__ITEM_ANSWER, /* of an outside call */
+	SAGA__ITEM_REFUSED /* an event of ours that the broker does not take: a dead letter */
 };
 
 struct saga__reply {
@@ -35,16 +36,16 @@ struct saga__item {
 	int64_t came;             /* to its lane: monotonic */
 	struct saga__blob *event; /* EVENT, REQUEST: in its wire form */
 
-	/* EVENT, MOVE: where it stands */
-	struct saga__source source; /* without an owner: our own stream */
+	/* EVENT, MOVE, REFUSED: where it stands */
+	struct saga__source source; /* without an owner: our own stream; kept: the broker's */
 	uint64_t seq;
 	saga_id id;
 	unsigned spell; /* of a shard's being worked here; void in another */
 	bool reset;     /* MOVE: set there, back too; an order, of which ... */
 	uint64_t known; /* ... it says what orders were carried out when it was read */
-	bool kept;      /* EVENT: a durable transport's, of no stream: */
+	bool kept;      /* EVENT: a durable transport's: */
 	uint64_t token; /* to be acked once it is committed */
-	char *why;      /* EVENT: it can't be read: a dead letter for this reason */
+	char *why;      /* EVENT: it can't be read: a dead letter for this reason; REFUSED */
 	bool withheld;  /* its handlers don't run: blame.h */
 
 	/* REQUEST */

@@ -319,6 +319,30 @@ void saga__dead_letter(struct saga__batch *batch, struct saga__work *work, const
 	saga__reply(work, SAGA_MALFORMED, false, NULL, why);
 }
 
+void saga__letter_to_publish(struct saga__batch *batch, struct saga__work *work, const char *why)
+{
+	const struct saga__parked letter = {
+		.id = work->event->id,
+		.saga = work->event->saga,
+		.row = "",
+		.subject = "",
+		.role = SAGA__ROLE_PUBLISH,
+		.kind = SAGA__PARKED_LETTER,
+		.due = SAGA__NEVER,
+		.behind = "",
+		.why = keep_text(batch, why),
+		.event = saga__trigger_of(work),
+	};
+	struct saga__parking *old = change(batch, SAGA__PARK_DROP, work->item);
+	struct saga__parking *new = old ? change(batch, SAGA__PARK_ADD, work->item) : NULL;
+
+	if (!new)
+		return;
+	old->parked = new->parked = letter;
+	saga__batch_log(batch, SAGA_ALARM, "event.refused", work, why);
+	saga__count(work, SAGA__TALLY_LETTER);
+}
+
 /* ---- schedules ---- */
 
 void saga__do_withdraw(

@@ -16,6 +16,7 @@ enum saga__role {
 	SAGA__ROLE_BAR = 3,
 	SAGA__ROLE_UNLESS = 4, /* withdraws a schedule */
 	SAGA__ROLE_REFUSE = 5, /* no event's: only a letter's, whose barred slot has yet to speak */
+	SAGA__ROLE_PUBLISH = 6, /* only a letter's: an event of ours that the broker did not take */
 };
 
 enum {

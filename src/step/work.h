@@ -176,6 +176,8 @@ bool saga__is_dealt_with(const struct saga__batch *batch, const struct saga__par
 void saga__unpark(struct saga__batch *batch, struct saga__work *work);
 
 void saga__dead_letter(struct saga__batch *batch, struct saga__work *work, const char *why);
+/* The same for an event of ours that can't be published; in place of its letter, if it has one. */
+void saga__letter_to_publish(struct saga__batch *batch, struct saga__work *work, const char *why);
 void saga__reply(struct saga__work *work, int code, bool repeated, struct saga__blob *outcome,
 	const char *text);
 void saga__batch_log(struct saga__batch *batch, int level, const char *what,

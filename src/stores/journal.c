@@ -77,7 +77,7 @@ static int check_due(
 		kind, sizeof kind, "%.*s", (int)c[5].as.bytes.size, (const char *)c[5].as.bytes.at);
 	if (!saga__parked_kind_of(kind))
 		return saga__journal_odd("saga_parked", "kind is none that we know", error);
-	if (c[4].as.int64 > SAGA__ROLE_REFUSE)
+	if (c[4].as.int64 > SAGA__ROLE_PUBLISH)
 		return saga__journal_odd("saga_parked", "role is none that we know", error);
 	return SAGA_OK;
 }
@@ -225,6 +225,14 @@ int saga__journal_revive_calls(
 	return SAGA__RUN(j,
 		"UPDATE saga_parked SET due = ? WHERE shard = ? AND kind = 'call' AND due > ?",
 		error, saga_int64(now), saga_int64(shard), saga_int64(now));
+}
+
+int saga__journal_relent(struct saga__journal *j, unsigned shard, int64_t now, saga_error *error)
+{
+	return SAGA__RUN(j,
+		"UPDATE saga_parked SET command = 'requeue', due = ?"
+		" WHERE shard = ? AND kind = 'letter' AND role = ? AND command IS NULL",
+		error, saga_int64(now), saga_int64(shard), saga_int64(SAGA__ROLE_PUBLISH));
 }
 
 /* ---- streams ---- */
@@ -568,6 +576,21 @@ int saga__journal_look_at_position(
 	saga_sink sink = { take_checked_position, NULL, error };
 
 	return j->ops->run(j->store, &statement, 1, &sink, error);
+}
+
+int saga__journal_position(struct saga__journal *j, const struct saga__source *source,
+	unsigned shard, uint64_t *ret_seq, saga_error *error)
+{
+	const saga_value values[] = { saga_uuid(source->stream.store),
+		saga_int64(source->stream.shard), saga_int64(shard) };
+	struct saga__one one = { .number = 0 };
+	int code = saga__journal_one(j,
+		"SELECT seq FROM saga_position WHERE stream = ? AND stream_shard = ? AND shard = ?",
+		values, 3, &one, error);
+
+	if (code == SAGA_OK)
+		*ret_seq = one.found && one.number > 0 ? (uint64_t)one.number : 0;
+	return code;
 }
 
 int saga__journal_positions(struct saga__journal *j,

@@ -124,6 +124,18 @@ int saga__journal_expect(
 int saga__journal_load(struct saga__journal *journal, struct saga__batch *batch, saga_error *error);
 
 /* Where a stream of another participant is committed for one of our shards. */
+/*
+ * A durable transport's broker has one stream, of which a shard knows two positions: of the newest
+ * event that it committed (stream_shard 0), and of one that is settled (1). Its owner has a name
+ * that no participant can have.
+ */
+#define SAGA__BROKER_NAME "@broker"
+
+static inline bool saga__source_is_broker(const struct saga__source *source)
+{
+	return source->owner[0] == '@';
+}
+
 struct saga__move {
 	struct saga__source source;
 	unsigned shard;
@@ -161,6 +173,10 @@ int saga__journal_dues(struct saga__journal *journal, const struct saga__shard *
 int saga__journal_revive_calls(
 	struct saga__journal *journal, unsigned shard, int64_t now, saga_error *error);
 
+/* Events that a broker refused (letters of the role PUBLISH) are to be published again. */
+int saga__journal_relent(
+	struct saga__journal *journal, unsigned shard, int64_t now, saga_error *error);
+
 /* ---- streams ---- */
 
 struct saga__stream_row {
@@ -192,6 +208,10 @@ int saga__journal_outbox(struct saga__journal *journal, unsigned shard, uint64_t
 /* Drops outbox rows up to `upto` that are older than `before`, at most `most`; *ret_dropped. */
 int saga__journal_trim(struct saga__journal *journal, unsigned shard, uint64_t upto, int64_t before,
 	size_t most, int64_t *ret_dropped, saga_error *error);
+
+/* One of them; 0: there is none. */
+int saga__journal_position(struct saga__journal *journal, const struct saga__source *source,
+	unsigned shard, uint64_t *ret_seq, saga_error *error);
 
 int saga__journal_positions(struct saga__journal *journal,
 	int (*row)(void *context, const struct saga__source *source, unsigned shard,

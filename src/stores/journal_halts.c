@@ -24,12 +24,19 @@ const char *saga__halt_name(
 	return name;
 }
 
+/* By saga__halt_why; without blanks. */
+static const char *const why_words[] = { "", "gone", "forked", "lost", "remade", "set-back" };
+
+const char *saga__halt_why_name(enum saga__halt_why why)
+{
+	return why_words[why];
+}
+
 const char *saga__halt_text(const struct saga__halt *halt, char text[SAGA__HALT_TEXT])
 {
 	(void)snprintf(text, SAGA__HALT_TEXT,
-		"%s %s upto=%" PRIu64 " first=%" PRIu64 " at=%" PRId64,
-		halt->why == SAGA__HALT_FORKED ? "forked" : "gone", halt->source.owner, halt->upto,
-		halt->first, halt->at);
+		"%s %s upto=%" PRIu64 " first=%" PRIu64 " at=%" PRId64, why_words[halt->why],
+		halt->source.owner, halt->upto, halt->first, halt->at);
 	return text;
 }
 
@@ -38,7 +45,8 @@ const char *saga__order_text(const struct saga__halt *halt, char text[SAGA__HALT
 	if (halt->order == SAGA__ORDER_SKIP)
 		(void)snprintf(text, SAGA__HALT_TEXT, "skip to=%" PRIu64, halt->to);
 	else
-		(void)snprintf(text, SAGA__HALT_TEXT, "accept");
+		(void)snprintf(text, SAGA__HALT_TEXT, "%s",
+			halt->order == SAGA__ORDER_REPUBLISH ? "republish" : "accept");
 	return text;
 }
 
@@ -100,12 +108,14 @@ static bool read_halt(const char *at, struct saga__halt *halt)
 {
 	uint64_t when;
 
-	if (take(&at, "forked "))
-		halt->why = SAGA__HALT_FORKED;
-	else if (take(&at, "gone "))
-		halt->why = SAGA__HALT_GONE;
-	else
+	halt->why = SAGA__HALT_NONE;
+	for (size_t i = 1; i < sizeof why_words / sizeof why_words[0]; i++)
+		if (strncmp(at, why_words[i], strlen(why_words[i])) == 0 &&
+			at[strlen(why_words[i])] == ' ')
+			halt->why = (int)i;
+	if (halt->why == SAGA__HALT_NONE)
 		return false;
+	at += strlen(why_words[halt->why]) + 1;
 	if (!take_owner(&at, &halt->source) || !take_number(&at, " upto=", &halt->upto) ||
 		!take_number(&at, " first=", &halt->first) || !take_number(&at, " at=", &when))
 		return false;
@@ -117,6 +127,8 @@ static bool read_order(const char *at, struct saga__halt *halt)
 {
 	if (strcmp(at, "accept") == 0)
 		halt->order = SAGA__ORDER_ACCEPT;
+	else if (strcmp(at, "republish") == 0)
+		halt->order = SAGA__ORDER_REPUBLISH;
 	else if (take_number(&at, "skip to=", &halt->to) && halt->to && !*at)
 		halt->order = SAGA__ORDER_SKIP;
 	else

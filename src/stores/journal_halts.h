@@ -20,13 +20,20 @@
 enum saga__halt_why {
 	SAGA__HALT_NONE = 0, /* it goes on: there is only an order */
 	SAGA__HALT_GONE,     /* its owner has no more what comes next */
-	SAGA__HALT_FORKED    /* it has another history than what was committed here */
+	SAGA__HALT_FORKED,   /* it has another history than what was committed here */
+
+	/* Of a broker's stream: found and mended, for an operator to know of. */
+	SAGA__HALT_LOST,    /* it has lost what it had confirmed */
+	SAGA__HALT_REMADE,  /* it is another one */
+	SAGA__HALT_SET_BACK /* our store is older than what it was told */
 };
 
 enum saga__halt_order {
 	SAGA__ORDER_NONE = 0,
-	SAGA__ORDER_SKIP,  /* go on behind `to` */
-	SAGA__ORDER_ACCEPT /* read it again, from the oldest that its owner has */
+	SAGA__ORDER_SKIP,     /* go on behind `to` */
+	SAGA__ORDER_ACCEPT,   /* read it again, from the oldest that its owner has; a broker's: what
+	                       happened is known */
+	SAGA__ORDER_REPUBLISH /* our own: publish again all that the outbox holds */
 };
 
 struct saga__halt {
@@ -49,6 +56,7 @@ enum {
 
 const char *saga__halt_name(
 	const struct saga__stream *stream, bool order, char name[SAGA__HALT_NAME]);
+const char *saga__halt_why_name(enum saga__halt_why why);
 const char *saga__halt_text(const struct saga__halt *halt, char text[SAGA__HALT_TEXT]);
 const char *saga__order_text(const struct saga__halt *halt, char text[SAGA__HALT_TEXT]);
 

@@ -30,6 +30,8 @@ const char *role_name(int role)
 		return "refuse";
 	case SAGA__ROLE_UNLESS:
 		return "withdraw";
+	case SAGA__ROLE_PUBLISH:
+		return "publish";
 	default:
 		return "";
 	}

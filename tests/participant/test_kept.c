@@ -62,6 +62,16 @@ static void broker_work(void *transport, uint64_t shards, unsigned of)
 	broker->shards = shards;
 }
 
+static void broker_look(void *transport, uint64_t place)
+{
+	(void)transport, (void)place;
+}
+
+static void broker_rewind(void *transport, unsigned shard, uint64_t place)
+{
+	(void)transport, (void)shard, (void)place;
+}
+
 static void broker_close(void *transport)
 {
 	struct broker *broker = transport;
@@ -76,6 +86,8 @@ static const saga_transport_ops broker_ops = { .size = sizeof(saga_transport_ops
 	.send = broker_send,
 	.ack = broker_ack,
 	.work = broker_work,
+	.look = broker_look,
+	.rewind = broker_rewind,
 	.close = broker_close };
 
 static void deliver(struct broker *broker, uint64_t token, const char *topic, const char *text)

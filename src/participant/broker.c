@@ -1,0 +1,716 @@
+/*
+ * What the broker of a durable transport may have lost, and who finds out: the machines of
+ * src/delivery/anchor.h (what we consume) and relay.h (what we publish), at work. transports/NATS.md
+ * tells the whole of it.
+ *
+ * A shard's deliveries wait until its anchor was checked once: else what is committed meanwhile
+ * would hide that the store was set back. Nothing is acked above the newest place that the store
+ * knows, so events that are nothing to us are acked when that was written, with the next batch or
+ * PASS_MS later. To go back, the shard leaves the transport's hands, its positions are set in the
+ * store, and then its deliveries begin again.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../event/id.h"
+#include "inside.h"
+
+enum {
+	PASS_MS = 500,
+	PASS_MOST = 64,
+	SEQ_BITS = 56, /* of a sending's token, as in kept.c */
+	LOOKS_MOST = 4096
+};
+
+static void fail(struct saga_participant *p, const char *text)
+{
+	saga_error error;
+
+	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory for %s", text);
+	saga__fatal(p, &error);
+}
+
+/* ---- any thread ---- */
+
+void saga__broker_said(struct saga_participant *p, const saga_broker *broker)
+{
+	uv_mutex_lock(&p->lock);
+	bool doubt = p->broker.has_said && p->broker.said.doubt;
+
+	p->broker.said = *broker;
+	p->broker.said.doubt = broker->doubt || doubt;
+	p->broker.has_said = true;
+	uv_mutex_unlock(&p->lock);
+	saga__wake(p);
+}
+
+void saga__broker_looked(struct saga_participant *p, uint64_t place, saga_id id)
+{
+	struct saga__broker *broker = &p->broker;
+
+	uv_mutex_lock(&p->lock);
+	if (broker->looked_count == broker->looked_room && broker->looked_room < LOOKS_MOST) {
+		size_t room = broker->looked_room ? 2 * broker->looked_room : 16;
+		struct saga__answer_of_look *more = realloc(broker->looked, room * sizeof *more);
+
+		if (more) {
+			broker->looked = more;
+			broker->looked_room = room;
+		}
+	}
+	/* Without room it is as if nothing had been answered: it is asked again. */
+	if (broker->looked_count < broker->looked_room)
+		broker->looked[broker->looked_count++] = (struct saga__answer_of_look){ place, id };
+	uv_mutex_unlock(&p->lock);
+	saga__wake(p);
+}
+
+void saga__broker_refused(struct saga_participant *p, uint64_t token, const char *why)
+{
+	size_t size = strlen(why) + 1;
+	struct saga__refusal *refusal = malloc(sizeof *refusal + size);
+
+	if (!refusal)
+		return; /* it goes again, and is refused again */
+	refusal->token = token;
+	memcpy(refusal->why, why, size);
+	uv_mutex_lock(&p->lock);
+	refusal->next = p->broker.refusals;
+	p->broker.refusals = refusal;
+	uv_mutex_unlock(&p->lock);
+	saga__wake(p);
+}
+
+void saga__broker_relents(struct saga_participant *p)
+{
+	uv_mutex_lock(&p->lock);
+	p->broker.relents = true;
+	uv_mutex_unlock(&p->lock);
+	saga__wake(p);
+}
+
+/* ---- eras ---- */
+
+struct saga__source saga__broker_source(const struct saga_participant *p)
+{
+	return p->broker.era ? p->broker.era->newest : (struct saga__source){ .owner = "" };
+}
+
+/* NULL: out of memory, and said. */
+static struct saga__era *era_of(struct saga_participant *p, saga_id id)
+{
+	struct saga__era *era = p->broker.eras;
+
+	while (era && !saga__id_same(era->newest.stream.store, id))
+		era = era->next;
+	if (era)
+		return era;
+	if (!(era = calloc(1, sizeof *era))) {
+		fail(p, "a broker's stream");
+		return NULL;
+	}
+	era->newest = (struct saga__source){ { id, 0 }, SAGA__BROKER_NAME };
+	era->settled = (struct saga__source){ { id, 1 }, SAGA__BROKER_NAME };
+	era->next = p->broker.eras;
+	p->broker.eras = era;
+	return era;
+}
+
+/* What the store says of a shard's points in an era. */
+struct points {
+	struct saga__point newest, settled;
+	bool found, others;
+};
+
+static struct points find_points(
+	const struct saga__stand *stands, size_t count, unsigned shard, saga_id era)
+{
+	struct points points = { .found = false };
+
+	for (size_t i = 0; i < count; i++) {
+		const struct saga__stand *stand = &stands[i];
+		struct saga__point point = { era, stand->position.seq, stand->position.id };
+
+		if (stand->shard != shard || !saga__source_is_broker(&stand->source))
+			continue;
+		if (!saga__id_same(stand->source.stream.store, era)) {
+			points.others = true;
+		} else if (stand->source.stream.shard) {
+			points.settled = point;
+		} else {
+			points.newest = point;
+			points.found = true;
+		}
+	}
+	return points;
+}
+
+static void know(struct saga_participant *p, unsigned shard)
+{
+	struct points points =
+		find_points(p->stands, p->stand_count, shard, p->broker.era->newest.stream.store);
+
+	saga__anchor_know(&p->broker.shards[shard].anchor, points.found ? &points.newest : NULL,
+		points.settled.place ? &points.settled : NULL, points.others);
+}
+
+/* ---- deliveries that wait or pass ---- */
+
+static void drop_waiting(struct saga__broker_shard *shard)
+{
+	struct saga__frame *frame;
+
+	while ((frame = shard->waits)) {
+		shard->waits = frame->next;
+		saga__inbox_free(frame);
+	}
+}
+
+bool saga__broker_holds(struct saga_participant *p, struct saga__frame *frame, unsigned number)
+{
+	struct saga__broker_shard *shard = &p->broker.shards[number];
+	struct saga__frame **end = &shard->waits;
+
+	if (!frame->place || (shard->checked && !(p->broker.going >> number & 1)))
+		return false;
+	if (!saga__works(p, number) || (p->broker.going >> number & 1)) {
+		saga__inbox_free(frame); /* the transport has it, and brings it again */
+		return true;
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = frame;
+	frame->next = NULL;
+	return true;
+}
+
+static void take_waiting(struct saga_participant *p, struct saga__broker_shard *shard)
+{
+	struct saga__frame *frame;
+
+	shard->checked = true;
+	while ((frame = shard->waits)) {
+		shard->waits = frame->next;
+		saga__kept_take(p, frame);
+	}
+}
+
+void saga__broker_pass(struct saga_participant *p, const struct saga__frame *frame, unsigned number)
+{
+	struct saga__broker_shard *shard = &p->broker.shards[number];
+
+	if (!saga__works(p, number))
+		return; /* given back */
+	if (!frame->place || !p->broker.era || frame->place <= shard->anchor.newest.place) {
+		saga__kept_ack(p, frame->token);
+		return;
+	}
+	if (shard->passed_count == shard->passed_room) {
+		size_t room = shard->passed_room ? 2 * shard->passed_room : PASS_MOST;
+		struct saga__passed *more = realloc(shard->passed, room * sizeof *more);
+
+		if (!more)
+			return; /* it comes again */
+		shard->passed = more;
+		shard->passed_room = room;
+	}
+	if (!shard->passed_count)
+		shard->passed_at = saga__monotonic(&p->env);
+	shard->passed[shard->passed_count++] = (struct saga__passed){ frame->token, frame->place };
+	if (frame->place > shard->passed_place) {
+		shard->passed_place = frame->place;
+		shard->passed_id = frame->id;
+	}
+}
+
+static void ack_passed(struct saga_participant *p, struct saga__broker_shard *shard)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < shard->passed_count; i++)
+		if (shard->passed[i].place <= shard->anchor.newest.place)
+			saga__kept_ack(p, shard->passed[i].token);
+		else
+			shard->passed[kept++] = shard->passed[i];
+	if (kept < shard->passed_count)
+		shard->passed_at = saga__monotonic(&p->env);
+	shard->passed_count = kept;
+	shard->passes = shard->passes && kept;
+}
+
+static void forget_passed(struct saga__broker_shard *shard)
+{
+	shard->passed_count = 0;
+	shard->passed_place = 0;
+	shard->passes = false;
+}
+
+/* ---- positions ---- */
+
+static void move(struct saga_participant *p, unsigned shard, const struct saga__source *source,
+	const struct saga__point *point, bool reset)
+{
+	struct saga__item *item = calloc(1, sizeof *item);
+
+	if (!item) {
+		fail(p, "a position");
+		return;
+	}
+	item->kind = SAGA__ITEM_MOVE;
+	item->shard = shard;
+	item->source = *source;
+	item->seq = point->place;
+	item->id = point->id;
+	item->spell = p->spells[shard];
+	item->reset = reset;
+	item->known = UINT64_MAX; /* no operator's order */
+	saga__streams_give(p, shard, item);
+}
+
+static void pass_on(struct saga_participant *p, int64_t now)
+{
+	for (unsigned i = 0; i < p->shards; i++) {
+		struct saga__broker_shard *shard = &p->broker.shards[i];
+		struct saga__point point = { .place = shard->passed_place, .id = shard->passed_id };
+
+		if (!shard->passed_count || shard->passes || (p->broker.going >> i & 1) ||
+			(shard->passed_count < PASS_MOST && now < shard->passed_at + PASS_MS))
+			continue;
+		shard->passes = true;
+		move(p, i, &p->broker.era->newest, &point, false);
+	}
+}
+
+/* ---- going back ---- */
+
+static void write_down(struct saga_participant *p, enum saga__halt_why why, uint64_t upto)
+{
+	const struct saga__halt halt = { .source = p->broker.era->newest,
+		.why = why,
+		.upto = upto,
+		.at = saga__wall(&p->env),
+		.known = UINT64_MAX };
+
+	saga__halt_found(p, &halt);
+}
+
+static void tell_back(
+	struct saga_participant *p, unsigned shard, const struct saga__anchor_effect *effect)
+{
+	unsigned long long from = effect->newest, to = effect->point.place;
+
+	switch (effect->why) {
+	case SAGA__ANCHOR_LOST:
+		saga__log(p, SAGA_ALARM, "broker.lost",
+			"the broker has lost events that it had confirmed: shard %u stood at %llu "
+			"of its stream, where another or none is now; it reads again from %llu",
+			shard, from, to + 1);
+		write_down(p, SAGA__HALT_LOST, from);
+		break;
+	case SAGA__ANCHOR_REMADE:
+		saga__log(p, SAGA_ALARM, "broker.remade",
+			"the broker's stream is another one than it was: shard %u reads it from "
+			"its beginning",
+			shard);
+		write_down(p, SAGA__HALT_REMADE, from);
+		break;
+	case SAGA__ANCHOR_SET_BACK:
+		saga__log(p, SAGA_ALARM, "store.set_back",
+			"the store is older than what the broker was told: it was restored from a "
+			"backup, or lost its end; shard %u reads the broker's stream again from "
+			"%llu; see saga stream list, and compare this store with the others",
+			shard, to + 1);
+		write_down(p, SAGA__HALT_SET_BACK, from);
+		break;
+	case SAGA__ANCHOR_UNSURE:
+		saga__log(p, SAGA_INFO, "broker.unsure",
+			"the event at which shard %u stood has left the broker's stream: it reads "
+			"again from %llu",
+			shard, to + 1);
+		break;
+	}
+}
+
+static void go_back(
+	struct saga_participant *p, unsigned number, const struct saga__anchor_effect *effect)
+{
+	struct saga__broker_shard *shard = &p->broker.shards[number];
+
+	tell_back(p, number, effect);
+	p->broker.going |= UINT64_C(1) << number;
+	shard->resets = 2;
+	shard->back = effect->point.place;
+	drop_waiting(shard);
+	forget_passed(shard);
+	saga__kept_work(p, 0);
+	move(p, number, &p->broker.era->newest, &effect->point, true);
+	move(p, number, &p->broker.era->settled, &effect->point, true);
+}
+
+/* The store says so: now the broker may begin again. */
+static void is_back(struct saga_participant *p, unsigned number)
+{
+	struct saga__broker_shard *shard = &p->broker.shards[number];
+	uint64_t bit = UINT64_C(1) << number;
+
+	if (p->transport && p->life < SAGA__CLOSES)
+		p->transport_ops->rewind(p->transport, number, shard->back);
+	uv_mutex_lock(&p->lock);
+	p->broker.said.shards &= ~bit; /* that is of before */
+	uv_mutex_unlock(&p->lock);
+	p->broker.going &= ~bit;
+	saga__anchor_is_back(&shard->anchor);
+	saga__kept_work(p, 0);
+}
+
+/* ---- shards ---- */
+
+void saga__broker_start(struct saga_participant *p, unsigned number)
+{
+	struct saga__broker_shard *shard = &p->broker.shards[number];
+	uint64_t before = shard->anchor.newest.place;
+
+	drop_waiting(shard);
+	forget_passed(shard);
+	shard->checked = false;
+	shard->resets = 0;
+	p->broker.going &= ~(UINT64_C(1) << number);
+	saga__anchor_start(&shard->anchor, saga__kept_settle_ms(p));
+	if (!p->broker.era)
+		return;
+	know(p, number);
+	/* It was worked here until now: the store must have what it had then. */
+	if (before)
+		saga__anchor_heard(&shard->anchor,
+			&(struct saga__anchor_news){ .era = p->broker.last.era,
+				.first = p->broker.last.first,
+				.removes = p->broker.last.removes,
+				.has_floor = true,
+				.floor = before,
+				.doubt = true },
+			saga__monotonic(&p->env));
+}
+
+void saga__broker_stop(struct saga_participant *p, unsigned number)
+{
+	struct saga__broker_shard *shard = &p->broker.shards[number];
+
+	drop_waiting(shard);
+	forget_passed(shard);
+	shard->resets = 0;
+	shard->republishes = false;
+	p->broker.going &= ~(UINT64_C(1) << number);
+	saga__anchor_stop(&shard->anchor);
+}
+
+/* ---- what the broker says ---- */
+
+static void hear_shard(struct saga_participant *p, unsigned number, bool anew)
+{
+	const saga_broker *said = &p->broker.last;
+	struct saga__broker_shard *shard = &p->broker.shards[number];
+	const struct saga__anchor_news news = { .era = said->era,
+		.first = said->first,
+		.removes = said->removes,
+		.doubt = said->doubt,
+		.has_floor = said->shards >> number & 1,
+		.floor = said->floors[number] };
+	struct saga__relay *relay = p->kept.relays[number];
+
+	if (anew)
+		know(p, number);
+	/* A shard that is new here waits for its floor. */
+	if (shard->checked || news.has_floor)
+		saga__anchor_heard(&shard->anchor, &news, saga__monotonic(&p->env));
+	if (!relay || !saga__works(p, number))
+		return;
+	if (!saga__id_is_zero(shard->marked_in) && !saga__id_same(shard->marked_in, said->era)) {
+		saga__log(p, SAGA_WARNING, "broker.remade",
+			"all events of shard %u that the outbox holds are published again", number);
+		p->kept.marked[number] = 0;
+		saga__relay_doubt(relay, true);
+	} else if (said->doubt) {
+		saga__relay_doubt(relay, false);
+	}
+	shard->marked_in = said->era;
+}
+
+static void take_said(struct saga_participant *p)
+{
+	struct saga__era *era;
+	bool anew, has_said;
+
+	uv_mutex_lock(&p->lock);
+	if ((has_said = p->broker.has_said))
+		p->broker.last = p->broker.said;
+	p->broker.has_said = p->broker.said.doubt = false;
+	uv_mutex_unlock(&p->lock);
+	if (!has_said || !(era = era_of(p, p->broker.last.era)))
+		return;
+	anew = era != p->broker.era;
+	p->broker.era = era;
+	for (unsigned shard = 0; shard < p->shards; shard++)
+		hear_shard(p, shard, anew);
+}
+
+static enum saga__relay_found found_for(const struct saga_participant *p,
+	const struct saga__relay *relay, uint64_t place, saga_id id)
+{
+	if (saga__id_same(id, saga__relay_looked_for(relay)))
+		return SAGA__RELAY_FOUND;
+	if (saga__id_is_zero(id) && (p->broker.last.removes || place < p->broker.last.first))
+		return SAGA__RELAY_REMOVED;
+	return SAGA__RELAY_LOST;
+}
+
+static void take_looked(struct saga_participant *p)
+{
+	struct saga__answer_of_look *looked;
+	int64_t now = saga__monotonic(&p->env);
+	size_t count;
+
+	uv_mutex_lock(&p->lock);
+	looked = p->broker.looked;
+	count = p->broker.looked_count;
+	p->broker.looked = NULL;
+	p->broker.looked_count = p->broker.looked_room = 0;
+	uv_mutex_unlock(&p->lock);
+	for (size_t i = 0; i < count; i++)
+		for (unsigned shard = 0; shard < p->shards; shard++) {
+			struct saga__relay *relay = p->kept.relays[shard];
+			uint64_t place = looked[i].place;
+
+			saga__anchor_looked(
+				&p->broker.shards[shard].anchor, place, looked[i].id, now);
+			if (relay)
+				saga__relay_looked(relay, place,
+					found_for(p, relay, place, looked[i].id), now);
+		}
+	free(looked);
+}
+
+/* ---- what it refuses ---- */
+
+void saga__broker_refuse(struct saga_participant *p, unsigned shard, uint64_t seq, const char *why)
+{
+	struct saga__relay *relay = p->kept.relays[shard];
+	struct saga__blob *event = relay ? saga__relay_refused(relay, seq) : NULL;
+	struct saga__item *item;
+
+	if (!event)
+		return;
+	if (!(item = calloc(1, sizeof *item)) || !(item->why = strdup(why))) {
+		free(item);
+		fail(p, "a dead letter");
+		return;
+	}
+	item->kind = SAGA__ITEM_REFUSED;
+	item->shard = shard;
+	item->seq = seq;
+	item->event = saga__blob_ref(event);
+	saga__streams_give(p, shard, item);
+}
+
+static void take_refusals(struct saga_participant *p)
+{
+	const struct saga__chore relent = { .kind = SAGA__CHORE_RELENT };
+	struct saga__refusal *refusals, *refusal;
+	bool relents;
+
+	uv_mutex_lock(&p->lock);
+	refusals = p->broker.refusals;
+	p->broker.refusals = NULL;
+	relents = p->broker.relents;
+	p->broker.relents = false;
+	uv_mutex_unlock(&p->lock);
+	while ((refusal = refusals)) {
+		uint64_t shard = refusal->token >> SEQ_BITS;
+
+		refusals = refusal->next;
+		if (shard < p->shards)
+			saga__broker_refuse(p, (unsigned)shard,
+				refusal->token & ((UINT64_C(1) << SEQ_BITS) - 1), refusal->why);
+		free(refusal);
+	}
+	for (size_t i = 0; relents && i < p->lane_count; i++) {
+		(void)saga__lane_chore(&p->lanes[i], &relent);
+		if (!p->has_thread[i])
+			saga__wake(p);
+	}
+}
+
+void saga__broker_mended(
+	struct saga_participant *p, unsigned shard, const struct saga__relay_effect *effect)
+{
+	if (effect->gives_up)
+		saga__log(p, SAGA_ALARM, "broker.lost",
+			"the broker calls events of shard %u doubles of others that it has lost: "
+		        "an "
+			"operator must look at its stream",
+			shard);
+	else if (effect->lost)
+		saga__log(p, SAGA_ALARM, "broker.lost",
+			"the broker had lost %llu of the last %llu events of shard %u that it had "
+			"confirmed: they were published again",
+			(unsigned long long)effect->lost, (unsigned long long)effect->sent, shard);
+}
+
+void saga__broker_republish(struct saga_participant *p, unsigned shard)
+{
+	struct saga__broker_shard *own = &p->broker.shards[shard];
+
+	if (!p->kept.relays[shard] || !saga__works(p, shard) || own->republishes)
+		return;
+	own->republishes = true;
+	p->kept.marked[shard] = 0;
+	/* A restart is to begin there, too. */
+	move(p, shard, &p->kept.marks[shard], &(struct saga__point){ .place = 0 }, true);
+}
+
+static void republish(struct saga_participant *p, unsigned shard)
+{
+	struct saga__halt order = { .source = p->kept.marks[shard], .known = UINT64_MAX };
+
+	p->broker.shards[shard].republishes = false;
+	saga__log(p, SAGA_WARNING, "stream.republished",
+		"an operator's order: all events of shard %u that the outbox holds are published "
+		"again",
+		shard);
+	saga__relay_doubt(p->kept.relays[shard], true);
+	saga__halt_over(p, &order);
+}
+
+/* ---- what the lanes did ---- */
+
+void saga__broker_committed(struct saga_participant *p, const struct saga__report *report)
+{
+	int64_t now = saga__monotonic(&p->env);
+
+	for (size_t i = 0; i < report->move_count; i++) {
+		const struct saga__move *moved = &report->moves[i];
+		struct saga__broker_shard *shard = &p->broker.shards[moved->shard];
+
+		if (shard->republishes && p->kept.relays[moved->shard] &&
+			saga__stream_same(
+				&moved->source.stream, &p->kept.marks[moved->shard].stream))
+			republish(p, moved->shard);
+		if (!p->broker.era || !saga__id_same(moved->source.stream.store,
+					      p->broker.era->newest.stream.store))
+			continue;
+		if (moved->reset) {
+			if (shard->resets && !--shard->resets)
+				is_back(p, moved->shard);
+		} else if (!moved->source.stream.shard) {
+			saga__anchor_committed(&shard->anchor, moved->seq, moved->id);
+			ack_passed(p, shard);
+		}
+	}
+	for (size_t i = 0; i < report->refused_count; i++)
+		if (p->kept.relays[report->refused_shards[i]])
+			saga__relay_set_aside(
+				p->kept.relays[report->refused_shards[i]], report->refused[i], now);
+}
+
+void saga__broker_points(struct saga_participant *p, const struct saga__report *report)
+{
+	struct points points;
+
+	if (!p->broker.era || report->shard >= p->shards)
+		return;
+	points = find_points(report->stands, report->stand_count, report->shard,
+		p->broker.era->newest.stream.store);
+	saga__anchor_compared(&p->broker.shards[report->shard].anchor,
+		points.found ? &points.newest : NULL,
+		points.settled.place ? &points.settled : NULL);
+}
+
+/* ---- the turn ---- */
+
+static void compare(struct saga_participant *p, unsigned shard)
+{
+	const struct saga__chore chore = { .kind = SAGA__CHORE_POINTS, .shard = shard };
+	struct saga__lane *lane = saga__lane_of(p, shard);
+
+	if (saga__lane_chore(lane, &chore) != SAGA_OK)
+		fail(p, "a position");
+	else if (!p->has_thread[lane - p->lanes])
+		saga__wake(p);
+}
+
+static void do_effect(
+	struct saga_participant *p, unsigned shard, const struct saga__anchor_effect *effect)
+{
+	switch (effect->kind) {
+	case SAGA__ANCHOR_LOOK:
+		p->transport_ops->look(p->transport, effect->point.place);
+		break;
+	case SAGA__ANCHOR_COMPARE:
+		compare(p, shard);
+		break;
+	case SAGA__ANCHOR_ADOPT:
+		move(p, shard, &p->broker.era->newest, &effect->point, false);
+		move(p, shard, &p->broker.era->settled, &effect->point, false);
+		break;
+	case SAGA__ANCHOR_SETTLE:
+		move(p, shard, &p->broker.era->settled, &effect->point, false);
+		break;
+	case SAGA__ANCHOR_GO_BACK:
+		go_back(p, shard, effect);
+		break;
+	}
+}
+
+void saga__broker_turn(struct saga_participant *p)
+{
+	struct saga__anchor_effect effect;
+
+	take_said(p);
+	take_looked(p);
+	take_refusals(p);
+	if (!p->transport || p->life != SAGA__RUNS || !p->broker.era)
+		return;
+	for (unsigned i = 0; i < p->shards; i++) {
+		struct saga__broker_shard *shard = &p->broker.shards[i];
+
+		while (saga__anchor_next(&shard->anchor, &effect))
+			do_effect(p, i, &effect);
+		if (!shard->checked && saga__anchor_is_checked(&shard->anchor))
+			take_waiting(p, shard);
+	}
+	pass_on(p, saga__monotonic(&p->env));
+}
+
+int64_t saga__broker_due(const struct saga_participant *p)
+{
+	int64_t due = INT64_MAX;
+
+	for (unsigned i = 0; i < p->shards; i++) {
+		const struct saga__broker_shard *shard = &p->broker.shards[i];
+
+		if (shard->passed_count && !shard->passes && !(p->broker.going >> i & 1) &&
+			shard->passed_at + PASS_MS < due)
+			due = shard->passed_at + PASS_MS;
+	}
+	return due;
+}
+
+void saga__broker_close(struct saga_participant *p)
+{
+	struct saga__refusal *refusal;
+	struct saga__era *era;
+
+	for (unsigned i = 0; i < SAGA__STORE_SHARDS; i++) {
+		drop_waiting(&p->broker.shards[i]);
+		free(p->broker.shards[i].passed);
+	}
+	while ((refusal = p->broker.refusals)) {
+		p->broker.refusals = refusal->next;
+		free(refusal);
+	}
+	while ((era = p->broker.eras)) {
+		p->broker.eras = era->next;
+		free(era);
+	}
+	free(p->broker.looked);
+}

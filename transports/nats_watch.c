@@ -1,0 +1,299 @@
+/* What the broker has: how its stream is, and what stands where; its limits. */
+
+#include "nats_inside.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	LOOK_AGAIN_MS = 2000,
+	UUID_TEXT = 36
+};
+
+/* ---- what names a message ---- */
+
+static int digit_of(char c)
+{
+	return c >= '0' && c <= '9'    ? c - '0'
+		: c >= 'a' && c <= 'f' ? c - 'a' + 10
+		: c >= 'A' && c <= 'F' ? c - 'A' + 10
+				       : -1;
+}
+
+/* A UUID, perhaps with `.1` behind it: the same event, sent again as no double. */
+static bool read_id(const char *text, size_t size, saga_id *ret_id)
+{
+	saga_id id;
+
+	if (size < UUID_TEXT || (size > UUID_TEXT && text[UUID_TEXT] != '.'))
+		return false;
+	for (size_t at = 0, i = 0; at < UUID_TEXT; at++) {
+		int high, low;
+
+		if (at == 8 || at == 13 || at == 18 || at == 23) {
+			if (text[at] != '-')
+				return false;
+			continue;
+		}
+		high = digit_of(text[at++]);
+		low = digit_of(text[at]);
+		if (high < 0 || low < 0)
+			return false;
+		id.bytes[i++] = (uint8_t)(high << 4 | low);
+	}
+	*ret_id = id;
+	return true;
+}
+
+/* FNV-1a, twice: of what others publish without an id of this kind. */
+static saga_id id_of_bytes(const unsigned char *bytes, size_t size)
+{
+	uint64_t sums[2] = { UINT64_C(14695981039346656037), UINT64_C(14695981039346656039) };
+	saga_id id;
+
+	for (size_t i = 0; i < size; i++)
+		for (size_t k = 0; k < 2; k++)
+			sums[k] = (sums[k] ^ (bytes[i] + k)) * UINT64_C(1099511628211);
+	memcpy(id.bytes, sums, sizeof id.bytes);
+	id.bytes[0] |= 1; /* never zero */
+	return id;
+}
+
+saga_id saga__nats_id_of(natsMsg *message)
+{
+	const char *text = NULL;
+	saga_id id;
+
+	if (natsMsgHeader_Get(message, "Nats-Msg-Id", &text) == NATS_OK && text &&
+		read_id(text, strlen(text), &id))
+		return id;
+	return id_of_bytes((const unsigned char *)natsMsg_GetData(message),
+		(size_t)natsMsg_GetDataLength(message));
+}
+
+/* ---- what stands at a place ---- */
+
+static int value_of(char c)
+{
+	return c >= 'A' && c <= 'Z'    ? c - 'A'
+		: c >= 'a' && c <= 'z' ? c - 'a' + 26
+		: c >= '0' && c <= '9' ? c - '0' + 52
+		: c == '+'             ? 62
+		: c == '/'             ? 63
+				       : -1;
+}
+
+/* The base64 that stands behind `word`, as bytes that the caller frees. NULL: none. */
+static unsigned char *bytes_behind(const char *json, const char *word, size_t *ret_size)
+{
+	const char *at = strstr(json, word);
+	unsigned char *bytes;
+	uint32_t bits = 0;
+	size_t size = 0;
+	int count = 0, value;
+
+	if (!at)
+		return NULL;
+	at += strlen(word);
+	if (!(bytes = malloc(strcspn(at, "\"") + 1)))
+		return NULL;
+	for (; (value = value_of(*at)) >= 0; at++) {
+		bits = bits << 6 | (uint32_t)value;
+		if ((count += 6) >= 8)
+			bytes[size++] = (unsigned char)(bits >> (count -= 8));
+	}
+	bytes[size] = '\0';
+	*ret_size = size;
+	return bytes;
+}
+
+static bool id_in_headers(const char *json, saga_id *ret_id)
+{
+	static const char name[] = "\r\nNats-Msg-Id:";
+	size_t size = 0;
+	char *headers = (char *)bytes_behind(json, "\"hdrs\":\"", &size);
+	const char *at = headers ? strstr(headers, name) : NULL;
+	bool found;
+
+	if (at)
+		at += sizeof name - 1 + strspn(at + sizeof name - 1, " ");
+	found = at && read_id(at, strcspn(at, "\r\n"), ret_id);
+	free(headers);
+	return found;
+}
+
+/* {"message":{"seq":7,"hdrs":"...","data":"..."}}, or {"error":{"code":404,...}}. */
+static bool read_found(const char *json, saga_id *ret_id)
+{
+	unsigned char *data;
+	size_t size = 0;
+
+	if (strstr(json, "\"error\":")) {
+		*ret_id = (saga_id){ { 0 } };
+		return strstr(json, "\"code\":404") != NULL;
+	}
+	if (!strstr(json, "\"message\":"))
+		return false;
+	if (id_in_headers(json, ret_id))
+		return true;
+	data = bytes_behind(json, "\"data\":\"", &size);
+	*ret_id = id_of_bytes(data ? data : (const unsigned char *)"", data ? size : 0);
+	free(data);
+	return true;
+}
+
+static void ask(struct saga__nats *self, natsConnection *nc, struct saga__nats_look *look)
+{
+	char subject[SAGA__NATS_SUBJECT], reply[SAGA__NATS_SUBJECT], text[48];
+	int size = snprintf(text, sizeof text, "{\"seq\":%" PRIu64 "}", look->place);
+
+	(void)snprintf(subject, sizeof subject, "$JS.API.STREAM.MSG.GET.%s", self->place.domain);
+	(void)snprintf(reply, sizeof reply, "%s.l.%" PRIx64, self->inbox, look->place);
+	(void)natsConnection_PublishRequest(nc, subject, reply, text, size);
+	look->at = saga__nats_now();
+}
+
+void saga__nats_watch_look(struct saga__nats *self, uint64_t place)
+{
+	natsConnection *nc = saga__nats_link_usable(self);
+	size_t i = 0;
+
+	while (i < self->look_count && self->looks[i].place != place)
+		i++;
+	if (i == SAGA__NATS_LOOKS)
+		return; /* it is asked for again at the next doubt */
+	if (i == self->look_count)
+		self->look_count++;
+	self->looks[i] = (struct saga__nats_look){ .place = place };
+	if (nc)
+		ask(self, nc, &self->looks[i]);
+}
+
+void saga__nats_watch_found(struct saga__nats *self, const char *which, natsMsg *message)
+{
+	uint64_t place = strtoull(which, NULL, 16);
+	size_t i = 0;
+	saga_id id;
+
+	while (i < self->look_count && self->looks[i].place != place)
+		i++;
+	/* What is no answer (nobody leads the stream) is asked again. */
+	if (i == self->look_count || !natsMsg_GetDataLength(message) ||
+		!read_found(natsMsg_GetData(message), &id))
+		return;
+	self->looks[i] = self->looks[--self->look_count];
+	saga_port_looked(self->port, place, id);
+}
+
+void saga__nats_watch_tick(struct saga__nats *self)
+{
+	natsConnection *nc = saga__nats_link_usable(self);
+	uint64_t now = saga__nats_now();
+
+	for (size_t i = 0; nc && i < self->look_count; i++)
+		if (now - self->looks[i].at >= LOOK_AGAIN_MS)
+			ask(self, nc, &self->looks[i]);
+}
+
+/* ---- limits ---- */
+
+/* Of what the servers take, headers and all; and how it is called. */
+static int64_t limit_of(struct saga__nats *self, natsConnection *nc, const char **ret_name)
+{
+	int64_t payload = natsConnection_GetMaxPayload(nc), most;
+
+	uv_mutex_lock(&self->lock);
+	most = self->message_most;
+	uv_mutex_unlock(&self->lock);
+	*ret_name = most > 0 && most < payload ? "the stream's max_msg_size"
+					       : "the servers' max_payload";
+	return most > 0 && most < payload ? most : payload;
+}
+
+void saga__nats_watch_refuse(struct saga__nats *self, natsConnection *nc, uint64_t token)
+{
+	const char *name;
+	char why[SAGA__NATS_TEXT];
+	int64_t limit = limit_of(self, nc, &name);
+
+	(void)snprintf(why, sizeof why,
+		"the event and its headers are larger than %s, which is %" PRId64
+		" bytes: raise that, and it is published",
+		name, limit);
+	self->figures.refused++;
+	uv_mutex_lock(&self->lock);
+	self->has_refused = true;
+	uv_cond_broadcast(&self->changed);
+	uv_mutex_unlock(&self->lock);
+	saga_port_refused(self->port, token, why);
+}
+
+void saga__nats_watch_limits(struct saga__nats *self)
+{
+	natsConnection *nc = saga__nats_link_usable(self);
+	const char *name;
+	int64_t limit;
+
+	if (!nc || (limit = limit_of(self, nc, &name)) == self->limit)
+		return;
+	if (limit > self->limit) {
+		uv_mutex_lock(&self->lock);
+		self->has_refused = false;
+		uv_mutex_unlock(&self->lock);
+		saga_port_relents(self->port);
+	}
+	self->limit = limit;
+}
+
+/* ---- how the stream is ---- */
+
+void saga__nats_watch_tell(struct saga__nats *self)
+{
+	saga_broker broker;
+	bool has;
+
+	uv_mutex_lock(&self->lock);
+	if ((has = self->has_broker && self->usable))
+		broker = self->broker;
+	if (has)
+		self->has_broker = self->broker.doubt = false;
+	uv_mutex_unlock(&self->lock);
+	if (has)
+		saga_port_broker(self->port, &broker);
+}
+
+void saga__nats_watch_rewind(struct saga__nats *self, unsigned shard, uint64_t place)
+{
+	uint64_t bit = UINT64_C(1) << shard;
+
+	saga__nats_pull_forget_given(self, shard);
+	uv_mutex_lock(&self->lock);
+	self->rewinds |= bit;
+	self->rewind_to[shard] = place;
+	self->ready &= ~bit;
+	self->broker.shards &= ~bit; /* its floor is of before */
+	self->prepares = true;
+	uv_cond_broadcast(&self->changed);
+	uv_mutex_unlock(&self->lock);
+}
+
+void saga__nats_watch_doubt(struct saga__nats *self)
+{
+	uv_mutex_lock(&self->lock);
+	self->doubts = self->prepares = true;
+	uv_cond_broadcast(&self->changed);
+	uv_mutex_unlock(&self->lock);
+}
+
+/* Under the lock: the keeper has asked for all of this. */
+void saga__nats_watch_note(struct saga__nats *self, const saga_broker *broker)
+{
+	bool doubt = self->has_broker && self->broker.doubt;
+
+	self->broker = *broker;
+	self->broker.doubt = broker->doubt || doubt;
+	self->broker.shards &= ~self->rewinds;
+	self->has_broker = true;
+}
