@@ -47,7 +47,7 @@ void saga__broker_said(struct saga_participant *p, const saga_broker *broker)
 
 void saga__broker_looked(struct saga_participant *p, uint64_t place, saga_id id)
 {
-	struct saga__broker *broker = &p->broker;
+	struct saga__broker_state *broker = &p->broker;
 
 	uv_mutex_lock(&p->lock);
 	if (broker->looked_count == broker->looked_room && broker->looked_room < LOOKS_MOST) {

@@ -83,7 +83,7 @@ struct saga__answer_of_look {
 	saga_id id;
 };
 
-struct saga__broker {
+struct saga__broker_state {
 	struct saga__era *eras, *era; /* the one that it has now */
 	uint64_t going;               /* shards that go back: they are not worked meanwhile */
 	saga_broker last;             /* what it said last */
@@ -221,7 +221,7 @@ struct saga_participant {
 	unsigned shards; /* atomic: the loop alone writes it, a thread of the pool reads it */
 	bool keeps;      /* the transport is durable: */
 	struct saga__kept_state kept;
-	struct saga__broker broker;
+	struct saga__broker_state broker;
 	struct saga__publish *publishes[SAGA__STORE_SHARDS];
 	struct saga__following *followings; /* changed under the lock, by the loop alone */
 	size_t following_count;
