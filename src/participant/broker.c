@@ -1,7 +1,7 @@
 /*
  * What the broker of a durable transport may have lost, and who finds out: the machines of
- * src/delivery/anchor.h (what we consume) and relay.h (what we publish), at work. transports/NATS.md
- * tells the whole of it.
+ * src/delivery/anchor.h (what we consume) and relay.h (what we publish), at work.
+ * transports/NATS.md tells the whole of it.
  *
  * A shard's deliveries wait until its anchor was checked once: else what is committed meanwhile
  * would hide that the store was set back. Nothing is acked above the newest place that the store
@@ -546,7 +546,7 @@ void saga__broker_mended(
 	if (effect->gives_up)
 		saga__log(p, SAGA_ALARM, "broker.lost",
 			"the broker calls events of shard %u doubles of others that it has lost: "
-		        "an "
+			"an "
 			"operator must look at its stream",
 			shard);
 	else if (effect->lost)

@@ -149,7 +149,7 @@ static void carry_out_kept(struct saga_participant *p, const struct saga__halt *
 		}
 		saga__log(p, SAGA_WARNING, "stream.unknown",
 			"an operator's order: this participant can't publish another's stream "
-		        "again");
+			"again");
 	} else {
 		saga__log(p, SAGA_WARNING, "stream.accepted",
 			"an operator's order: what happened to the broker's stream is known");

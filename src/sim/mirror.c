@@ -51,10 +51,12 @@ static const char watching[] =
 	" INSERT INTO saga_sim_log (kind, a, b) VALUES (3, old.shard, old.seq); END;"
 	"CREATE TEMP TRIGGER saga_sim_outbox_gone AFTER DELETE ON main.saga_outbox BEGIN"
 	" INSERT INTO saga_sim_log (kind, a, b) VALUES (4, old.shard, old.seq); END;"
-	"CREATE TEMP TRIGGER saga_sim_position_new AFTER INSERT ON main.saga_position BEGIN"
+	"CREATE TEMP TRIGGER saga_sim_position_new AFTER INSERT ON main.saga_position"
+	" WHEN new.owner <> '" SAGA__BROKER_NAME "' BEGIN"
 	" INSERT INTO saga_sim_log (kind, id, saga, a, b, c)"
 	" VALUES (5, new.stream, new.id, new.stream_shard, new.shard, new.seq); END;"
-	"CREATE TEMP TRIGGER saga_sim_position_moved AFTER UPDATE ON main.saga_position BEGIN"
+	"CREATE TEMP TRIGGER saga_sim_position_moved AFTER UPDATE ON main.saga_position"
+	" WHEN new.owner <> '" SAGA__BROKER_NAME "' BEGIN"
 	" INSERT INTO saga_sim_log (kind, id, saga, a, b, c)"
 	" VALUES (5, new.stream, new.id, new.stream_shard, new.shard, new.seq); END;"
 	"CREATE TEMP TRIGGER saga_sim_stream_moved AFTER UPDATE ON main.saga_stream"
@@ -376,6 +378,9 @@ static void position_moved(struct saga__member *member, const saga_value *c)
 			member->def.name);
 		return;
 	}
+	/* How far the broker has settled its own: that goes back, with another broker's stream. */
+	if (owner->first == member->first)
+		return;
 	stream = &owner->mirror->streams[of];
 	/* Of a history that is gone. */
 	if (member->sim->restored == owner->first &&

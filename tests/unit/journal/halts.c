@@ -58,7 +58,7 @@ START_TEST(what_is_no_row_is_left)
 		{ "stream " ID "/4096", "gone order upto=1 first=2 at=3" },
 		{ "stream 0190f3c2/3", "gone order upto=1 first=2 at=3" },
 		{ "stream " ID "/3", "" },
-		{ "stream " ID "/3", "lost order upto=1 first=2 at=3" },
+		{ "stream " ID "/3", "mislaid order upto=1 first=2 at=3" },
 		{ "stream " ID "/3", "gone  upto=1 first=2 at=3" },
 		{ "stream " ID "/3", "gone order upto=1 first=2" },
 		{ "stream " ID "/3", "gone order upto=1 first=2 at=3 more" },
