@@ -19,8 +19,7 @@
 enum {
 	PASS_MS = 500,
 	PASS_MOST = 64,
-	SEQ_BITS = 56, /* of a sending's token, as in kept.c */
-	LOOKS_MOST = 4096
+	SEQ_BITS = 56 /* of a sending's token, as in kept.c */
 };
 
 static void fail(struct saga_participant *p, const char *text)
@@ -29,65 +28,6 @@ static void fail(struct saga_participant *p, const char *text)
 
 	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory for %s", text);
 	saga__fatal(p, &error);
-}
-
-/* ---- any thread ---- */
-
-void saga__broker_said(struct saga_participant *p, const saga_broker *broker)
-{
-	uv_mutex_lock(&p->lock);
-	bool doubt = p->broker.has_said && p->broker.said.doubt;
-
-	p->broker.said = *broker;
-	p->broker.said.doubt = broker->doubt || doubt;
-	p->broker.has_said = true;
-	uv_mutex_unlock(&p->lock);
-	saga__wake(p);
-}
-
-void saga__broker_looked(struct saga_participant *p, uint64_t place, saga_id id)
-{
-	struct saga__broker_state *broker = &p->broker;
-
-	uv_mutex_lock(&p->lock);
-	if (broker->looked_count == broker->looked_room && broker->looked_room < LOOKS_MOST) {
-		size_t room = broker->looked_room ? 2 * broker->looked_room : 16;
-		struct saga__answer_of_look *more = realloc(broker->looked, room * sizeof *more);
-
-		if (more) {
-			broker->looked = more;
-			broker->looked_room = room;
-		}
-	}
-	/* Without room it is as if nothing had been answered: it is asked again. */
-	if (broker->looked_count < broker->looked_room)
-		broker->looked[broker->looked_count++] = (struct saga__answer_of_look){ place, id };
-	uv_mutex_unlock(&p->lock);
-	saga__wake(p);
-}
-
-void saga__broker_refused(struct saga_participant *p, uint64_t token, const char *why)
-{
-	size_t size = strlen(why) + 1;
-	struct saga__refusal *refusal = malloc(sizeof *refusal + size);
-
-	if (!refusal)
-		return; /* it goes again, and is refused again */
-	refusal->token = token;
-	memcpy(refusal->why, why, size);
-	uv_mutex_lock(&p->lock);
-	refusal->next = p->broker.refusals;
-	p->broker.refusals = refusal;
-	uv_mutex_unlock(&p->lock);
-	saga__wake(p);
-}
-
-void saga__broker_relents(struct saga_participant *p)
-{
-	uv_mutex_lock(&p->lock);
-	p->broker.relents = true;
-	uv_mutex_unlock(&p->lock);
-	saga__wake(p);
 }
 
 /* ---- eras ---- */
@@ -595,8 +535,9 @@ void saga__broker_committed(struct saga_participant *p, const struct saga__repor
 			saga__stream_same(
 				&moved->source.stream, &p->kept.marks[moved->shard].stream))
 			republish(p, moved->shard);
-		if (!p->broker.era || !saga__id_same(moved->source.stream.store,
-					      p->broker.era->newest.stream.store))
+		if (!p->broker.era ||
+			!saga__id_same(
+				moved->source.stream.store, p->broker.era->newest.stream.store))
 			continue;
 		if (moved->reset) {
 			if (shard->resets && !--shard->resets)

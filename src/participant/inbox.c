@@ -2,12 +2,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../event/id.h"
 #include "inside.h"
 
 enum {
-	JSON_TIMES = 4
+	JSON_TIMES = 4,
+	LOOKS_MOST = 4096 /* answers that wait for the loop */
 };
 
 void saga__inbox_free(struct saga__frame *frame)
@@ -120,24 +122,70 @@ static void port_state(void *host, bool up, const char *text)
 	saga__wake(p);
 }
 
-static void port_refused(void *host, uint64_t token, const char *why)
-{
-	saga__broker_refused(host, token, why);
-}
-
-static void port_relents(void *host)
-{
-	saga__broker_relents(host);
-}
+/* ---- what a broker says: any thread ---- */
 
 static void port_broker(void *host, const saga_broker *broker)
 {
-	saga__broker_said(host, broker);
+	struct saga_participant *p = host;
+	bool doubt;
+
+	uv_mutex_lock(&p->lock);
+	doubt = p->broker.has_said && p->broker.said.doubt;
+
+	p->broker.said = *broker;
+	p->broker.said.doubt = broker->doubt || doubt;
+	p->broker.has_said = true;
+	uv_mutex_unlock(&p->lock);
+	saga__wake(p);
 }
 
 static void port_looked(void *host, uint64_t place, saga_id id)
 {
-	saga__broker_looked(host, place, id);
+	struct saga_participant *p = host;
+	struct saga__broker_state *broker = &p->broker;
+
+	uv_mutex_lock(&p->lock);
+	if (broker->looked_count == broker->looked_room && broker->looked_room < LOOKS_MOST) {
+		size_t room = broker->looked_room ? 2 * broker->looked_room : 16;
+		struct saga__answer_of_look *more = realloc(broker->looked, room * sizeof *more);
+
+		if (more) {
+			broker->looked = more;
+			broker->looked_room = room;
+		}
+	}
+	/* Without room it is as if nothing had been answered: it is asked again. */
+	if (broker->looked_count < broker->looked_room)
+		broker->looked[broker->looked_count++] = (struct saga__answer_of_look){ place, id };
+	uv_mutex_unlock(&p->lock);
+	saga__wake(p);
+}
+
+static void port_refused(void *host, uint64_t token, const char *why)
+{
+	struct saga_participant *p = host;
+	size_t size = strlen(why) + 1;
+	struct saga__refusal *refusal = malloc(sizeof *refusal + size);
+
+	if (!refusal)
+		return; /* it goes again, and is refused again */
+	refusal->token = token;
+	memcpy(refusal->why, why, size);
+	uv_mutex_lock(&p->lock);
+	refusal->next = p->broker.refusals;
+	p->broker.refusals = refusal;
+	uv_mutex_unlock(&p->lock);
+	saga__wake(p);
+}
+
+static void port_relents(void *host)
+{
+	struct saga_participant *p = host;
+
+	uv_mutex_lock(&p->lock);
+	p->broker.relents = true;
+	uv_mutex_unlock(&p->lock);
+	saga__wake(p);
 }
 
 static void port_closed(void *host)

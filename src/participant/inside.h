@@ -393,11 +393,6 @@ void saga__broker_mended(
 	struct saga_participant *p, unsigned shard, const struct saga__relay_effect *effect);
 /* An operator wants all that the outbox holds published again. */
 void saga__broker_republish(struct saga_participant *p, unsigned shard);
-/* Any thread. */
-void saga__broker_said(struct saga_participant *p, const saga_broker *broker);
-void saga__broker_looked(struct saga_participant *p, uint64_t place, saga_id id);
-void saga__broker_refused(struct saga_participant *p, uint64_t token, const char *why);
-void saga__broker_relents(struct saga_participant *p);
 
 /* halts.c */
 /* Something happened to a stream that an operator should know of: it is written down. */

@@ -43,7 +43,7 @@ enum saga__chore_kind {
 	SAGA__CHORE_HALT,   /* write down that a stream has stopped */
 	SAGA__CHORE_RESUME, /* and that it goes on */
 	SAGA__CHORE_HOLD,   /* these shards are to be worked; the last one counts */
-	SAGA__CHORE_POINTS, /* a shard's positions are to be read, since others may have moved them */
+	SAGA__CHORE_POINTS, /* a shard's positions are to be read: others may have moved them */
 	SAGA__CHORE_RELENT, /* events that the broker refused are to be published again */
 	SAGA__CHORE_REREAD, /* others may have worked its shards: they are as if gained now */
 	SAGA__CHORE_GIVE    /* nobody here works these any more: their leases may go */
