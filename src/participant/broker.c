@@ -18,8 +18,9 @@
 
 enum {
 	PASS_MS = 500,
-	PASS_MOST = 64,
-	SEQ_BITS = 56 /* of a sending's token, as in kept.c */
+	PASS_MOST = 64,      /* that wait for the next batch */
+	PASSED_MOST = 65536, /* that wait for one that is on its way */
+	SEQ_BITS = 56        /* of a sending's token, as in kept.c */
 };
 
 static void fail(struct saga_participant *p, const char *text)
@@ -146,6 +147,8 @@ void saga__broker_pass(struct saga_participant *p, const struct saga__frame *fra
 		saga__kept_ack(p, frame->token);
 		return;
 	}
+	if (shard->passed_count == PASSED_MOST)
+		return; /* it comes again */
 	if (shard->passed_count == shard->passed_room) {
 		size_t room = shard->passed_room ? 2 * shard->passed_room : PASS_MOST;
 		struct saga__passed *more = realloc(shard->passed, room * sizeof *more);
@@ -176,14 +179,14 @@ static void ack_passed(struct saga_participant *p, struct saga__broker_shard *sh
 	if (kept < shard->passed_count)
 		shard->passed_at = saga__monotonic(&p->env);
 	shard->passed_count = kept;
-	shard->passes = shard->passes && kept;
+	if (shard->passing <= shard->anchor.newest.place)
+		shard->passing = 0;
 }
 
 static void forget_passed(struct saga__broker_shard *shard)
 {
 	shard->passed_count = 0;
-	shard->passed_place = 0;
-	shard->passes = false;
+	shard->passed_place = shard->passing = 0;
 }
 
 /* ---- positions ---- */
@@ -214,10 +217,10 @@ static void pass_on(struct saga_participant *p, int64_t now)
 		struct saga__broker_shard *shard = &p->broker.shards[i];
 		struct saga__point point = { .place = shard->passed_place, .id = shard->passed_id };
 
-		if (!shard->passed_count || shard->passes || (p->broker.going >> i & 1) ||
+		if (!shard->passed_count || shard->passing || (p->broker.going >> i & 1) ||
 			(shard->passed_count < PASS_MOST && now < shard->passed_at + PASS_MS))
 			continue;
-		shard->passes = true;
+		shard->passing = shard->passed_place;
 		move(p, i, &p->broker.era->newest, &point, false);
 	}
 }
@@ -358,8 +361,10 @@ static void hear_shard(struct saga_participant *p, unsigned number, bool anew)
 		.floor = said->floors[number] };
 	struct saga__relay *relay = p->kept.relays[number];
 
-	if (anew)
+	if (anew) {
+		forget_passed(shard); /* they come again, if at all */
 		know(p, number);
+	}
 	/* A shard that is new here waits for its floor. */
 	if (shard->checked || news.has_floor)
 		saga__anchor_heard(&shard->anchor, &news, saga__monotonic(&p->env));
@@ -629,7 +634,7 @@ int64_t saga__broker_due(const struct saga_participant *p)
 	for (unsigned i = 0; i < p->shards; i++) {
 		const struct saga__broker_shard *shard = &p->broker.shards[i];
 
-		if (shard->passed_count && !shard->passes && !(p->broker.going >> i & 1) &&
+		if (shard->passed_count && !shard->passing && !(p->broker.going >> i & 1) &&
 			shard->passed_at + PASS_MS < due)
 			due = shard->passed_at + PASS_MS;
 	}

@@ -67,7 +67,7 @@ struct saga__broker_shard {
 	uint64_t passed_place; /* the highest of those */
 	saga_id passed_id;
 	int64_t passed_at; /* when the first of them was passed; */
-	bool passes;       /* and the highest is on its way to the store */
+	uint64_t passing;  /* on its way to the store; 0: nothing is */
 	saga_id marked_in; /* the era that our own stream's mark was written in */
 	bool republishes;  /* an operator ordered it */
 };
