@@ -93,9 +93,9 @@ static void check(struct saga__anchor *anchor)
 
 /* ---- what the broker says ---- */
 
-static void settle(struct saga__anchor *anchor, int64_t now)
+static void settle(struct saga__anchor *anchor, int64_t quiet)
 {
-	if (anchor->has_next && now - anchor->next_at >= anchor->settle_ms) {
+	if (anchor->has_next && quiet - anchor->next_at >= anchor->settle_ms) {
 		anchor->settled = anchor->next;
 		anchor->has_next = false;
 		anchor->settles = true;
@@ -105,7 +105,7 @@ static void settle(struct saga__anchor *anchor, int64_t now)
 }
 
 void saga__anchor_heard(
-	struct saga__anchor *anchor, const struct saga__anchor_news *news, int64_t now)
+	struct saga__anchor *anchor, const struct saga__anchor_news *news, int64_t quiet)
 {
 	if (anchor->phase == SAGA__ANCHOR_IDLE)
 		return;
@@ -125,7 +125,7 @@ void saga__anchor_heard(
 	else if (anchor->phase == SAGA__ANCHOR_RESTS)
 		rest(anchor);
 	if (anchor->phase == SAGA__ANCHOR_RESTS)
-		settle(anchor, now);
+		settle(anchor, quiet);
 }
 
 static bool stands_there(const struct saga__point *point, saga_id id)

@@ -112,8 +112,9 @@ void saga__anchor_stop(struct saga__anchor *anchor);
 void saga__anchor_know(struct saga__anchor *anchor, const struct saga__point *newest,
 	const struct saga__point *settled, bool others);
 
+/* `quiet`: until then the broker is known to have had no incident, since the last doubt. */
 void saga__anchor_heard(
-	struct saga__anchor *anchor, const struct saga__anchor_news *news, int64_t now);
+	struct saga__anchor *anchor, const struct saga__anchor_news *news, int64_t quiet);
 
 /* id zero: nothing stands there. A look at another place is ignored. */
 void saga__anchor_looked(struct saga__anchor *anchor, uint64_t place, saga_id id, int64_t now);

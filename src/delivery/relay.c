@@ -310,14 +310,14 @@ void saga__relay_read_end(struct saga__relay *relay, bool complete, int64_t now)
 	go_on(relay, now);
 }
 
-uint64_t saga__relay_settled(struct saga__relay *relay, int64_t now)
+uint64_t saga__relay_settled(struct saga__relay *relay, int64_t now, int64_t quiet)
 {
 	size_t over = 0;
 
 	if (!relay->runs)
 		return 0;
 	mark(relay, now);
-	while (over < relay->mark_count && relay->marks[over].at + relay->config.settle_ms <= now)
+	while (over < relay->mark_count && relay->marks[over].at + relay->config.settle_ms <= quiet)
 		relay->settled = relay->marks[over++].seq;
 	relay->mark_count -= over;
 	memmove(relay->marks, relay->marks + over, relay->mark_count * sizeof relay->marks[0]);

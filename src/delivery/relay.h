@@ -130,8 +130,11 @@ bool saga__relay_next(
 /* When it wants to be asked again; INT64_MAX: not by itself. */
 int64_t saga__relay_due(const struct saga__relay *relay);
 
-/* All up to here has been with the broker for long enough. */
-uint64_t saga__relay_settled(struct saga__relay *relay, int64_t now);
+/*
+ * All up to here has been with the broker for long enough: for settle_ms before `quiet`, until when
+ * the broker is known to have had no incident. While nobody hears of it, time does not count.
+ */
+uint64_t saga__relay_settled(struct saga__relay *relay, int64_t now, int64_t quiet);
 
 /* Committed, and not confirmed. */
 uint64_t saga__relay_unsent(const struct saga__relay *relay);

@@ -367,7 +367,7 @@ static void hear_shard(struct saga_participant *p, unsigned number, bool anew)
 	}
 	/* A shard that is new here waits for its floor. */
 	if (shard->checked || news.has_floor)
-		saga__anchor_heard(&shard->anchor, &news, saga__monotonic(&p->env));
+		saga__anchor_heard(&shard->anchor, &news, p->broker.quiet);
 	if (!relay || !saga__works(p, number))
 		return;
 	if (!saga__id_is_zero(shard->marked_in) && !saga__id_same(shard->marked_in, said->era)) {
@@ -393,6 +393,8 @@ static void take_said(struct saga_participant *p)
 	uv_mutex_unlock(&p->lock);
 	if (!has_said || !(era = era_of(p, p->broker.last.era)))
 		return;
+	p->broker.quiet = p->broker.heard;
+	p->broker.heard = saga__monotonic(&p->env);
 	anew = era != p->broker.era;
 	p->broker.era = era;
 	for (unsigned shard = 0; shard < p->shards; shard++)

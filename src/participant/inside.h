@@ -87,6 +87,8 @@ struct saga__broker_state {
 	struct saga__era *eras, *era; /* the one that it has now */
 	uint64_t going;               /* shards that go back: they are not worked meanwhile */
 	saga_broker last;             /* what it said last */
+	int64_t heard, quiet;         /* monotonic: when that was heard; and the one before, which
+	                                 is not later than this was asked for */
 	struct saga__broker_shard shards[SAGA__STORE_SHARDS];
 
 	/* under the participant's lock */

@@ -18,7 +18,8 @@ uint64_t saga__streams_unseen(struct saga_participant *p)
 uint64_t saga__streams_seen(struct saga_participant *p, unsigned shard)
 {
 	if (p->kept.relays[shard])
-		return saga__relay_settled(p->kept.relays[shard], saga__monotonic(&p->env));
+		return saga__relay_settled(
+			p->kept.relays[shard], saga__monotonic(&p->env), p->broker.quiet);
 	return p->publishes[shard] ? saga__publish_seen_by_all(p->publishes[shard]) : 0;
 }
 

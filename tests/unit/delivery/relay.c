@@ -251,16 +251,16 @@ START_TEST(settled_is_what_the_broker_has_had_for_long_enough)
 		commit(relay, seq);
 		ck_assert_uint_eq(send(relay, now), seq);
 		(void)saga__relay_sent(relay, seq, 0, false, now);
-		ck_assert_uint_le(saga__relay_settled(relay, now), seq);
+		ck_assert_uint_le(saga__relay_settled(relay, now, now), seq);
 		/* Never sooner, and not much later. */
 		if (now >= SETTLE)
-			ck_assert_uint_ge(saga__relay_settled(relay, now) + 2,
+			ck_assert_uint_ge(saga__relay_settled(relay, now, now) + 2,
 				(uint64_t)(now - SETTLE) / 100 + 1);
-		ck_assert_uint_le(saga__relay_settled(relay, now),
+		ck_assert_uint_le(saga__relay_settled(relay, now, now),
 			now >= SETTLE ? (uint64_t)(now - SETTLE) / 100 + 1 : 0);
 	}
 	/* All of it, also when nothing comes any more. */
-	ck_assert_uint_eq(saga__relay_settled(relay, now + SETTLE), 40);
+	ck_assert_uint_eq(saga__relay_settled(relay, now + SETTLE, now + SETTLE), 40);
 	saga__relay_free(relay);
 }
 END_TEST
@@ -369,8 +369,8 @@ START_TEST(what_is_settled_goes_again_only_to_another_stream)
 {
 	struct saga__relay *relay = start_confirmed();
 
-	(void)saga__relay_settled(relay, SETTLE / 2);
-	ck_assert_uint_eq(saga__relay_settled(relay, 2 * SETTLE), 6);
+	(void)saga__relay_settled(relay, SETTLE / 2, SETTLE / 2);
+	ck_assert_uint_eq(saga__relay_settled(relay, 2 * SETTLE, 2 * SETTLE), 6);
 	commit(relay, 7);
 	ck_assert_uint_eq(send(relay, SETTLE), 7);
 	ck_assert(!saga__relay_sent(relay, 7, 17, false, SETTLE));
@@ -381,10 +381,22 @@ START_TEST(what_is_settled_goes_again_only_to_another_stream)
 	saga__relay_looked(relay, 17, SAGA__RELAY_REMOVED, SETTLE);
 	must_be_mended(relay, 1, 0, SETTLE);
 	saga__relay_doubt(relay, true);
-	ck_assert_uint_eq(saga__relay_settled(relay, 9 * SETTLE), 0);
+	ck_assert_uint_eq(saga__relay_settled(relay, 9 * SETTLE, 9 * SETTLE), 0);
 	answer(relay, SETTLE, 1, 7, 1, 7);
 	confirm(relay, 1, 7, 0, 1, SETTLE);
 	must_be_mended(relay, 7, 7, SETTLE);
+	saga__relay_free(relay);
+}
+END_TEST
+
+/* It may have lost its power just before that, and nobody has told us. */
+START_TEST(while_nobody_hears_of_the_broker_nothing_is_settled)
+{
+	struct saga__relay *relay = start_confirmed();
+
+	(void)saga__relay_settled(relay, SETTLE / 2, 0);
+	ck_assert_uint_eq(saga__relay_settled(relay, 9 * SETTLE, SETTLE - 1), 0);
+	ck_assert_uint_eq(saga__relay_settled(relay, 9 * SETTLE, SETTLE + SETTLE / 2), 6);
 	saga__relay_free(relay);
 }
 END_TEST
@@ -497,6 +509,7 @@ int main(void)
 	tcase_add_test(
 		tcase, after_an_incident_what_is_not_settled_goes_again_and_the_lost_are_counted);
 	tcase_add_test(tcase, what_is_settled_goes_again_only_to_another_stream);
+	tcase_add_test(tcase, while_nobody_hears_of_the_broker_nothing_is_settled);
 	tcase_add_test(tcase, doubles_that_are_not_where_the_broker_says_go_again_as_no_doubles);
 	tcase_add_test(tcase, a_place_that_does_not_rise_is_an_incident);
 	tcase_add_test(tcase, an_incident_goes_on_when_the_broker_was_away);
