@@ -31,6 +31,7 @@ struct place {
 struct incident {
 	uint64_t upto; /* events up to there are sent again; 0: none is under way */
 	uint64_t sent, lost;
+	bool begins; /* after a start: nobody knows which of them the broker had confirmed */
 	unsigned again;
 	uint64_t place; /* the highest of a double, and which event that is: */
 	saga_id id;
@@ -128,7 +129,9 @@ void saga__relay_start(struct saga__relay *relay, uint64_t first, uint64_t last,
 	/* A position of a store that was set back is beyond what there is. */
 	go_back(relay, settled < last ? settled : last);
 	relay->place = 0;
-	relay->incident = (struct incident){ .upto = 0 };
+	/* The broker may have had, and lost, any of them before. */
+	relay->incident = (struct incident){ .upto = last > relay->done ? last : 0,
+		.begins = true };
 }
 
 void saga__relay_settles_in(struct saga__relay *relay, int settle_ms)
@@ -243,6 +246,8 @@ static void count_answer(
 	if (!incident->upto || seq > incident->upto)
 		return;
 	incident->sent++;
+	if (!doubled && incident->begins)
+		return;
 	if (!doubled) {
 		incident->lost++;
 		relay->lost++;
@@ -345,6 +350,7 @@ void saga__relay_doubt(struct saga__relay *relay, bool all)
 		return;
 	relay->incident.again = 0;
 	relay->incident.gives_up = false;
+	relay->incident.begins = relay->incident.begins && relay->incident.upto;
 	send_all_again(relay, all);
 }
 
