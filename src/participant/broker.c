@@ -151,7 +151,7 @@ void saga__broker_pass(struct saga_participant *p, const struct saga__frame *fra
 		return; /* it comes again */
 	if (shard->passed_count == shard->passed_room) {
 		size_t room = shard->passed_room ? 2 * shard->passed_room : PASS_MOST;
-		struct saga__passed *more = realloc(shard->passed, room * sizeof *more);
+		struct saga__passed_on *more = realloc(shard->passed, room * sizeof *more);
 
 		if (!more)
 			return; /* it comes again */
@@ -160,7 +160,8 @@ void saga__broker_pass(struct saga_participant *p, const struct saga__frame *fra
 	}
 	if (!shard->passed_count)
 		shard->passed_at = saga__monotonic(&p->env);
-	shard->passed[shard->passed_count++] = (struct saga__passed){ frame->token, frame->place };
+	shard->passed[shard->passed_count++] =
+		(struct saga__passed_on){ frame->token, frame->place };
 	if (frame->place > shard->passed_place) {
 		shard->passed_place = frame->place;
 		shard->passed_id = frame->id;

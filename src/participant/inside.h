@@ -52,7 +52,7 @@ struct saga__era {
 };
 
 /* A delivery that is nothing to us: it is acked when the store knows of what stands there. */
-struct saga__passed {
+struct saga__passed_on {
 	uint64_t token, place;
 };
 
@@ -62,7 +62,7 @@ struct saga__broker_shard {
 	struct saga__frame *waits; /* in order */
 	unsigned resets;           /* positions that are to be committed before it goes back */
 	uint64_t back;             /* to there */
-	struct saga__passed *passed;
+	struct saga__passed_on *passed;
 	size_t passed_count, passed_room;
 	uint64_t passed_place; /* the highest of those */
 	saga_id passed_id;

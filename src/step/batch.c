@@ -328,21 +328,6 @@ static int add_refused(struct saga__batch *batch, struct saga__item *item)
 	return SAGA_OK;
 }
 
-/* A letter of an event that the broker refused: it is published as what it was. */
-static int add_publish_again(struct saga__batch *batch, struct saga__item *item)
-{
-	const struct saga__parked *parked = item->parked;
-	struct saga__work gone = { .item = item, .parked = parked };
-	struct saga__blob *event = saga__blob_new(parked->event.at, parked->event.size);
-
-	if (!event)
-		return SAGA_NOMEM;
-	saga__unpark(batch, &gone);
-	saga__batch_publish(batch, parked->saga, event, parked->id, false);
-	saga__blob_unref(event);
-	return SAGA_OK;
-}
-
 /* A letter to all that its event concerns: its row goes, and the event is as if it came now. */
 static int add_letter_again(struct saga__batch *batch, struct saga__item *item)
 {
@@ -389,7 +374,7 @@ static int add_due(struct saga__batch *batch, struct saga__item *item)
 	int code;
 
 	if (parked->kind == SAGA__PARKED_LETTER && parked->role == SAGA__ROLE_PUBLISH)
-		return add_publish_again(batch, item);
+		return saga__publish_again(batch, item);
 	if (parked->kind == SAGA__PARKED_LETTER && (!*parked->row || !parked->role))
 		return add_letter_again(batch, item);
 	code = read_event(batch, parked->event, &event, &known, &error);
@@ -546,6 +531,7 @@ static int set_aside(
 	case SAGA__ITEM_REQUEST:
 		return refuse_request(batch, item, blamed->odd_row, why);
 	case SAGA__ITEM_EVENT:
+	case SAGA__ITEM_REFUSED:
 		return set_event_aside(batch, item, why);
 	case SAGA__ITEM_ANSWER:
 		if (!(parked = row_of_call(batch, &batch->arena, item->call)))

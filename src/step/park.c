@@ -343,6 +343,20 @@ void saga__letter_to_publish(struct saga__batch *batch, struct saga__work *work,
 	saga__count(work, SAGA__TALLY_LETTER);
 }
 
+int saga__publish_again(struct saga__batch *batch, struct saga__item *item)
+{
+	const struct saga__parked *parked = item->parked;
+	struct saga__work gone = { .item = item, .parked = parked };
+	struct saga__blob *event = saga__blob_new(parked->event.at, parked->event.size);
+
+	if (!event)
+		return SAGA_NOMEM;
+	saga__unpark(batch, &gone);
+	saga__batch_publish(batch, parked->saga, event, parked->id, false);
+	saga__blob_unref(event);
+	return SAGA_OK;
+}
+
 /* ---- schedules ---- */
 
 void saga__do_withdraw(

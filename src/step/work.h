@@ -178,6 +178,8 @@ void saga__unpark(struct saga__batch *batch, struct saga__work *work);
 void saga__dead_letter(struct saga__batch *batch, struct saga__work *work, const char *why);
 /* The same for an event of ours that can't be published; in place of its letter, if it has one. */
 void saga__letter_to_publish(struct saga__batch *batch, struct saga__work *work, const char *why);
+/* Such a letter again: its event is published as what it was. NOMEM. */
+int saga__publish_again(struct saga__batch *batch, struct saga__item *item);
 void saga__reply(struct saga__work *work, int code, bool repeated, struct saga__blob *outcome,
 	const char *text);
 void saga__batch_log(struct saga__batch *batch, int level, const char *what,

@@ -33,6 +33,7 @@ int dead_assert(const struct arguments *arguments);
 int stream_list(const struct arguments *arguments);
 int stream_skip(const struct arguments *arguments);
 int stream_accept(const struct arguments *arguments);
+int stream_republish(const struct arguments *arguments);
 int show(const struct arguments *arguments);
 int schema(const struct arguments *arguments);
 

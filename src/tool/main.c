@@ -18,6 +18,7 @@ static const char help[] =
 	"       saga stream list  --store URL [--json]\n"
 	"       saga stream skip  --store URL STREAM...|--all\n"
 	"       saga stream accept --store URL STREAM...|--all\n"
+	"       saga stream republish --store URL\n"
 	"       saga show         --store URL [--json] SAGA-ID\n"
 	"       saga schema       --dialect DIALECT\n"
 	"       saga bus          --in URL [--out URL]\n"
@@ -76,7 +77,9 @@ static const char stream_list_help[] =
 	"Streams of others that have stopped, and what is ordered. STATE is gone (their owner has "
 	"no\n"
 	"more what comes next) or forked (it has another history than what was committed here: a\n"
-	"restored backup).\n"
+	"restored backup). Of a broker's, which goes on by itself: lost (it lost what it had\n"
+	"confirmed), remade (it is another stream) or set-back (this store is older than what the\n"
+	"broker was told: a restored backup).\n"
 	"\n"
 	"  --json        one JSON object a line\n";
 
@@ -92,7 +95,10 @@ static const char stream_accept_help[] =
 	"usage: saga stream accept --store URL STREAM...|--all\n"
 	"Takes another history for what it is: the stream is read again from the oldest event that "
 	"its\n"
-	"owner has; what was done before is not done twice. --all: all streams that have forked.\n";
+	"owner has; what was done before is not done twice. --all: all streams that have forked.\n"
+	"What happened to a broker's stream was mended when it was found: accepted, it is no "
+        "longer\n"
+	"listed.\n";
 
 static const char show_help[] =
 	"usage: saga show --store URL [--json] SAGA-ID\n"
@@ -103,6 +109,12 @@ static const char show_help[] =
 static const char schema_help[] =
 	"usage: saga schema --dialect sqlite|postgresql|tsql\n"
 	"The library's own tables, as a participant makes them when it first opens its store.\n";
+
+static const char stream_republish_help[] =
+	"usage: saga stream republish --store URL\n"
+	"All events that the store's outbox holds are published again, under their ids, to a "
+        "durable\n"
+	"transport: for a broker that lost some without a sign of it. Consumers know doubles.\n";
 
 static const struct command commands[] = {
 	{ "dead", "list", list_help, OPTION_STORE | OPTION_KIND | OPTION_JSON, 0, 0, "",
@@ -118,6 +130,7 @@ static const struct command commands[] = {
 		INT_MAX, "STREAM", stream_skip },
 	{ "stream", "accept", stream_accept_help, OPTION_STORE | OPTION_ALL | OPERANDS_ARE_WORDS, 1,
 		INT_MAX, "STREAM", stream_accept },
+	{ "stream", "republish", stream_republish_help, OPTION_STORE, 0, 0, "", stream_republish },
 	{ NULL, "show", show_help, OPTION_STORE | OPTION_JSON, 1, 1, "SAGA-ID", show },
 	{ NULL, "schema", schema_help, OPTION_DIALECT, 0, 0, "", schema },
 #ifdef SAGA_HAVE_NNG

@@ -115,9 +115,7 @@ static int read_streams(struct streams *streams, saga_error *error)
 
 static const char *state_of(const struct saga__halt *halt)
 {
-	return halt->why == SAGA__HALT_GONE      ? "gone"
-		: halt->why == SAGA__HALT_FORKED ? "forked"
-						 : "followed";
+	return halt->why ? saga__halt_why_name(halt->why) : "followed";
 }
 
 static const char *order_of(const struct saga__halt *halt, char text[SAGA__HALT_TEXT])
@@ -126,6 +124,8 @@ static const char *order_of(const struct saga__halt *halt, char text[SAGA__HALT_
 		return "";
 	if (halt->order == SAGA__ORDER_ACCEPT)
 		return "to be accepted";
+	if (halt->order == SAGA__ORDER_REPUBLISH)
+		return "to be published again";
 	(void)snprintf(text, SAGA__HALT_TEXT, "to be skipped to %" PRIu64, halt->to);
 	return text;
 }
@@ -143,9 +143,10 @@ static void put_json(const struct known *known)
 	json_number(&json, "first", (int64_t)halt->first);
 	json_time(&json, "since", halt->why ? halt->at : SAGA__NEVER);
 	json_text(&json, "order",
-		halt->order == SAGA__ORDER_SKIP             ? "skip"
-			: halt->order == SAGA__ORDER_ACCEPT ? "accept"
-							    : "");
+		halt->order == SAGA__ORDER_SKIP                ? "skip"
+			: halt->order == SAGA__ORDER_ACCEPT    ? "accept"
+			: halt->order == SAGA__ORDER_REPUBLISH ? "republish"
+							       : "");
 	json_end(&json);
 }
 
@@ -236,13 +237,35 @@ static int choose_one(struct streams *streams, const char *text, saga_error *err
 	return SAGA_OK;
 }
 
+/* The store's own streams, one a shard. */
+static int choose_own(struct streams *streams, saga_error *error)
+{
+	struct saga__stream stream;
+
+	if (saga_id_parse(streams->store->uuid, &stream.store) != SAGA_OK)
+		return saga_error_set(error, SAGA_REFUSED, "the store's uuid can't be read");
+	for (stream.shard = 0; stream.shard < streams->store->shards; stream.shard++) {
+		struct known *known = known_of(streams, &stream);
+
+		if (!known)
+			return saga_error_set(error, SAGA_NOMEM, "out of memory");
+		(void)snprintf(known->halt.source.owner, sizeof known->halt.source.owner, "%s",
+			streams->store->participant);
+		known->chosen = true;
+	}
+	return SAGA_OK;
+}
+
 static int choose(struct streams *streams, saga_error *error)
 {
-	int why = streams->order == SAGA__ORDER_SKIP ? SAGA__HALT_GONE : SAGA__HALT_FORKED;
+	bool skips = streams->order == SAGA__ORDER_SKIP;
 	int code = SAGA_OK;
 
+	if (streams->order == SAGA__ORDER_REPUBLISH)
+		return choose_own(streams, error);
 	for (size_t i = 0; streams->arguments->all && i < streams->count; i++)
-		streams->at[i].chosen = streams->at[i].halt.why == why;
+		streams->at[i].chosen = streams->at[i].halt.why &&
+			(streams->at[i].halt.why == SAGA__HALT_GONE) == skips;
 	for (int i = 0; code == SAGA_OK && i < streams->arguments->word_count; i++)
 		code = choose_one(streams, streams->arguments->words[i], error);
 	return code;
@@ -288,7 +311,13 @@ static void tell_order(const struct streams *streams)
 
 		if (!known->chosen)
 			continue;
-		if (halt->order == SAGA__ORDER_SKIP)
+		if (halt->order == SAGA__ORDER_REPUBLISH)
+			printf("%s: all that the outbox holds is to be published again\n",
+				known->name);
+		else if (saga__source_is_broker(&halt->source))
+			printf("%s of the broker: that it is %s is known\n", known->name,
+				state_of(halt));
+		else if (halt->order == SAGA__ORDER_SKIP)
 			printf("%s of %s is to be skipped to %" PRIu64 ": events %" PRIu64
 			       " to %" PRIu64 " are lost here\n",
 				known->name, halt->source.owner, halt->to, halt->upto + 1,
@@ -351,4 +380,9 @@ int stream_skip(const struct arguments *arguments)
 int stream_accept(const struct arguments *arguments)
 {
 	return are_names(arguments) ? with_streams(arguments, SAGA__ORDER_ACCEPT) : EXIT_WRONG_USE;
+}
+
+int stream_republish(const struct arguments *arguments)
+{
+	return with_streams(arguments, SAGA__ORDER_REPUBLISH);
 }
