@@ -89,11 +89,13 @@ static struct points find_points(
 
 static void know(struct saga_participant *p, unsigned shard)
 {
+	/* What was committed here since the positions were read is of another era, too. */
+	bool had = p->broker.shards[shard].anchor.newest.place > 0;
 	struct points points =
 		find_points(p->stands, p->stand_count, shard, p->broker.era->newest.stream.store);
 
 	saga__anchor_know(&p->broker.shards[shard].anchor, points.found ? &points.newest : NULL,
-		points.settled.place ? &points.settled : NULL, points.others);
+		points.settled.place ? &points.settled : NULL, points.others || had);
 }
 
 /* ---- deliveries that wait or pass ---- */

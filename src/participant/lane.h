@@ -61,9 +61,9 @@ struct saga__lane_shard {
 	saga_id suspect; /* what this process last counted here, and outlived if it asks again */
 	size_t pending;  /* of our own events, in the queue */
 	unsigned spell;
-	uint64_t orders;                   /* carried out before its positions were read */
+	uint64_t orders;            /* carried out before its positions were read */
 	struct saga__source broker; /* of the last delivery that was committed; no owner: none */
-	uint64_t place;                    /* where that stood */
+	uint64_t place;             /* where that stood */
 	bool catching_up;
 	bool leased; /* and its calls are ours to make */
 };

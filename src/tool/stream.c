@@ -249,8 +249,8 @@ static int choose_own(struct streams *streams, saga_error *error)
 
 		if (!known)
 			return saga_error_set(error, SAGA_NOMEM, "out of memory");
-		(void)snprintf(known->halt.source.owner, sizeof known->halt.source.owner, "%s",
-			streams->store->participant);
+		(void)snprintf(known->halt.source.owner, sizeof known->halt.source.owner, "%.*s",
+			SAGA__PARTICIPANT_MOST, streams->store->participant);
 		known->chosen = true;
 	}
 	return SAGA_OK;
