@@ -130,8 +130,8 @@ void saga__relay_start(struct saga__relay *relay, uint64_t first, uint64_t last,
 	go_back(relay, settled < last ? settled : last);
 	relay->place = 0;
 	/* The broker may have had, and lost, any of them before. */
-	relay->incident = (struct incident){ .upto = last > relay->done ? last : 0,
-		.begins = true };
+	relay->incident =
+		(struct incident){ .upto = last > relay->done ? last : 0, .begins = true };
 }
 
 void saga__relay_settles_in(struct saga__relay *relay, int settle_ms)
