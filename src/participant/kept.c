@@ -198,7 +198,7 @@ static void give_event(struct saga_participant *p, const struct saga__frame *fra
 	item->spell = p->spells[shard];
 	item->event = saga__blob_ref(frame->bytes);
 	if (SAGA__MUTANT(acked_at_once))
-		ack(p, frame->token);
+		saga__kept_ack(p, frame->token);
 	saga__streams_give(p, shard, item);
 }
 
