@@ -180,7 +180,15 @@ static int send_frames(void *transport, const saga_frame *frames, size_t count, 
 	return SAGA_OK;
 }
 
-/* The number behind a word of JSON that the servers wrote: they write no blanks. 0: none. */
+/* Servers write `"duplicate": true`, with a blank. */
+static bool is_true(const char *json, const char *word)
+{
+	const char *at = strstr(json, word);
+
+	return at && strncmp(at + strlen(word) + strspn(at + strlen(word), " "), "true", 4) == 0;
+}
+
+/* The number behind a word of JSON that the servers wrote. 0: none. */
 static uint64_t number_of(const char *json, const char *word)
 {
 	const char *at = strstr(json, word);
@@ -192,7 +200,7 @@ static void was_taken(struct saga__nats *self, uint64_t token, const char *answe
 {
 	const saga_receipt receipt = { .token = token,
 		.place = number_of(answer, "\"seq\":"),
-		.doubled = strstr(answer, "\"duplicate\":true") != NULL };
+		.doubled = is_true(answer, "\"duplicate\":") };
 
 	uv_mutex_lock(&self->lock);
 	if (!receipt.doubled && receipt.place > self->top)

@@ -354,6 +354,93 @@ START_TEST(a_twin_gets_nothing_and_says_so)
 }
 END_TEST
 
+static bool has_looked(struct host *host, size_t n)
+{
+	bool answer;
+
+	uv_mutex_lock(&host->lock);
+	answer = host->looked_count >= n;
+	uv_mutex_unlock(&host->lock);
+	return answer;
+}
+
+static bool knows_floor(struct host *host, size_t n)
+{
+	bool answer;
+
+	uv_mutex_lock(&host->lock);
+	answer = host->broker.shards >> n & 1;
+	uv_mutex_unlock(&host->lock);
+	return answer;
+}
+
+START_TEST(a_double_is_told_with_the_place_where_it_stands)
+{
+	uint64_t place;
+
+	begin(_i);
+	open_as(0, "order", 1);
+	send_kept(0, 1, 0, "once");
+	must_be_sent(0, 1);
+	place = hosts[0].receipt.place;
+	ck_assert_uint_gt(place, 0);
+	ck_assert(!hosts[0].receipt.doubled);
+	send_kept(0, 2, 0, "another");
+	must_be_sent(0, 2);
+	ck_assert_uint_gt(hosts[0].receipt.place, place);
+	send_kept(0, 1, 0, "once");
+	must_be_sent(0, 3);
+	ck_assert(hosts[0].receipt.doubled);
+	ck_assert_uint_eq(hosts[0].receipt.place, place);
+	end(1);
+}
+END_TEST
+
+START_TEST(what_stands_at_a_place_is_told_and_deliveries_begin_again_behind_it)
+{
+	enum {
+		COUNT = 5
+	};
+	saga_id ids[COUNT], none = { { 0 } };
+	uint64_t places[COUNT];
+
+	begin(_i);
+	open_as(0, "order", 1);
+	open_as(1, "stock", 2);
+	work(1, ALL, 1);
+	for (uint8_t i = 0; i < COUNT; i++)
+		send_kept(0, i, 0, "x");
+	must_come(1, COUNT);
+	ck_assert(turn_until(&hosts[1], knows_floor, 0));
+	ck_assert(memcmp(&hosts[1].broker.era, &none, sizeof none) != 0);
+	for (size_t i = 0; i < COUNT; i++) {
+		ids[i] = hosts[1].inbox[i].id;
+		places[i] = hosts[1].inbox[i].place;
+		ck_assert(!i || places[i] > places[i - 1]);
+		ck_assert_uint_eq(ids[i].bytes[1], i); /* as it was sent */
+	}
+	ack_all(1);
+	world.ops->look(hosts[1].transport, places[2]);
+	ck_assert(turn_until(&hosts[1], has_looked, 1));
+	ck_assert_uint_eq(hosts[1].looked_place, places[2]);
+	ck_assert(memcmp(&hosts[1].looked_id, &ids[2], sizeof none) == 0);
+	world.ops->look(hosts[1].transport, places[COUNT - 1] + 1000);
+	ck_assert(turn_until(&hosts[1], has_looked, 2));
+	ck_assert(memcmp(&hosts[1].looked_id, &none, sizeof none) == 0);
+	work(1, 0, 1);
+	world.ops->rewind(hosts[1].transport, 0, places[1]);
+	host_forget(&hosts[1]);
+	work(1, ALL, 1);
+	must_come(1, 3);
+	turn_for(&hosts[1], 50);
+	ck_assert_uint_eq(host_count(&hosts[1]), 3);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_uint_eq(hosts[1].inbox[i].place, places[i + 2]);
+	ack_all(1);
+	end(2);
+}
+END_TEST
+
 void add_durable_tests(Suite *suite, int row)
 {
 	TCase *tcase;
@@ -375,5 +462,8 @@ void add_durable_tests(Suite *suite, int row)
 		tcase, what_one_that_closes_had_not_acked_comes_to_another, row, row + 1);
 	tcase_add_loop_test(tcase, a_slow_host_gets_all_of_it_once, row, row + 1);
 	tcase_add_loop_test(tcase, a_twin_gets_nothing_and_says_so, row, row + 1);
+	tcase_add_loop_test(tcase, a_double_is_told_with_the_place_where_it_stands, row, row + 1);
+	tcase_add_loop_test(tcase,
+		what_stands_at_a_place_is_told_and_deliveries_begin_again_behind_it, row, row + 1);
 	suite_add_tcase(suite, tcase);
 }

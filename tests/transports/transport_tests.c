@@ -33,6 +33,8 @@ static bool keep(struct kept *kept, const saga_frame *frame)
 	kept->size = frame->bytes.size;
 	kept->token = frame->token;
 	kept->part = frame->part;
+	kept->place = frame->place;
+	kept->id = frame->id;
 	for (size_t i = 0; i < sizeof frame->id.bytes; i++)
 		kept->is_kept = kept->is_kept || frame->id.bytes[i];
 	return true;
@@ -72,6 +74,7 @@ static void sent(void *context, const saga_receipt *receipts, size_t count)
 	(void)enter(host);
 	host->sent_count += count;
 	host->sent_last = receipts[count - 1].token;
+	host->receipt = receipts[count - 1];
 	leave(host);
 }
 
@@ -83,6 +86,26 @@ static void state(void *context, bool up, const char *text)
 	host->state_count++;
 	host->up = up;
 	host->state_has_text = text && text[0];
+	leave(host);
+}
+
+static void broker(void *context, const saga_broker *told)
+{
+	struct host *host = context;
+
+	(void)enter(host);
+	host->broker = *told;
+	leave(host);
+}
+
+static void looked(void *context, uint64_t place, saga_id id)
+{
+	struct host *host = context;
+
+	(void)enter(host);
+	host->looked_count++;
+	host->looked_place = place;
+	host->looked_id = id;
 	leave(host);
 }
 
@@ -129,7 +152,9 @@ static void open_with(struct host *host, const struct world *world, uv_loop_t *l
 		.writable = writable,
 		.sent = sent,
 		.state = state,
-		.closed = closed };
+		.closed = closed,
+		.broker = broker,
+		.looked = looked };
 	host->world = world;
 	host->topics = options->topics;
 	host->room = KEPT;

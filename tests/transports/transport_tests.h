@@ -52,6 +52,8 @@ struct kept {
 	size_t size;
 	uint64_t token; /* these of what a durable one brought */
 	unsigned part;
+	uint64_t place;
+	saga_id id;
 	bool is_kept;
 };
 
@@ -71,6 +73,11 @@ struct host {
 	size_t state_count;
 	size_t sent_count; /* confirmations */
 	uint64_t sent_last;
+	saga_receipt receipt; /* the last of them */
+	saga_broker broker;   /* as it was told last */
+	size_t looked_count;  /* answers to `look` */
+	uint64_t looked_place;
+	saga_id looked_id;
 	bool up;
 	bool state_has_text;
 	bool is_closed;
