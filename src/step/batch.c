@@ -313,14 +313,12 @@ static int add_refused(struct saga__batch *batch, struct saga__item *item)
 {
 	struct saga_event *event = saga__arena_calloc(&batch->arena, 1, sizeof *event);
 	struct saga__work *work;
-	saga_error error;
+	int code = event ? saga__event_decode(batch->decoder, &batch->arena,
+				   saga__blob_bytes(item->event), event, NULL)
+			 : SAGA_NOMEM;
 
-	if (!event)
-		return SAGA_NOMEM;
-	if (saga__event_decode(batch->decoder, &batch->arena, saga__blob_bytes(item->event), event,
-		    &error) != SAGA_OK)
-		return error.code == SAGA_NOMEM ? SAGA_NOMEM
-						: add_letter(batch, item, NULL, NULL, item->why);
+	if (code != SAGA_OK)
+		return code == SAGA_NOMEM ? code : add_letter(batch, item, NULL, NULL, item->why);
 	if (!(work = add_work(batch, item, event)))
 		return SAGA_NOMEM;
 	work->silent = true;
