@@ -119,6 +119,11 @@ typedef struct saga_limits {
  * leaves that was killed, or stands still, when its lease ends. Two that work one shard meanwhile
  * do nothing twice: that is only wasteful. More instances than shards stand by.
  *
+ * All instances on one store must have the same steps, on the same events. One whose steps differ
+ * waits at open, with the alarm declaration.differs, until none of the others lives: a new program
+ * starts to work when the old one has stopped, or its lease has ended. One that stood still and was
+ * superseded meanwhile stops with SAGA_TWINS.
+ *
  * While nothing happens, the renewal is the one statement that is sent, one that writes, but for
  * the upkeep: trimming each half minute, forgetting each minute. Choose a longer lease where a disk
  * should rest. No session's lock outlives half a lease, if its server ends sessions that stand

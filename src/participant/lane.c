@@ -275,7 +275,7 @@ static bool is_fatal(int code)
 		code == SAGA_REFUSED;
 }
 
-static void give_up(struct saga__lane *lane, const saga_error *error)
+void saga__lane_give_up(struct saga__lane *lane, const saga_error *error)
 {
 	disconnect(lane);
 	lane->up = false;
@@ -318,8 +318,12 @@ static void connect_store(struct saga__lane *lane)
 		bool lasts = !lane->batch_ready || (lane->journal.store && was_replaced(lane));
 
 		saga__report_free(report);
+		if (lane->options.number == 0 && !lane->failures && code == SAGA_CONTENDED &&
+			strncmp(error.text, SAGA__DECLARATION_WAITS,
+				strlen(SAGA__DECLARATION_WAITS)) == 0)
+			saga__lane_log(lane, SAGA_ALARM, "declaration.differs", error.text);
 		if (is_fatal(code) && lasts)
-			give_up(lane, &error);
+			saga__lane_give_up(lane, &error);
 		else
 			saga__lane_failed(lane, &error, true);
 		return;

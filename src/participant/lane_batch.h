@@ -91,6 +91,9 @@ static inline bool saga__lane_is_nudged(const struct saga__lane *lane)
 /* How long there is nothing to do; -1: until something is pushed. */
 int64_t saga__lane_idle_ms(struct saga__lane *lane);
 
+/* What trying again won't mend: the host is told, and the lane works no more. */
+void saga__lane_give_up(struct saga__lane *lane, const saga_error *error);
+
 /* After a failure: waits longer each time; connects anew if need be. */
 void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool reconnect);
 

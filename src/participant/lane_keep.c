@@ -246,6 +246,10 @@ void saga__lane_renew(struct saga__lane *lane)
 	if (code == SAGA_OK)
 		return;
 	saga__report_free(report);
+	if (code == SAGA_TWINS) {
+		saga__lane_give_up(lane, &error);
+		return;
+	}
 	saga__lane_log_refusal(lane, &error);
 	saga__lane_failed(lane, &error, saga__is_lost(code));
 }

@@ -33,6 +33,10 @@ struct saga__dialect;
 /* The tables, as statements of a dialect; the caller frees them. NULL: out of memory. */
 char *saga__journal_layout(const struct saga__dialect *dialect);
 
+enum {
+	SAGA__DECLARATION_TEXT = 256
+};
+
 struct saga__journal {
 	const saga_store_ops *ops;
 	const struct saga__dialect *dialect;
@@ -41,12 +45,13 @@ struct saga__journal {
 	unsigned shards;
 	const struct saga_env *env;
 	struct saga__clock clock;
-	enum saga__clock_news clock_news;   /* of the last look, until somebody has told it */
-	int64_t clock_by;                   /* the source is ahead of store time by so much then */
-	saga_id uuid;                       /* the store's */
-	int64_t birth;                      /* when its tables were made */
-	bool lowered;                       /* its commits may be lost when the power goes */
-	bool reads_wait;                    /* for who writes */
+	enum saga__clock_news clock_news; /* of the last look, until somebody has told it */
+	int64_t clock_by;                 /* the source is ahead of store time by so much then */
+	saga_id uuid;                     /* the store's */
+	int64_t birth;                    /* when its tables were made */
+	char declaration[SAGA__DECLARATION_TEXT]; /* a digest, and the names of the steps */
+	bool lowered;                             /* its commits may be lost when the power goes */
+	bool reads_wait;                          /* for who writes */
 	bool unsound;                       /* the database's version is known to lose commits */
 	char encoding[SAGA__ENCODING_TEXT]; /* if it can't hold Unicode: its name; else "" */
 
@@ -93,6 +98,20 @@ int saga__journal_look_at_clock(struct saga__journal *journal, saga_error *error
 
 /* The same with what was read already: the source's time (ignored on SQLite), and the kept row. */
 void saga__journal_look_with(struct saga__journal *journal, int64_t source, const char *kept);
+
+/*
+ * In the transaction that opens the store: it is worked by this declaration from now on. CONTENDED,
+ * with a text that begins as below: instances of another declaration live.
+ */
+#define SAGA__DECLARATION_WAITS "waits: "
+int saga__journal_declare(
+	struct saga__journal *journal, const struct saga__plan *plan, saga_error *error);
+
+/* Whether what the store says of that (empty: nothing) is what this journal was opened with. */
+bool saga__journal_is_declared(const struct saga__journal *journal, const char *text);
+/* TWINS. */
+int saga__journal_undeclared(
+	const struct saga__journal *journal, const char *text, saga_error *error);
 
 /* The text of that row now; saga__journal_renew writes it. */
 enum {

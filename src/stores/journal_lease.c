@@ -19,6 +19,7 @@ enum {
 	HALTS,
 	KEPT_TIME,
 	KEEP_TIME,
+	DECLARATION,
 	CLOCK,
 	STATEMENTS
 };
@@ -27,7 +28,8 @@ struct renewing {
 	struct saga__leases *leases;
 	int64_t clock;
 	char kept[SAGA__CLOCK_TEXT]; /* store time, as the store keeps it */
-	int64_t renewed;             /* rows */
+	char declaration[SAGA__DECLARATION_TEXT];
+	int64_t renewed; /* rows */
 	unsigned shards;
 };
 
@@ -50,6 +52,9 @@ static int take_row(
 	} else if (i == KEPT_TIME && c[0].kind == SAGA_VALUE_TEXT) {
 		(void)snprintf(renewing->kept, sizeof renewing->kept, "%.*s",
 			(int)c[0].as.bytes.size, (const char *)c[0].as.bytes.at);
+	} else if (i == DECLARATION && c[0].kind == SAGA_VALUE_TEXT) {
+		(void)snprintf(renewing->declaration, sizeof renewing->declaration, "%.*s",
+			(int)c[0].as.bytes.size, (const char *)c[0].as.bytes.at);
 	} else if (i == CLOCK) {
 		renewing->clock = c[0].as.int64;
 	}
@@ -68,6 +73,7 @@ static int renew_once(struct saga__journal *j, saga_id me, int64_t lease_ms,
 	int64_t now = saga__journal_now(j);
 	const saga_value renewal[] = { saga_int64(now + lease_ms), saga_uuid(me) };
 	char text[SAGA__CLOCK_TEXT];
+	const saga_value declaration[] = { saga_text("declaration") };
 	const saga_value living[] = { saga_int64(now) };
 	const saga_value time[] = { saga_text(saga__journal_clock_text(j, text)),
 		saga_text("clock"), saga_text(text) };
@@ -80,6 +86,7 @@ static int renew_once(struct saga__journal *j, saga_id me, int64_t lease_ms,
 		[KEPT_TIME] = { "SELECT value FROM saga_meta WHERE name = ?", &time[1], 1 },
 		[KEEP_TIME] = { "UPDATE saga_meta SET value = ? WHERE name = ? AND value < ?", time,
 			3 },
+		[DECLARATION] = { "SELECT value FROM saga_meta WHERE name = ?", declaration, 1 },
 		[CLOCK] = { j->dialect->clock, NULL, 0 },
 	};
 	saga_sink sink = { take_row, count_renewed, renewing };
@@ -100,6 +107,8 @@ int saga__journal_renew(struct saga__journal *j, saga_id me, int64_t lease_ms,
 	struct renewing renewing = { .leases = &leases, .shards = j->shards };
 	int code = renew_once(j, me, lease_ms, &renewing, error);
 
+	if (code == SAGA_OK && !saga__journal_is_declared(j, renewing.declaration))
+		return saga__journal_undeclared(j, renewing.declaration, error);
 	/* It is new; or was thought gone. */
 	if (code == SAGA_OK && !renewing.renewed) {
 		code = SAGA__RUN(j, "INSERT INTO saga_instance (id, until) VALUES (?, ?)", error,

@@ -434,6 +434,8 @@ static int prepare(
 	if (code == SAGA_OK)
 		code = saga__journal_look_at_clock(j, error);
 	if (code == SAGA_OK)
+		code = saga__journal_declare(j, options->plan, error);
+	if (code == SAGA_OK)
 		code = run_schema(j, options->plan, error);
 	if (code == SAGA_OK)
 		code = name_steps(j, options->plan, error);

@@ -133,6 +133,56 @@ START_TEST(the_layout_before_leases_is_brought_up_to_date)
 }
 END_TEST
 
+/* ---- the lock ---- */
+
+enum lock_how {
+	BY_LOCK,
+	BY_EXPECTATION,
+	LOCKS
+};
+
+/* Another connection's transaction for the same shard; SAGA_OK: nothing held it up. */
+static int transact_beside(struct desk *desk, enum lock_how how)
+{
+	const saga_store_options options = { .url = desk->url, .timeout_ms = 800 };
+	struct saga__journal beside = desk->journal;
+	struct saga__shard shard = { .shard = 0 };
+	saga_error error;
+	int code;
+
+	OK(beside.ops->open(&options, &beside.store, &error), error);
+	code = beside.ops->begin(beside.store, &error);
+	if (code == SAGA_OK)
+		code = how == BY_LOCK ? saga__journal_lock(&beside, &shard, 1, NULL, &error)
+				      : saga__journal_expect(&beside, &shard, &error);
+	if (code == SAGA_OK)
+		code = beside.ops->commit(beside.store, &error);
+	else
+		beside.ops->rollback(beside.store);
+	beside.ops->close(beside.store);
+	return code;
+}
+
+/* The stream row's lock is the shard's mutex: whoever comes meanwhile waits, and in vain here. */
+START_TEST(a_batch_locks_its_stream)
+{
+	struct desk *desk = desk_new(false);
+	saga_error error;
+
+	OK(desk_open(desk, &plain, &error), error);
+	if (_i == BY_EXPECTATION && !saga__journal_expects(&desk->journal)) {
+		desk_free(desk);
+		return;
+	}
+	ck_assert_int_eq(transact_beside(desk, (enum lock_how)_i), SAGA_OK);
+	desk_begin(desk);
+	ck_assert_int_ne(transact_beside(desk, (enum lock_how)_i), SAGA_OK);
+	desk_commit(desk, NULL, 0);
+	ck_assert_int_eq(transact_beside(desk, (enum lock_how)_i), SAGA_OK);
+	desk_free(desk);
+}
+END_TEST
+
 /* ---- store time ---- */
 
 static void keep_time(struct desk *desk, int64_t now)
@@ -236,6 +286,7 @@ int main(void)
 		{ who_is_gone_does_not_live, 0 },
 		{ a_renewal_sees_what_waits, 0 },
 		{ the_layout_before_leases_is_brought_up_to_date, 0 },
+		{ a_batch_locks_its_stream, LOCKS },
 		{ store_time_never_goes_back, 0 },
 		{ a_store_that_was_not_used_for_long_waits, 0 },
 		{ a_time_that_nobody_can_read_is_written_anew, 0 },
