@@ -13,7 +13,7 @@ enum {
 	AMENDMENTS = 2,
 	PLACING_MS = 40000,
 	LOOKS_MOST = 60,  /* an order that a restored store has lost is never brought */
-	LATE_MS = 105000, /* when all faults are long over, and nothing may be late any more */
+	LATE_MS = 125000, /* when all faults are long over, and nothing may be late any more */
 	LATE_EVERY = 8,
 };
 

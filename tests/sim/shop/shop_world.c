@@ -160,11 +160,17 @@ static int add(struct shop_world *world, struct dice *dice, const saga_participa
 		.batch_events = (size_t)ONE_OF(dice, 0, 0, 1, 7),
 		.window = (size_t)ONE_OF(dice, 0, 0, 1, 5) };
 
+	/* Longer than all faults and what clocks are off by; but a leap ages it by an hour. */
+	const int64_t history_ms = ONE_OF(dice, 0, 0, 110000);
+	saga_sim_report report = { .size = sizeof report };
+	bool leaps;
+
+	saga_sim_report_of(world->sim, &report);
+	leaps = report.faults & SAGA_SIM_LEAP;
 	return saga_sim_add(world->sim, def,
 		SAGA_OPTIONS(.followers = followers, .user = config, .limits = &limits,
 			.retention_ms = ONE_OF(dice, 0, 1, 1, 10000),
-			/* The short one is longer than all faults and what clocks are off by. */
-			.history_ms = ONE_OF(dice, 0, 0, 110000)),
+			.history_ms = leaps ? 0 : history_ms),
 		error);
 }
 
