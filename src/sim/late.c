@@ -9,8 +9,8 @@
 #include "world.h"
 
 enum {
-	AGAIN_MS =
-		40000, /* after the faults: leases of the dead, by a clock that was off, are over */
+	/* After the faults: leases of the dead, by clocks that were off, and back-offs are over. */
+	AGAIN_MS = 60000,
 	LATE_MS = 2500, /* less than the third of a lease */
 	EPOCH_SIZE = 200
 };
