@@ -258,7 +258,7 @@ typedef struct saga_submission {
 	saga_bytes json;           /* instead of the body: decoded and validated at once */
 	const char *key;           /* idempotency key, 1 to 255 bytes; a per_subject's subject */
 	saga_id saga;              /* zero: a new one, its id made from participant, step, key */
-	const char *traceparent;   /* W3C Trace Context, at most 255 bytes; NULL: none */
+	const char *traceparent;   /* W3C Trace Context; NULL: none, as if longer than 255 bytes */
 	int wait_ms;               /* for room in a full queue; 0 on the loop's thread */
 	saga_answer_fn *answered;  /* NULL: nobody asks */
 	void *user;                /* for answered */

@@ -11,10 +11,11 @@
  * left out where they are zero or empty: sequence, causationid, subject, traceparent. A UUID is the
  * ext type 1 with 16 bytes. A body is a map of its fields by name, absent optional ones left out.
  * What is decoded may have them in any order and have more of them (a newer sender's), but no key
- * that we know twice, and none at any depth that is no text. Source and type are never empty;
- * source, subject and traceparent have at most SAGA__SUBJECT_MOST bytes, since stores and outside
- * calls have room for no more. A sequence is from 0 to INT64_MAX, a time is one that RFC 3339 can
- * say. A reason that is missing is read as "".
+ * that we know twice, and none at any depth that is no text; nil counts as left out, where a key
+ * or a field may be. Source and type are never empty; source, subject and traceparent have at most
+ * SAGA__SUBJECT_MOST bytes, since stores and outside calls have room for no more; a traceparent
+ * that is none of those is read as "", as it only serves who looks for faults. A sequence is from 0
+ * to INT64_MAX, a time is one that RFC 3339 can say. A reason that is missing is read as "".
  *
  * Input is hostile: before msgpack-c sees a byte, a scan has checked depth (SAGA__DEPTH + 2), that
  * every count fits the bytes that are left, and that nothing follows the map.

@@ -38,6 +38,10 @@ enum key {
 static const unsigned needed = 1u << SPECVERSION | 1u << SOURCE | 1u << TYPE | 1u << ID |
 	1u << SAGAID | 1u << VERSION | 1u << TIME | 1u << DATA;
 
+/* Many languages write nil for what is absent: where JSON may have null, see json_read.c. */
+static const unsigned may_be_nil =
+	1u << SUBJECT | 1u << TRACEPARENT | 1u << CAUSATIONID | 1u << SEQUENCE;
+
 static const char *const key_names[] = {
 	"specversion",
 	"source",
@@ -51,6 +55,10 @@ static const char *const key_names[] = {
 	"time",
 	"sequence",
 	"data",
+};
+
+enum {
+	NIL = 0xc0 /* in MessagePack */
 };
 
 #define IS(literal_) (memcmp(at, literal_, sizeof(literal_) - 1) == 0)
@@ -121,6 +129,20 @@ static inline int take_text(struct reading *r, enum key key)
 	if (saga__scan_short(&r->scan, text) || saga__scan_middling(&r->scan, text))
 		return SAGA_OK;
 	return take_long_text(r, key);
+}
+
+/* It only serves who looks for faults: one that we can't hold costs nobody the event. */
+static int take_trace(struct reading *r)
+{
+	struct saga__scan scan = r->scan;
+	struct saga__token token;
+
+	if (!saga__scan_skip(&r->scan, SAGA__BODY_LEVELS))
+		return saga__scan_error(&r->scan, r->error);
+	if (saga__scan_token(&scan, &token) && token.kind == SAGA__TOKEN_TEXT &&
+		token.size <= SAGA__SUBJECT_MOST && saga__utf8_text(token.at, token.size))
+		r->texts[TRACEPARENT] = (saga_bytes){ token.at, token.size };
+	return SAGA_OK;
 }
 
 static int take_long_id(struct reading *r, enum key key)
@@ -197,6 +219,12 @@ static int take_data(struct reading *r)
 
 static inline int take_value(struct reading *r, enum key key)
 {
+	if (r->scan.at < r->scan.end && *r->scan.at == NIL && may_be_nil >> key & 1) {
+		r->scan.at++;
+		return SAGA_OK;
+	}
+	if (key == TRACEPARENT)
+		return take_trace(r);
 	if (key < FIRST_ID)
 		return take_text(r, key);
 	if (key < FIRST_NUMBER)

@@ -39,7 +39,8 @@ typedef const saga_type *saga__find_type(void *context, const char *name, int ve
  * Reads an event in the form that saga__json_event writes, or another's: what CloudEvents leaves
  * to its senders is `id` and `sagaid` as UUIDs of any version but nil, `causationid` as a UUID, and
  * a `time` here; `version` is 1 if there is none. null is as if it was left out, and so is an empty
- * subject or traceparent. Other attributes, and members of `data` that the type does not have, are
+ * subject, or a traceparent that is no text or longer than SAGA__SUBJECT_MOST.
+ * Other attributes, and members of `data` that the type does not have, are
  * a newer sender's and ignored, as in MessagePack. Without `data` the body is one of nothing, if
  * the type has no field that must be there. A byte order mark is skipped. Texts and body go into
  * the arena; body and `of` are NULL if the type is not known. MALFORMED says which attribute or

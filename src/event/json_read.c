@@ -9,6 +9,7 @@
 
 #include "body.h"
 #include "id.h"
+#include "schema.h"
 #include "where.h"
 
 struct reading {
@@ -397,6 +398,18 @@ static int read_spare(
 	return read_word(r, event, name, ret_text);
 }
 
+/* It only serves who looks for faults: one that we can't hold costs nobody the event. */
+static int read_trace(const struct reading *r, const json_t *event, const char **ret_text)
+{
+	const json_t *member = member_of(event, "traceparent");
+	size_t size = json_string_length(member);
+
+	*ret_text = "";
+	if (!size || size > SAGA__SUBJECT_MOST || strlen(json_string_value(member)) != size)
+		return SAGA_OK;
+	return read_word(r, event, "traceparent", ret_text);
+}
+
 static int read_uuid(
 	const struct reading *r, const json_t *event, const char *name, saga_id *ret_id)
 {
@@ -514,7 +527,7 @@ static int read_rest(const struct reading *r, const json_t *event, struct saga_e
 	if (code == SAGA_OK)
 		code = read_spare(r, event, "subject", &ret_event->subject);
 	if (code == SAGA_OK)
-		code = read_spare(r, event, "traceparent", &ret_event->traceparent);
+		code = read_trace(r, event, &ret_event->traceparent);
 	if (code == SAGA_OK)
 		code = read_sequence(r, event, &ret_event->sequence);
 	return code;

@@ -276,6 +276,13 @@ static SAGA__ASIDE size_t find_field(const saga_shape *shape, const msgpack_obje
 	return SIZE_MAX;
 }
 
+/* Many languages write nil for what is absent, as json_read.c has it of null. */
+static inline bool is_unset(const saga_field *field, const msgpack_object *value)
+{
+	return value->type == MSGPACK_OBJECT_NIL &&
+		field->kind & (SAGA_KIND_OPTIONAL | SAGA_KIND_REASON);
+}
+
 /* Most senders write the fields in our order: first the one behind the last is looked at. */
 static int unpack_map(
 	const struct unpacking *u, const saga_shape *shape, const msgpack_object *map, void *body)
@@ -283,7 +290,7 @@ static int unpack_map(
 	const msgpack_object_kv *pair = map->via.map.ptr;
 	const msgpack_object_kv *end = pair + map->via.map.size;
 	const saga_field *field = shape->fields;
-	uint32_t all = saga__fields_all(shape), bit = 1, seen = 0;
+	uint32_t all = saga__fields_all(shape), bit = 1, seen = 0, unset = 0;
 
 	for (; pair < end; pair++) {
 		const msgpack_object_str *key = &pair->key.via.str;
@@ -301,16 +308,20 @@ static int unpack_map(
 				u->error, SAGA_MALFORMED, "%s: is there twice", field->name);
 		seen |= bit;
 
-		int code = unpack_value(u, field, &pair->val, body);
+		int code = SAGA_OK;
 
+		if (is_unset(field, &pair->val))
+			unset |= bit;
+		else
+			code = unpack_value(u, field, &pair->val, body);
 		if (code != SAGA_OK)
 			return code;
 		field++;
 		bit <<= 1;
 	}
-	if (seen == all)
+	if (seen == all && !unset)
 		return SAGA_OK;
-	return saga__body_complete(shape, seen, body, u->error);
+	return saga__body_complete(shape, seen & ~unset, body, u->error);
 }
 
 /* The bytes have passed the scan, so what msgpack-c refuses now is for want of memory. */

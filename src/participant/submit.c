@@ -7,6 +7,7 @@
 #include "../event/json.h"
 #include "../event/schema.h"
 #include "../event/sha256.h"
+#include "../event/utf8.h"
 #include "inside.h"
 
 /* ---- in ---- */
@@ -76,6 +77,15 @@ static void digest(
 	memcpy(ret_digest, all, 16);
 }
 
+/* It only serves who looks for faults: one that no event can hold costs nobody the request. */
+static const char *trace_of(const saga_submission *s)
+{
+	const char *trace = s->traceparent ? s->traceparent : "";
+	size_t size = strlen(trace);
+
+	return size <= SAGA__SUBJECT_MOST && saga__utf8_text(trace, size) ? trace : "";
+}
+
 /* The item's event and digest. */
 static int encode(struct saga_participant *p, const saga_submission *s, const saga_type *type,
 	struct saga__item *item, saga_error *error)
@@ -87,7 +97,7 @@ static int encode(struct saga_participant *p, const saga_submission *s, const sa
 		.time = saga__wall(&p->env),
 		.source = p->plan->name,
 		.subject = s->key ? s->key : "",
-		.traceparent = s->traceparent ? s->traceparent : "",
+		.traceparent = trace_of(s),
 	};
 	const void *body = s->body;
 	struct saga__buffer buffer;

@@ -229,15 +229,15 @@ START_TEST(wrong_attributes)
 	static const char type64[] =
 		"\xd9\x40"
 		"0123456789012345678901234567890123456789012345678901234567890123";
-	static const char *const textual[] = { "specversion", "source", "type", "subject",
-		"traceparent" };
+	static const char *const textual[] = { "specversion", "source", "type", "subject" };
 
 	set_up(64 * 1024);
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		const char *no_utf8 = i ? ": is no UTF-8" : ": is not 1.0";
 
 		REFUSED(textual[i], "\x05", ": is an integer, not a text");
-		REFUSED(textual[i], "\xc0", ": is nil, not a text");
+		if (i < 3)
+			REFUSED(textual[i], "\xc0", ": is nil, not a text");
 		REFUSED(textual[i], "\xa2\xc3\x28", no_utf8);
 		REFUSED(textual[i], "\xa2\xc0\x80", no_utf8);
 		REFUSED(textual[i], "\xa3\xed\xa0\x80", no_utf8);
@@ -317,8 +317,62 @@ static void check_length(const char *key, const char **attribute, struct saga_ev
 	snprintf(words, sizeof words, "%s: is longer than 255 bytes", key);
 	check_error(saga__event_encode(&buffer, event, &bare, NULL, NULL, &error), SAGA_MALFORMED,
 		words);
-	refused(event_with(key, value, sizeof value), words);
+	if (strcmp(key, "traceparent") != 0)
+		refused(event_with(key, value, sizeof value), words);
 }
+
+/* The event without that attribute is as good. */
+static struct saga_event check_read(const char *key, const void *value, size_t size)
+{
+	saga_bytes wire = event_with(key, value, size);
+	struct saga_event event;
+
+	ck_assert_msg(decode(wire, &event) == SAGA_OK, "%s: %s", key, error.text);
+	ck_assert_int_eq(event.saga.bytes[0], 7);
+	ck_assert_int_eq(event.time, 12345);
+	free_wire(wire);
+	return event;
+}
+
+START_TEST(nil_is_unset)
+{
+	set_up(64 * 1024);
+	ck_assert_str_eq(check_read("subject", "\xc0", 1).subject, "");
+	ck_assert_str_eq(check_read("traceparent", "\xc0", 1).traceparent, "");
+	ck_assert_uint_eq(check_read("sequence", "\xc0", 1).sequence, 0);
+	ck_assert_int_eq(check_read("causationid", "\xc0", 1).causation.bytes[0], 0);
+	ck_assert_str_eq(check_read("subject", "\xc0", 1).traceparent, "bare.thing");
+	REFUSED("id", "\xc0", "event: id: is nil, not an id");
+	REFUSED("sagaid", "\xc0", "event: sagaid: is nil, not an id");
+	REFUSED("version", "\xc0", "event: version: is nil, not an integer");
+	REFUSED("time", "\xc0", "event: time: is nil, not an integer");
+	tear_down();
+}
+END_TEST
+
+/* It only serves who looks for faults, and must not cost an event. */
+START_TEST(a_traceparent_that_is_none_is_dropped)
+{
+	static const struct {
+		const char *at;
+		size_t size;
+	} odd[] = { { "\x05", 1 }, { "\xa2\xc3\x28", 3 },
+		{ "\xa3"
+		  "a\0b",
+			4 },
+		{ "\x80", 1 }, { "\x91\xc0", 2 }, { "\xc4\x01x", 3 }, { "\xa0", 1 } };
+	char value[3 + SAGA__SUBJECT_MOST + 1] = "\xda\x01";
+
+	set_up(64 * 1024);
+	memset(value + 3, 'x', sizeof value - 3);
+	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
+		ck_assert_str_eq(check_read("traceparent", odd[i].at, odd[i].size).traceparent, "");
+	ck_assert_str_eq(check_read("traceparent", value, sizeof value).traceparent, "");
+	ck_assert_str_eq(check_read("traceparent", "\xda\x00\x01x", 4).traceparent, "x");
+	REFUSED("traceparent", "\xc1", "is no MessagePack");
+	tear_down();
+}
+END_TEST
 
 START_TEST(long_attributes_are_refused)
 {
@@ -507,6 +561,7 @@ END_TEST
 
 RUN_TESTS("event_envelope", events_come_back, what_is_empty_is_left_out,
 	any_order_and_more_keys_are_fine, long_forms_are_fine, missing_and_doubled_keys,
-	long_attributes_are_refused, wrong_attributes, depth_has_an_end,
+	long_attributes_are_refused, wrong_attributes, nil_is_unset,
+	a_traceparent_that_is_none_is_dropped, depth_has_an_end,
 	counts_are_held_against_the_bytes_left, nothing_may_follow, an_arena_has_its_limit,
 	bodies_of_another_event_are_scanned_again)

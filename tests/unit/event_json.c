@@ -410,6 +410,18 @@ START_TEST(null_is_unset)
 	ck_assert_int_eq(event.version, 1);
 	ck_assert_int_eq(event.causation.bytes[15], 0);
 	ck_assert(!((const struct small *)event.body)->has_n);
+	/* So is a trace that no event can hold: it must not cost one. */
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const odd[] = { "7", "[]", NULL };
+		char text[1024], more[300];
+
+		(void)snprintf(more, sizeof more, "\"%0256d\"", 7);
+		(void)snprintf(text, sizeof text,
+			"{" SMALL "\"traceparent\":%s,\"data\":{\"t\":\"\"}}",
+			odd[i] ? odd[i] : more);
+		ck_assert_msg(read_whole(text, &event) == SAGA_OK, "%s", error.text);
+		ck_assert_str_eq(event.traceparent, "");
+	}
 	/* So is an empty one, which CloudEvents forbids and many write. */
 	ck_assert_msg(
 		read_whole("{" SMALL "\"subject\":\"\",\"traceparent\":\"\",\"data\":{\"t\":\"\"}}",
