@@ -9,6 +9,8 @@
 #include "../mutation.h"
 #include "inside.h"
 
+#define UNREADABLE "an event that can't be read"
+
 enum {
 	BEAT_MIN_MS = 50,
 	BEAT_MAX_MS = 2000,
@@ -152,12 +154,13 @@ static void take_stream_frame(struct saga_participant *p, const struct saga__mes
 		take_own_frame(p, message);
 		return;
 	}
-	if (message->kind == SAGA__EVENT && !saga__streams_peek(p, message->event, &seen)) {
-		saga__streams_bad_frame(p, "an event that can't be read");
-		return;
-	}
 	memcpy(source.owner, message->from, sizeof source.owner);
-	if ((following = saga__following_heard(p, &source)))
+	following = saga__following_heard(p, &source);
+	/* One that can't be read has its place in the stream all the same, but no id. */
+	if (following && message->kind == SAGA__EVENT &&
+		!saga__streams_peek(p, message->event, &seen))
+		saga__streams_bad_frame(p, UNREADABLE);
+	if (following)
 		saga__follow_message(following->follow, message, seen.id, saga__monotonic(&p->env));
 }
 
@@ -326,12 +329,15 @@ void saga__streams_give(struct saga_participant *p, unsigned shard, struct saga_
 
 /* Without memory for it: it stays undelivered for that shard, and comes again after a restart. */
 static void push(struct saga_participant *p, struct saga__following *following, int kind,
-	unsigned shard, const struct saga__follow_effect *effect)
+	unsigned shard, const struct saga__follow_effect *effect, const char *why)
 {
 	struct saga__item *item = calloc(1, sizeof *item);
+	char *kept = why ? strdup(why) : NULL;
 	saga_error error;
 
-	if (!item) {
+	if (!item || (why && !kept)) {
+		free(item);
+		free(kept);
 		(void)saga_error_set(&error, SAGA_NOMEM, "out of memory for an event");
 		saga__fatal(p, &error);
 		return;
@@ -343,6 +349,7 @@ static void push(struct saga_participant *p, struct saga__following *following, 
 	item->id = effect->id;
 	item->spell = p->spells[shard];
 	item->event = kind == SAGA__ITEM_EVENT ? saga__blob_ref(effect->event) : NULL;
+	item->why = kept;
 	if (SAGA__MUTANT(seen_of_received))
 		saga__follow_committed(following->follow, shard, item->seq, item->id, 0);
 	saga__streams_give(p, shard, item);
@@ -353,14 +360,25 @@ static void deliver(struct saga_participant *p, struct saga__following *followin
 {
 	saga_bytes event = saga__blob_bytes(effect->event);
 	struct saga__peek seen;
+	const char *why = NULL;
+	bool concerns;
 	unsigned shard;
 
-	if (saga__streams_peek(p, event, &seen) && saga__streams_concern(p, event, &seen)) {
+	if (saga__streams_peek(p, event, &seen)) {
+		concerns = saga__streams_concern(p, event, &seen);
 		shard = saga__id_shard(seen.saga, p->shards);
-		/* One of our shards may be ahead of another, behind which the stream begins. */
-		if (saga__follow_wants(following->follow, shard, effect->seq))
-			push(p, following, SAGA__ITEM_EVENT, shard, effect);
+	} else {
+		/*
+		 * Nobody can tell whose it is: a dead letter, of one shard that all instances
+		 * agree on.
+		 */
+		concerns = true;
+		shard = following->source.stream.shard & (p->shards - 1);
+		why = UNREADABLE;
 	}
+	/* One of our shards may be ahead of another, behind which the stream begins. */
+	if (concerns && saga__follow_wants(following->follow, shard, effect->seq))
+		push(p, following, SAGA__ITEM_EVENT, shard, effect, why);
 	saga__blob_unref(effect->event);
 }
 
@@ -386,7 +404,7 @@ static void do_follow_effect(struct saga_participant *p, struct saga__following 
 		send_message(p, &effect->message, following->source.owner);
 		break;
 	case SAGA__FOLLOW_MOVE:
-		push(p, following, SAGA__ITEM_MOVE, effect->shard, effect);
+		push(p, following, SAGA__ITEM_MOVE, effect->shard, effect, NULL);
 		break;
 	case SAGA__FOLLOW_FORK:
 		saga__halted(p, following, effect);

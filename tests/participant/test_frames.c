@@ -204,6 +204,69 @@ START_TEST(a_shard_that_no_store_can_hold_is_refused)
 }
 END_TEST
 
+static void tell_bytes(struct bus *bus, unsigned stream, const char *bytes, size_t size)
+{
+	struct saga__message message = message_of(SAGA__EVENT, stream);
+
+	message.last = ++bus->sequence[stream];
+	message.event = (saga_bytes){ bytes, size };
+	tell(bus, &message);
+}
+
+static int64_t unreadable(struct stage *stage)
+{
+	return sql_int(stage,
+		"SELECT COUNT(*) AS n FROM saga_parked WHERE kind = 'letter' AND step = '' AND "
+		"why = 'an event that can''t be read'",
+		NULL, NULL);
+}
+
+/* It has its place in its stream, which goes on behind it and does not ask for it again. */
+START_TEST(an_event_that_can_not_be_read_is_a_dead_letter)
+{
+	static const char odd[] = "\xc1 no MessagePack, \xff no text: \x00.";
+	struct bus bus = { .port = NULL };
+	struct stage *stage = stage_new(_i);
+	saga_id saga = stage_saga(stage), other = stage_saga(stage);
+	struct saga__message again = message_of(SAGA__EVENT, 1);
+
+	open_on(stage, &bus);
+	tell_event(&bus, 1, saga, 1);
+	tell_bytes(&bus, 1, odd, sizeof odd);
+	tell_event(&bus, 1, saga, 2);
+	tell_bytes(&bus, 2, "\x80", 1);
+	tell_event(&bus, 2, other, 3);
+	AWAIT(stage, effects(stage, saga, "run") == 2 && effects(stage, other, "run") == 1);
+	AWAIT(stage, unreadable(stage) == 2);
+	ck_assert_int_eq(health(&stage->target).dropped, 2);
+	ck_assert_int_eq(logged(stage, "event.dead"), 2);
+	ck_assert_int_eq(sql_int(stage,
+				 "SELECT SUM(LENGTH(event)) AS n FROM saga_parked WHERE "
+				 "kind = 'letter'",
+				 NULL, NULL),
+		(int)sizeof odd + 1);
+	AWAIT(stage, !health(&stage->target).lag);
+	/* Once, also if it comes again. */
+	again.last = 2;
+	again.event = (saga_bytes){ odd, sizeof odd };
+	tell(&bus, &again);
+	stage_restart(stage);
+	await_open(stage, &bus);
+	tell(&bus, &again);
+	tell_event(&bus, 1, saga, 4);
+	AWAIT(stage, effects(stage, saga, "run") == 3);
+	ck_assert_int_eq(dead_letters(stage), 2);
+	/* A restart begins where the stream was committed: nothing before it is asked for. */
+	AWAIT(stage, !health(&stage->target).lag);
+	/* As it came; requeued, it is read once more and stays a dead letter. */
+	sql_write(
+		stage, "UPDATE saga_parked SET command = 'requeue', due = 0 WHERE kind = 'letter'");
+	AWAIT(stage, logged(stage, "event.dead") >= 4);
+	AWAIT(stage, dead_letters(stage) == 2);
+	stage_end(stage);
+}
+END_TEST
+
 START_TEST(lag_has_an_end)
 {
 	struct bus bus = { .port = NULL };
@@ -227,6 +290,7 @@ int main(void)
 	const TTest *const tests[] = {
 		a_subject_that_is_too_long_is_a_dead_letter,
 		a_shard_that_no_store_can_hold_is_refused,
+		an_event_that_can_not_be_read_is_a_dead_letter,
 		lag_has_an_end,
 	};
 
