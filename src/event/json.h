@@ -39,12 +39,11 @@ typedef const saga_type *saga__find_type(void *context, const char *name, int ve
  * Reads an event in the form that saga__json_event writes, or another's: what CloudEvents leaves
  * to its senders is `id` and `sagaid` as UUIDs of any version but nil, `causationid` as a UUID, and
  * a `time` here; `version` is 1 if there is none. null is as if it was left out, and so is an empty
- * subject, or a traceparent that is no text or longer than SAGA__SUBJECT_MOST.
- * Other attributes, and members of `data` that the type does not have, are
- * a newer sender's and ignored, as in MessagePack. Without `data` the body is one of nothing, if
- * the type has no field that must be there. A byte order mark is skipped. Texts and body go into
- * the arena; body and `of` are NULL if the type is not known. MALFORMED says which attribute or
- * member; NOMEM, TOO_BIG, UNSUPPORTED.
+ * subject, or a traceparent that is no text or longer than SAGA__SUBJECT_MOST. Other attributes,
+ * and members of `data` that the type does not have, are a newer sender's and ignored, as in
+ * MessagePack. Without `data` the body is one of nothing, if the type has no field that must be
+ * there. A byte order mark is skipped. Texts and body go into the arena; body and `of` are NULL if
+ * the type is not known. MALFORMED says which attribute or member; NOMEM, TOO_BIG, UNSUPPORTED.
  */
 int saga__json_read_event(struct saga__arena *arena, saga_bytes json, saga__find_type *find,
 	void *context, struct saga_event *ret_event, saga_error *error);
