@@ -153,6 +153,10 @@ static void note_code(void *user, const saga_answer *answer)
 	*(int *)user = answer->code;
 }
 
+enum {
+	LEASE_MS = 3000 /* a call is made again only when the lease of who made it has ended */
+};
+
 /* In the child: asks for one thing, and runs until there is nothing to do. */
 static int run_it(const saga_participant_def *def, const struct stage *stage, struct diary *diary)
 {
@@ -162,7 +166,7 @@ static int run_it(const saga_participant_def *def, const struct stage *stage, st
 	if (saga_open(def,
 		    SAGA_OPTIONS(.store = stage->url, .lanes = stage->lanes, .user = diary,
 			    .log = getenv("SAGA_TEST_LOG") ? saga_log_stderr : NULL,
-			    .stop_when_idle = true),
+			    .lease_ms = LEASE_MS, .stop_when_idle = true),
 		    &p, NULL) != SAGA_OK)
 		return 2;
 	if (saga_submit(p,
