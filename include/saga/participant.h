@@ -34,7 +34,14 @@ typedef struct saga_participant_def {
 	/*
 	 * SQL scripts, ended by NULL; each runs once, in order: append, never change one. The word
 	 * SAGA_ID in them stands for the store's type of a saga_id, SAGA_TEXT(40) for that of a
-	 * text of at most 40 characters, compared byte by byte; such a one may be a key.
+	 * text of at most 40 characters, compared byte by byte: `R1`, `r1` and `R1 ` are three, on
+	 * every store. Such a one may be a key; SAGA_TEXT alone, of any length, may not. A longer
+	 * value is the program's mistake: PostgreSQL cuts blanks beyond the 40, SQLite keeps all. A
+	 * column that is declared in other words is compared as it says (COLLATE NOCASE, CITEXT).
+	 *
+	 * SQL Server ignores blanks at a text's end. So there a text value that ends in a blank (or
+	 * in DEL) is kept with a DEL (U+007F) behind it, which the library adds and takes away:
+	 * mind it in literals, in LEN(), and where other programs read or write the same rows.
 	 */
 	const char *const *schema;
 } saga_participant_def;

@@ -297,7 +297,10 @@ typedef struct saga_store_ops {
 	saga_dialect dialect;
 	int writers;          /* connections that may write at once; 0: any number */
 
-	/* Connects. On success *ret_store is the plugin's own. AWAY, MALFORMED, NOMEM. */
+	/*
+	 * Connects. On success *ret_store is the plugin's own. AWAY, CONTENDED and FULL pass, and
+	 * it is tried again; MALFORMED (the URL) and UNSUPPORTED (the server) don't. NOMEM.
+	 */
 	int (*open)(const saga_store_options *options, void **ret_store, saga_error *error);
 
 	/*

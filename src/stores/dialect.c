@@ -1,8 +1,13 @@
 #include "dialect.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+	LONGEST_SHORT = 4000 /* characters of an NVARCHAR that is no large object */
+};
 
 static const struct saga__dialect dialects[] = {
 	{
@@ -50,7 +55,8 @@ static const struct saga__dialect dialects[] = {
 		.locking_all =
 			STREAM_FIELDS " WHERE shard = ANY (?::bigint[]) ORDER BY shard FOR UPDATE",
 		/* "saga": two may not make the same at once. */
-		.alone = "SELECT pg_advisory_xact_lock(1935763297)",
+		.alone = "SELECT CASE WHEN pg_advisory_xact_lock(1935763297) IS NULL THEN 0 ELSE 1"
+			 " END AS n",
 		.durable = "SELECT CASE WHEN current_setting('fsync') = 'on'"
 			   " AND current_setting('full_page_writes') = 'on'"
 			   " AND current_setting('synchronous_commit') <> 'off'"
@@ -67,19 +73,23 @@ static const struct saga__dialect dialects[] = {
 		.short_text = "NVARCHAR",
 		/* A database's own collation does not tell `a` from `A`, as a rule. */
 		.exactly = " COLLATE Latin1_General_BIN2",
+		.spare = 1, /* the guard behind a blank: see mssql_text.h */
 		.fetches = true,
 		.keyed = "",
 		.has_table = "SELECT CASE WHEN OBJECT_ID(?, N'U') IS NULL THEN 0 ELSE 1 END AS n",
 		.low_byte = "CAST(SUBSTRING(saga, 16, 1) AS INTEGER)",
 		.alone = "DECLARE @saga INT EXEC @saga = sp_getapplock @Resource = N'saga',"
 			 " @LockMode = N'Exclusive', @LockOwner = N'Transaction'"
-			 " IF @saga < 0 RAISERROR(N'another makes the tables', 16, 1)",
-		/* 2 is FORCED; ALLOWED is for who asks for it, and nobody here does. */
+			 " SELECT @saga AS n",
+		/*
+		 * 2 is FORCED; ALLOWED is for who asks for it, and nobody here does. On Azure
+		 * DB_ID() is not the id that sys.databases tells.
+		 */
 		.durable = "SELECT CASE WHEN delayed_durability = 2 THEN 0 ELSE 1 END AS durable"
-			   " FROM sys.databases WHERE database_id = DB_ID()",
+			   " FROM sys.databases WHERE name = DB_NAME()",
 		/* Nothing here is wrong without: all that a batch relies on it has locked. */
 		.waiting = "SELECT CAST(is_read_committed_snapshot_on AS INT) AS snapshots"
-			   " FROM sys.databases WHERE database_id = DB_ID()",
+			   " FROM sys.databases WHERE name = DB_NAME()",
 		.clock = "SELECT DATEDIFF_BIG(MILLISECOND, CAST('19700101' AS DATETIME2),"
 			 " SYSUTCDATETIME()) AS ms",
 		.leases = SAGA__LEASES(" WITH (NOLOCK)"),
@@ -108,14 +118,19 @@ static bool stands(const char *word, const char *schema, const char *at)
 		!is_word(at[length]);
 }
 
-/* SAGA_TEXT(95); *at is behind the word. */
+/* SAGA_TEXT(95); *at is behind the word. A length beyond the store's type stays as it is. */
 static char *put_short_text(const struct saga__dialect *dialect, const char **at, char *to)
 {
-	size_t length = strcspn(*at, ")");
+	size_t length = strcspn(*at, ")"), digits = strspn(*at + 1, "0123456789");
+	unsigned long most = strtoul(*at + 1, NULL, 10);
 
 	to = stpcpy(to, dialect->short_text);
-	memcpy(to, *at, length);
-	to += length;
+	if (dialect->spare && digits > 0 && digits + 1 == length && most < LONGEST_SHORT) {
+		to += sprintf(to, "(%lu", most + dialect->spare);
+	} else {
+		memcpy(to, *at, length);
+		to += length;
+	}
 	*at += length;
 	if (**at) {
 		*to++ = *(*at)++;

@@ -27,6 +27,7 @@ struct saga__dialect {
 	const char *text;       /* SAGA_TEXT: of any length */
 	const char *short_text; /* SAGA_TEXT(n): of so many characters at most; it may be a key */
 	const char *exactly;    /* behind that: compared byte by byte */
+	unsigned spare;         /* characters of it that the driver needs, beyond the n */
 	const char
 		*has_table;  /* one integer: 0 if there is no table of the name that is its value */
 	bool fetches;        /* FETCH NEXT instead of LIMIT */
@@ -35,7 +36,8 @@ struct saga__dialect {
 	const char *locking; /* STREAM_ROW, with its row's lock; NULL: an UPDATE takes that */
 	const char *locking_all; /* the same of a set, in order; NULL: it has no sets */
 	const char *expecting;   /* STREAM_AS, with its row's lock; NULL: nothing is expected */
-	const char *alone;    /* lets one transaction at a time make tables; NULL: `begin` does */
+	const char *alone;    /* lets one transaction at a time make tables; one integer: below 0 if
+	                         another took too long; NULL: `begin` does it */
 	const char *durable;  /* one integer: 0 if commits are not durable; NULL: they are */
 	const char *waiting;  /* one integer: 0 if reads wait for writes; NULL: they don't */
 	const char *sound;    /* one integer: 0 if its version loses commits; NULL: none does */

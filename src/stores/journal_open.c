@@ -407,12 +407,25 @@ static int name_steps(struct saga__journal *j, const struct saga__plan *plan, sa
 	return code;
 }
 
+/* Lets no other transaction make tables until this one ends. */
+static int be_alone(struct saga__journal *j, saga_error *error)
+{
+	struct saga__one one = { .number = 0 };
+	int code = j->dialect->alone ? saga__journal_one(j, j->dialect->alone, NULL, 0, &one, error)
+				     : SAGA_OK;
+
+	if (code == SAGA_OK && one.number < 0)
+		code = saga_error_set(error, SAGA_CONTENDED,
+			"another instance makes the store's tables, and takes long");
+	return code;
+}
+
 static int prepare(
 	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
 {
 	struct saga__one one;
 	bool found = true;
-	int code = j->dialect->alone ? run_script(j, j->dialect->alone, error) : SAGA_OK;
+	int code = be_alone(j, error);
 
 	if (code == SAGA_OK)
 		code = upgrade(j, error);

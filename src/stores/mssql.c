@@ -19,6 +19,15 @@ static const char settings_sql[] =
 	"SET XACT_ABORT,IMPLICIT_TRANSACTIONS,CURSOR_CLOSE_ON_COMMIT,NUMERIC_ROUNDABORT OFF;"
 	"SET TEXTSIZE 2147483647;SET LOCK_TIMEOUT %d;SET TRANSACTION ISOLATION LEVEL %s;";
 
+/*
+ * Texts beyond ASCII travel as JSON. OPENJSON, for the long ones, is unknown below a compatibility
+ * level of 130, which a database keeps from an older server. So it is tried here; sys.databases
+ * tells the level, but not on every server that has it.
+ */
+static const char json_sql[] =
+	"DECLARE @saga nvarchar(max)=(SELECT v FROM OPENJSON(N'{\"v\":\"x\"}')"
+	" WITH (v nvarchar(max) '$.v'))";
+
 static const char begin_sql[] = "BEGIN TRANSACTION";
 static const char commit_sql[] = "COMMIT TRANSACTION";
 static const char save_sql[] = "SAVE TRANSACTION saga_mark";
@@ -118,17 +127,35 @@ static int back(void *handle, saga_error *error)
 
 /* ---- opening ---- */
 
+/* What the server refuses now it refuses always: only what it can't do now is tried again. */
+static int explain_set_up(struct saga__mssql_store *store,
+	const struct saga__mssql_settings *settings, int code, const char *refused,
+	saga_error *error)
+{
+	const char *why = saga__mssql_why(&store->link);
+
+	if (code == SAGA_REFUSED)
+		return saga_error_set(error, SAGA_UNSUPPORTED, "store: %s: %s: %s",
+			settings->server, refused, why);
+	return saga_error_set(error, code, "store: %s: %s", settings->server, why);
+}
+
 static int set_up(struct saga__mssql_store *store, const struct saga__mssql_settings *settings,
 	saga_error *error)
 {
 	char sql[sizeof settings_sql + 40];
+	int code;
 
 	(void)snprintf(sql, sizeof sql, settings_sql, settings->timeout_ms / 4 * 3 + 1,
 		settings->serializable ? "SERIALIZABLE" : "READ COMMITTED");
-	if (saga__mssql_say(store, sql) == SAGA_OK)
-		return SAGA_OK;
-	return saga_error_set(
-		error, SAGA_AWAY, "store: %s: %s", settings->server, saga__mssql_why(&store->link));
+	if ((code = saga__mssql_say(store, sql)) != SAGA_OK)
+		return explain_set_up(
+			store, settings, code, "the server refuses the settings", error);
+	if ((code = saga__mssql_say(store, json_sql)) != SAGA_OK)
+		return explain_set_up(store, settings, code,
+			"OPENJSON is unknown: the database needs COMPATIBILITY_LEVEL 130 or more",
+			error);
+	return SAGA_OK;
 }
 
 static void close_store(void *handle)

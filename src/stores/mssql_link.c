@@ -11,10 +11,9 @@ enum {
 	 * link's own clock answers.
 	 */
 	TICK_S = 1,
-	TIMED_OUT = 20003,     /* TDSETIME */
-	UNNUMBERED = 33557097, /* see code_in_words */
-	ERROR_SEVERITY = 11,   /* below: the server only informs */
-	FATAL_SEVERITY = 20    /* it has closed the connection, or will */
+	TIMED_OUT = 20003,   /* TDSETIME */
+	ERROR_SEVERITY = 11, /* below: the server only informs */
+	FATAL_SEVERITY = 20  /* it has closed the connection, or will */
 };
 
 static int64_t now_ms(void)
@@ -90,6 +89,7 @@ static CS_RETCODE on_server_message(
 		return CS_SUCCEED;
 	if (!link->number) {
 		link->number = (int)message->msgnumber;
+		link->severity = (int)message->severity;
 		link->text[0] = '\0';
 		keep_text(link, message->text);
 	}
@@ -98,72 +98,12 @@ static CS_RETCODE on_server_message(
 	return CS_SUCCEED;
 }
 
-static const int contended[] = { 601, /* a NOLOCK scan whose rows moved away */
-	1205,                         /* deadlock victim */
-	1222,                         /* lock timeout */
-	3960, 3961, 3966,             /* snapshots: changed by another */
-	41302, 41305, 41325,          /* tables in memory: the same */
-	0 };
-
-static const int full[] = { 1101, 1105, 3257, 5149, /* of a file, or its group */
-	9002,                                       /* of the log */
-	40544,                                      /* Azure: quota */
-	0 };
-
-static const int away[] = { 596, 6005, 17142, 18401,
-	18451,                                    /* killed, shutting down, paused, starting */
-	701, 802, 1204, 8645,                     /* no memory at the server, none for locks */
-	921, 922, 924, 926, 927, 942, 4060, 4064, /* a database that can't be opened */
-	976, 978, 983,                            /* a replica that is no primary */
-	3906,                                     /* read-only */
-	18452, 18456, 18461, 18486, 18487, 18488, /* login failed */
-	10928, 10929, 40197, 40501, 40613,        /* Azure: moved, busy, not there */
-	0 };
-
-/* A page that can't be read, or is not what it should be. */
-static const int damaged[] = { 605, 823, 824, 5242, 5243, 5571, 8646, 0 };
-
-static bool is_one_of(const int *numbers, int number)
-{
-	while (*numbers && *numbers != number)
-		numbers++;
-	return *numbers != 0;
-}
-
-/*
- * A server that is PostgreSQL beneath has one number for all that SQL Server has none for, and
- * some that it has: there the words alone tell.
- */
-static int code_in_words(const char *text)
-{
-	if (strstr(text, "lock timeout") || strstr(text, "deadlock detected") ||
-		strstr(text, "could not serialize"))
-		return SAGA_CONTENDED;
-	return strstr(text, "No space left") ? SAGA_FULL : SAGA_REFUSED;
-}
-
-/*
- * 245 and its like, which spoil a transaction, are the statement's fault all the same. What stands
- * nowhere is too.
- */
-static int code_of(int number, const char *text)
-{
-	if (number == UNNUMBERED)
-		return code_in_words(text);
-	if (is_one_of(contended, number))
-		return SAGA_CONTENDED;
-	if (is_one_of(full, number))
-		return SAGA_FULL;
-	if (is_one_of(damaged, number))
-		return SAGA_DAMAGED;
-	return is_one_of(away, number) ? SAGA_AWAY : SAGA_REFUSED;
-}
-
 int saga__mssql_code(const struct saga__mssql_link *link)
 {
 	if (link->dead)
 		return SAGA_AWAY;
-	return link->number ? code_of(link->number, link->text) : SAGA_OK;
+	return link->number ? saga__mssql_code_of(link->number, link->severity, link->text)
+			    : SAGA_OK;
 }
 
 const char *saga__mssql_why(const struct saga__mssql_link *link)

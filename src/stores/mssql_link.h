@@ -23,6 +23,7 @@ struct saga__mssql_link {
 	atomic_bool interrupted;
 	bool dead;
 	int number;     /* of the first error that the server told since `enter`; 0: none */
+	int severity;   /* of that error */
 	char text[200]; /* in its words, or the client's if the server said nothing */
 };
 
@@ -55,6 +56,9 @@ enum saga__mssql_next saga__mssql_next(struct saga__mssql_link *link);
 
 /* Whether there is another row in this set; look whether the link is dead when there is not. */
 bool saga__mssql_row(struct saga__mssql_link *link);
+
+/* What an error of that number, severity and text means; mssql_codes.c has the table. */
+int saga__mssql_code_of(int number, int severity, const char *text);
 
 /* What the server's words, or a dead link, mean; SAGA_OK if all went well. */
 int saga__mssql_code(const struct saga__mssql_link *link);

@@ -12,7 +12,7 @@
 enum {
 	SHORT_TEXT = 4000, /* units of UTF-16 of an nvarchar that is no large object */
 	JSON_GROWTH = 6,   /* of a character that becomes \u0001 */
-	JSON_ROOM = 16,    /* for what is around the text */
+	JSON_ROOM = 16,    /* for what is around the text, and its guard */
 	SHORT_BYTES = 8000
 };
 
@@ -76,7 +76,12 @@ static void put_sql(struct saga__mssql_request *request, const saga_statement *s
 
 /* ---- values ---- */
 
-/* A text has at most as many units of UTF-16 as it has bytes. */
+/* Bytes of a text as it is stored: it has at most as many units of UTF-16. */
+static size_t stored_size(const saga_bytes *text)
+{
+	return text->size + saga__mssql_is_guarded(text);
+}
+
 static const char *type_of(const saga_value *value)
 {
 	switch (value->kind) {
@@ -87,7 +92,8 @@ static const char *type_of(const saga_value *value)
 	case SAGA_VALUE_ID:
 		return "binary(16)";
 	case SAGA_VALUE_TEXT:
-		return value->as.bytes.size <= SHORT_TEXT ? "nvarchar(4000)" : "nvarchar(max)";
+		return stored_size(&value->as.bytes) <= SHORT_TEXT ? "nvarchar(4000)"
+								   : "nvarchar(max)";
 	default:
 		return value->as.bytes.size <= SHORT_BYTES ? "varbinary(8000)" : "varbinary(max)";
 	}
@@ -137,7 +143,17 @@ static char *put_json(char *to, const saga_bytes *text)
 			return NULL;
 		to = put_character(to, character_of(at, step));
 	}
+	if (saga__mssql_is_guarded(text))
+		to = put_character(to, SAGA__MSSQL_GUARD);
 	return stpcpy(to, "\"}");
+}
+
+/* Text of ASCII and its guard. */
+static char *put_guarded(char *to, const saga_bytes *text)
+{
+	memcpy(to, text->at, text->size);
+	to[text->size] = SAGA__MSSQL_GUARD;
+	return to + text->size + 1;
 }
 
 static int add_text(struct saga__mssql_request *request, const saga_value *value, const char *sql,
@@ -145,12 +161,13 @@ static int add_text(struct saga__mssql_request *request, const saga_value *value
 {
 	struct saga__mssql_param *param = &request->params[request->param_count];
 	char *at = request->json + request->json_size;
+	const saga_bytes *text = &value->as.bytes;
+	const bool ascii = is_ascii(text);
 	const char *end;
 
-	*param = (struct saga__mssql_param){ CS_TEXT_TYPE,
-		value->as.bytes.size ? value->as.bytes.at : "", value->as.bytes.size };
-	if (!is_ascii(&value->as.bytes)) {
-		if (!(end = put_json(at, &value->as.bytes)))
+	*param = (struct saga__mssql_param){ CS_TEXT_TYPE, text->size ? text->at : "", text->size };
+	if (!ascii || saga__mssql_is_guarded(text)) {
+		if (!(end = ascii ? put_guarded(at, text) : put_json(at, text)))
 			return saga__statement_fail(
 				SAGA_REFUSED, sql, error, "a text among its values is no UTF-8");
 		request->json_size += (size_t)(end - at);
@@ -240,7 +257,7 @@ static void put_texts(
 			if (value->kind != SAGA_VALUE_TEXT || is_ascii(&value->as.bytes))
 				continue;
 			put(request, "DECLARE @t%zu %s=", number, type_of(value));
-			if (value->as.bytes.size <= SHORT_TEXT)
+			if (stored_size(&value->as.bytes) <= SHORT_TEXT)
 				put(request, "JSON_VALUE(@P%zu,'$.v');", number);
 			else
 				put(request,

@@ -1,4 +1,5 @@
 #include "mssql_rows.h"
+#include "mssql_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -172,18 +173,18 @@ static int take(struct saga__mssql_rows *rows, struct saga__mssql_link *link, si
 	case CS_LONGCHAR_TYPE:
 	case CS_TEXT_TYPE:
 		value->kind = SAGA_VALUE_TEXT;
-		break;
+		value->as.bytes.size = saga__mssql_unguarded(rows->bytes + at, (size_t)size);
+		return SAGA_OK;
 	case CS_BINARY_TYPE:
 	case CS_VARBINARY_TYPE:
 	case CS_LONGBINARY_TYPE:
 	case CS_IMAGE_TYPE:
 		value->kind = SAGA_VALUE_BYTES;
-		break;
+		value->as.bytes.size = (size_t)size;
+		return SAGA_OK;
 	default:
 		return SAGA_REFUSED;
 	}
-	value->as.bytes.size = (size_t)size;
-	return SAGA_OK;
 }
 
 int saga__mssql_rows_read(

@@ -84,3 +84,18 @@ bool saga__mssql_is_text(const char *sql)
 {
 	return saga__utf8_text(sql, strlen(sql));
 }
+
+bool saga__mssql_is_guarded(const saga_bytes *text)
+{
+	const uint8_t *at = text->at;
+
+	return text->size > 0 &&
+		(at[text->size - 1] == ' ' || at[text->size - 1] == SAGA__MSSQL_GUARD);
+}
+
+size_t saga__mssql_unguarded(const void *at, size_t size)
+{
+	const uint8_t *bytes = at;
+
+	return size > 0 && bytes[size - 1] == SAGA__MSSQL_GUARD ? size - 1 : size;
+}

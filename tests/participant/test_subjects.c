@@ -175,11 +175,38 @@ START_TEST(an_undo_while_trying_waits_for_the_answer_of_its_subject)
 }
 END_TEST
 
+/* Blanks and case are part of a subject. */
+START_TEST(subjects_are_told_apart_byte_by_byte)
+{
+	static const char *const subjects[] = { "x", "x ", "x  ", "X" };
+	struct stage *stage = stage_start(_i, &def);
+	saga_id saga = stage_saga(stage);
+
+	for (size_t i = 0; i < 4; i++)
+		inject_as(stage, saga, &go_first, 1, subjects[i]);
+	for (size_t i = 0; i < 4; i++)
+		AWAIT(stage, is(stage, saga, "b", subjects[i], "done"));
+	for (size_t i = 0; i < 4; i++)
+		inject_as(stage, saga, &go_first, 1, subjects[i]);
+	inject_as(stage, saga, &take_back, 1, "x ");
+	AWAIT(stage, is(stage, saga, "a", "x ", "undone"));
+	settle(stage);
+	ck_assert_int_eq(trace_count(stage, "run b/x"), 1);
+	ck_assert_int_eq(trace_count(stage, "run b/x "), 1);
+	ck_assert_int_eq(trace_count(stage, "run b/x  "), 1);
+	ck_assert_int_eq(trace_count(stage, "run b/X"), 1);
+	ck_assert_int_eq(trace_count(stage, "undo b/x  1"), 1);
+	ck_assert(is(stage, saga, "a", "x", "done") && is(stage, saga, "a", "x  ", "done"));
+	stage_end(stage);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = { undos_of_one_subject_run_in_reverse_order,
 		the_earlier_waits_for_the_later_of_its_subject,
 		an_undo_withdraws_the_schedule_of_its_subject,
-		an_undo_while_trying_waits_for_the_answer_of_its_subject };
+		an_undo_while_trying_waits_for_the_answer_of_its_subject,
+		subjects_are_told_apart_byte_by_byte };
 	return run_both_modes("subjects", tests, sizeof tests / sizeof tests[0]);
 }

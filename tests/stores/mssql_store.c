@@ -130,13 +130,35 @@ START_TEST(a_refused_login_says_why)
 }
 END_TEST
 
-START_TEST(refused_settings_are_no_connection)
+/* The driver's own questions: what is refused stays refused, what is not there comes back. */
+static const struct {
+	int message, number, severity, code;
+	const char *told;
+} set_ups[] = {
+	{ TDS_SETTINGS, 195, 15, SAGA_UNSUPPORTED, "refuses the settings" },
+	{ TDS_SETTINGS, 1222, 16, SAGA_CONTENDED, "" },
+	{ TDS_SETTINGS, 49918, 16, SAGA_AWAY, "" },
+	{ TDS_SETTINGS, 596, 21, SAGA_AWAY, "" },
+	{ TDS_JSON, 208, 16, SAGA_UNSUPPORTED, "COMPATIBILITY_LEVEL 130" },
+	{ TDS_JSON, 319, 15, SAGA_UNSUPPORTED, "COMPATIBILITY_LEVEL 130" },
+	{ TDS_JSON, 701, 17, SAGA_AWAY, "" },
+};
+
+enum {
+	SET_UPS = sizeof set_ups / sizeof set_ups[0]
+};
+
+START_TEST(what_a_connection_needs_may_be_refused)
 {
-	struct tds_line line = { TDS_SETTINGS, TDS_ABORT, 195, 15, 0, NULL };
+	struct tds_line line = { set_ups[_i].message, TDS_ABORT, set_ups[_i].number,
+		set_ups[_i].severity, 0, NULL };
 
 	start(&line, 1);
-	must_be(try_open(), SAGA_AWAY);
+	must_be(try_open(), set_ups[_i].code);
+	ck_assert_ptr_null(t.store);
 	ck_assert_ptr_nonnull(strstr(t.error.text, "told by the script"));
+	ck_assert_ptr_nonnull(strstr(t.error.text, set_ups[_i].told));
+	ck_assert(tds_peer_saw_sql(t.peer, "OPENJSON") == (set_ups[_i].message == TDS_JSON));
 }
 END_TEST
 
@@ -165,6 +187,30 @@ static const struct {
 	{ 701, 17, SAGA_AWAY, NULL },
 	{ 596, 21, SAGA_AWAY, NULL },
 	{ 50000, 20, SAGA_AWAY, NULL },
+	{ 50000, 16, SAGA_REFUSED, NULL }, /* a trigger's veto */
+	{ 41301, 16, SAGA_CONTENDED, NULL },
+	{ 49918, 16, SAGA_AWAY, NULL },
+	{ 41823, 16, SAGA_FULL, NULL },
+	{ 824, 16, SAGA_DAMAGED, NULL },
+	/* The table knows none of these: their severity tells. */
+	{ 61234, 16, SAGA_REFUSED, NULL },
+	{ 61234, 17, SAGA_AWAY, NULL },
+	{ 61234, 18, SAGA_AWAY, NULL },
+	{ 61234, 19, SAGA_AWAY, NULL },
+};
+
+/* What passes, by the lists of EF Core and Microsoft; with a severity that alone would refuse. */
+static const int contended[] = { 617, 669, 1221, 1232, 2816, 3635, 3941, 3947, 3948, 3950, 3953,
+	3957, 3961, 3966, 3980, 41301, 41305, 41325, 41339, 41839 };
+static const int away[] = { 615, 845, 941, 945, 952, 982, 988, 4221, 8628, 8651, 10922, 10928,
+	10929, 10930, 10936, 17197, 17889, 22430, 40143, 40189, 40197, 40501, 40540, 40613, 40642,
+	40648, 40675, 40903, 42108, 42109, 49510, 49802, 49918, 49919, 49920, 49977 };
+static const int full[] = { 1101, 9020, 40544, 41823, 41840 };
+
+enum {
+	CONTENDED = sizeof contended / sizeof contended[0],
+	AWAY = sizeof away / sizeof away[0],
+	FULL = sizeof full / sizeof full[0]
 };
 
 enum {
@@ -191,6 +237,27 @@ START_TEST(errors_are_told_apart)
 	t.ops->rollback(t.store);
 	ck_assert(!t.ops->in_transaction(t.store));
 	must_be(t.ops->begin(t.store, &t.error), errors[which].severity < 20 ? SAGA_OK : SAGA_AWAY);
+}
+END_TEST
+
+static void must_mean(int number, int code)
+{
+	struct tds_line line = { TDS_FIRST + 1, TDS_FAIL, number, 16, 1, NULL };
+
+	open_with(&line);
+	must_begin();
+	must_be(insert(), code);
+	tear_down();
+}
+
+START_TEST(what_passes_is_tried_again)
+{
+	if (_i < CONTENDED)
+		must_mean(contended[_i], SAGA_CONTENDED);
+	else if (_i < CONTENDED + AWAY)
+		must_mean(away[_i - CONTENDED], SAGA_AWAY);
+	else
+		must_mean(full[_i - CONTENDED - AWAY], SAGA_FULL);
 }
 END_TEST
 
@@ -340,6 +407,80 @@ START_TEST(values_are_parameters)
 }
 END_TEST
 
+static int insert_label(const char *label)
+{
+	saga_value values[] = { saga_int64(1), saga_text(label) };
+	saga_statement statement = { "INSERT INTO things (id, label) VALUES (?, ?)", values, 2 };
+
+	return t.ops->run(t.store, &statement, 1, NULL, &t.error);
+}
+
+/* The server ignores blanks at a text's end: none may stand there. */
+START_TEST(a_text_that_ends_in_a_blank_is_guarded)
+{
+	static const struct {
+		const char *label, *sent;
+	} texts[] = {
+		{ "left ", "left \x7f" },
+		{ " ", " \x7f" },
+		{ "left\x7f", "left\x7f\x7f" },
+		{ "K\xc3\xa4se ", "{\"v\":\"K\\u00e4se \\u007f\"}" },
+	};
+
+	start(NULL, 0);
+	must_be(try_open(), SAGA_OK);
+	must_be(insert_label("right left"), SAGA_OK);
+	must_be(insert_label("K\xc3\xa4se"), SAGA_OK);
+	ck_assert(!tds_peer_saw_bytes(t.peer, "\x7f") && !tds_peer_saw_bytes(t.peer, "u007f"));
+	must_be(insert_label(texts[_i].label), SAGA_OK);
+	ck_assert(tds_peer_saw_bytes(t.peer, texts[_i].sent));
+}
+END_TEST
+
+/* 4000 characters and a guard are no nvarchar(4000). */
+START_TEST(a_guard_may_make_a_text_long)
+{
+	char label[4002];
+
+	memset(label, 'x', sizeof label);
+	label[_i ? 3999 : 3998] = ' ';
+	label[_i ? 4000 : 3999] = '\0';
+	start(NULL, 0);
+	must_be(try_open(), SAGA_OK);
+	must_be(insert_label(label), SAGA_OK);
+	ck_assert(tds_peer_saw_sql(t.peer, "@saga2 nvarchar(max)") == _i);
+	ck_assert(tds_peer_saw_sql(t.peer, "@saga2 nvarchar(4000)") == !_i);
+}
+END_TEST
+
+static int keep_text(void *context, size_t i, const char *const *names, const saga_value *columns,
+	size_t column_count)
+{
+	(void)i, (void)names;
+	ck_assert_uint_eq(column_count, 1);
+	ck_assert_int_eq(columns[0].kind, SAGA_VALUE_TEXT);
+	(void)snprintf(context, 32, "%.*s", (int)columns[0].as.bytes.size,
+		(const char *)columns[0].as.bytes.at);
+	return SAGA_OK;
+}
+
+START_TEST(a_guard_is_taken_away)
+{
+	static const struct {
+		const char *stored, *label;
+	} texts[] = { { "left", "left" }, { "left ", "left " }, { "left \x7f", "left " },
+		{ "left\x7f\x7f", "left\x7f" }, { "\x7f", "" }, { "", "" } };
+	struct tds_line line = { .message = TDS_FIRST, .act = TDS_TEXT, .text = texts[_i].stored };
+	saga_statement statement = { "SELECT label FROM things", NULL, 0 };
+	char label[32] = "none";
+	saga_sink sink = { .row = keep_text, .context = label };
+
+	open_with(&line);
+	must_be(t.ops->run(t.store, &statement, 1, &sink, &t.error), SAGA_OK);
+	ck_assert_str_eq(label, texts[_i].label);
+}
+END_TEST
+
 START_TEST(many_statements_are_one_message)
 {
 	saga_value values[] = { saga_int64(1), saga_int64(2) };
@@ -423,29 +564,56 @@ static void no_chance(void *context, void *to, size_t size)
 	memset(to, 1, size);
 }
 
+static int open_journal(struct saga__journal *journal)
+{
+	const struct saga_env env = { NULL, no_time, no_time, no_chance, NULL };
+	struct saga__journal_options options = {
+		.timeout_ms = TIMEOUT_MS, .env = &env, .event_bytes = 4096
+	};
+	struct saga__plan *plan = NULL;
+	int code;
+
+	must_be(saga__plan_new(&def, &plan, &t.error), SAGA_OK);
+	options.url = url_of_peer();
+	options.plan = plan;
+	code = saga__journal_open(journal, t.ops, &options, &t.error);
+	saga__plan_free(plan);
+	return code;
+}
+
 /* No further than that: the peer has no tables. */
 START_TEST(a_database_is_asked_what_it_keeps_and_whether_reads_wait)
 {
 	const int durable = _i & 1, snapshots = _i >> 1;
 	const struct tds_line script[] = { { TDS_FIRST, TDS_NUMBER, .number = durable },
 		{ TDS_FIRST + 1, TDS_NUMBER, .number = snapshots } };
-	const struct saga_env env = { NULL, no_time, no_time, no_chance, NULL };
-	struct saga__journal_options options = {
-		.timeout_ms = TIMEOUT_MS, .env = &env, .event_bytes = 4096
-	};
 	struct saga__journal journal = { .ops = NULL };
-	struct saga__plan *plan = NULL;
 
 	start(script, 2);
-	must_be(saga__plan_new(&def, &plan, &t.error), SAGA_OK);
-	options.url = url_of_peer();
-	options.plan = plan;
-	must_be(saga__journal_open(&journal, t.ops, &options, &t.error), SAGA_UNSUPPORTED);
+	must_be(open_journal(&journal), SAGA_UNSUPPORTED);
 	ck_assert_int_eq(journal.lowered, !durable);
 	ck_assert_int_eq(journal.reads_wait, !snapshots);
 	ck_assert(tds_peer_saw_sql(t.peer, "delayed_durability"));
 	ck_assert(tds_peer_saw_sql(t.peer, "is_read_committed_snapshot_on"));
-	saga__plan_free(plan);
+	/* Azure's DB_ID() is none of sys.databases. */
+	ck_assert(tds_peer_saw_sql(t.peer, "name = DB_NAME()"));
+	ck_assert(!tds_peer_saw_sql(t.peer, "DB_ID()"));
+}
+END_TEST
+
+/* sp_getapplock says -1 if another held the lock for too long, -3 to a deadlock's victim. */
+START_TEST(who_does_not_get_to_make_the_tables_tries_again)
+{
+	const struct tds_line script[] = { { TDS_FIRST, TDS_NUMBER, .number = 1 },
+		{ TDS_FIRST + 1, TDS_NUMBER, .number = 1 },
+		{ TDS_FIRST + 3, TDS_NUMBER, .number = _i ? -3 : -1 } };
+	struct saga__journal journal = { .ops = NULL };
+
+	start(script, 3);
+	must_be(open_journal(&journal), SAGA_CONTENDED);
+	ck_assert(tds_peer_saw_sql(t.peer, "sp_getapplock"));
+	ck_assert(tds_peer_saw_sql(t.peer, "ROLLBACK TRANSACTION"));
+	ck_assert(!tds_peer_saw_sql(t.peer, "OBJECT_ID"));
 }
 END_TEST
 
@@ -461,7 +629,8 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_loop_test(tcase, every_step_of_a_login_may_fail, 0, STEPS * SILENT);
 	tcase_add_loop_test(tcase, a_refused_login_says_why, 0, 2);
-	tcase_add_test(tcase, refused_settings_are_no_connection);
+	tcase_add_loop_test(tcase, what_a_connection_needs_may_be_refused, 0, SET_UPS);
+	tcase_add_loop_test(tcase, what_passes_is_tried_again, 0, CONTENDED + AWAY + FULL);
 	tcase_add_loop_test(tcase, errors_are_told_apart, 0, 4 * ERRORS);
 	tcase_add_test(tcase, a_doomed_transaction_is_rolled_back);
 	tcase_add_loop_test(tcase, a_lost_answer_is_away, 0, 4);
@@ -473,10 +642,14 @@ int main(void)
 	tcase_add_test(tcase, a_mark_rides_along);
 	tcase_add_loop_test(tcase, a_way_back_may_be_lost, 0, 3);
 	tcase_add_test(tcase, values_are_parameters);
+	tcase_add_loop_test(tcase, a_text_that_ends_in_a_blank_is_guarded, 0, 4);
+	tcase_add_loop_test(tcase, a_guard_may_make_a_text_long, 0, 2);
+	tcase_add_loop_test(tcase, a_guard_is_taken_away, 0, 6);
 	tcase_add_test(tcase, many_statements_are_one_message);
 	tcase_add_test(tcase, an_interrupt_ends_a_wait);
 	tcase_add_loop_test(tcase, urls_are_read_to_the_letter, 0, 16);
 	tcase_add_loop_test(tcase, a_database_is_asked_what_it_keeps_and_whether_reads_wait, 0, 4);
+	tcase_add_loop_test(tcase, who_does_not_get_to_make_the_tables_tries_again, 0, 2);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

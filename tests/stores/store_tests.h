@@ -2,8 +2,8 @@
 #define STORE_TESTS_H
 
 /*
- * The conformance suite for stores knows plugin.h alone. A store to be tested is one row of the
- * table in store_conformance.c.
+ * The conformance suite for stores knows plugin.h alone, and the words of schemas (dialect.h). A
+ * store to be tested is one row of the table in store_conformance.c.
  */
 
 #include <saga/plugin.h>

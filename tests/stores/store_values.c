@@ -1,5 +1,7 @@
 #include "store_tests.h"
 
+#include "stores/dialect.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,6 +246,54 @@ START_TEST(random_values_come_back)
 }
 END_TEST
 
+/* As wide as SAGA_TEXT(4) takes, and two of them as a collation may think. */
+static const char *const keys[] = { "R1", "R1 ", "R1  ", "r1", " R1", "R1\t", "R1\x7f", "R1\x7f ",
+	"", " ", "  ", "\xc3\x84", "\xc3\xa4", "A\xcc\x88", "A", "a", "\xc3\x9f", "ss",
+	"\xe3\x80\x80", "\xf0\x9f\x9a\x80 " };
+
+enum {
+	KEYS = sizeof keys / sizeof keys[0]
+};
+
+/* A table of SAGA_TEXT(4), with all the keys in it. */
+static void make_keys(struct bench *bench)
+{
+	char *schema = saga__dialect_schema(saga__dialect_of(bench->ops->dialect),
+		"CREATE TABLE kept (k SAGA_TEXT(4) PRIMARY KEY, n BIGINT NOT NULL)");
+
+	ck_assert_ptr_nonnull(schema);
+	must_run(bench, schema, NO_VALUES);
+	free(schema);
+	for (size_t i = 0; i < KEYS; i++)
+		must_run(bench, "INSERT INTO kept (k, n) VALUES (?, ?)",
+			VALUES(text(keys[i]), number((int64_t)i)));
+}
+
+START_TEST(text_keys_are_compared_byte_by_byte)
+{
+	struct bench bench;
+
+	bench_open(&bench, _i);
+	make_keys(&bench);
+	for (size_t i = 0; i < KEYS; i++) {
+		must_run(&bench, "SELECT n, k FROM kept WHERE k = ?", VALUES(text(keys[i])));
+		ck_assert_uint_eq(bench.row_count, 1);
+		ck_assert_int_eq(bench.values[0][0].as.int64, (int64_t)i);
+		assert_span(&bench.values[0][1], SAGA_VALUE_TEXT, keys[i], strlen(keys[i]));
+		ck_assert_code(&bench,
+			run(&bench, "INSERT INTO kept (k, n) VALUES (?, ?)",
+				VALUES(text(keys[i]), number(-1))),
+			SAGA_REFUSED);
+	}
+	must_run(&bench, "SELECT a.n FROM kept a JOIN kept b ON a.k = b.k", NO_VALUES);
+	ck_assert_uint_eq(bench.row_count, KEYS);
+	must_run(&bench, "UPDATE kept SET n = ? WHERE k IN (?, ?)",
+		VALUES(number(100), text("R1"), text(" ")));
+	ck_assert_int_eq(bench.changed[0], 2);
+	bench_close(&bench);
+}
+END_TEST
+
 void add_value_tests(Suite *suite, int row)
 {
 	TCase *tcase = new_case(suite, "values");
@@ -252,6 +302,7 @@ void add_value_tests(Suite *suite, int row)
 	tcase_add_loop_test(tcase, null_is_not_empty, row, row + 1);
 	tcase_add_loop_test(tcase, text_comes_back, row, row + 1);
 	tcase_add_loop_test(tcase, text_ends_where_its_size_says, row, row + 1);
+	tcase_add_loop_test(tcase, text_keys_are_compared_byte_by_byte, row, row + 1);
 	tcase_add_loop_test(tcase, bytes_come_back, row, row + 1);
 	tcase_add_loop_test(tcase, a_megabyte_comes_back, row, row + 1);
 	tcase_add_loop_test(tcase, an_id_is_sixteen_bytes, row, row + 1);

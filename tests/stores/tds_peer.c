@@ -116,6 +116,24 @@ static void put_number(struct reply *reply, const char *name, int number)
 	reply->bytes[reply->size - 12] = 1;
 }
 
+/* The same of ASCII text, as NVARCHAR. */
+static void put_text_row(struct reply *reply, const char *name, const char *text)
+{
+	put(reply, 0x81, 1);
+	put(reply, 1, 2);
+	put(reply, 0, 4);
+	put(reply, 1, 2);
+	put(reply, 0xe7, 1);
+	put(reply, 8000, 2);
+	put(reply, 0, 5); /* its collation */
+	put_name(reply, name);
+	put(reply, 0xd1, 1);
+	put(reply, 2 * strlen(text), 2);
+	put_text(reply, text);
+	put_done(reply, false);
+	reply->bytes[reply->size - 12] = 1;
+}
+
 static void put_end(struct reply *reply, int state)
 {
 	static const char *const names[] = { "saga_at", "saga_state" };
@@ -335,6 +353,10 @@ static bool answer(struct tds_peer *peer, int fd, int message)
 		return false;
 	case TDS_NUMBER:
 		put_number(&reply, "number", line->number);
+		put_answer(peer, message, &reply);
+		break;
+	case TDS_TEXT:
+		put_text_row(&reply, "text", line->text);
 		put_answer(peer, message, &reply);
 		break;
 	case TDS_FAIL:

@@ -14,6 +14,7 @@ enum {
 	TDS_PRELOGIN,
 	TDS_LOGIN,
 	TDS_SETTINGS, /* the driver's; what the client library may set up before is not counted */
+	TDS_JSON,     /* the driver's: whether the database knows JSON */
 	TDS_FIRST     /* the first message of a test's own */
 };
 
@@ -24,6 +25,7 @@ enum tds_act {
 	TDS_HALF,    /* hangs up in the middle of the answer */
 	TDS_ENDLESS, /* rows, again and again */
 	TDS_NUMBER,  /* a row, in it `number` */
+	TDS_TEXT,    /* a row, in it `text` */
 	TDS_FAIL,    /* an error, and the end of the request as the driver wrote it */
 	TDS_ABORT    /* an error, and nothing behind it */
 };
@@ -33,7 +35,7 @@ struct tds_line {
 	enum tds_act act;
 	int number, severity; /* of an error */
 	int state;            /* XACT_STATE() from then on */
-	const char *text;     /* of the error; NULL: some */
+	const char *text;     /* of the error, NULL: some; or of the row */
 };
 
 struct tds_peer;
