@@ -27,6 +27,7 @@ static const struct {
 		"HOST:PORT is wanted, not `u:***`" },
 	{ "nats://u:p?ss@h", "not `ss@h`", "not `***@h`" },
 	{ "nats://u:s3cret", "not `u:s3cret`", "not `u:***`" },
+	{ "nats://u:s3cret:", "not `u:s3cret:`", "not `u:***`" },
 	{ "u:s3cret@h", "`u:s3cret@h` is no URL", "`u:***@h` is no URL" },
 	{ "pg:/u:s3cret@h", "`pg:/u:s3cret@h`", "`pg:/u:***@h`" },
 	{ "postgres://h/db?a=b&password=s3cret", "key s3cret", "key ***" },
