@@ -97,7 +97,7 @@ static const char stream_accept_help[] =
 	"its\n"
 	"owner has; what was done before is not done twice. --all: all streams that have forked.\n"
 	"What happened to a broker's stream was mended when it was found: accepted, it is no "
-        "longer\n"
+	"longer\n"
 	"listed.\n";
 
 static const char show_help[] =
@@ -113,7 +113,7 @@ static const char schema_help[] =
 static const char stream_republish_help[] =
 	"usage: saga stream republish --store URL\n"
 	"All events that the store's outbox holds are published again, under their ids, to a "
-        "durable\n"
+	"durable\n"
 	"transport: for a broker that lost some without a sign of it. Consumers know doubles.\n";
 
 static const struct command commands[] = {

@@ -194,7 +194,20 @@ static void one_batch(struct chaos *chaos)
 
 static bool is_quiet(const struct stage *stage)
 {
-	return !stage->items.first && !stage->call_count && stage->memory.counts.parked == 0;
+	return !stage->items.first && !stage->call_count && stage->memory.row_count == 0;
+}
+
+/* A statement that failed too often leaves its step dead, which is an operator's to mend. */
+static void requeue_dead(struct stage *stage)
+{
+	for (size_t i = 0; i < stage->memory.row_count; i++) {
+		struct kept_row *row = &stage->memory.rows[i];
+
+		if (row->kind != SAGA__PARKED_HELD || row->command)
+			continue;
+		row->command = SAGA__COMMAND_REQUEUE;
+		row->due = 0;
+	}
 }
 
 static void run_out(struct chaos *chaos)
@@ -209,6 +222,7 @@ static void run_out(struct chaos *chaos)
 		}
 		stage->most = 0;
 		stage->call = GOOD;
+		requeue_dead(stage);
 		if (stage->call_count)
 			answer_call(stage);
 		ck_assert_int_eq(run_batch(stage), SAGA_OK);
