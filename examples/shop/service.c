@@ -253,14 +253,15 @@ static void get_health(struct http_call *call)
 		return;
 	}
 	http_json(call, 200,
-		json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			"status", "well", "store", 1, "bus", 1, "queued", (json_int_t)health.queued,
 			"waiting", (json_int_t)health.waiting, "parked", (json_int_t)health.parked,
 			"dead", (json_int_t)health.dead, "stuck", (json_int_t)health.stuck,
 			"unseen", (json_int_t)health.outbox, "oldest_ms",
 			(json_int_t)health.oldest_ms, "committed_ms",
 			(json_int_t)health.committed_ms, "failed_ms", (json_int_t)health.failed_ms,
-			"set_aside", (json_int_t)health.set_aside));
+			"set_aside", (json_int_t)health.set_aside, "stopped_streams",
+			(json_int_t)health.stopped));
 }
 
 static void get_metrics(struct http_call *call)
