@@ -18,6 +18,13 @@
  *	saga_shards                                   gauge: of the store, worked by this instance
  *	saga_instances                                gauge: of this participant on its store
  *	saga_outbox_unseen_events                     gauge: that some follower has not seen
+ *	saga_follower_unseen_events   follower        gauge: that this one has not seen, of those
+ *	                                              that the outbox holds; not, as the next, on
+ *	                                              a durable transport, where none is heard
+ *	saga_follower_heard_ms        follower        gauge: since it last said something; -1:
+ *	                                              never yet
+ *	saga_followers_silent                         gauge: never heard, with events unseen for
+ *	                                              more than a minute
  *	saga_stream_lag_events        owner, stream   gauge: of another's stream, known to be
  *	                                              sent, and not taken in yet
  *	saga_stream_gaps_total                        counter: in streams that are followed

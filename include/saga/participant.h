@@ -143,6 +143,15 @@ typedef struct saga_limits {
  * clock.followed, clock.went_back, clock.agrees). A store that was not used for more than an hour
  * begins like that, too. Log lines and ids have the wall clock's time.
  *
+ * `followers` names each participant that has a step on our events: these are kept until all of
+ * those have seen them, retention_max_ms at most. Anyone else may listen, but is not waited for:
+ * what it has not seen after retention_ms is lost to it. So both mistakes are warnings in the log.
+ * A participant that is heard to follow us and is not named is follower.undeclared, once for each
+ * of the first 16 names; one that hears us, and has no step on our events, leaves us out of its
+ * `follows`. One that is named, and was never heard since we were opened, a minute after there were
+ * events for it, is follower.silent, and each hour from then on; saga_health and saga_metrics count
+ * it. A durable transport keeps the events itself: there neither is told.
+ *
  * A session of the server's own is needed: PgBouncer in transaction or statement mode is refused.
  *
  * Options; SAGA_OPTIONS(.store = ..., ...) fills in the size, which is the struct's version:
@@ -153,7 +162,7 @@ typedef struct saga_options {
 	size_t size;
 	const char *store;              /* "sqlite:stock.db", "postgresql://...", "mssql://..." */
 	const char *transport;          /* "inproc://shop", "nng+tcp://..."; NULL: alone */
-	const char *const *followers;   /* who must see our events, ended by NULL */
+	const char *const *followers;   /* who must see our events, ended by NULL; see below */
 
 	int lanes;                      /* threads with a store connection; 0: inline on the loop */
 	struct uv_loop_s *loop;         /* the host's; NULL: one of its own, see saga_run */
@@ -336,6 +345,8 @@ typedef struct saga_health {
 	int64_t failed_ms;        /* since the last error of the store; -1: there was none */
 	int64_t set_aside;        /* rows of the store that could not be read, so far */
 	char error[SAGA_ERROR_TEXT]; /* that last one, in words; "" */
+	int64_t silent;           /* followers that were never heard since it was opened, though
+	                             events have waited for them for a minute: see `followers` */
 } saga_health;
 
 /* Fills *health with the last known figures. Never blocks. Any thread. */

@@ -141,6 +141,7 @@ static void reckon_listener(struct saga__audience *audience, struct saga__listen
 static void reckon_follower(struct saga__audience *audience, struct saga__follower *follower,
 	uint64_t last, uint64_t sent, int64_t owed_since, int64_t now)
 {
+	follower->least = follower->forked || !follower->of ? 0 : UINT64_MAX;
 	if (follower->forked || !follower->of) {
 		audience->by_all = 0;
 		audience->behind = true;
@@ -149,6 +150,8 @@ static void reckon_follower(struct saga__audience *audience, struct saga__follow
 	for (uint32_t i = 0; i < follower->of; i++) {
 		struct saga__listener *listener = &follower->listeners[i];
 
+		if (listener->seq < follower->least)
+			follower->least = listener->seq;
 		if (listener->known)
 			reckon_listener(audience, listener, sent, owed_since, now);
 		if (!listener->verified)

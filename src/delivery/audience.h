@@ -51,6 +51,7 @@ struct saga__follower {
 	char text[160];
 	uint32_t of;         /* shards; 0: never heard */
 	uint32_t unverified; /* of them */
+	uint64_t least;      /* all of them have seen up to here, as last reckoned */
 	struct saga__listener *listeners;
 	struct saga__answer answer;
 	struct saga__claim claim;

@@ -1,5 +1,6 @@
 #include "publish.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -470,6 +471,16 @@ uint64_t saga__publish_seen_by_all(const struct saga__publish *publish)
 uint64_t saga__publish_unseen(const struct saga__publish *publish)
 {
 	return publish->last - saga__publish_seen_by_all(publish);
+}
+
+uint64_t saga__publish_unseen_by(const struct saga__publish *publish, size_t index)
+{
+	uint64_t least = publish->audience.at[index].least;
+
+	assert(index < publish->audience.count);
+	if (least + 1 < publish->first)
+		least = publish->first - 1;
+	return least < publish->last ? publish->last - least : 0;
 }
 
 struct saga__publish_counts saga__publish_counted(const struct saga__publish *publish)

@@ -133,6 +133,9 @@ uint64_t saga__publish_seen_by_all(const struct saga__publish *publish);
 /* Committed events that some follower has not seen, as far as known: last - seen_by_all. */
 uint64_t saga__publish_unseen(const struct saga__publish *publish);
 
+/* Events that can still be had, and that the follower at `index` of the config has not seen. */
+uint64_t saga__publish_unseen_by(const struct saga__publish *publish, size_t index);
+
 /* Counters since the machine was made. */
 struct saga__publish_counts {
 	uint64_t sent, resent, needs, beats, gone, forks;

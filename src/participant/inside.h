@@ -12,6 +12,7 @@
 #include "../delivery/follow.h"
 #include "../delivery/publish.h"
 #include "../delivery/relay.h"
+#include "../delivery/rollcall.h"
 #include "../event/peek.h"
 #include "driver.h"
 #include "lane.h"
@@ -158,6 +159,7 @@ struct saga_participant {
 	struct saga__plan *plan;
 	char *store_url, *transport_url;
 	char **followers;
+	struct saga__rollcall roll; /* of them; it borrows their names */
 	const saga_store_ops *store_ops;
 	const saga_transport_ops *transport_ops;
 	saga_options options; /* its texts are not ours: use the above */
@@ -318,6 +320,12 @@ int64_t saga__streams_due(struct saga_participant *p);
 uint64_t saga__streams_unseen(struct saga_participant *p);
 void saga__streams_count(struct saga_participant *p, saga_health *health);
 void saga__streams_close(struct saga_participant *p);
+
+/* followers.c */
+/* A NEED or SEEN of a stream of ours came. */
+void saga__followers_heard(struct saga_participant *p, const struct saga__message *message);
+/* Tells of those that are silent. */
+void saga__followers_turn(struct saga_participant *p);
 
 /* inbox.c */
 int saga__transport_open(struct saga_participant *p, saga_error *error);

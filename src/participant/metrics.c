@@ -126,6 +126,30 @@ static void tell_streams(struct teller *teller)
 	free(streams);
 }
 
+static void tell_followers(struct teller *teller)
+{
+	const struct saga_participant *p = teller->p;
+	int64_t now = saga__monotonic(&p->env);
+
+	if (p->keeps)
+		return;
+	begin(teller, SAGA_GAUGE, "saga_follower_unseen_events",
+		"of the outbox, that this follower has not seen");
+	for (size_t i = 0; i < p->roll.count; i++)
+		tell_with(teller, "follower", p->roll.at[i].name,
+			saga__number(&p->roll.at[i].unseen));
+	begin(teller, SAGA_GAUGE, "saga_follower_heard_ms",
+		"since this follower last said something; -1: never yet");
+	for (size_t i = 0; i < p->roll.count; i++) {
+		int64_t heard = saga__number(&p->roll.at[i].heard);
+
+		tell_with(teller, "follower", p->roll.at[i].name,
+			heard < 0             ? -1
+				: now > heard ? now - heard
+					      : 0);
+	}
+}
+
 static void tell_health(struct teller *teller)
 {
 	saga_health health = { .size = sizeof health };
@@ -143,6 +167,8 @@ static void tell_health(struct teller *teller)
 	tell(teller, health.instances);
 	begin(teller, SAGA_GAUGE, "saga_outbox_unseen_events", "that some follower has not seen");
 	tell(teller, health.outbox);
+	begin(teller, SAGA_GAUGE, "saga_followers_silent", "never heard, though they owe");
+	tell(teller, health.silent);
 	begin(teller, SAGA_COUNTER, "saga_stream_gaps_total", "in streams that are followed");
 	tell(teller, health.gaps);
 	begin(teller, SAGA_COUNTER, "saga_events_asked_total", "askings for missing events");
@@ -218,6 +244,7 @@ void saga_metrics(const saga_participant *p, saga_metric_fn *each, void *user)
 	tell_steps(&teller);
 	tell_queues(&teller);
 	tell_streams(&teller);
+	tell_followers(&teller);
 	tell_health(&teller);
 	tell_batches(&teller);
 }

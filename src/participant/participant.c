@@ -256,6 +256,9 @@ static int copy_options(struct saga_participant *p, const saga_options *given, s
 	if ((code = find_transport(p, error)) != SAGA_OK)
 		return code;
 	code = copy_names(p, "followers", o->followers, &p->followers, error);
+	if (code == SAGA_OK &&
+		(code = saga__rollcall_init(&p->roll, (const char *const *)p->followers)))
+		(void)saga_error_set(error, code, "out of memory");
 	if (code == SAGA_OK && o->follows)
 		code = copy_names(p, "follows", o->follows, &p->follows, error);
 	return code;
@@ -365,6 +368,7 @@ static void free_all(struct saga_participant *p)
 	saga__numbers_free(&p->numbers);
 	uv_mutex_destroy(&p->lock);
 	uv_mutex_destroy(&p->saying.lock);
+	saga__rollcall_free(&p->roll);
 	free_names(p->followers);
 	free_names(p->follows);
 	free(p->transport_url);

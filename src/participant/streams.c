@@ -174,8 +174,11 @@ static void take_frame(struct saga_participant *p, saga_bytes bytes)
 		return;
 	}
 	if (message.kind == SAGA__NEED || message.kind == SAGA__SEEN) {
-		if (saga__id_same(message.stream.store, p->uuid) &&
-			message.stream.shard < p->shards && p->publishes[message.stream.shard])
+		if (!saga__id_same(message.stream.store, p->uuid) ||
+			message.stream.shard >= p->shards)
+			return;
+		saga__followers_heard(p, &message);
+		if (p->publishes[message.stream.shard])
 			saga__publish_message(p->publishes[message.stream.shard], &message,
 				saga__monotonic(&p->env));
 	} else {
@@ -517,6 +520,8 @@ void saga__streams_turn(struct saga_participant *p)
 	}
 	set_hold(p);
 	take_frames(p);
+	if (p->life == SAGA__RUNS)
+		saga__followers_turn(p);
 	if (!p->transport || p->life != SAGA__RUNS)
 		return;
 	saga__followings_fade(p);

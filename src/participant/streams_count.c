@@ -48,6 +48,7 @@ void saga__streams_count(struct saga_participant *p, saga_health *health)
 {
 	count_frames(p, health);
 	health->dropped = (int64_t)(p->bad_frames + p->streams_refused);
+	health->silent = (int64_t)saga__rollcall_silent(&p->roll);
 	for (unsigned shard = 0; shard < p->shards; shard++) {
 		if (p->publishes[shard])
 			health->resent +=

@@ -183,6 +183,26 @@ START_TEST(what_was_not_asked_for_is_ignored)
 }
 END_TEST
 
+START_TEST(unseen_is_counted_by_follower)
+{
+	open_with(both);
+	start(5, 10, 0); /* 1 to 4 are trimmed: nobody can see them any more */
+	ck_assert_uint_eq(saga__publish_unseen_by(publish, 0), 6);
+	seen_by("stock", 0, 2, 8, no_id, 1);
+	ck_assert_uint_eq(saga__publish_unseen_by(publish, 0), 6);
+	seen_by("stock", 1, 2, 10, id_of(10), 1);
+	ck_assert_uint_eq(saga__publish_unseen_by(publish, 0), 2);
+	commit(11, 12, 2);
+	ck_assert_uint_eq(saga__publish_unseen_by(publish, 0), 4);
+	ck_assert_uint_eq(saga__publish_unseen_by(publish, 1), 8);
+	seen_by("stock", 0, 2, 12, id_of(12), 3);
+	seen_by("stock", 1, 2, 12, id_of(12), 3);
+	ck_assert_uint_eq(saga__publish_unseen_by(publish, 0), 0);
+	seen_by("stock", 0, 2, 12, id_in(2, 12), 4); /* another history: it has seen none of ours */
+	ck_assert_uint_eq(saga__publish_unseen_by(publish, 0), 8);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tests = tcase_create("publish needs");
@@ -199,5 +219,6 @@ int main(void)
 	tcase_add_test(tests, trimmed_below_but_still_in_memory);
 	tcase_add_test(tests, without_memory_it_is_read);
 	tcase_add_test(tests, what_was_not_asked_for_is_ignored);
+	tcase_add_test(tests, unseen_is_counted_by_follower);
 	return run_suite("delivery publish needs", tests);
 }
