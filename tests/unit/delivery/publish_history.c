@@ -118,6 +118,26 @@ START_TEST(fork_beyond_what_there_is)
 }
 END_TEST
 
+/* The store was set back to before its first event, or holds none any more. */
+START_TEST(fork_beyond_an_empty_outbox)
+{
+	start(1, 0, 0);
+	seen_by("stock", 0, 1, 3, id_in(2, 3), 1);
+	reads(3, 3, 1);
+	saga__publish_read_end(publish, true, 2);
+	cries_fork("stock", 2);
+	start(11, 10, 10);
+	seen_by("stock", 0, 1, 15, id_in(2, 15), 11);
+	reads(15, 15, 11);
+	saga__publish_read_end(publish, true, 12);
+	cries_fork("stock", 12);
+	start(11, 10, 20);
+	seen_by("stock", 0, 1, 10, id_in(2, 10), 21);
+	cries_fork("stock", 21);
+	ck_assert_uint_eq(saga__publish_counted(publish).forks, 3);
+}
+END_TEST
+
 START_TEST(a_fork_is_accepted_far_behind)
 {
 	start(1, 100, 0);
@@ -173,6 +193,7 @@ int main(void)
 	tcase_add_test(tests, fork_by_need_in_memory);
 	tcase_add_test(tests, fork_by_need_in_the_outbox);
 	tcase_add_test(tests, fork_beyond_what_there_is);
+	tcase_add_test(tests, fork_beyond_an_empty_outbox);
 	tcase_add_test(tests, a_fork_is_accepted_far_behind);
 	tcase_add_test(tests, seen_is_verified_before_it_is_trimmed);
 	tcase_add_test(tests, old_seen_of_another_history);
