@@ -8,7 +8,9 @@
 #include "follow_state.h"
 
 enum {
-	WINDOW_MOST = 65536
+	WINDOW_MOST = 65536,
+	SHORTER_MS = 30000, /* that beats end before what we have, until it counts as a fork */
+	SHORTER_BEATS = 3   /* at least */
 };
 
 /* ---- places ---- */
@@ -31,31 +33,6 @@ static const struct place *kept_at(const struct saga__follow *follow, uint64_t s
 static uint64_t reach(const struct saga__follow *follow)
 {
 	return follow->delivered + follow->config.window;
-}
-
-static bool has_room(const struct saga__follow *follow, uint64_t seq, size_t size)
-{
-	const struct saga__room *room = follow->config.room;
-
-	assert(!room || room->used <= SIZE_MAX - size);
-	return !room || room->used + size <= room->most || seq == follow->delivered + 1;
-}
-
-static void take_room(struct saga__follow *follow, struct place *place, size_t size)
-{
-	place->size = size;
-	if (follow->config.room)
-		follow->config.room->used += size;
-}
-
-static void give_room(struct saga__follow *follow, struct place *place)
-{
-	struct saga__room *room = follow->config.room;
-
-	if (room && place->event) {
-		assert(room->used >= place->size);
-		room->used -= place->size;
-	}
 }
 
 static void clear(struct saga__follow *follow, uint64_t upto)
@@ -231,6 +208,7 @@ void saga__follow_restart(struct saga__follow *follow, const struct saga__positi
 	follow->alarm = follow->probe = follow->unsaid = false;
 	follow->need_due = follow->move_due = INT64_MAX;
 	follow->delivered = follow->known = follow->highest = follow->asked = 0;
+	follow->shorter_beats = 0;
 	follow->fresh = true;
 	for (uint32_t i = 0; i < follow->config.shards; i++)
 		if ((!works || works[i]) && positions[i].seq)
@@ -343,8 +321,10 @@ static void take_event(
 
 	if (!seq)
 		return;
-	if (seq > follow->known)
+	if (seq > follow->known) {
 		follow->known = seq;
+		follow->shorter_beats = 0;
+	}
 	if (seq > reach(follow)) {
 		follow->counts.forgotten++;
 		return;
@@ -375,6 +355,27 @@ static void answer_beat(struct saga__follow *follow, int64_t now)
 			say(follow, i);
 }
 
+/*
+ * One beat that ends before what we have committed may be a late one. Beats that do so for a while,
+ * with nothing further in between, come of a store that was set back: its new events would look
+ * like old ones to us until their numbers pass ours.
+ */
+static bool is_shorter(struct saga__follow *follow, uint64_t last, int64_t now)
+{
+	uint64_t most = 0;
+
+	for (uint32_t i = 0; i < follow->config.shards; i++)
+		if (follow->shards[i].works && follow->shards[i].at.seq > most)
+			most = follow->shards[i].at.seq;
+	if (last >= most) {
+		follow->shorter_beats = 0;
+		return false;
+	}
+	if (!follow->shorter_beats++)
+		follow->shorter_since = now;
+	return follow->shorter_beats >= SHORTER_BEATS && now - follow->shorter_since >= SHORTER_MS;
+}
+
 static void take_beat(struct saga__follow *follow, const struct saga__message *message, int64_t now)
 {
 	const struct place *place = place_of(follow, message->last);
@@ -384,6 +385,10 @@ static void take_beat(struct saga__follow *follow, const struct saga__message *m
 		return;
 	if (message->last && (other || contradicts_position(follow, message->last, message->id))) {
 		fork_off(follow, message->last, "beat");
+		return;
+	}
+	if (is_shorter(follow, message->last, now)) {
+		fork_off(follow, message->last + 1, "its history has been shorter for a while");
 		return;
 	}
 	if (follow->fresh && message->first > follow->joined + 1)

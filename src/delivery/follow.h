@@ -27,7 +27,8 @@
  *   seq - 1; another id at a seq of the last `window` delivered, of what is kept, or of a position;
  *   a BEAT that names another id there. The stream is stopped; SEENs and a NEED that name what we
  *   have let the owner tell as well. A BEAT that ends before what we committed proves nothing (it
- *   may be a late one): it is answered by SEENs, and the owner can tell.
+ *   may be a late one): it is answered by SEENs, and the owner can tell. Beats that do so for half
+ *   a minute are a fork: the owner's store was set back.
  * - GONE beyond what we need: SAGA__FOLLOW_GONE, stopped and silent, so that it holds back nobody.
  *   A fresh stream (nothing was ever delivered) moves its start there instead.
  * - saga__follow_restart starts a stopped stream again, where an operator says.

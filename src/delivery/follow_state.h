@@ -3,6 +3,8 @@
 
 /* What a following machine remembers. */
 
+#include <assert.h>
+
 #include "follow.h"
 
 /* What is known of a seq: of the last `window` delivered the id, of those ahead the event. */
@@ -62,7 +64,36 @@ struct saga__follow {
 	uint64_t least_moved; /* no shard's `moved` is lower */
 	int64_t move_due;     /* INT64_MAX: all are where they should be */
 	int64_t move_latest;
+	unsigned shorter_beats; /* that ended before what we have committed, one after the other */
+	int64_t shorter_since;
 	struct saga__follow_counts counts;
 };
+
+/* ---- the room that all streams of a participant share ---- */
+
+static inline bool has_room(const struct saga__follow *follow, uint64_t seq, size_t size)
+{
+	const struct saga__room *room = follow->config.room;
+
+	assert(!room || room->used <= SIZE_MAX - size);
+	return !room || room->used + size <= room->most || seq == follow->delivered + 1;
+}
+
+static inline void take_room(struct saga__follow *follow, struct place *place, size_t size)
+{
+	place->size = size;
+	if (follow->config.room)
+		follow->config.room->used += size;
+}
+
+static inline void give_room(struct saga__follow *follow, struct place *place)
+{
+	struct saga__room *room = follow->config.room;
+
+	if (room && place->event) {
+		assert(room->used >= place->size);
+		room->used -= place->size;
+	}
+}
 
 #endif

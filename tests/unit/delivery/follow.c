@@ -763,6 +763,30 @@ START_TEST(a_late_beat_is_no_fork)
 }
 END_TEST
 
+/* A store that was set back: its new events would be taken for old ones. */
+START_TEST(fork_by_a_history_that_stays_shorter)
+{
+	int64_t now;
+
+	events(1, 6, 0);
+	delivers(1, 6, 0);
+	moves(0, 6, 0);
+	commit(0, 6, 0);
+	for (now = 1000; now <= 30000; now += 1000)
+		beat(1, 3, now);
+	beat(1, 6, now); /* those were late */
+	for (now += 1000; now <= 61000; now += 10000)
+		beat(1, 3, now);
+	ck_assert(!saga__follow_stopped(follow));
+	beat(1, 4, now);
+	ck_assert(saga__follow_stopped(follow));
+	while (next(now) && effect.kind != SAGA__FOLLOW_FORK)
+		;
+	ck_assert_int_eq(effect.kind, SAGA__FOLLOW_FORK);
+	ck_assert_ptr_nonnull(strstr(effect.text, "shorter"));
+}
+END_TEST
+
 START_TEST(fork_by_a_position_ahead)
 {
 	struct saga__position positions[2] = { { 1, id_of(1) }, { 3, id_in(2, 3) } };
@@ -870,6 +894,7 @@ int main(void)
 	tcase_add_test(tests, fork_by_an_event_that_is_kept);
 	tcase_add_test(tests, fork_by_beat);
 	tcase_add_test(tests, a_late_beat_is_no_fork);
+	tcase_add_test(tests, fork_by_a_history_that_stays_shorter);
 	tcase_add_test(tests, fork_by_a_position_ahead);
 	tcase_add_test(tests, fork_where_a_fresh_start_moves_to);
 	tcase_add_test(tests, shards_that_disagree);
