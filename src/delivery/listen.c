@@ -156,14 +156,31 @@ static bool stranger_may_ask(struct saga__publish *publish, int64_t now)
 	return true;
 }
 
+/*
+ * A follower with another history must stop, too, but may have forgotten all ids but that of its
+ * position. The event that it asks for names its predecessor here, which the follower compares.
+ */
+static void prove_fork(
+	struct saga__publish *publish, struct saga__follower *follower, uint64_t first, int64_t now)
+{
+	const struct saga__message evidence = { .first = first, .last = first };
+
+	if (first >= saga__publish_available_from(publish) && first < publish->next)
+		begin_answer(publish, follower, &evidence, now);
+}
+
 static void take_need(struct saga__publish *publish, struct saga__follower *follower,
 	const struct saga__message *message, int64_t now)
 {
 	if (!message->first || message->first > message->last || message->first > SAGA__SEQ_MOST)
 		return;
 	publish->counts.needs++;
-	if (follower->forked || (!follower->declared && !stranger_may_ask(publish, now)))
+	if (!follower->declared && !stranger_may_ask(publish, now))
 		return;
+	if (follower->forked) {
+		prove_fork(publish, follower, message->first, now);
+		return;
+	}
 	switch (compare(publish, follower, message->first - 1, message->id)) {
 	case OTHER:
 		fork_off(publish, follower, message->first - 1, now);

@@ -63,16 +63,16 @@ START_TEST(fork_by_seen)
 	seen_by("stock", 1, 2, 4, id_in(2, 4), 2);
 	cries_fork("stock", 2);
 	need(2, 3, 3);
-	nothing(3); /* no answer, no second alarm */
+	sends("stock", 2, 2, 3); /* what proves the fork to the follower, no second alarm */
 	seen_by("stock", 1, 2, 4, id_in(2, 4), 4);
 	nothing(4);
 	seen_by("stock", 0, 2, 3, id_of(3), 5); /* skipped there, by an operator */
 	need(4, 5, 5);
-	nothing(5);
+	sends("stock", 4, 4, 5);
 	seen_by("stock", 1, 2, 3, id_of(3), 5);
 	ck_assert_uint_eq(saga__publish_seen_by_all(publish), 3);
-	need(4, 5, 6);
-	sends("stock", 4, 5, 6);
+	need(4, 5, 6 + BEAT_MIN);
+	sends("stock", 4, 5, 6 + BEAT_MIN);
 	ck_assert_uint_eq(saga__publish_counted(publish).forks, 1);
 }
 END_TEST
