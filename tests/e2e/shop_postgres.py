@@ -174,12 +174,12 @@ def refuse(directory):
 
 def crowd(directory):
     """All connections are others', whenever one gets free."""
-    others, refused, until = [], False, time.monotonic() + 30
+    others, refused, until = [], False, time.monotonic() + 90
     sql(directory, "SELECT " + CUT_ALL)
     while not refused and time.monotonic() < until:
         others = [other for other in others if other.poll() is None]
         while len(others) < 24:
-            others.append(subprocess.Popen([SERVER, "sql", directory, "SELECT pg_sleep(5)"],
+            others.append(subprocess.Popen([SERVER, "sql", directory, "SELECT pg_sleep(15)"],
                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         refused = sql(directory, "SELECT 1") is None
     for other in others:
