@@ -42,9 +42,10 @@ void put_shown(FILE *out, const char *text)
 	free(shown);
 }
 
+/* A whole line at one go: stderr has no buffer, and others write to it, or read line by line. */
 void complain(const char *format, ...)
 {
-	char text[LINE_BYTES];
+	char text[LINE_BYTES], shown[4 * LINE_BYTES];
 	va_list list;
 
 	va_start(list, format);
@@ -52,8 +53,8 @@ void complain(const char *format, ...)
 	va_end(list);
 	for (size_t i = 0; i < hidden_count; i++)
 		saga_redact(hidden[i], text, sizeof text);
-	put_shown(stderr, text);
-	fputc('\n', stderr);
+	(void)saga_text_shown(text, shown, sizeof shown);
+	fprintf(stderr, "%s\n", shown);
 }
 
 void complain_option(const char *program, const char *given, bool lacks_value)

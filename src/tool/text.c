@@ -29,9 +29,10 @@ void complain_hides(const char *given)
 		hidden[hidden_count++] = given;
 }
 
+/* A whole line at one go: stderr has no buffer, and others write to it, or read line by line. */
 void say(const char *format, ...)
 {
-	char text[COMPLAINT_BYTES];
+	char text[COMPLAINT_BYTES], shown[4 * COMPLAINT_BYTES];
 	va_list list;
 
 	va_start(list, format);
@@ -39,8 +40,8 @@ void say(const char *format, ...)
 	va_end(list);
 	for (size_t i = 0; i < hidden_count; i++)
 		saga_redact(hidden[i], text, sizeof text);
-	(void)put_safely(stderr, text);
-	fputc('\n', stderr);
+	(void)saga_text_shown(text, shown, sizeof shown);
+	fprintf(stderr, "%s\n", shown);
 }
 
 int complain(const char *format, ...)
