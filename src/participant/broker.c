@@ -233,7 +233,7 @@ static void pass_on(struct saga_participant *p, int64_t now)
 static void write_down(struct saga_participant *p, enum saga__halt_why why, uint64_t upto)
 {
 	const struct saga__halt halt = { .source = p->broker.era->newest,
-		.why = why,
+		.why = (int)why,
 		.upto = upto,
 		.at = saga__wall(&p->env),
 		.known = UINT64_MAX };

@@ -76,8 +76,8 @@ static bool copy(const saga_statement *from, saga_statement *to)
 	return true;
 }
 
-void saga__stall_note(
-	struct saga__store_handle *handle, int what, const saga_statement *statements, size_t count)
+void saga__stall_note(struct saga__store_handle *handle, enum saga__did what,
+	const saga_statement *statements, size_t count)
 {
 	saga_sim *sim = handle->member->sim;
 	struct saga__done_before *done;

@@ -8,7 +8,7 @@
 /* What a transaction has done so far, to be done again. */
 struct saga__done_before {
 	struct saga__done_before *next;
-	enum {
+	enum saga__did {
 		SAGA__DID_RUN,
 		SAGA__DID_MARK,
 		SAGA__DID_BACK
@@ -29,8 +29,8 @@ struct saga__store_handle {
 /* A transaction begins anew, or is over. */
 void saga__stall_forget(struct saga__store_handle *handle);
 /* Something was done that may have to be done again. */
-void saga__stall_note(struct saga__store_handle *handle, int what, const saga_statement *statements,
-	size_t count);
+void saga__stall_note(struct saga__store_handle *handle, enum saga__did what,
+	const saga_statement *statements, size_t count);
 
 /*
  * It stands still within its transaction, while the world goes on: what others commit meanwhile is

@@ -115,7 +115,7 @@ static int read_streams(struct streams *streams, saga_error *error)
 
 static const char *state_of(const struct saga__halt *halt)
 {
-	return halt->why ? saga__halt_why_name(halt->why) : "followed";
+	return halt->why ? saga__halt_why_name((enum saga__halt_why)halt->why) : "followed";
 }
 
 static const char *order_of(const struct saga__halt *halt, char text[SAGA__HALT_TEXT])

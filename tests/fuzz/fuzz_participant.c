@@ -95,8 +95,9 @@ static void lengthen(struct fuzz_bytes *bytes)
 		return;
 	at += head;
 
-	size_t old = (unsigned char)buffer.at[at] == 0xd9 ? 2u + (unsigned char)buffer.at[at + 1]
-							  : 1u + (buffer.at[at] & 0x1fu);
+	size_t old = (unsigned char)buffer.at[at] == 0xd9
+		? 2u + (unsigned char)buffer.at[at + 1]
+		: 1u + ((unsigned char)buffer.at[at] & 0x1fu);
 
 	memset(longer, 's', sizeof longer);
 	memcpy(longer, buffer.at, at);

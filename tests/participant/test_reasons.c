@@ -7,8 +7,8 @@
 #define LONG TEN TEN TEN TEN TEN TEN TEN
 
 static const char *const words[] = { LONG, "a" LONG, "ab" LONG, "abc" LONG,
-	"Stra\xdf"
-	"e" };
+	("Stra\xdf"
+	 "e") };
 
 enum {
 	WORDS = sizeof words / sizeof words[0]
