@@ -37,6 +37,20 @@ static void hand_work(void *transport, uint64_t shards, unsigned of)
 	(void)of;
 }
 
+/* This broker never says that it lost something, so it is asked for nothing. */
+static void hand_look(void *transport, uint64_t place)
+{
+	(void)transport;
+	(void)place;
+}
+
+static void hand_rewind(void *transport, unsigned shard, uint64_t place)
+{
+	(void)transport;
+	(void)shard;
+	(void)place;
+}
+
 static const saga_transport_ops durable_ops = { .size = sizeof(saga_transport_ops),
 	.schemes = "hand",
 	.traits = SAGA_TRANSPORT_DURABLE,
@@ -44,6 +58,8 @@ static const saga_transport_ops durable_ops = { .size = sizeof(saga_transport_op
 	.send = hand_send,
 	.ack = hand_ack,
 	.work = hand_work,
+	.look = hand_look,
+	.rewind = hand_rewind,
 	.close = hand_close };
 
 static struct saga__buffer buffer;
