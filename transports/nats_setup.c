@@ -290,6 +290,7 @@ bool saga__nats_setup(struct saga__nats *self, struct saga__nats_task *task)
 
 	(void)jsOptions_Init(&options);
 	options.Wait = WAIT_MS;
+	/* cppcheck-suppress autoVariables ; it is taken back below */
 	task->options = &options;
 	if (natsConnection_JetStream(&task->js, task->nc, &options) != NATS_OK)
 		return fails(task, "libnats");
@@ -299,5 +300,6 @@ bool saga__nats_setup(struct saga__nats *self, struct saga__nats_task *task)
 			done = !is_closing(self) && setup_consumer(self, task, shard);
 	}
 	jsCtx_Destroy(task->js);
+	task->options = NULL;
 	return done;
 }

@@ -650,7 +650,7 @@ struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct sa
 	struct saga_event event = {
 		.id = saga__id_new(&batch->ids, batch->env),
 		.saga = cause->saga,
-		.causation = SAGA__MUTANT(cause_lost) ? (saga_id){ { 0 } } : cause->id,
+		.causation = cause->id,
 		.time = batch->now,
 		.source = batch->plan->name,
 		.subject = work->slot ? work->slot->subject : "",
@@ -658,6 +658,8 @@ struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct sa
 	};
 	struct saga__blob *blob;
 
+	if (SAGA__MUTANT(cause_lost))
+		event.causation = (saga_id){ { 0 } };
 	if (work->slot)
 		event.sequence =
 			shard_of(batch, cause->saga)->seq + !SAGA__MUTANT(number_off_by_one);

@@ -130,12 +130,12 @@ int saga__journal_mend_due(
 			" WHERE shard = ? AND due <= ? ORDER BY due, id"),
 		due, 3
 	};
-	struct keys keys;
+	struct keys keys = { .count = 0 };
 	int code = read_keys(j, &statement, 2, &keys, error);
 
 	for (size_t i = 0; code == SAGA_OK && i < keys.count; i++) {
 		const saga_value *key = keys.at[i];
-		saga_error why;
+		saga_error why = { .code = SAGA_OK };
 
 		code = saga__journal_look_at_parked(j, &key[0], &key[1], &why);
 		if (code == SAGA_REFUSED) {
@@ -252,7 +252,7 @@ int saga__journal_mend_outbox(struct saga__journal *j, unsigned shard, uint64_t 
 	const saga_value values[] = { saga_int64(shard), saga_int64((int64_t)first),
 		saga_int64((int64_t)last) };
 	struct saga__one one;
-	saga_error why;
+	saga_error why = { .code = SAGA_OK };
 	int code = saga__journal_one(j,
 		"SELECT MIN(seq) AS seq FROM saga_outbox"
 		" WHERE shard = ? AND seq >= ? AND seq <= ?",
@@ -275,12 +275,12 @@ int saga__journal_mend_positions(struct saga__journal *j, bool *ret_mended, saga
 	const saga_statement statement = { "SELECT stream, stream_shard, shard FROM saga_position",
 		NULL, 0 };
 	char stream[SAGA_ID_TEXT];
-	struct keys keys;
+	struct keys keys = { .count = 0 };
 	int code = read_keys(j, &statement, KEY, &keys, error);
 
 	for (size_t i = 0; code == SAGA_OK && i < keys.count; i++) {
 		const saga_value *key = keys.at[i];
-		saga_error why;
+		saga_error why = { .code = SAGA_OK };
 
 		code = saga__journal_look_at_position(j, key, &why);
 		if (code == SAGA_REFUSED) {
