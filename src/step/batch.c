@@ -650,7 +650,6 @@ struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct sa
 	struct saga_event event = {
 		.id = saga__id_new(&batch->ids, batch->env),
 		.saga = cause->saga,
-		.causation = cause->id,
 		.time = batch->now,
 		.source = batch->plan->name,
 		.subject = work->slot ? work->slot->subject : "",
@@ -658,8 +657,8 @@ struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct sa
 	};
 	struct saga__blob *blob;
 
-	if (SAGA__MUTANT(cause_lost))
-		event.causation = (saga_id){ { 0 } };
+	if (!SAGA__MUTANT(cause_lost))
+		event.causation = cause->id;
 	if (work->slot)
 		event.sequence =
 			shard_of(batch, cause->saga)->seq + !SAGA__MUTANT(number_off_by_one);
