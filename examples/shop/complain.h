@@ -13,7 +13,7 @@
 /* A line on stderr. */
 void complain(const char *format, ...) SAGA_PRINTF(1, 2);
 
-/* What was given, a URL or `--store=URL`: its secrets are left out from now on. Not copied. */
+/* Leaves out the secrets of this argument (a URL or `--store=URL`) from now on. Not copied. */
 void complain_hides(const char *given);
 void complain_hides_all(int argc, char **argv);
 

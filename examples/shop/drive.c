@@ -88,7 +88,7 @@ static void set_path(struct driver *d, const char *before, const char *what, con
 	snprintf(d->path, sizeof d->path, "%s%.128s%s", before, what, after);
 }
 
-/* Of an order with any number of amendments, the one that was asked for. */
+/* Reads the one amendment that was asked for: an order may have any number of them. */
 static void set_order_path(struct driver *d)
 {
 	char key[3 * sizeof d->key];

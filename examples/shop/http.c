@@ -107,7 +107,7 @@ void http__replied(struct http_call *call)
 
 /* ---- libmicrohttpd's callbacks ---- */
 
-/* Of "http://host/path", the absolute form (RFC 9112, 3.2.2), the path alone. */
+/* Strips scheme and host from "http://host/path", the absolute form (RFC 9112, 3.2.2). */
 static const char *without_authority(const char *target)
 {
 	const char *at = target;

@@ -175,7 +175,7 @@ void *http__begun(void *context, const char *uri, struct MHD_Connection *connect
 
 /* ---- time ---- */
 
-/* What the state may last; 0: as long as it likes. */
+/* The longest time, in ms, that the state may last; 0: no limit. */
 static uint64_t time_of(const struct http_connection *place)
 {
 	switch (place->state) {

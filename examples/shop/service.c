@@ -218,7 +218,7 @@ static void tell_more(uv_timer_t *timer)
 
 /* ---- what all answer ---- */
 
-/* What is wrong: NULL: nothing. In `text`, of that size, where it needs numbers. */
+/* Names what is wrong, written to `text` where it needs numbers. NULL: nothing is. */
 static const char *complaint(
 	const struct service *service, const saga_health *health, char *text, size_t size)
 {

@@ -92,7 +92,7 @@ struct saga__anchor {
 	uint64_t was;            /* GOES_BACK: the newest before */
 };
 
-/* What a broker says of its stream, for one shard. */
+/* The broker's description of its stream, for one shard. */
 struct saga__anchor_news {
 	saga_id era;
 	uint64_t first;
@@ -119,7 +119,7 @@ void saga__anchor_heard(
 /* id zero: nothing stands there. A look at another place is ignored. */
 void saga__anchor_looked(struct saga__anchor *anchor, uint64_t place, saga_id id, int64_t now);
 
-/* What the store says now; NULL: it has none. */
+/* The store's current word; NULL: it has none. */
 void saga__anchor_compared(struct saga__anchor *anchor, const struct saga__point *newest,
 	const struct saga__point *settled);
 
