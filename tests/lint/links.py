@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""A link of a document leads to a file of the tree, and its #anchor to a heading there."""
+
+import re
+
+from documents import Lint, documents, lines_of
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+OUTSIDE = ("http://", "https://", "mailto:")
+
+
+def slug(heading):
+    """The anchor that GitHub makes of a heading."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
+def anchors(path):
+    found = set()
+    for _, line, is_code in lines_of(path):
+        heading = None if is_code else re.match(r"^#+ (.*)$", line)
+        if not heading:
+            continue
+        name, again = slug(heading[1]), 0
+        while (name if not again else f"{name}-{again}") in found:
+            again += 1
+        found.add(name if not again else f"{name}-{again}")
+    return found
+
+
+def wrong_with(path, target):
+    """Why the link leads nowhere; None: it does not."""
+    name, _, anchor = target.partition("#")
+    file = path.parent / name if name else path
+    if not file.exists():
+        return "is not there"
+    if anchor and file.suffix == ".md" and anchor not in anchors(file):
+        return "has no such heading"
+    return None
+
+
+def main():
+    lint = Lint()
+    count = 0
+    for path in documents():
+        for number, line, is_code in lines_of(path):
+            for target in [] if is_code else LINK.findall(re.sub(r"`[^`]*`", "", line)):
+                count += 1
+                if target.startswith(OUTSIDE):
+                    continue
+                wrong = wrong_with(path, target)
+                if wrong:
+                    lint.breach(f"{path}:{number}: the link {target} {wrong}")
+    if not count:
+        lint.breach("no document has a link: the pattern is wrong")
+    lint.finish()
+
+
+main()
