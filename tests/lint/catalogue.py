@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """
 docs/operations.md has a line for each `what=` of the log and for each metric, and for nothing else.
-A table's first cell names them. A `what=` of the code is a string like "store.away" that no
-SAGA_EVENT or SAGA_REQUEST declares; a metric is a string like "saga_shards" in a file that makes
-metrics. <saga/metrics.h> lists the library's own.
+There the first cell of a table names them, in the sections "The log" and "The metrics".
+
+A `what=` of the code is a string like "store.away" that no SAGA_EVENT or SAGA_REQUEST declares; a
+metric is a string like "saga_shards" in a file that makes metrics. <saga/metrics.h> lists the
+library's own.
 """
 
 import pathlib
@@ -25,7 +27,6 @@ WHAT = re.compile(r'"([a-z][a-z0-9_]*\.[a-z][a-z0-9_]*)"')
 TYPE = re.compile(r'SAGA_(?:BARE_)?(?:EVENT|REQUEST)\(\s*\w+,\s*"([^"]+)"', re.S)
 METRIC = re.compile(r'"((?:saga|shop|kit|http)_[a-z_]+)"')
 MAKES_METRICS = re.compile(r"\bSAGA_(?:COUNTER|GAUGE|HISTOGRAM)\b|\btimes_tell\b")
-KEY = re.compile(r"[^`\s]+\.(?:h|c|json|yaml|js|db|pem|sql)$")
 
 
 def code_files():
@@ -48,11 +49,15 @@ def names_of_code():
 
 
 def names_of_manual():
-    whats, metrics = set(), set()
+    whats, metrics, section = set(), set(), ""
     for line in MANUAL.read_text().splitlines():
+        if line.startswith("## "):
+            section = line[3:]
+        if section not in ("The log", "The metrics"):
+            continue
         cell = line.split("|")[1] if line.startswith("|") else ""
         for name in re.findall(r"`([^`]+)`", cell):
-            if WHAT.fullmatch(f'"{name}"') and not KEY.match(name):
+            if WHAT.fullmatch(f'"{name}"'):
                 whats.add(name)
             elif METRIC.fullmatch(f'"{name}"'):
                 metrics.add(name)
