@@ -155,8 +155,8 @@ typedef struct saga_limits {
  * A session of the server's own is needed: PgBouncer in transaction or statement mode is refused.
  *
  * Options; SAGA_OPTIONS(.store = ..., ...) fills in the size, which is the struct's version:
- * members are only ever appended. All is copied by saga_open, except `user`, `loop` and the
- * plugins, which must outlive the participant.
+ * members are only ever appended. All is copied by saga_open, except `user`, `handler_user`, `loop`
+ * and the plugins, which must outlive the participant.
  */
 typedef struct saga_options {
 	size_t size;
@@ -174,7 +174,8 @@ typedef struct saga_options {
 	                                   in the store as the last renewal saw it */
 	const saga_limits *limits;      /* NULL: the defaults */
 
-	void *user;                     /* for the callbacks here and for the handlers */
+	void *user;                     /* for the callbacks here; for the handlers, too, unless
+	                                   handler_user is set */
 	saga_log_fn *log;               /* NULL: nowhere */
 	saga_stopped_fn *stopped;
 
@@ -189,6 +190,8 @@ typedef struct saga_options {
 	                                   NULL: on a lossy transport frames of all others are
 	                                   ignored. NULL: everyone is heard */
 	int stalled_ms;                 /* without a commit, see saga_health; 0: 30 s */
+	void *handler_user;             /* what saga_user and saga_call_user return to handlers and
+	                                   outside calls; NULL: `user` */
 } saga_options;
 
 #ifndef __cplusplus

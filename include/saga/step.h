@@ -364,7 +364,8 @@ SAGA_API const char       *saga_subject(const saga_step *step); /* "" unless per
 SAGA_API int               saga_attempt(const saga_step *step); /* 1 for the first */
 SAGA_API int64_t           saga_now(const saga_step *step);     /* ms since 1970, UTC */
 SAGA_API saga_id           saga_new_id(saga_step *step);
-SAGA_API void             *saga_user(const saga_step *step);    /* the `user` of the options */
+SAGA_API void             *saga_user(const saga_step *step);    /* handler_user of the options,
+                                                                  or else their `user` */
 SAGA_API const char       *saga_why(const saga_step *step);     /* "barred by order.expired" */
 
 /*
@@ -451,7 +452,7 @@ SAGA_API const char *saga_key(saga_call *call, const char *label);
 
 SAGA_API const saga_event *saga_call_trigger(const saga_call *call);
 SAGA_API int   saga_time_left(const saga_call *call); /* ms until the timeout; 0: it is over */
-SAGA_API void *saga_call_user(const saga_call *call); /* the `user` of the options */
+SAGA_API void *saga_call_user(const saga_call *call); /* as saga_user */
 
 /* ---- how the macros are made ---- */
 

@@ -313,7 +313,7 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 		.batch_ms = p->options.lanes ? p->limits.batch_ms : 0,
 		.request_ms = p->limits.request_ms,
 		.history_ms = p->options.history_ms,
-		.user = p->options.user,
+		.user = p->options.handler_user ? p->options.handler_user : p->options.user,
 		.log = p->log ? saga__say_log : NULL,
 		.log_user = p,
 		.report = saga__report,

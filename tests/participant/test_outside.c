@@ -419,6 +419,61 @@ START_TEST(a_stop_while_trying_asks_again_at_the_next_start)
 }
 END_TEST
 
+/* ---- whose user it is ---- */
+
+struct own {
+	atomic_int prepared, called, ran;
+};
+
+static saga_verdict prepare_own(saga_step *s)
+{
+	atomic_fetch_add(&((struct own *)saga_user(s))->prepared, 1);
+	return saga_ask(s, question, .cents = 1, .card = "own");
+}
+
+static saga_verdict call_own(saga_call *c)
+{
+	atomic_fetch_add(&((struct own *)saga_call_user(c))->called, 1);
+	return saga_tell(c, reply_of, .paper = "own");
+}
+
+static saga_verdict run_own(saga_step *s)
+{
+	atomic_fetch_add(&((struct own *)saga_user(s))->ran, 1);
+	return saga_emit(s, a_done);
+}
+
+static const saga_step_def own_steps[] = {
+	{ .name = "a",
+		.on = { &go_first },
+		.run = run_own,
+		.outside = { .prepare = prepare_own, .call = call_own, .timeout_ms = 15000 },
+		.emits = { &a_done } },
+	MARKER_STEP,
+};
+static const saga_participant_def own_def = SAGA_PARTICIPANT("target", own_steps);
+
+/* The stage's callbacks, which write down the log and the stop, get the stage all the same. */
+START_TEST(handlers_and_calls_have_a_user_of_their_own)
+{
+	struct own own = { 0 };
+	struct stage *stage = stage_new(_i);
+	saga_id saga;
+
+	stage_open(stage, &own_def, SAGA_OPTIONS(.handler_user = &own));
+	saga = stage_saga(stage);
+	inject(stage, saga, &go_first);
+	AWAIT(stage, slot_is(stage, saga, "a", "done"));
+	ck_assert_int_eq(atomic_load(&own.prepared), 1);
+	ck_assert_int_eq(atomic_load(&own.called), 1);
+	ck_assert_int_eq(atomic_load(&own.ran), 1);
+	ck_assert_uint_gt(stage->log_count, 0);
+	saga_stop(stage->target.participant);
+	AWAIT(stage, stage->target.stopped);
+	stage_end(stage);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -435,6 +490,7 @@ int main(void)
 		what_comes_while_trying_is_parked_in_order,
 		an_undo_behind_a_no_does_nothing,
 		a_stop_while_trying_asks_again_at_the_next_start,
+		handlers_and_calls_have_a_user_of_their_own,
 	};
 
 	return run_both_modes("outside calls", tests, sizeof tests / sizeof tests[0]);
