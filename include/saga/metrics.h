@@ -86,6 +86,28 @@ typedef void saga_metric_fn(void *user, const saga_metric *metric);
  */
 SAGA_API void saga_metrics(const saga_participant *participant, saga_metric_fn *each, void *user);
 
+/* ---- as Prometheus reads them ---- */
+
+/* The Content-Type of both texts. */
+#define SAGA_METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/*
+ * Writes all samples of a participant in Prometheus' text exposition format 0.0.4: what GET /metrics
+ * answers. Times are in seconds. Ends the text with NUL, cuts it short if size is too small, and
+ * returns its whole length, as snprintf does. The text grows with the numbers and with the streams
+ * that are followed, so a second call may need more than the first one said: 16 KiB are enough as a
+ * rule, and whoever finds that they are not makes more room and calls again. Allocates no memory
+ * for the text; blocks and threads as saga_metrics.
+ */
+SAGA_API size_t saga_metrics_text(const saga_participant *participant, char *buffer, size_t size);
+
+/*
+ * Writes one sample of the host's own in the same way, to stand on the same page. The first sample
+ * of a name (is_first) has its HELP and TYPE lines before it; the others of that name must follow
+ * it. Names of metrics and labels are written as they are, help and values are escaped. Any thread.
+ */
+SAGA_API size_t saga_metric_text(const saga_metric *metric, bool is_first, char *buffer, size_t size);
+
 SAGA_END
 
 #endif

@@ -210,6 +210,56 @@ START_TEST(a_lost_batch_counts_nothing_but_itself)
 }
 END_TEST
 
+/* The name that a line of the page is about; a histogram's lines have its name and more. */
+static void name_of(const char *line, char name[64])
+{
+	size_t size;
+
+	if (strncmp(line, "# ", 2) == 0)
+		line += strlen("# HELP ");
+	size = strcspn(line, "{ \n");
+	ck_assert_uint_lt(size, 64);
+	snprintf(name, 64, "%.*s", (int)size, line);
+}
+
+/* Each name is one block of lines: its HELP, its TYPE, its samples; none comes twice. */
+START_TEST(the_page_is_as_prometheus_reads_it)
+{
+	static char page[65536];
+	struct stage *stage = stage_start(_i, &def);
+	char name[64], block[64] = "", before[32 * 64] = " ";
+	size_t length, samples = 0;
+
+	inject_n(stage, stage_saga(stage), &go_first, DO_DONE);
+	settle_numbers(stage);
+	length = saga_metrics_text(stage->target.participant, page, sizeof page);
+	ck_assert_uint_lt(length, sizeof page);
+	ck_assert_uint_eq(strlen(page), length);
+	ck_assert_ptr_nonnull(strstr(page,
+		"\nsaga_steps_total{participant=\"target\",step=\"a\",outcome=\"done\"} 1\n"));
+	ck_assert_ptr_nonnull(
+		strstr(page, "saga_commit_seconds_bucket{participant=\"target\",le="));
+	for (const char *line = page; *line; line = strchr(line, '\n') + 1) {
+		ck_assert_ptr_nonnull(strchr(line, '\n'));
+		name_of(line, name);
+		if (strncmp(line, "# HELP ", 7) == 0) {
+			char said[66];
+
+			snprintf(said, sizeof said, " %s ", name);
+			ck_assert_msg(!strstr(before, said), "%s stands there twice", name);
+			ck_assert_uint_lt(strlen(before) + 66, sizeof before);
+			strcat(before, said + 1);
+			strcpy(block, name);
+			continue;
+		}
+		ck_assert_msg(strncmp(name, block, strlen(block)) == 0, "%s below %s", name, block);
+		samples += *line != '#';
+	}
+	ck_assert_uint_gt(samples, 30);
+	stage_end(stage);
+}
+END_TEST
+
 /* Any thread may look while lanes commit (under ThreadSanitizer this proves something). */
 static void *look(void *context)
 {
@@ -243,6 +293,7 @@ int main(void)
 		a_retry_is_a_retry,
 		a_request_and_a_look_count,
 		a_lost_batch_counts_nothing_but_itself,
+		the_page_is_as_prometheus_reads_it,
 		another_thread_may_look,
 	};
 
