@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What is installed serves: hello builds by pkg-config against the shared and the static library,
-# and runs.
+# and runs; the man pages of the functions are there.
 . "$(dirname "$0")/lint.sh"
 need meson pkg-config
 
@@ -14,6 +14,9 @@ prefix=$(sed -n 's/^prefix=//p' "$pc")
 sed -i "s|^prefix=.*|prefix=$place$prefix|" "$pc"
 export PKG_CONFIG_PATH=${pc%/*}
 library=$(pkg-config --variable=libdir saga-0)
+for page in saga_step saga_emit saga_open saga_transport; do
+	[ -n "$(find "$place" -path "*/man3/$page.3")" ] || breach "man page $page.3 is not installed"
+done
 
 # hello NAME PACKAGE...: builds and runs it with what pkg-config says, and ${also[@]}.
 also=()
