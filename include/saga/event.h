@@ -4,24 +4,24 @@
 /*
  * Event types, their fields, and events.
  *
- * A type is declared once, as a rule in a header that services share:
+ * A program declares each type once, usually in a header that services share:
  *
  *	SAGA_STRUCT(order_line, text(sku), int64(quantity));
  *
  *	SAGA_EVENT(order_placed, "order.placed", 1,
  *		text(customer), int64(total), list(lines, order_line), opt_text(note));
  *
- * This makes two things under one name: `struct order_placed`, which C code fills and reads, and
- * the constant `order_placed`, which describes it. Validation, MessagePack, JSON and the
- * compatibility checks come from the second; neither can disagree with the other. Both are local to
- * the file that includes the header, so any number of files may; the library knows types by name
- * and version, never by address.
+ * The declaration makes two things under one name: `struct order_placed`, which C code fills and
+ * reads, and the constant `order_placed`, which describes the struct. The library takes validation,
+ * MessagePack, JSON and the compatibility checks from the constant, so it cannot disagree with the
+ * struct. Both are local to the file that includes the header, so any number of files may include
+ * it. The library tells types apart by name and version, never by address.
  *
- * The fields, at most 32 of them:
+ * A type has at most 32 fields:
  *
  *	text(n)          const char *n           UTF-8, ends with NUL, never NULL
- *	reason(n)        const char *n           text; left out, the library says what happened;
- *	                                         bytes that are no UTF-8 become `?`
+ *	reason(n)        const char *n           text; if it is left out, the library says what
+ *	                                         happened; bytes that are not UTF-8 become `?`
  *	int64(n)         int64_t n
  *	flag(n)          bool n
  *	bytes(n)         saga_bytes n
@@ -29,14 +29,14 @@
  *	part(n, t)       struct t n              t: a SAGA_STRUCT
  *	list(n, t)       const struct t *n; size_t n_count
  *	opt_text(n)      const char *n           NULL: absent
- *	opt_int64(n)     bool has_n; int64_t n    a value without has_n is an error, not absent
- *	opt_flag(n)      bool has_n; bool n       as above, and opt_id
+ *	opt_int64(n)     bool has_n; int64_t n   a value without has_n is an error
+ *	opt_flag(n)      bool has_n; bool n      likewise
  *	opt_bytes(n)     saga_bytes n            n.at NULL: absent
- *	opt_id(n)        bool has_n; saga_id n
+ *	opt_id(n)        bool has_n; saga_id n   likewise
  *	opt_part(n, t)   const struct t *n       NULL: absent
  *
- * There are no floating point fields: money is integer cents, measures are integers of a small
- * unit, so that every party decodes the same value.
+ * No field holds a floating point number: write money as integer cents and measures as integers of
+ * a small unit, so that every party decodes the same value.
  */
 
 #include <saga/error.h>
@@ -48,16 +48,16 @@
 SAGA_BEGIN
 
 /*
- * 16 bytes: a UUID (RFC 9562), version 7 where the library makes one, 8 where it derives one of a
- * key. Others' events may have ids of any version. All zero, the nil UUID: none.
+ * A UUID (RFC 9562). The library makes version 7, and version 8 where it derives an id from a key.
+ * Events of other senders may have ids of any version. The nil UUID, all zero, means "none".
  */
 typedef struct saga_id {
 	uint8_t bytes[16];
 } saga_id;
 
-#define SAGA_ID_TEXT 37 /* bytes of an id as text, with the NUL */
+#define SAGA_ID_TEXT 37 /* bytes of an id as text, including the NUL */
 
-/* A borrowed span. Who owns it is said where it is passed. */
+/* A borrowed span of bytes. The function that takes or returns a span says who owns it. */
 typedef struct saga_bytes {
 	const void *at;
 	size_t size;
@@ -75,19 +75,19 @@ typedef enum saga_kind {
 	SAGA_KIND_REASON = 0x200    /* or-ed to text */
 } saga_kind;
 
-/* The macros below fill these three. saga_shape is frozen, the others carry their size. */
+/* The macros below fill these three structs. saga_shape is frozen; the others hold their size. */
 typedef struct saga_field {
 	const char *name;
 	int kind;                      /* saga_kind */
 	unsigned name_size;            /* bytes of the name, without its NUL */
-	size_t offset;                 /* of the value */
-	size_t beside;                 /* of its count or has_ member; else the offset again */
-	const struct saga_shape *of;   /* of a part's or list's element; else NULL */
+	size_t offset;                 /* where the value stands in the struct */
+	size_t beside;                 /* where its count or has_ member stands; else = offset */
+	const struct saga_shape *of;   /* the shape of a part or of a list's element; else NULL */
 } saga_field;
 
 typedef struct saga_shape {
 	const char *name;
-	size_t size;                   /* of the struct, in bytes */
+	size_t size;                   /* bytes of the struct */
 	size_t field_size;             /* sizeof(saga_field) where this was compiled */
 	size_t field_count;
 	const saga_field *fields;
@@ -96,40 +96,40 @@ typedef struct saga_shape {
 typedef struct saga_type {
 	size_t size;                   /* sizeof(saga_type) where this was compiled */
 	const char *name;              /* "order.placed", a CloudEvents type; at most 63 bytes */
-	int version;                   /* 1 or more; goes up when a field changes its meaning */
-	bool request;                  /* asked by saga_submit, never published */
+	int version;                   /* 1 or more; raise it when a field changes its meaning */
+	bool request;                  /* submitted by saga_submit, never published */
 	saga_shape body;
 } saga_type;
 
-/* A struct that is part of bodies, of rows, or of what a step keeps. */
+/* Declares a struct for a part of a body, a row of a query, a note, a question or an answer. */
 #define SAGA_STRUCT(name_, ...) \
 	struct name_ { SAGA__EACH(SAGA__MEMBER, name_, __VA_ARGS__) }; \
 	SAGA__FIELDS(name_, __VA_ARGS__) \
 	static const saga_shape name_ SAGA__UNUSED = SAGA__SHAPE(name_, #name_)
 
-/* An event's type and its body. */
+/* Declares the type and the body of an event. */
 #define SAGA_EVENT(name_, type_, version_, ...) \
 	SAGA__TYPE(name_, type_, version_, false, __VA_ARGS__)
 
-/* A request's type and its body: what saga_submit carries to the step that is `on` it. */
+/* Declares the type and the body of a request, which saga_submit brings to the step `on` it. */
 #define SAGA_REQUEST(name_, type_, version_, ...) \
 	SAGA__TYPE(name_, type_, version_, true, __VA_ARGS__)
 
-/* An event that says all by its name. */
+/* Declares an event without fields. */
 #define SAGA_BARE_EVENT(name_, type_, version_) SAGA__BARE(name_, type_, version_, false)
 
-/* A request that says all by its name and its key. */
+/* Declares a request without fields. */
 #define SAGA_BARE_REQUEST(name_, type_, version_) SAGA__BARE(name_, type_, version_, true)
 
 /*
- * An event: decoded, validated, and not to be changed. It and all that it points at live until the
- * function that was given it returns.
+ * An event: decoded and validated. The event and everything that it points at live until the
+ * function that got it returns. Nobody may change it.
  */
 typedef struct saga_event saga_event;
 
 /*
- * The body as `const struct type *` if the event is of this type, else NULL: it also tells types
- * apart.
+ * Returns the body as `const struct type *` if the event is of this type, else NULL. So it also
+ * tells types apart.
  */
 #define saga_body(event, type) ((const struct type *)saga_event_body(event, &(type)))
 
@@ -138,34 +138,38 @@ SAGA_API const char *saga_event_type(const saga_event *event);    /* "order.plac
 SAGA_API int         saga_event_version(const saga_event *event);
 SAGA_API saga_id     saga_event_id(const saga_event *event);
 SAGA_API saga_id     saga_event_saga(const saga_event *event);
-SAGA_API saga_id     saga_event_cause(const saga_event *event);   /* what it came of; zero: none */
-SAGA_API const char *saga_event_source(const saga_event *event);  /* who emitted it: "order" */
+SAGA_API saga_id     saga_event_cause(const saga_event *event);   /* the event that led to it; zero: none */
+SAGA_API const char *saga_event_source(const saga_event *event);  /* its participant: "order" */
 SAGA_API const char *saga_event_subject(const saga_event *event); /* 0 to 255 bytes; "": none */
 SAGA_API int64_t     saga_event_time(const saga_event *event);    /* ms since 1970, UTC */
 
 /*
- * Writes an event's body as JSON, ended by NUL, cut short if size is too small. Returns the length
- * that all of it has, without the NUL, as snprintf does.
+ * Writes an event's body as JSON and a NUL. Cuts the text if size is too small. Returns the length
+ * of the whole text without the NUL, as snprintf does. Thread: where the event may be used.
  */
 SAGA_API size_t saga_event_json(const saga_event *event, char *buffer, size_t size);
 
 /*
- * Writes a text so that a terminal shows it and obeys nothing of it: control characters (C0, DEL,
- * C1, those that turn the direction of writing) and bytes that are no UTF-8 become `\xNN`. Ends it
- * by NUL, cut between characters if size is too small; answers the length that all of it has,
- * without the NUL. Texts of events and stores are anyone's. Any thread.
+ * Writes a text so that a terminal cannot obey it: control characters (C0, DEL, C1, and those that
+ * change the direction of writing) and bytes that are not UTF-8 become `\xNN`. Use it for texts of
+ * events and stores, which may come from strangers. Writes a NUL; cuts between two characters if
+ * size is too small. Returns the length of the whole text without the NUL. Any thread.
  */
 SAGA_API size_t saga_text_shown(const char *text, char *buffer, size_t size);
 
 /*
- * For tools and watchers that know no types: reads an event in its wire form (MessagePack), as the
- * outbox keeps it. saga_event_body answers NULL, saga_event_json writes the body as it came. The
- * caller frees it; `wire` is copied. MALFORMED, TOO_BIG, NOMEM. Any thread.
+ * Reads an event in its wire form (MessagePack), as the outbox keeps it; for tools that know no
+ * types. Of such an event saga_event_body returns NULL, and saga_event_json writes the body as it
+ * came. `wire` is copied. The caller frees the event with saga_event_free. Fails with
+ * SAGA_MALFORMED, SAGA_TOO_BIG, SAGA_NOMEM. Any thread.
  */
 SAGA_API int saga_event_read(saga_bytes wire, saga_event **ret_event, saga_error *error);
 SAGA_API void saga_event_free(saga_event *event);
 
-/* An id as text ("0190f3c2-...") and back; parsing answers SAGA_MALFORMED. Any thread. */
+/*
+ * Write an id as text ("0190f3c2-...") and read it back. saga_id_text returns buffer; saga_id_parse
+ * fails with SAGA_MALFORMED. Any thread.
+ */
 SAGA_API const char *saga_id_text(saga_id id, char buffer[SAGA_ID_TEXT]);
 SAGA_API int saga_id_parse(const char *text, saga_id *ret_id);
 
@@ -227,7 +231,7 @@ SAGA_API int saga_id_parse(const char *text, saga_id *ret_id);
 #define SAGA__FIELD_opt_part(n, t) n, SAGA_KIND_PART | SAGA_KIND_OPTIONAL, n, &t
 
 #ifndef __cplusplus
-/* &(const struct name){ fields }, zeroed where no field is given. */
+/* Expands to &(const struct name){ fields }; fields that are not given are zero. */
 #define SAGA__BODY(...) SAGA__PASTE(SAGA__BODY_, SAGA__MANY(__VA_ARGS__))(__VA_ARGS__)
 #define SAGA__BODY_1(name_) &(const struct name_){ 0 }
 #define SAGA__BODY_2(name_, ...) &(const struct name_){ __VA_ARGS__ }

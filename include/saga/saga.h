@@ -2,16 +2,16 @@
 #define SAGA_SAGA_H
 
 /*
- * libsaga: choreographed sagas. All of the application's side:
+ * libsaga: choreographed sagas. This header includes everything that an application needs:
  *
- *	error.h         the codes
- *	event.h         types and events
- *	step.h          steps, and what a handler may call
+ *	error.h         error codes
+ *	event.h         event types, and events
+ *	step.h          steps, and the calls that a handler may make
  *	participant.h   open, run, submit, stop, close
- *	metrics.h       its numbers
+ *	metrics.h       the numbers of a participant
  *	inproc.h        the hub of participants in one process
  *
- * Authors of transports and stores include <saga/plugin.h>.
+ * Authors of transports and stores include <saga/plugin.h>; users of the simulator <saga/sim.h>.
  */
 
 #define SAGA_VERSION_MAJOR 0
@@ -27,7 +27,7 @@
 
 SAGA_BEGIN
 
-/* The version of the library that runs, "0.1.0". Static text. Any thread. */
+/* Returns the version of the library that runs, "0.1.0". Static text. Any thread. */
 SAGA_API const char *saga_version(void);
 
 SAGA_END
