@@ -58,7 +58,6 @@ struct saga__lane_shard {
 	uint64_t caught; /* our own events up to here were read again */
 	uint64_t stored; /* as `own` is in the store, where another may have come further */
 	saga_id sent_id;
-	saga_id suspect; /* what this process last counted here, and outlived if it asks again */
 	size_t pending;  /* of our own events, in the queue */
 	unsigned spell;
 	uint64_t orders;            /* carried out before its positions were read */
@@ -98,6 +97,11 @@ struct saga__lane {
 	bool batch_ready;
 	struct saga__shard locked[SAGA__STORE_SHARDS]; /* those it works, by number */
 	struct saga__lane_shard shards[SAGA__STORE_SHARDS];
+	/*
+	 * By shard: the suspect that this process counted last. A lane remembers it when it loses
+	 * the shard and gains it again, since no suspect has killed a process that still runs.
+	 */
+	saga_id suspects[SAGA__STORE_SHARDS];
 	uint64_t own[SAGA__STORE_SHARDS]; /* where our streams are committed after the batch */
 	size_t shard_count;
 	struct saga__keeper keeper;

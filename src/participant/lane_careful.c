@@ -72,12 +72,11 @@ static int count_suspicion(
 	struct saga__lane *lane, unsigned from, unsigned shard, saga_id id, saga_error *error)
 {
 	struct saga__stream_row row = { .seq = 0 };
-	const struct saga__lane_shard *own = saga__lane_shard_of(lane, shard);
 	int code = saga__journal_stream(&lane->journal, shard, &row, error);
 
 	if (code != SAGA_OK)
 		return code;
-	if (!saga__id_same(row.suspect, id) || saga__id_same(own->suspect, id))
+	if (!saga__id_same(row.suspect, id) || saga__id_same(lane->suspects[shard], id))
 		row.suspicions = 0;
 	if (row.suspicions >= KILLS_MOST) {
 		/* An event may run several steps: each is parked, and suspected alone. */
@@ -118,7 +117,7 @@ int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error
 		lane->suspect = id;
 		lane->survived = false;
 		if (!saga__id_is_zero(id))
-			saga__lane_shard_of(lane, shard)->suspect = id;
+			lane->suspects[shard] = id;
 	}
 	return code;
 }
