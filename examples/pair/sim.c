@@ -1,5 +1,5 @@
 /*
- * The pair in the simulator, with a bank in memory: every fault, 500 seeds, a few seconds.
+ * The pair in the simulator, with a bank in memory: every fault, 200 seeds, a few seconds.
  *
  *	pair-sim         all seeds
  *	pair-sim SEED    one of them, as it happens
@@ -17,7 +17,7 @@
 enum {
 	SEATS = 3, /* as in the schema of seats.c */
 	GUESTS = 6,
-	SEEDS = 500
+	SEEDS = 200
 };
 
 /* ---- the bank: outside, so no crash of a service touches it ---- */
