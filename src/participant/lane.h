@@ -58,7 +58,7 @@ struct saga__lane_shard {
 	uint64_t caught; /* our own events up to here were read again */
 	uint64_t stored; /* as `own` is in the store, where another may have come further */
 	saga_id sent_id;
-	size_t pending;  /* of our own events, in the queue */
+	size_t pending; /* of our own events, in the queue */
 	unsigned spell;
 	uint64_t orders;            /* carried out before its positions were read */
 	struct saga__source broker; /* of the last delivery that was committed; no owner: none */
