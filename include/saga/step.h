@@ -2,9 +2,9 @@
 #define SAGA_STEP_H
 
 /*
- * Steps: how they are declared, and what their handlers may call.
+ * Steps: how a program declares them, and the calls that their handlers may make.
  *
- * A handler runs inside one local transaction and ends in exactly one outcome, which it returns:
+ * A handler runs inside one local transaction and returns exactly one outcome:
  *
  *	static saga_verdict reserve(saga_step *s)
  *	{
@@ -18,25 +18,25 @@
  *
  * The writes, the step's slot and its event commit together, or not at all.
  *
- * Errors are sticky. After the first one every call on the step does nothing and answers 0, NULL or
- * its `otherwise`; the transaction rolls back whatever the handler returns, and the step's retry
- * rule applies. A handler needs no ladder of ifs; one that has a reason to know asks saga_failing.
+ * Errors are sticky. After the first error every call on the step does nothing and returns 0, NULL
+ * or its `otherwise`. The transaction rolls back whatever the handler returns, and the step's retry
+ * rule applies. So a handler needs no ladder of ifs; saga_failing tells one that has to know.
  *
- * An error is never a rejection: a statement that the store refuses, a required field without a
- * value or an undeclared outcome is a fault of the program or its store, and when the attempts are
- * spent the slot is dead (an undo's stuck), with an alarm. Errors' words go into the log and the
- * store, never into an event or an answer. What business rows may cause is guarded instead, by
- * saga_require or an `INSERT ... WHERE NOT EXISTS`, and then the handler rejects.
+ * An error is never a rejection. A statement that the store refuses, a required field without a
+ * value and an undeclared outcome are faults of the program or its store: when the attempts are
+ * spent the slot is dead (of an undo: stuck), with an alarm. The words of an error go into the log
+ * and the store, never into an event or an answer. If the business rows may make a statement fail,
+ * guard it by saga_require or `INSERT ... WHERE NOT EXISTS`, and reject.
  *
- * A handler may run again: after a crash, a lost race, a retry, a guard that did not hold, its own
- * or another's (saga_require). It may run in vain: on a store that is not waited for, an event that
- * comes alone is taken for one that begins its slot; where it did not, all is taken back, and the
- * slot decides. So it must have no effect except through its step, and take time and ids from
- * saga_now and saga_new_id, not from the system.
+ * A handler may run more than once: after a crash, a lost race, a retry, or a guard that did not
+ * hold (saga_require). It may also run in vain: on a pipelined store an optimistic batch runs the
+ * handler before the slot is read, and takes everything back if the slot forbids the run. So a
+ * handler must have no effect except through its step, and must take time and ids from saga_now and
+ * saga_new_id, not from the system.
  *
- * Thread: handlers run on a lane's thread (with no lanes: on the loop), at most one at a time for
- * a saga. A saga_step is valid until its handler returns, and on that thread only; so is all memory
- * that the calls below hand out. Handlers must not block on anything but their own store.
+ * Thread: a handler runs on the thread of a lane (with no lanes: of the loop); no two handlers of
+ * one saga run at once. A saga_step is valid on that thread until its handler returns, and so is
+ * all memory that the calls below return. A handler must not block on anything but its own store.
  */
 
 #include <saga/error.h>
@@ -48,10 +48,10 @@ typedef struct saga_step saga_step;
 typedef struct saga_call saga_call;
 
 /*
- * How a handler ended. Only the functions marked SAGA_MUST_USE below make one, so `return 0;` does
- * not compile. Nor does a forgotten `return`, with gcc and clang: this header makes -Wreturn-type
- * an error. One that was made by hand, or a second outcome in one run, rolls back as
- * SAGA_UNDECLARED.
+ * The outcome that a handler chose. Only the functions below that are marked SAGA_MUST_USE make a
+ * verdict, so `return 0;` does not compile. A forgotten `return` does not compile either with gcc
+ * and clang: this header makes -Wreturn-type an error. A verdict that was made by hand, and a
+ * second outcome in one run, roll back as SAGA_UNDECLARED.
  */
 #if defined(__GNUC__)
 #pragma GCC diagnostic error "-Wreturn-type"
@@ -70,18 +70,17 @@ enum { SAGA_EVENTS = 8 }; /* the most types in one list of a step */
 
 typedef enum saga_join {
 	SAGA_ANY = 0, /* any of the `on` events runs the step */
-	SAGA_ALL = 1  /* it runs when all of them have come; its event is the last to come. If a
-	                 step here may emit none of one of them (rejects, is barred) while another
-	                 comes all the same, it must be `bar_on` or
-	                 `undo_on` something */
+	SAGA_ALL = 1  /* the step runs when all of them have come, on the last one. If one event may
+	                 never come while another does, the step needs `bar_on` or `undo_on`, or it
+	                 waits forever; saga_open refuses what it can see of that */
 } saga_join;
 
 /*
- * Attempts, and the back-off between them: doubling, with full jitter. What is zero has its
- * default: 600 attempts, from 50 ms up to 5 minutes, which is a day in all, so that an outage of
- * hours needs no operator. From the eighth on each is a warning in the log; the eighth is an alarm
- * if it was an error. The run of a request, for whose answer somebody waits: 8 attempts, 50 ms up
- * to 30 s, which is 4 s as a rule; its outside call has a day.
+ * The number of attempts, and the back-off between them in ms: it doubles, with full jitter. A
+ * member that is zero has its default: 600 attempts, from 50 ms up to 5 minutes. That is a day in
+ * all, so an outage of hours needs no operator. From the eighth on each attempt is a warning in the
+ * log; the eighth is an alarm if the cause was an error. The run of a request has 8 attempts, from
+ * 50 ms up to 30 s, usually 4 s in all, since a caller waits; its outside call has a day.
  */
 typedef struct saga_retry_rule {
 	int attempts;
@@ -89,30 +88,30 @@ typedef struct saga_retry_rule {
 	int max_ms;
 } saga_retry_rule;
 
-/* An event that the step may schedule by saga_after, and what withdraws it. */
+/* An event that the step may schedule by saga_after, and the events that withdraw it. */
 typedef struct saga_later {
 	const saga_type *event;
 	const saga_type *unless[SAGA_EVENTS];
 } saga_later;
 
 /*
- * Work beyond the database (a payment provider, a valve), in three parts:
+ * An outside call: work beyond the database (a payment provider, a valve), in three parts:
  *
- *	prepare   in a transaction: reads what the call needs, and ends with saga_ask; or rejects
- *	          or waits, and no call is made (an undo's may emit one of `undone`, if there is
- *	          nothing to call for). NULL: the call has the event alone.
- *	call      on a thread of a bounded pool, in no transaction; ends with saga_tell, with
- *	          saga_call_retry when it does not know how it ended, or with saga_call_fail when it
- *	          knows that it did not happen, and never will.
- *	run/undo  of the step, in a transaction: reads the answer by saga_told.
+ *	prepare   in a transaction: reads the data for the call and ends with saga_ask. It may also
+ *	          reject or wait; then no call is made. The prepare of an undo may emit one of
+ *	          `undone` if there is nothing to call for. NULL: the call gets the event alone.
+ *	call      on a thread of a bounded pool, in no transaction: ends with saga_tell; with
+ *	          saga_call_retry if it does not know how the work ended; or with saga_call_fail if
+ *	          it knows that the work did not happen and never will.
+ *	run/undo  of the step, in a transaction: reads the answer with saga_told.
  *
- * The question is durable before the call begins. A crash asks the same again, with the same keys;
- * after an unclean end it counts as an attempt before it is made, so that a call that kills its
- * process is found out.
+ * The question is durable before the call begins. After a crash the library makes the call again
+ * with the same question and the same keys. After an unclean end it counts the attempt before it
+ * makes the call, so that the attempts of a call that kills its process come to an end.
  *
- * No answer is no answer. A call that is out of attempts may have taken effect: the slot is stuck
- * for an operator, also if the step has `rejects`. To reject after some attempts, first make the
- * other side refuse the key for good ("void"), then saga_call_fail:
+ * A call without an answer may have taken effect. So when its attempts are spent the slot is stuck
+ * and waits for an operator, even if the step has `rejects`. To reject after some attempts, first
+ * make the other side refuse the key for good ("void"), then use saga_call_fail:
  *
  *	if (saga_call_attempt(c) > 4 && void_charge(saga_key(c, "charge")))
  *		return saga_call_fail(c, "no answer from the bank");
@@ -120,33 +119,35 @@ typedef struct saga_later {
 typedef struct saga_outside {
 	saga_handler *prepare;
 	saga_caller *call;
-	int timeout_ms; /* 0: 30 s. The call must keep to it by saga_time_left: none is cut off */
+	int timeout_ms; /* 0: 30 s. The call must obey it, see saga_time_left: nobody cuts it off */
 } saga_outside;
 
 /*
- * A step. Fill it with designated initialisers; what is left out is empty. Lists of types end at
- * the first NULL. saga_open checks it whole and names what is wrong. New members come at its end
- * (a participant's def holds its size); the structs inside it are frozen.
+ * The declaration of a step. Fill it with designated initialisers; members that are left out are
+ * empty. Lists of types end at the first NULL. saga_open checks the declaration and names what is
+ * wrong. New members are appended (SAGA_PARTICIPANT records the size); the structs inside it are
+ * frozen.
  */
 typedef struct saga_step_def {
 	const char *name;                        /* "reserve"; a key on disk, at most 31 bytes */
 	const char *was;                         /* its first name, if it was renamed: keys and
-	                                            ids are made of it, so it stays for good */
+	                                            ids are made from it, so keep it for good */
 
 	const saga_type *on[SAGA_EVENTS];        /* events, or one request alone */
 	saga_join join;
 	saga_handler *run;
 	saga_outside outside;
 	const saga_type *emits[SAGA_EVENTS];     /* outcomes with an effect; none: saga_done */
-	const saga_type *rejects[SAGA_EVENTS];   /* outcomes without */
+	const saga_type *rejects[SAGA_EVENTS];   /* outcomes without an effect */
 
 	/*
-	 * Makes the rejects event where `run` can't: the step was barred, its saga_retry ran out of
-	 * attempts, or it or its call ended by saga_fail, saga_call_fail. May only read, and must
-	 * end with saga_reject; saga_why says what happened. Needed only if `rejects` has several
-	 * types, or one with fields that are neither optional nor a reason. One that fails leaves a
-	 * dead slot, or of a barred step a dead letter: nobody has heard the rejection until an
-	 * operator requeues it, and `refuse` is tried again.
+	 * Makes the rejects event where `run` cannot: the step was barred, its saga_retry ran out
+	 * of attempts, or the run or its call ended by saga_fail or saga_call_fail. It may only
+	 * read, and must end with saga_reject; saga_why says what happened. A step needs `refuse`
+	 * only if `rejects` has several types, or one with a field that is neither optional nor a
+	 * reason; otherwise the library makes the event. If `refuse` fails, the slot is dead (of a
+	 * barred step: a dead letter remains), and nobody has heard the rejection until an operator
+	 * requeues it and `refuse` succeeds.
 	 */
 	saga_handler *refuse;
 
@@ -155,17 +156,18 @@ typedef struct saga_step_def {
 	const saga_type *undo_on[SAGA_EVENTS];
 	const saga_type *undone[SAGA_EVENTS];
 
-	const saga_type *bar_on[SAGA_EVENTS];    /* stop it if it has not run, else ignored */
+	const saga_type *bar_on[SAGA_EVENTS];    /* bars: stop a step that has not run */
 	bool pivot;                              /* from here the saga only goes forward: no undo */
-	bool per_subject;                        /* once for each subject, not once for each saga */
+	bool per_subject;                        /* one slot for each subject, not for each saga */
 
 	saga_later after[SAGA_EVENTS];
-	saga_retry_rule retry;                   /* of run and its call */
-	saga_retry_rule undo_retry;              /* of undo and its call; when spent: stuck */
+	saga_retry_rule retry;                   /* for run and its call */
+	saga_retry_rule undo_retry;              /* for undo and its call; when spent: stuck */
 
 	/*
-	 * `on` a request that only looks (GET an order): `run` may not write, no slot is made, and
-	 * the event that it emits is the answer and goes nowhere else. It needs no key.
+	 * The step answers a request that only reads (GET an order). `run` may not write, no slot
+	 * is made, and the event that it emits is the answer and goes nowhere else. The request
+	 * needs no key.
 	 */
 	bool reads_only;
 } saga_step_def;
@@ -173,48 +175,51 @@ typedef struct saga_step_def {
 /* ---- ending ---- */
 
 #ifndef __cplusplus
-/* The step took effect: publishes an event. saga_emit(s, stock_reserved, .total = 5, ...) */
+/* The step took effect; publishes an event: saga_emit(s, stock_reserved, .total = 5, ...) */
 #define saga_emit(step, ...) \
 	saga_emit_body(step, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
 
-/* The step took no effect: takes the handler's writes back and publishes a rejects event. */
+/* The step took no effect; takes the handler's writes back and publishes a rejects event. */
 #define saga_reject(step, ...) \
 	saga_reject_body(step, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
 #endif
 
-/* The same, as functions. The body is copied. */
+/* saga_emit and saga_reject as functions. The body is copied. */
 SAGA_API saga_verdict saga_emit_body(saga_step *step, const saga_type *type, const void *body)
 	SAGA_MUST_USE;
 SAGA_API saga_verdict saga_reject_body(saga_step *step, const saga_type *type, const void *body)
 	SAGA_MUST_USE;
 
-/* The step took effect and has nothing to say: for steps that declare no `emits`. */
+/* The step took effect and publishes nothing; for a step that declares no `emits`. */
 SAGA_API saga_verdict saga_done(saga_step *step) SAGA_MUST_USE;
 
 /*
- * Not yet: commits the writes, and runs again at the next of the `on` events that it has not waited
- * on yet (the last 64 are remembered). Not for a step that is `on` a request. This and the two
- * below take the reason as text: it is kept for operators.
+ * Not yet: commits the writes; the step runs again on its next `on` event. An event on which it has
+ * waited does not run it again (the slot remembers the last 64). Not for a step that is `on` a
+ * request. The text is the reason; operators see it.
  */
 SAGA_API saga_verdict saga_wait(saga_step *step, const char *format, ...)
 	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
 
-/* Not now: rolls back, backs off, runs again. When the attempts are spent: as saga_fail. Its last
- * text is the reason then, so write it for whoever reads the event. */
+/*
+ * Not now: rolls back, backs off, runs again. When the attempts are spent it counts as saga_fail;
+ * then the last text is the reason in the published rejection, so write it for its reader.
+ */
 SAGA_API saga_verdict saga_retry(saga_step *step, const char *format, ...)
 	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
 
 /*
- * Never: rolls back; `refuse` makes the rejects event, with this text as its reason. A step
- * without `rejects` becomes dead, an undo stuck, for an operator; what else comes for a dead step
- * waits until he requeues it or says how it ended.
+ * Never: rolls back; `refuse` makes the rejects event, with this text as its reason. The slot of a
+ * step without `rejects` is dead, that of an undo stuck. Later events for a dead step wait until an
+ * operator requeues it or asserts how it ended.
  */
 SAGA_API saga_verdict saga_fail(saga_step *step, const char *format, ...)
 	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
 
 /*
- * The event breaks a rule that its type can't state: a dead letter, nothing else changes; in a
- * request's step the answer, and nothing is kept. An undo that ends so is stuck, as by saga_fail.
+ * The event breaks a rule that its type cannot state. The event becomes a dead letter, and nothing
+ * else changes; for a request it is the answer, and nothing is stored. An undo that ends so is
+ * stuck, as by saga_fail.
  */
 SAGA_API saga_verdict saga_malformed(saga_step *step, const char *format, ...)
 	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
@@ -229,10 +234,10 @@ typedef enum saga_value_kind {
 	SAGA_VALUE_TEXT,
 	SAGA_VALUE_BYTES,
 	SAGA_VALUE_ID,
-	SAGA_VALUE_SET /* between the library and a store, see plugin.h; no handler's */
+	SAGA_VALUE_SET /* the library uses it with stores, see plugin.h; handlers do not */
 } saga_value_kind;
 
-/* Values of one kind, and NULLs: a column of rows that stand one behind the other. */
+/* One column of an array of rows: values of one kind, and NULLs. */
 typedef struct saga_set {
 	const struct saga_value *first;
 	uint32_t count;
@@ -261,7 +266,7 @@ SAGA_API saga_value saga_uuid(saga_id id);
 SAGA_API saga_value saga_same(saga_value value);
 
 #ifndef __cplusplus
-/* The value of any integer, string, saga_id, saga_bytes or saga_value; else it does not compile. */
+/* Makes a value of an integer, string, saga_id, saga_bytes or saga_value; no other compiles. */
 #define SAGA_VALUE(x) _Generic((x), \
 	bool: saga_bool, \
 	char: saga_int64, signed char: saga_int64, unsigned char: saga_int64, \
@@ -273,39 +278,41 @@ SAGA_API saga_value saga_same(saga_value value);
 	saga_id: saga_uuid, saga_bytes: saga_blob, saga_value: saga_same)(x)
 
 /*
- * Runs a statement. Returns how many rows it changed; 0 after an error.
+ * Runs a statement and returns how many rows it changed; 0 after an error.
  *
  *	saga_exec(s, "UPDATE stock SET free = free - ? WHERE sku = ?", line->quantity, line->sku)
  *
- * `?` stands for a value whatever the database; up to 31 follow. The text must be a constant of
- * the program: values never go into it.
+ * A `?` stands for a value, on every database; up to 31 values follow. The text must be a string
+ * literal, so that no value gets into it.
  */
 #define saga_exec(step, ...) saga_exec_sql(step, SAGA__SQL(__VA_ARGS__))
 
 /*
- * The same, where nobody asks how many rows it changed. A server need not be waited for then, so
- * that many writes cost one round trip; one that fails still takes all of the step back.
+ * Runs a statement whose count of changed rows nobody needs. A pipelined store does not wait for
+ * it, so many writes cost one round trip. If it fails, the whole step is rolled back as after
+ * saga_exec.
  */
 #define saga_write(step, ...) saga_write_sql(step, SAGA__SQL(__VA_ARGS__))
 
 /*
- * A guard: whether a statement changed a row, or found one.
+ * A guard: returns whether a statement changed a row, or found one.
  *
  *	if (!saga_require(s, "UPDATE stock SET free = free - ? WHERE sku = ? AND free >= ?",
  *	                  line->quantity, line->sku, line->quantity))
  *		return saga_reject(s, stock_rejected, .sku = line->sku);
  *
- * It is for what holds as a rule, since a server need not be waited for: the answer is yes, and
- * the handler goes on. If it turns out to be no, nothing that was done since counts: all is rolled
- * back, and the handler runs again and is told so. The answers of a step that is new, or was taken
- * back of late, are waited for at once. Anything that runs may use it, with any verdict; what only
- * reads (`refuse`, a `reads_only` step) may not. False after an error.
+ * Use it for conditions that normally hold: a pipelined store answers true without waiting. If the
+ * condition does not hold, the batch is rolled back, and the handler runs again and gets false. A
+ * step that is new, or was rolled back recently, waits for the answer at once. Every handler that
+ * may write may use it, with any verdict; a handler that only reads (`refuse`, a `reads_only` step)
+ * may not. False after an error.
  */
 #define saga_require(step, ...) saga_require_sql(step, SAGA__SQL(__VA_ARGS__))
 
 /*
- * Reads rows into an array of a SAGA_STRUCT, column by field, by name. A text, int64 or other
- * plain field must not meet an SQL NULL, an opt_ field may. Returns NULL and 0 rows after an error.
+ * Reads rows into an array of a SAGA_STRUCT; the names of columns are those of fields. A NULL of
+ * SQL needs an opt_ field. Returns NULL and 0 rows if there are none, and after an error. The rows
+ * live until the handler returns. At most limits.rows.
  *
  *	size_t count;
  *	const struct order_line *lines = saga_query(s, order_line, &count,
@@ -314,16 +321,16 @@ SAGA_API saga_value saga_same(saga_value value);
 #define saga_query(step, shape, ret_count, ...) \
 	((const struct shape *)saga_query_sql(step, &(shape), ret_count, SAGA__SQL(__VA_ARGS__)))
 
-/* Reads one row; NULL if there is none. More than one is an error. */
+/* Reads one row; returns NULL if there is none. A second row is an error. */
 #define saga_query_one(step, shape, ...) \
 	((const struct shape *)saga_query_one_sql(step, &(shape), SAGA__SQL(__VA_ARGS__)))
 
-/* Reads one integer; `otherwise` if there is no row, or it is NULL. */
+/* Reads one integer; `otherwise` without a row, or for NULL. A second row or column is an error. */
 #define saga_query_int64(step, otherwise, ...) \
 	saga_query_int64_sql(step, otherwise, SAGA__SQL(__VA_ARGS__))
 #endif
 
-/* The same, as functions. */
+/* The macros above as functions. */
 SAGA_API int64_t saga_exec_sql(saga_step *step, const char *sql,
 	const saga_value *values, size_t count);
 SAGA_API void saga_write_sql(saga_step *step, const char *sql,
@@ -338,27 +345,28 @@ SAGA_API int64_t saga_query_int64_sql(saga_step *step, int64_t otherwise,
 	const char *sql, const saga_value *values, size_t count);
 
 /*
- * The store's own handle: sqlite3 *, PGconn * or CS_CONNECTION *, inside the open transaction. A
- * handler that ends the transaction is caught: rolled back and dead, as SAGA_MISUSE.
+ * Returns the store's own handle, inside the open transaction: sqlite3 *, PGconn * or
+ * CS_CONNECTION *. NULL after an error. If the handler ends the transaction, the library notices:
+ * the batch is rolled back and the slot is dead, as SAGA_MISUSE.
  */
 SAGA_API void *saga_native(saga_step *step);
 
-/* The step's error so far: SAGA_OK, or the code that will roll it back. */
+/* Returns the step's error so far: SAGA_OK, or the code that will roll the step back. */
 SAGA_API int saga_failing(const saga_step *step);
 
 /* ---- what a handler knows ---- */
 
 #ifndef __cplusplus
 /*
- * The body of the event that this runs on, as `const struct type *`; NULL if that is of another
- * type. A step that is `on` one type alone need not look, one that is `on` several tells them apart
- * by it. In an undo and in refuse: of the event that set it off.
+ * Returns the body of the event that the handler runs on, as `const struct type *`; NULL if the
+ * event is of another type. A step that is `on` several types tells them apart by it. In an undo
+ * and in `refuse` the event is the one that triggered these.
  */
 #define saga_on(step, type) saga_body(saga_trigger(step), type)
 #endif
 
 SAGA_API const saga_event *saga_trigger(const saga_step *step);
-SAGA_API const saga_event *saga_ran_on(const saga_step *step);  /* undo: what the step ran on */
+SAGA_API const saga_event *saga_ran_on(const saga_step *step);  /* undo: the event of its run */
 SAGA_API saga_id           saga_this(const saga_step *step);    /* the saga */
 SAGA_API const char       *saga_subject(const saga_step *step); /* "" unless per_subject */
 SAGA_API int               saga_attempt(const saga_step *step); /* 1 for the first */
@@ -369,8 +377,9 @@ SAGA_API void             *saga_user(const saga_step *step);    /* handler_user 
 SAGA_API const char       *saga_why(const saga_step *step);     /* "barred by order.expired" */
 
 /*
- * Memory, and text as by snprintf, that live until the handler returns. Bytes of the text that are
- * no UTF-8 (a peer's, or a character that "%.40s" has cut) become `?`.
+ * Return zeroed memory, and a text made as by snprintf, that live until the handler returns. NULL
+ * after an error, which exceeding limits.handler_bytes is, too. Bytes of the text that are not
+ * UTF-8 (from a peer, or a character that "%.40s" has cut) become `?`.
  */
 SAGA_API void *saga_alloc(saga_step *step, size_t count, size_t size);
 SAGA_API const char *saga_format(saga_step *step, const char *format, ...) SAGA_PRINTF(2, 3);
@@ -379,20 +388,21 @@ SAGA_API const char *saga_format(saga_step *step, const char *format, ...) SAGA_
 
 #ifndef __cplusplus
 /*
- * Leaves a note in the slot, for what rows can't say: saga_keep(s, receipt, .number = 7). A second
- * one replaces it.
+ * Leaves a note in the slot, for data that has no row: saga_keep(s, receipt, .number = 7). A second
+ * note replaces the first.
  */
 #define saga_keep(step, ...) \
 	saga_keep_body(step, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
 
-/* The note, as `const struct shape *`; NULL if there is none, or another. */
+/* Returns the note as `const struct shape *`; NULL if there is none, or one of another shape. */
 #define saga_kept(step, shape) ((const struct shape *)saga_kept_body(step, &(shape)))
 
 /*
- * Publishes an event in ms, unless one of those in the step's `after` list comes first, or has come
- * already: saga_after(s, 15 * 60 * 1000, order_expired, .reason = "not paid"). Commits with the
- * step; outlives crashes; is withdrawn when the step is undone or barred. Once more for the same
- * event moves its time; after it was published, schedules it anew (to look again, and again).
+ * Schedules an event: saga_after(s, 15 * 60 * 1000, order_expired, .reason = "not paid") publishes
+ * it in so many ms, unless an event of its `unless` list in `after` comes first or has come. The
+ * schedule commits with the step and survives crashes; it is withdrawn when the step is undone or
+ * barred. A second call for the same event moves its time; a call after the event was published
+ * schedules it again.
  */
 #define saga_after(step, ms, ...) \
 	saga_after_body(step, ms, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
@@ -405,18 +415,18 @@ SAGA_API void saga_after_body(saga_step *step, int64_t ms, const saga_type *type
 /* ---- outside calls ---- */
 
 #ifndef __cplusplus
-/* In prepare: make the call, with this question. */
+/* In prepare: asks for the call, with this question. */
 #define saga_ask(step, ...) \
 	saga_ask_body(step, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
 
-/* In the call: the question, as `const struct shape *`. */
+/* In the call: returns the question as `const struct shape *`; NULL if it is of another shape. */
 #define saga_asked(call, shape) ((const struct shape *)saga_asked_body(call, &(shape)))
 
-/* In the call: the answer. A "no" is an answer too. */
+/* In the call: ends it with this answer. A "no" is an answer, too. */
 #define saga_tell(call, ...) \
 	saga_tell_body(call, &SAGA__FIRST(__VA_ARGS__), SAGA__BODY(__VA_ARGS__))
 
-/* In run or undo: the answer, as `const struct shape *`. */
+/* In run or undo: returns the answer as `const struct shape *`; NULL if of another shape. */
 #define saga_told(step, shape) ((const struct shape *)saga_told_body(step, &(shape)))
 #endif
 
@@ -427,26 +437,26 @@ SAGA_API saga_verdict saga_tell_body(saga_call *call, const saga_shape *shape, c
 	SAGA_MUST_USE;
 SAGA_API const void *saga_told_body(saga_step *step, const saga_shape *shape);
 
-/* In the call: unknown how it ended, ask again later with the same keys. */
+/* In the call: ends it without an answer; the library makes it again, with the same keys. */
 SAGA_API saga_verdict saga_call_retry(saga_call *call, const char *format, ...)
 	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
 
 /*
- * In the call: it did not happen, and never will, whatever still arrives there: a refusal for good,
- * a key that was made void. The step is rejected, by `refuse` or with this text as the reason; one
- * without `rejects`, or an undo, is stuck. Not for "no answer".
+ * In the call: the work did not happen and never will, whatever still arrives at the other side (it
+ * refused for good, or the key was made void). The step rejects, by `refuse` or with this text as
+ * the reason. A step without `rejects`, and an undo, are stuck. Not for "no answer".
  */
 SAGA_API saga_verdict saga_call_fail(saga_call *call, const char *format, ...)
 	SAGA_PRINTF(2, 3) SAGA_MUST_USE;
 
-/* In the call: which attempt this is, 1 for the first. */
+/* In the call: returns the number of this attempt, 1 for the first. */
 SAGA_API int saga_call_attempt(const saga_call *call);
 
 /*
- * An idempotency key for the other side: a text of 36 bytes that depends on nothing but the
- * participant, the saga, the step, the subject and the label. Run and undo of one step agree on it,
- * so an undo can name the charge that it takes back. At most 7 in one call. Lives until the call
- * returns.
+ * In the call: returns an idempotency key for the other side, a text of 36 bytes. It depends on the
+ * participant, the saga, the step, the subject and the label alone, so each repeat of the call has
+ * the same key. Run and undo of one step get the same key for one label, so an undo can name the
+ * charge that it takes back. At most 7 keys in one call. The text lives until the call returns.
  */
 SAGA_API const char *saga_key(saga_call *call, const char *label);
 
