@@ -138,7 +138,7 @@ SAGA_API const char *saga_event_type(const saga_event *event);    /* "order.plac
 SAGA_API int         saga_event_version(const saga_event *event);
 SAGA_API saga_id     saga_event_id(const saga_event *event);
 SAGA_API saga_id     saga_event_saga(const saga_event *event);
-SAGA_API saga_id     saga_event_cause(const saga_event *event);   /* the event before it; zero: none */
+SAGA_API saga_id     saga_event_cause(const saga_event *event);   /* of its cause; zero: none */
 SAGA_API const char *saga_event_source(const saga_event *event);  /* its participant: "order" */
 SAGA_API const char *saga_event_subject(const saga_event *event); /* 0 to 255 bytes; "": none */
 SAGA_API int64_t     saga_event_time(const saga_event *event);    /* ms since 1970, UTC */
