@@ -61,8 +61,10 @@ class Piece:
         return [re.sub(r"[ \t]*\n\s*", " ", one) for one in macros + found]
 
     def names(self):
-        return [re.search(r"(\w+)\(", one)[1] for one in self.prototypes()] + re.findall(
-            r"^(?:typedef (?:struct|enum) |\} |typedef .*?\b)(saga_\w+)(?: \{|;|\()", self.code, re.M)
+        names = [re.search(r"(\w+)\(", one)[1] for one in self.prototypes()]
+        names += re.findall(r"^(?:typedef (?:struct|enum) |\} |typedef .*?\b)(saga_\w+)(?: \{|;|\()",
+                            self.code, re.M)
+        return list(dict.fromkeys(names))
 
     def shown(self):
         """The declaration, but of a macro that stands for a call its head alone."""

@@ -358,7 +358,7 @@ typedef struct saga_store_ops {
 	 */
 	void *(*native)(void *store);
 
-	/* Makes a slot that runs on another thread return soon. Any thread; no blocking. Optional. */
+	/* Makes a slot on another thread return soon. Any thread; must not block. Optional. */
 	void (*interrupt)(void *store);
 
 	/* Closes the connection, also after AWAY and UNKNOWN. */

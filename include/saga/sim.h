@@ -167,8 +167,8 @@ typedef struct saga_sim_report {
 	uint64_t frames;
 	uint64_t crashes;
 	int64_t ms;          /* virtual time */
-	uint64_t struck_by[32]; /* faults that struck by kind, in the order of enum saga_sim_fault */
-	uint64_t restores;      /* stores that were set back; sums over stores are wrong from then */
+	uint64_t struck_by[32]; /* `struck` by kind, in the order of enum saga_sim_fault */
+	uint64_t restores;      /* stores set back; sums over stores are wrong from then on */
 } saga_sim_report;
 
 /* Fills *report as far as its size goes, during or after the run. Nothing in it is borrowed. */
