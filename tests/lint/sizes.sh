@@ -17,4 +17,6 @@ done < <(perl -CSD -ne '
 	}' "${files[@]}")
 wc -l "${files[@]}" | awk '$2 != "total" { print $1 }' | sort -n |
 	awk '{ n[NR] = $1 } END { print NR " files, median " n[int((NR + 1) / 2)] " lines, largest " n[NR] }'
+lines=$(wc -l <README.md)
+[ "$lines" -lt 250 ] || breach "README.md has $lines lines; it must stay under 250"
 finish
