@@ -228,17 +228,45 @@ static const char *keep_text(struct saga__batch *batch, const char *text)
 	return copy ? copy : "";
 }
 
+enum {
+	ID_TIME = 6 /* bytes of a UUIDv7 that tell when it was made */
+};
+
+/*
+ * The id of an event's new row is made of the event, the step and what the step is to do. A batch
+ * whose commit was not answered runs again, and then writes the same id: the store holds the row
+ * once. The event's bytes count, not its id alone: a forged event must not stand in another's row.
+ */
+static saga_id id_of_row(
+	struct saga__batch *batch, const struct saga__work *work, int kind, saga_bytes trigger)
+{
+	const char *row = row_of(batch, work);
+	const unsigned char role = (unsigned char)work->role;
+	const saga_bytes parts[] = { trigger, { row, strlen(row) }, { &role, 1 } };
+	saga_id id;
+
+	if (work->item->kind == SAGA__ITEM_REQUEST || kind == SAGA__PARKED_CALL ||
+		kind == SAGA__PARKED_SCHEDULE)
+		return saga__id_new(&batch->ids, batch->env);
+	id = saga__id_derive(parts, sizeof parts / sizeof parts[0]);
+	/* Rows of one saga stand in the order in which their events were made. */
+	if (work->event)
+		memcpy(id.bytes, work->event->id.bytes, ID_TIME);
+	return id;
+}
+
 void saga__park(struct saga__batch *batch, struct saga__work *work, int kind, int attempts,
 	int64_t due, const char *behind, const char *why, saga_bytes question)
 {
 	const struct saga__parked *old = work->parked;
 	struct saga__parking *parking =
 		change(batch, old ? SAGA__PARK_SET : SAGA__PARK_ADD, work->item);
+	saga_bytes trigger = saga__trigger_of(work);
 
 	if (!parking)
 		return;
 	parking->parked = (struct saga__parked){
-		.id = old ? old->id : saga__id_new(&batch->ids, batch->env),
+		.id = old ? old->id : id_of_row(batch, work, kind, trigger),
 		.saga = work->event ? work->event->saga
 			: old       ? old->saga
 				    : (saga_id){ { 0 } },
@@ -254,7 +282,7 @@ void saga__park(struct saga__batch *batch, struct saga__work *work, int kind, in
 		.due = due,
 		.behind = behind,
 		.why = keep_text(batch, why),
-		.event = saga__trigger_of(work),
+		.event = trigger,
 		.question = question,
 	};
 	batch->delta.parked += is_live(kind) - (old && is_live(old->kind));

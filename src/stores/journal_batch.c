@@ -6,6 +6,7 @@
 
 #include "dialect.h"
 #include "journal_sql.h"
+#include "journal_writing.h"
 
 /* ---- reading ---- */
 
@@ -89,20 +90,12 @@ static int take_row(
 	return take_slot(loading, loading->slots[i], c);
 }
 
-/*
- * A statement for each row, and one for all of them: its last value is their number. That is a
- * LIMIT where rows are looked up by key, so that the plan that the server keeps is never a scan.
- */
-struct texts {
-	const char *each, *all;
-};
-
 #define SLOT_COLUMNS \
 	"state, was, attempts, why, ran_on, answer, digest, note, seen," \
 	" CASE WHEN EXISTS (SELECT 1 FROM saga_parked WHERE saga_parked.saga = saga_slot.saga" \
 	" AND kind = 'behind') THEN 1 ELSE 0 END AS leads"
 
-static const struct texts get_slot = {
+static const struct saga__texts get_slot = {
 	"SELECT " SLOT_COLUMNS " FROM saga_slot WHERE saga = ? AND step = ? AND subject = ?",
 	"SELECT " SLOT_COLUMNS ", n FROM (SELECT * FROM unnest(?::uuid[], ?::text[], ?::text[])"
 	" WITH ORDINALITY wanted (saga, step, subject, n) LIMIT ?) wanted"
@@ -187,31 +180,17 @@ int saga__journal_load(struct saga__journal *j, struct saga__batch *batch, saga_
 
 /* ---- writing ---- */
 
-enum {
-	VALUES_MOST = 14
-};
-
-/* Statements that gather, and go out together. */
-struct writing {
-	struct saga__arena *arena;
-	bool sets;
-	saga_statement *statements;
-	const struct texts **texts;
-	saga_value *values; /* one statement's behind the other's */
-	size_t count, value_count, room;
-	int code;
-};
-
-static int start(struct writing *w, size_t room)
+static int start(struct saga__writing *w, size_t room)
 {
 	w->room = room;
 	w->statements = saga__arena_alloc(w->arena, (room + 1) * sizeof *w->statements);
-	w->texts = saga__arena_alloc(w->arena, (room + 1) * sizeof(struct texts *));
+	w->texts = saga__arena_alloc(w->arena, (room + 1) * sizeof(struct saga__texts *));
 	w->values = saga__arena_alloc(w->arena, (room + 1) * VALUES_MOST * sizeof *w->values);
 	return w->statements && w->texts && w->values ? SAGA_OK : SAGA_NOMEM;
 }
 
-static saga_value *add(struct writing *w, const struct texts *texts, size_t values)
+saga_value *saga__writing_add(
+	struct saga__writing *w, const struct saga__texts *texts, size_t values)
 {
 	saga_value *at = &w->values[w->value_count];
 
@@ -223,7 +202,7 @@ static saga_value *add(struct writing *w, const struct texts *texts, size_t valu
 }
 
 /* Neighbours of one text become one statement. */
-static void fold(struct writing *w)
+static void fold(struct saga__writing *w)
 {
 	size_t count = 0;
 
@@ -243,16 +222,6 @@ static void fold(struct writing *w)
 	w->count = count;
 }
 
-static saga_value text_or_null(const char *text)
-{
-	return *text ? saga_text(text) : saga_null();
-}
-
-static saga_value bytes_or_null(saga_bytes bytes)
-{
-	return bytes.size ? saga_blob(bytes) : saga_null();
-}
-
 #define SLOT_FIELDS \
 	"(state, was, attempts, moved, why, ran_on, answer, digest, note, seen, saga, step, " \
 	"subject)"
@@ -261,7 +230,7 @@ static saga_value bytes_or_null(saga_bytes bytes)
 	" ?::bytea[], ?::bytea[], ?::bytea[], ?::uuid[], ?::text[], ?::text[])"
 
 /* By what becomes of a slot's row. */
-static const struct texts slot_texts[] = {
+static const struct saga__texts slot_texts[] = {
 	{ "INSERT INTO saga_slot " SLOT_FIELDS " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		"INSERT INTO saga_slot " SLOT_FIELDS " SELECT * FROM unnest" SLOT_TYPES
 		" LIMIT ?" },
@@ -302,18 +271,18 @@ static void put_slot(saga_value *v, const struct saga__batch *batch, const struc
 	v[1] = held ? saga_text(saga__state_name(slot->was)) : saga_null();
 	v[2] = saga_int64(slot->attempts);
 	v[3] = saga_int64(batch->now);
-	v[4] = text_or_null(slot->why);
-	v[5] = bytes_or_null(slot->trigger);
-	v[6] = bytes_or_null(slot->answer);
-	v[7] = bytes_or_null(slot->digest);
-	v[8] = bytes_or_null(slot->note);
+	v[4] = saga__text_or_null(slot->why);
+	v[5] = saga__bytes_or_null(slot->trigger);
+	v[6] = saga__bytes_or_null(slot->answer);
+	v[7] = saga__bytes_or_null(slot->digest);
+	v[8] = saga__bytes_or_null(slot->note);
 	/* A dead slot may wait again. */
-	v[9] = bytes_or_null(slot->state == SAGA__WAITING || slot->state == SAGA__DEAD
+	v[9] = saga__bytes_or_null(slot->state == SAGA__WAITING || slot->state == SAGA__DEAD
 			? slot->seen
 			: (saga_bytes){ NULL, 0 });
 }
 
-static void write_slots(struct writing *w, const struct saga__batch *batch)
+static void write_slots(struct saga__writing *w, const struct saga__batch *batch)
 {
 	for (int change = 0; change < SLOT_CHANGES; change++)
 		for (const struct saga__slot *slot = batch->slots; slot; slot = slot->next) {
@@ -321,7 +290,8 @@ static void write_slots(struct writing *w, const struct saga__batch *batch)
 
 			if (change_of(slot) != change)
 				continue;
-			v = add(w, &slot_texts[change], change == SLOT_DROPPED ? 3 : 13);
+			v = saga__writing_add(
+				w, &slot_texts[change], change == SLOT_DROPPED ? 3 : 13);
 			if (change != SLOT_DROPPED) {
 				put_slot(v, batch, slot);
 				v += 10;
@@ -332,9 +302,9 @@ static void write_slots(struct writing *w, const struct saga__batch *batch)
 		}
 }
 
-static void write_outbox(struct writing *w, const struct saga__batch *batch)
+static void write_outbox(struct saga__writing *w, const struct saga__batch *batch)
 {
-	static const struct texts texts = {
+	static const struct saga__texts texts = {
 		"INSERT INTO saga_outbox (shard, seq, id, saga, event, at, sum)"
 		" VALUES (?, ?, ?, ?, ?, ?, ?)",
 		"INSERT INTO saga_outbox (shard, seq, id, saga, event, at, sum)"
@@ -344,7 +314,7 @@ static void write_outbox(struct writing *w, const struct saga__batch *batch)
 
 	for (const struct saga__outgoing *out = batch->outgoing; out; out = out->next) {
 		saga_bytes event = saga__blob_bytes(out->event);
-		saga_value *v = add(w, &texts, 7);
+		saga_value *v = saga__writing_add(w, &texts, 7);
 
 		v[0] = saga_int64(out->shard);
 		v[1] = saga_int64((int64_t)out->seq);
@@ -356,150 +326,12 @@ static void write_outbox(struct writing *w, const struct saga__batch *batch)
 	}
 }
 
-/* ---- parked rows ---- */
-
-#define PARKED_FIELDS \
-	"(shard, step, subject, role, kind, attempts, due, behind, why, event, question, at, " \
-	"saga, id)"
-#define PARKED_TYPES \
-	"(?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[]," \
-	" ?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bigint[], ?::uuid[], ?::uuid[])"
-
-static const struct texts parked_texts[] = {
-	[SAGA__PARK_ADD] = { "INSERT INTO saga_parked " PARKED_FIELDS
-			     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		"INSERT INTO saga_parked " PARKED_FIELDS " SELECT * FROM unnest" PARKED_TYPES
-		" LIMIT ?" },
-	[SAGA__PARK_SET] = { "UPDATE saga_parked SET shard = ?, step = ?, subject = ?, role = ?,"
-			     " kind = ?, attempts = ?, due = ?, behind = ?, why = ?, event = ?,"
-			     " question = ?, at = ?, command = NULL, outcome = NULL, body = NULL"
-			     " WHERE saga = ? AND id = ?",
-		"UPDATE saga_parked p SET shard = k.shard, step = k.step, subject = k.subject,"
-		" role = k.role, kind = k.kind, attempts = k.attempts, due = k.due,"
-		" behind = k.behind, why = k.why, event = k.event, question = k.question,"
-		" at = k.at, command = NULL, outcome = NULL, body = NULL"
-		" FROM (SELECT * FROM unnest" PARKED_TYPES " k " PARKED_FIELDS " LIMIT ?) k"
-		" WHERE p.saga = k.saga AND p.id = k.id" },
-	[SAGA__PARK_DROP] = { "DELETE FROM saga_parked WHERE saga = ? AND id = ?",
-		"DELETE FROM saga_parked p USING"
-		" (SELECT * FROM unnest(?::uuid[], ?::uuid[]) k (saga, id) LIMIT ?) k"
-		" WHERE p.saga = k.saga AND p.id = k.id" },
-	[SAGA__PARK_DROP_KIND] = { "DELETE FROM saga_parked WHERE saga = ? AND step = ?"
-				   " AND subject = ? AND kind = ?",
-		"DELETE FROM saga_parked p USING (SELECT * FROM unnest(?::uuid[], ?::text[],"
-		" ?::text[], ?::text[]) k (saga, step, subject, kind) LIMIT ?) k"
-		" WHERE p.saga = k.saga AND p.step = k.step AND p.subject = k.subject"
-		" AND p.kind = k.kind" },
-};
-
-static void put_parked(
-	saga_value *v, const struct saga__batch *batch, const struct saga__parking *parking)
-{
-	const struct saga__parked *row = &parking->parked;
-
-	v[0] = saga_int64(parking->shard);
-	v[1] = saga_text(row->row);
-	v[2] = saga_text(row->subject);
-	v[3] = saga_int64(row->role);
-	v[4] = saga_text(saga__parked_kind_name(row->kind));
-	v[5] = saga_int64(row->attempts);
-	v[6] = saga_int64(row->due);
-	v[7] = saga_text(row->behind);
-	v[8] = text_or_null(row->why);
-	v[9] = saga_blob(row->event);
-	v[10] = bytes_or_null(row->question);
-	v[11] = saga_int64(batch->now);
-	v[12] = saga_uuid(row->saga);
-	v[13] = saga_uuid(row->id);
-}
-
-static void write_parking(
-	struct writing *w, const struct saga__batch *batch, const struct saga__parking *parking)
-{
-	const struct saga__parked *row = &parking->parked;
-	const struct texts *texts = &parked_texts[parking->change];
-	saga_value *v;
-
-	switch (parking->change) {
-	case SAGA__PARK_DROP:
-		v = add(w, texts, 2);
-		v[0] = saga_uuid(row->saga);
-		v[1] = saga_uuid(row->id);
-		break;
-	case SAGA__PARK_DROP_KIND:
-		v = add(w, texts, 4);
-		v[0] = saga_uuid(row->saga);
-		v[1] = saga_text(row->row);
-		v[2] = saga_text(row->subject);
-		v[3] = saga_text(saga__parked_kind_name(row->kind));
-		break;
-	default:
-		put_parked(add(w, texts, 14), batch, parking);
-		break;
-	}
-}
-
-/* What is done to one saga's rows is done in order, so each thing has its turn. */
-struct turn {
-	const struct saga__parking *parking;
-	size_t order, turn;
-};
-
-static int by_saga(const void *a, const void *b)
-{
-	const struct turn *left = a, *right = b;
-	int differ =
-		memcmp(&left->parking->parked.saga, &right->parking->parked.saga, sizeof(saga_id));
-
-	return differ ? differ : (left->order > right->order) - (left->order < right->order);
-}
-
-static int by_turn(const void *a, const void *b)
-{
-	const struct turn *left = a, *right = b;
-
-	if (left->turn != right->turn)
-		return left->turn > right->turn ? 1 : -1;
-	if (left->parking->change != right->parking->change)
-		return left->parking->change > right->parking->change ? 1 : -1;
-	return (left->order > right->order) - (left->order < right->order);
-}
-
-/* Things of one kind stand together then. */
-static void sort_parkings(struct turn *turns, size_t count)
-{
-	qsort(turns, count, sizeof *turns, by_saga);
-	for (size_t i = 1; i < count; i++)
-		if (saga__id_same(turns[i].parking->parked.saga, turns[i - 1].parking->parked.saga))
-			turns[i].turn = turns[i - 1].turn + 1;
-	qsort(turns, count, sizeof *turns, by_turn);
-}
-
-static void write_parked(struct writing *w, const struct saga__batch *batch)
-{
-	struct turn *turns;
-	size_t count = 0;
-
-	for (const struct saga__parking *p = batch->parkings; p; p = p->next)
-		count++;
-	if (!(turns = saga__arena_calloc(w->arena, count + 1, sizeof *turns))) {
-		w->code = SAGA_NOMEM;
-		return;
-	}
-	count = 0;
-	for (const struct saga__parking *p = batch->parkings; p; p = p->next, count++)
-		turns[count] = (struct turn){ p, count, 0 };
-	if (w->sets)
-		sort_parkings(turns, count);
-	for (size_t i = 0; i < count; i++)
-		write_parking(w, batch, turns[i].parking);
-}
-
 /* ---- streams, wakes and positions ---- */
 
-static void write_streams(struct writing *w, const struct saga__batch *batch, const uint64_t *own)
+static void write_streams(
+	struct saga__writing *w, const struct saga__batch *batch, const uint64_t *own)
 {
-	static const struct texts texts = {
+	static const struct saga__texts texts = {
 		"UPDATE saga_stream SET seq = ?, last = ?, own = ? WHERE shard = ?",
 		"UPDATE saga_stream s SET seq = k.seq, last = k.last, own = k.own"
 		" FROM (SELECT * FROM unnest(?::bigint[], ?::uuid[], ?::bigint[], ?::bigint[])"
@@ -514,7 +346,7 @@ static void write_streams(struct writing *w, const struct saga__batch *batch, co
 
 		if (shard->seq == shard->stored_seq && upto == shard->stored_own)
 			continue;
-		v = add(w, &texts, 4);
+		v = saga__writing_add(w, &texts, 4);
 		v[0] = saga_int64((int64_t)batch->locked[i].seq);
 		v[1] = saga_uuid(batch->locked[i].last);
 		v[2] = saga_int64((int64_t)upto);
@@ -522,9 +354,9 @@ static void write_streams(struct writing *w, const struct saga__batch *batch, co
 	}
 }
 
-static void write_wakes(struct writing *w, const struct saga__batch *batch)
+static void write_wakes(struct saga__writing *w, const struct saga__batch *batch)
 {
-	static const struct texts texts = {
+	static const struct saga__texts texts = {
 		"UPDATE saga_parked SET due = ?, kind = 'retry', behind = ''"
 		" WHERE saga = ? AND behind = ? AND kind = 'behind'",
 		"UPDATE saga_parked p SET due = k.due, kind = 'retry', behind = ''"
@@ -534,7 +366,7 @@ static void write_wakes(struct writing *w, const struct saga__batch *batch)
 	};
 
 	for (const struct saga__wake *wake = batch->wakes; wake; wake = wake->next) {
-		saga_value *v = add(w, &texts, 3);
+		saga_value *v = saga__writing_add(w, &texts, 3);
 
 		v[0] = saga_int64(batch->now);
 		v[1] = saga_uuid(wake->saga);
@@ -550,16 +382,18 @@ static void put_source(saga_value *v, const struct saga__move *move)
 }
 
 /* Never back: a batch that did commit, unanswered, may come again by halves. */
-static void update_moves(struct writing *w, const struct saga__move *moves, size_t count)
+static void update_moves(struct saga__writing *w, const struct saga__move *moves, size_t count)
 {
-	static const struct texts texts = { "UPDATE saga_position"
-					    " SET id = CASE WHEN seq < ? THEN ? ELSE id END,"
-					    " seq = CASE WHEN seq < ? THEN ? ELSE seq END"
-					    " WHERE stream = ? AND stream_shard = ? AND shard = ?",
-		NULL };
+	static const struct saga__texts texts = {
+		"UPDATE saga_position"
+		" SET id = CASE WHEN seq < ? THEN ? ELSE id END,"
+		" seq = CASE WHEN seq < ? THEN ? ELSE seq END"
+		" WHERE stream = ? AND stream_shard = ? AND shard = ?",
+		NULL
+	};
 
 	for (size_t i = 0; i < count; i++) {
-		saga_value *v = add(w, &texts, 7);
+		saga_value *v = saga__writing_add(w, &texts, 7);
 
 		v[0] = v[2] = v[3] = saga_int64((int64_t)moves[i].seq);
 		v[1] = saga_uuid(moves[i].id);
@@ -573,16 +407,16 @@ static void update_moves(struct writing *w, const struct saga__move *moves, size
 	" SET seq = excluded.seq, id = excluded.id WHERE saga_position.seq < excluded.seq"
 
 /* The same at once, also of what has no row yet. */
-static void put_moves(struct writing *w, const struct saga__move *moves, size_t count)
+static void put_moves(struct saga__writing *w, const struct saga__move *moves, size_t count)
 {
-	static const struct texts texts = {
+	static const struct saga__texts texts = {
 		"INSERT INTO " POSITION_FIELDS " VALUES (?, ?, ?, ?, ?, ?)" POSITION_ONWARD,
 		"INSERT INTO " POSITION_FIELDS " SELECT * FROM unnest(?::uuid[], ?::bigint[],"
 		" ?::bigint[], ?::bigint[], ?::uuid[], ?::text[]) LIMIT ?" POSITION_ONWARD,
 	};
 
 	for (size_t i = 0; i < count; i++) {
-		saga_value *v = add(w, &texts, 6);
+		saga_value *v = saga__writing_add(w, &texts, 6);
 
 		put_source(v, &moves[i]);
 		v[3] = saga_int64((int64_t)moves[i].seq);
@@ -645,8 +479,8 @@ static size_t count_all(const struct saga__batch *batch)
 	return count;
 }
 
-static int write_and_ask(struct saga__journal *j, struct writing *w, const struct saga__move *moves,
-	size_t count, saga_error *error)
+static int write_and_ask(struct saga__journal *j, struct saga__writing *w,
+	const struct saga__move *moves, size_t count, saga_error *error)
 {
 	struct asking asking = { w->count,
 		saga__arena_calloc(w->arena, count + 1, sizeof *asking.moved) };
@@ -665,14 +499,14 @@ static int write_and_ask(struct saga__journal *j, struct writing *w, const struc
 int saga__journal_write(struct saga__journal *j, struct saga__batch *batch, const uint64_t *own,
 	const struct saga__move *moves, size_t move_count, bool *ret_woken, saga_error *error)
 {
-	struct writing w = { .arena = &batch->arena, .sets = j->sets };
+	struct saga__writing w = { .arena = &batch->arena, .sets = j->sets };
 
 	*ret_woken = batch->wakes != NULL;
 	if (start(&w, count_all(batch) + move_count) != SAGA_OK)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	write_slots(&w, batch);
 	write_outbox(&w, batch);
-	write_parked(&w, batch);
+	saga__write_parked(&w, batch);
 	write_streams(&w, batch, own);
 	write_wakes(&w, batch);
 	if (w.code != SAGA_OK)
