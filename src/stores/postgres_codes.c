@@ -31,3 +31,26 @@ int saga__pg_code_of(const char *state)
 			return codes[i].code;
 	return SAGA_REFUSED;
 }
+
+int saga__pg_refuses_settings(const char *said, saga_error *error)
+{
+	saga_error why;
+
+	(void)saga_error_set(&why, SAGA_REFUSED, "%.*s", (int)strcspn(said, "\n"), said);
+	return saga_error_set(error, SAGA_REFUSED,
+		"store: the server refuses the session's settings: %s", why.text);
+}
+
+/* libpq tells the state of a refused connection in its words alone: "FATAL:  42704: ...". */
+bool saga__pg_says_setting_is_wrong(const char *said)
+{
+	static const char *const states[] = {
+		":  22023: ", /* invalid_parameter_value */
+		":  42704: ", /* undefined_object: no such parameter */
+	};
+
+	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+		if (strstr(said, states[i]))
+			return true;
+	return false;
+}

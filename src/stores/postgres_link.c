@@ -574,6 +574,14 @@ static int not_there(struct saga__pg *pg, const char *why, saga_error *error)
 	return saga_error_set(error, SAGA_AWAY, "store: %.*s", (int)strcspn(said, "\n"), said);
 }
 
+static int no_connection(struct saga__pg *pg, saga_error *error)
+{
+	const char *said = PQerrorMessage(pg->conn);
+
+	return saga__pg_says_setting_is_wrong(said) ? saga__pg_refuses_settings(said, error)
+						    : not_there(pg, NULL, error);
+}
+
 static int shake_hands(
 	struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error)
 {
@@ -583,14 +591,16 @@ static int shake_hands(
 	if (!(pg->conn = saga__pg_settings_connect(settings)))
 		return saga_error_set(error, SAGA_NOMEM, "store: out of memory");
 	(void)PQsetNoticeReceiver(pg->conn, hear_no_notice, NULL);
+	(void)PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
 	if (PQstatus(pg->conn) == CONNECTION_BAD)
 		return not_there(pg, NULL, error);
 	while (next != PGRES_POLLING_OK) {
 		if ((why = wait_for(pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT)))
 			return not_there(pg, why, error);
 		if ((next = PQconnectPoll(pg->conn)) == PGRES_POLLING_FAILED)
-			return not_there(pg, NULL, error);
+			return no_connection(pg, error);
 	}
+	(void)PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
 	return SAGA_OK;
 }
 
@@ -610,6 +620,8 @@ static int set_up(struct saga__pg *pg, const struct saga__pg_settings *settings,
 		saga__pg_wait(pg, NULL, error, &end);
 		code = end.code;
 	}
+	if (code == SAGA_REFUSED)
+		return saga__pg_refuses_settings(error->text, error);
 	return code == SAGA_OK || code == SAGA_NOMEM ? code : not_there(pg, error->text, error);
 }
 

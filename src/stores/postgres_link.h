@@ -74,6 +74,12 @@ void saga__pg_disconnect(struct saga__pg *pg);
 /* What an SQLSTATE means: a code. */
 int saga__pg_code_of(const char *state);
 
+/* Whether a connection was refused, as libpq's verbose words tell, for a setting of its session. */
+bool saga__pg_says_setting_is_wrong(const char *said);
+
+/* REFUSED: a server that is there takes no session with these settings. Waiting mends nothing. */
+int saga__pg_refuses_settings(const char *said, saga_error *error);
+
 /* At the beginning of each slot. */
 void saga__pg_enter(struct saga__pg *pg);
 

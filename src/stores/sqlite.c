@@ -476,6 +476,21 @@ static struct saga__sqlite *new_store(const struct saga__sqlite_settings *settin
 	return store;
 }
 
+/* What no waiting mends is refused. A file that is locked, or not there yet, is away. */
+static int code_of_open(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_NOMEM:
+		return SAGA_NOMEM;
+	case SQLITE_NOTADB: /* another program's file */
+	case SQLITE_ERROR:  /* a setting */
+	case SQLITE_MISUSE:
+		return SAGA_REFUSED;
+	default:
+		return SAGA_AWAY;
+	}
+}
+
 static int open_store(const saga_store_options *options, void **ret_store, saga_error *error)
 {
 	struct saga__sqlite_settings settings;
@@ -490,7 +505,7 @@ static int open_store(const saga_store_options *options, void **ret_store, saga_
 		*ret_store = store;
 		goto out;
 	}
-	code = rc == SQLITE_NOMEM ? SAGA_NOMEM : SAGA_AWAY;
+	code = code_of_open(rc);
 	(void)saga_error_set(error, code, "store: %s: `%s`", why_not(store), settings.path);
 	if (store)
 		close_store(store);

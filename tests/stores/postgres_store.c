@@ -253,6 +253,38 @@ START_TEST(a_session_has_limits)
 }
 END_TEST
 
+static void ck_refused(const char *more, const char *why)
+{
+	char url[512];
+	void *store;
+
+	(void)snprintf(url, sizeof url, "%s%c%s", server, strchr(server, '?') ? '&' : '?', more);
+	ck_code(try_open(url, TIMEOUT_MS, &store), SAGA_REFUSED);
+	ck_assert_msg(
+		strstr(error.text, "refuses the session's settings") && strstr(error.text, why),
+		"%s", error.text);
+}
+
+/* Waiting mends none of them: a participant that is told AWAY would wait for ever. */
+START_TEST(settings_that_the_server_refuses_are_no_outage)
+{
+	void *store = open_with("", TIMEOUT_MS);
+
+	ck_code(run(store, "CREATE SCHEMA refuses", NULL), SAGA_OK);
+	ck_code(run(store,
+			"CREATE FUNCTION refuses.set_config(text, text, boolean) RETURNS text"
+			" LANGUAGE plpgsql AS $$ BEGIN"
+			" RAISE 'not on this platform' USING ERRCODE = '22023'; END $$",
+			NULL),
+		SAGA_OK);
+	ck_refused("options=-csearch_path%3Drefuses,pg_catalog", "not on this platform");
+	ck_code(run(store, "DROP SCHEMA refuses CASCADE", NULL), SAGA_OK);
+	ck_refused("options=-cno_such_setting%3D1", "no_such_setting");
+	ck_refused("options=-clock_timeout%3Dmany", "lock_timeout");
+	ops->close(store);
+}
+END_TEST
+
 START_TEST(an_idle_session_stays)
 {
 	void *store = open_with("options=-c%20idle_session_timeout%3D200", TIMEOUT_MS);
@@ -777,6 +809,7 @@ int main(void)
 	tcase_add_test(here, isolation_is_the_url_s);
 	tcase_add_test(here, lowered_durability_is_seen);
 	tcase_add_test(here, a_session_has_limits);
+	tcase_add_test(here, settings_that_the_server_refuses_are_no_outage);
 	tcase_add_test(here, an_idle_session_stays);
 	tcase_add_test(here, a_name_stands_for_one_text_in_all_sessions);
 	tcase_add_test(here, a_silent_holder_loses_its_transaction);

@@ -184,7 +184,7 @@ START_TEST(paths_are_decoded)
 }
 END_TEST
 
-START_TEST(what_is_no_database_is_away)
+START_TEST(a_file_of_another_program_is_refused_and_a_folder_is_away)
 {
 	struct bench bench;
 	char path[400];
@@ -198,7 +198,7 @@ START_TEST(what_is_no_database_is_away)
 	for (int i = 0; i < 500; i++)
 		(void)fputs("This is no database.\n", file);
 	ck_assert_int_eq(fclose(file), 0);
-	ck_assert_code(&bench, open_at(&bench, TIMEOUT_MS, "sqlite:%s", path), SAGA_AWAY);
+	ck_assert_code(&bench, open_at(&bench, TIMEOUT_MS, "sqlite:%s", path), SAGA_REFUSED);
 	ck_assert_ptr_nonnull(strstr(bench.error.text, "text.db"));
 }
 END_TEST
@@ -647,7 +647,7 @@ int main(void)
 	tcase_add_test(opening, busy_ms_shortens_the_wait);
 	tcase_add_test(opening, wrong_urls_are_named);
 	tcase_add_test(opening, paths_are_decoded);
-	tcase_add_test(opening, what_is_no_database_is_away);
+	tcase_add_test(opening, a_file_of_another_program_is_refused_and_a_folder_is_away);
 	tcase_add_test(opening, many_open_a_new_file_at_once);
 	tcase_add_test(full, a_full_database_is_full);
 	tcase_add_test(full, a_full_disk_is_full_and_heals);
