@@ -150,7 +150,7 @@ static bool put(struct member *self, const char *topic, const void *bytes, size_
 		saga__nng_link_put(self->pub.link, topic, strlen(topic) + 1, bytes, size);
 }
 
-/* What was put leaves at one go. The lock is held. */
+/* Sends all messages that were put, at one go. The lock is held. */
 static void flush(struct member *self)
 {
 	if (self->pub.up)
@@ -355,7 +355,7 @@ static void on_dialed(void *context)
 
 /* ---- once in a while ---- */
 
-/* What is down, or did not come up in its time. The lock is held. */
+/* Ends a connection that is down, or did not come up in time. The lock is held. */
 static bool begins_to_end(struct end *end, uint64_t now)
 {
 	bool late = !end->up && now >= end->next;
@@ -535,7 +535,7 @@ static void init_member(struct member *self, saga_port *port, const saga_transpo
 	self->topics = options->topics;
 	if (!self->place.sendbuf)
 		self->place.sendbuf = SENDBUF;
-	/* What a host finds too big is dropped by itself; only giants cost the connection. */
+	/* The host itself drops a frame that is too large; only a giant costs the connection. */
 	if (self->place.frame < self->frame_bytes + TOPIC_BYTES)
 		self->place.frame = self->frame_bytes + TOPIC_BYTES;
 	self->opened = self->heard = now_ms();

@@ -21,7 +21,7 @@ struct saga__nng_link {
 	nng_stream *stream;
 	nng_aio *rx, *tx;
 
-	/* Of who reads, on one thread at a time. */
+	/* The reader's, on one thread at a time. */
 	struct buffer in;
 	bool greeted;
 
@@ -52,7 +52,7 @@ static uint64_t get_length(const char *at)
 	return length;
 }
 
-/* Of a message: on ipc its kind, then its length. */
+/* Bytes before a message: on ipc its kind, then its length. */
 static size_t head_size(const struct saga__nng_link *link)
 {
 	return link->config.ipc ? 9 : 8;
@@ -186,7 +186,7 @@ enum progress {
 	BROKEN
 };
 
-/* What is whole in the buffer, up to *at. */
+/* Takes the whole messages of the buffer, up to *at. */
 static enum progress take_messages(struct saga__nng_link *link, size_t *at)
 {
 	const struct buffer *in = &link->in;

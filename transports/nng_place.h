@@ -49,7 +49,7 @@ struct saga__nng_place {
 int saga__nng_place_read(const char *url, struct saga__nng_place *ret_place, saga_error *error);
 
 /*
- * What a dialer or a listener there needs to speak TLS; *ret_config is NULL where none is spoken.
+ * Makes the TLS settings of a dialer or a listener; *ret_config is NULL if no TLS is spoken.
  * Reads the files. MALFORMED; UNSUPPORTED: this nng was built without TLS; NOMEM.
  */
 int saga__nng_tls_open(const struct saga__nng_place *place, bool listens,

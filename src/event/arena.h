@@ -37,7 +37,7 @@ void *saga__arena_calloc(struct saga__arena *arena, size_t count, size_t size);
 /* A copy of `size` bytes of text with a NUL behind it. */
 char *saga__arena_text(struct saga__arena *arena, const void *text, size_t size);
 
-/* What is no UTF-8 in it becomes `?`. */
+/* Bytes that are not UTF-8 become `?`. */
 char *saga__arena_vformat(struct saga__arena *arena, const char *format, va_list list);
 
 #endif

@@ -86,7 +86,7 @@ static enum key key_of(const unsigned char *at, size_t size)
 	}
 }
 
-/* What came, in the order of the keys. */
+/* The values that were read, in the order of the keys. */
 struct reading {
 	struct saga__scan scan;
 	saga_error *error;

@@ -37,7 +37,7 @@ static bool check_attributes(
 	return true;
 }
 
-/* What a decoder refuses, no encoder makes. */
+/* The encoder makes nothing that the decoder refuses. */
 static bool put_short_text(struct saga__packing *p, const char *name, const char *text)
 {
 	size_t size = strlen(text);

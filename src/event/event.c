@@ -5,7 +5,7 @@
 #include "json.h"
 #include "schema.h"
 
-/* What saga_event_read keeps beside the event: texts of the envelope, and the bytes of the body. */
+/* saga_event_read keeps texts of the envelope and bytes of the body beside the event. */
 enum {
 	READ_MOST = 16 * 1024 * 1024
 };

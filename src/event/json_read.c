@@ -386,7 +386,7 @@ static int read_word(
 	return SAGA_OK;
 }
 
-/* What may be missing, or empty. */
+/* Reads a text that may be missing or empty. */
 static int read_spare(
 	const struct reading *r, const json_t *event, const char *name, const char **ret_text)
 {

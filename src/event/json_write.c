@@ -11,7 +11,7 @@
 #include "utf8.h"
 #include "wire.h"
 
-/* What does not fit is counted and not written; the last byte is kept for the NUL. */
+/* Counts all bytes and writes those that fit; the last byte is kept for the NUL. */
 struct out {
 	char *at;
 	size_t room;

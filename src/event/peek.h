@@ -1,7 +1,7 @@
 #ifndef SAGA_EVENT_PEEK_H
 #define SAGA_EVENT_PEEK_H
 
-/* What a loop must know of an event to hand it on, read from its first keys without decoding it. */
+/* Facts by which the loop hands an event on, read from its first keys without decoding it. */
 
 #include <saga/event.h>
 

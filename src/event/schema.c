@@ -61,7 +61,7 @@ static struct place place_of(const saga_field *field)
 	}
 }
 
-/* Of the count or the has_ member; size 0: it has none. */
+/* The place of the count or the has_ member; size 0: there is none. */
 static struct place place_beside(int kind)
 {
 	switch (kind) {
@@ -118,7 +118,7 @@ static const char *breach_of_shape(const saga_shape *shape)
 	return NULL;
 }
 
-/* What a list holds lies two levels below it on the wire: the list, then the element. */
+/* The fields of an element lie two levels below on the wire: the list, then the element. */
 static unsigned levels(int kind)
 {
 	if (!holds_shape(kind))

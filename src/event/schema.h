@@ -1,7 +1,7 @@
 #ifndef SAGA_EVENT_SCHEMA_H
 #define SAGA_EVENT_SCHEMA_H
 
-/* What saga_open checks of declared types, and how two declarations of one type are compared. */
+/* The checks of saga_open on declared types; how two declarations of a type are compared. */
 
 #include <saga/event.h>
 

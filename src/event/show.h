@@ -2,8 +2,8 @@
 #define SAGA_EVENT_SHOW_H
 
 /*
- * What may be shown as it is: a text of an event or a store is anyone's, and a terminal obeys its
- * control characters. Logs, tables and JSON all ask here.
+ * Tells which characters may be shown as they are: a text of an event or a store may come from a
+ * stranger, and a terminal obeys control characters. Logs, tables and JSON all ask here.
  */
 
 #include <stdbool.h>

@@ -285,7 +285,7 @@ static SAGA__ASIDE bool skip_long(struct saga__scan *scan, unsigned depth)
 	return skip_all(scan, token.size, token.kind == SAGA__TOKEN_MAP, depth - 1);
 }
 
-/* What `whole` does not know: lists and maps, nearly all of them short. */
+/* Skips the kinds that `whole` does not know: lists and maps, nearly all of them short. */
 static bool skip_other(struct saga__scan *scan, unsigned depth)
 {
 	size_t left = (size_t)(scan->end - scan->at);

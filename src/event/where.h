@@ -1,7 +1,7 @@
 #ifndef SAGA_EVENT_WHERE_H
 #define SAGA_EVENT_WHERE_H
 
-/* What was wrong is said where it is found; where that was is put before it on the way out. */
+/* The finder of an error says what is wrong; its callers put the place before it. */
 
 #include <saga/error.h>
 

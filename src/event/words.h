@@ -34,7 +34,7 @@ static inline uint32_t saga__word4(const void *at)
 	return word;
 }
 
-/* Of 4 to 7 bytes: all of them, the middle ones twice. */
+/* A word with all of 4 to 7 bytes, the middle ones twice. */
 static inline uint64_t saga__word_of(const char *at, size_t size)
 {
 	return saga__word4(at) | (uint64_t)saga__word4(at + size - 4) << 32;

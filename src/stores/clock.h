@@ -50,7 +50,7 @@ struct saga__clock {
 	bool behind;          /* the source is behind by more than an hour */
 };
 
-/* What a look found. */
+/* The finding of a look at the clock. */
 enum saga__clock_news {
 	SAGA__CLOCK_AS_BEFORE = 0,
 	SAGA__CLOCK_LEAPT,     /* the source is ahead by `leap`: it is not followed yet */
@@ -74,7 +74,7 @@ int64_t saga__clock_ageing(const struct saga__clock *clock, int64_t monotonic);
 enum saga__clock_news saga__clock_look(struct saga__clock *clock, int64_t monotonic, int64_t source,
 	struct saga__clock_kept kept, int64_t *ret_by);
 
-/* What is to be kept after a look. */
+/* Returns the values that the store is to keep after a look. */
 struct saga__clock_kept saga__clock_keep(const struct saga__clock *clock, int64_t monotonic);
 
 /* Another lane of this process has looked: `from` is its clock. */

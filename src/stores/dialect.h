@@ -5,14 +5,14 @@
 
 #include <saga/plugin.h>
 
-/* What a batch must know of a stream. */
+/* The columns of a stream that a batch needs. */
 #define STREAM_FIELDS "SELECT shard, seq, last, own FROM saga_stream"
 #define STREAM_ROW STREAM_FIELDS " WHERE shard = ?"
 
 /* A row only if the stream is as it is expected to be. */
 #define STREAM_AS "SELECT shard FROM saga_stream WHERE shard = ? AND seq = ? AND own = ?"
 
-/* Who works which shard, and what waits there; `hint` keeps it from waiting for a batch's locks. */
+/* Each shard's holder and its waiting rows; `hint` keeps the query from a batch's locks. */
 #define SAGA__LEASES(hint) \
 	"SELECT saga_lease.shard, saga_lease.holder, saga_stream.seq," \
 	" (SELECT MIN(due) FROM saga_parked" hint " WHERE saga_parked.shard = saga_lease.shard)" \

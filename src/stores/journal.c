@@ -616,7 +616,7 @@ int saga__journal_positions(struct saga__journal *j,
 
 /* ---- the rest ---- */
 
-/* What is counted of a slot in a state, or of a parked row. */
+/* The columns that count slots by state, or parked rows. */
 struct counting {
 	const struct saga__journal *journal;
 	const struct saga__shard *shards;
@@ -645,7 +645,7 @@ static int take_counts(
 {
 	struct counting *counting = context;
 	struct saga__counts *counts = &counting->counts;
-	/* What can't be read is found by whoever needs it; here it only does not count. */
+	/* A row that cannot be read does not count here; its reader finds it. */
 	if (saga__journal_check(i ? "saga_parked" : "saga_slot", "tns", names, c, column_count,
 		    counting->error) != SAGA_OK)
 		return SAGA_OK;

@@ -282,7 +282,7 @@ int saga__journal_leave(struct saga__journal *journal, saga_id me, saga_error *e
 
 /* ---- the rest ---- */
 
-/* Of these shards. */
+/* Counts slots and parked rows of these shards. */
 int saga__journal_count(struct saga__journal *journal, const struct saga__shard *shards,
 	size_t shard_count, struct saga__counts *ret_counts, saga_error *error);
 

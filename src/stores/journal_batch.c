@@ -1,4 +1,4 @@
-/* What a batch reads and writes: the hot part of the journal. */
+/* The statements of a batch: the hot part of the journal. */
 
 #include <assert.h>
 #include <stdlib.h>
@@ -425,7 +425,7 @@ static void put_moves(struct saga__writing *w, const struct saga__move *moves, s
 	}
 }
 
-/* Of what was written, where the statements begin that somebody asks whether they changed a row. */
+/* The first of the written statements whose count of changed rows is needed. */
 struct asking {
 	size_t moves;
 	bool *moved;

@@ -1,4 +1,4 @@
-/* What a row of the library's tables may hold: whoever else wrote there is told, by name. */
+/* Checks the rows of the library's tables: another program may have written there. */
 
 #include <limits.h>
 #include <string.h>
@@ -6,8 +6,8 @@
 #include "journal_sql.h"
 
 /*
- * Of our own streams: far below INT64_MAX, so that no batch can count beyond it, and within what a
- * transport's token has room for. At a million events a second it takes a thousand years.
+ * The highest number of our own streams: far below INT64_MAX, so that no batch can count beyond it,
+ * and small enough for a transport's token. A million events a second take a thousand years.
  */
 #define SEQ_MOST (INT64_C(1) << 55)
 

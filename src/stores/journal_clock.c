@@ -25,7 +25,7 @@ int64_t saga__journal_ageing_behind(const struct saga__journal *j)
 	return saga__journal_now(j) - (wall < ageing ? wall : ageing);
 }
 
-/* Of one width, so that a later text is a greater one. */
+/* All texts have one width, so that a later time is a greater text. */
 const char *saga__journal_clock_text(const struct saga__journal *j, char buffer[SAGA__CLOCK_TEXT])
 {
 	struct saga__clock_kept kept = saga__clock_keep(&j->clock, saga__monotonic(j->env));

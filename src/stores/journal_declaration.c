@@ -39,7 +39,7 @@ static void add_types(struct digest *digest, const char *role, const saga_type *
 	}
 }
 
-/* What decides which rows an event reaches, and what they publish. How it is done may differ. */
+/* The digest covers the rows that an event reaches, and what they publish; code may differ. */
 static void add_step(struct digest *digest, const saga_step_def *step)
 {
 	add(digest, step->name);

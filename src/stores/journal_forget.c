@@ -1,4 +1,4 @@
-/* What is over and old leaves the journal. */
+/* Old settled rows leave the journal. */
 
 #include <stdlib.h>
 
@@ -10,8 +10,8 @@
 #define LIVE_STATES "('waiting', 'trying', 'undoing', 'dead', 'stuck')"
 
 /*
- * What nobody opened. One of a saga that goes on stays, whosever it is: its operator may need it
- * yet; and so does one with a command that is still to be obeyed.
+ * Dead letters that no operator has opened. A letter stays while its saga goes on, since its
+ * operator may still need it, and while a command for it waits.
  */
 #define UNOPENED \
 	" AND at < ? AND kind IN ('held', 'letter') AND command IS NULL" \
@@ -130,7 +130,7 @@ static int drop_saga(struct saga__journal *j, const struct forgetting *f, saga_i
 	return code;
 }
 
-/* What was requeued meanwhile stays. */
+/* A letter that was requeued meanwhile stays. */
 static int drop_letter(struct saga__journal *j, const struct forgetting *f,
 	const struct letter *letter, int64_t *dropped, saga_error *error)
 {

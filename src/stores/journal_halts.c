@@ -329,7 +329,7 @@ static int take_row(void *context, size_t i, const char *const *names, const sag
 	if (!take_column(&columns[0], name, sizeof name) ||
 		!take_column(&columns[1], text, sizeof text))
 		return SAGA_OK;
-	/* What can't be read is no row of ours; what finds no room is found when others went. */
+	/* An unreadable row is not ours; one without room is found when others have gone. */
 	if (saga__halt_read(name, text, &read) && (halt = halt_of(taking, &read.source.stream)))
 		(void)saga__halt_read(name, text, halt);
 	return SAGA_OK;

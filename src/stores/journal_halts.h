@@ -22,7 +22,7 @@ enum saga__halt_why {
 	SAGA__HALT_GONE,     /* its owner has no more what comes next */
 	SAGA__HALT_FORKED,   /* it has another history than what was committed here */
 
-	/* Of a broker's stream: found and mended, for an operator to know of. */
+	/* The next ones concern a broker's stream: mended already, and told to operators. */
 	SAGA__HALT_LOST,    /* it has lost what it had confirmed */
 	SAGA__HALT_REMADE,  /* it is another one */
 	SAGA__HALT_SET_BACK /* our store is older than what it was told */

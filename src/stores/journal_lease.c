@@ -1,7 +1,8 @@
 /*
- * Who works which shard. A lease is advice: what makes two on one shard harmless is the stream
- * row's lock and the slots. It counts for as long as its holder's row says that the holder lives:
- * so a renewal writes one row, however many shards are held, and whoever leaves drops one.
+ * Leases say which instance works which shard. A lease is advice: the stream row's lock and the
+ * slots make two instances on one shard harmless. It counts for as long as the row of its holder
+ * says that the holder lives. So a renewal writes one row, however many shards the instance holds,
+ * and an instance that leaves deletes one.
  */
 
 #include <stdio.h>

@@ -159,7 +159,7 @@ static int take_id(
 	return SAGA_OK;
 }
 
-/* What can't be read of it is zero. */
+/* An id that cannot be read is zero. */
 static saga_id read_id(struct saga__journal *j, const char *sql, unsigned shard, uint64_t seq)
 {
 	const saga_value values[] = { saga_int64(shard), saga_int64((int64_t)seq) };

@@ -9,10 +9,10 @@
 
 #define LAYOUT "3"
 
-/* What layout 2 had not. */
+/* Layout 2 lacked this column. */
 #define SUMS "ALTER TABLE saga_outbox ADD sum BIGINT;"
 
-/* What layout 1 had not. */
+/* Layout 1 lacked these tables. */
 #define LEASES \
 	"CREATE TABLE saga_instance (id SAGA_ID NOT NULL PRIMARY KEY, until BIGINT NOT NULL);" \
 	"CREATE TABLE saga_lease (shard BIGINT NOT NULL PRIMARY KEY, holder SAGA_ID NOT NULL);"
@@ -223,7 +223,7 @@ static int upgrade(struct saga__journal *j, saga_error *error)
 	return code;
 }
 
-/* What stands in the tables from the beginning. */
+/* Writes the rows that new tables begin with. */
 static int fill_tables(
 	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)
 {
@@ -310,7 +310,7 @@ static int run_schema(struct saga__journal *j, const struct saga__plan *plan, sa
 	return put_meta(j, "schema", number, error);
 }
 
-/* What waited behind the old name is due, and parks itself behind the new one. */
+/* Rows that waited behind the old name are due; they park themselves behind the new one. */
 static int rename_row(struct saga__journal *j, const char *from, const char *to, saga_error *error)
 {
 	int code = SAGA__RUN(j, "UPDATE saga_slot SET step = ? WHERE step = ?", error,
@@ -375,7 +375,7 @@ static int rename_rows(struct saga__journal *j, const struct saga__plan *plan, s
 	return code;
 }
 
-/* Of each step the store knows its first name, and under which one its rows are: "step a" is b. */
+/* The store knows each step's first name and the name of its rows: "step a" is b. */
 static int name_step(
 	struct saga__journal *j, const struct saga__plan *plan, size_t at, saga_error *error)
 {
@@ -494,8 +494,8 @@ static int try_tables(
 }
 
 /*
- * Who waited while another made them may not see them before his next transaction, where the URL
- * wants more than READ COMMITTED.
+ * An instance that waited while another made the tables may see them only in its next transaction,
+ * if the URL asks for more than READ COMMITTED.
  */
 static int open_tables(
 	struct saga__journal *j, const struct saga__journal_options *options, saga_error *error)

@@ -117,7 +117,7 @@ static void write_parking(struct saga__writing *w, const struct saga__batch *bat
 	}
 }
 
-/* What is done to one saga's rows is done in order, so each thing has its turn. */
+/* Changes of one saga's rows keep their order, so each change has its turn. */
 struct turn {
 	const struct saga__parking *parking;
 	size_t order, turn;

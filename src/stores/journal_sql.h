@@ -49,7 +49,7 @@ static inline saga_id saga__id_in(const saga_value *value)
 int saga__journal_run_and_load(struct saga__journal *journal, struct saga__batch *batch,
 	const saga_statement *statements, size_t count, saga_sink *sink, saga_error *error);
 
-/* Of an outbox row, kept beside it. NULL there: it is of before rows had one. */
+/* The sum of an outbox row, stored beside it. NULL: the row is older than sums. */
 int64_t saga__outbox_sum(uint64_t seq, saga_id id, saga_id saga, saga_bytes event);
 
 /* Reads one row, by the values that its key has: REFUSED: it can't be read, as error says. */

@@ -127,7 +127,7 @@ static int back(void *handle, saga_error *error)
 
 /* ---- opening ---- */
 
-/* What the server refuses now it refuses always: only what it can't do now is tried again. */
+/* A refusal lasts; only an error that may pass is tried again. */
 static int explain_set_up(struct saga__mssql_store *store,
 	const struct saga__mssql_settings *settings, int code, const char *refused,
 	saga_error *error)

@@ -1,4 +1,4 @@
-/* What an error of the server means to the library. */
+/* The code that the library gives to an error of the server. */
 
 #include "mssql_link.h"
 

@@ -57,10 +57,10 @@ enum saga__mssql_next saga__mssql_next(struct saga__mssql_link *link);
 /* Whether there is another row in this set; look whether the link is dead when there is not. */
 bool saga__mssql_row(struct saga__mssql_link *link);
 
-/* What an error of that number, severity and text means; mssql_codes.c has the table. */
+/* Returns the code for an error of the server; mssql_codes.c has the table. */
 int saga__mssql_code_of(int number, int severity, const char *text);
 
-/* What the server's words, or a dead link, mean; SAGA_OK if all went well. */
+/* Returns the code for the server's messages, or for a dead link; SAGA_OK if there are none. */
 int saga__mssql_code(const struct saga__mssql_link *link);
 const char *saga__mssql_why(const struct saga__mssql_link *link);
 

@@ -29,7 +29,7 @@ struct saga__mssql_request {
 };
 
 enum {
-	/* Of a request; SQL Server takes 2100 parameters. */
+	/* The most statements in a request; SQL Server takes 2100 parameters. */
 	SAGA__MSSQL_STATEMENTS = 128,
 	SAGA__MSSQL_PARAMS = 1500,
 	SAGA__MSSQL_BYTES = 1 << 22

@@ -10,7 +10,7 @@ static const char save_sql[] = "SAVE TRANSACTION saga_mark";
 static const char mark_name[] = "saga_mark";
 static const char state_sql[] = "SELECT 0 AS " SAGA__MSSQL_AT ",XACT_STATE() AS " SAGA__MSSQL_STATE;
 
-/* What comes of a request. */
+/* The answer to a request. */
 struct answer {
 	struct saga__mssql_store *store;
 	const saga_statement *statements;
@@ -120,14 +120,14 @@ void saga__mssql_take_back(struct saga__mssql_store *store)
 	bool was_open = store->open;
 
 	saga__mssql_forget(store);
-	/* What an abandoned link's server makes of it is a rollback. */
+	/* The server rolls back when it finds the link abandoned. */
 	if (!was_open || store->link.dead)
 		return;
 	store->link.number = 0; /* what led here was told */
 	store->broken = saga__mssql_say(store, rollback_sql) != SAGA_OK;
 }
 
-/* What the server last said of the transaction. One that is doomed can only be rolled back. */
+/* The server's last word on the transaction. A doomed one can only be rolled back. */
 static void take_state(struct saga__mssql_store *store, int state)
 {
 	if (state < 0)
@@ -165,7 +165,7 @@ int saga__mssql_explain(
 
 /* ---- run ---- */
 
-/* Who lost to another has lost it all. */
+/* A transaction that lost against another is lost as a whole. */
 static int explain_request(struct answer *answer)
 {
 	struct saga__mssql_store *store = answer->store;

@@ -1,7 +1,7 @@
 #ifndef SAGA_STORES_MSSQL_SETTINGS_H
 #define SAGA_STORES_MSSQL_SETTINGS_H
 
-/* What a SQL Server store's options say: `mssql://user:password@host:port/database?key=...`. */
+/* The options of a SQL Server store: `mssql://user:password@host:port/database?key=...`. */
 
 #include "url.h"
 

@@ -5,7 +5,7 @@
 
 #include <saga/plugin.h>
 
-/* What a statement's text shows without a server. */
+/* Facts that a statement's text shows without a server. */
 struct saga__mssql_shape {
 	size_t values;     /* `?` */
 	size_t statements; /* that `;` tells apart; 0: nothing but space and comments */

@@ -40,7 +40,7 @@ static void take_back(struct saga__pg *pg)
 	saga_error error;
 
 	if (!pg->broken && pg->open) {
-		/* What failed before must not keep it from being rolled back. */
+		/* An earlier failure must not prevent the rollback. */
 		if ((!pg->count || saga__pg_send_sync(pg, &error) == SAGA_OK) &&
 			saga__pg_send_own(pg, SAGA__PG_ROLLBACK, &error) == SAGA_OK)
 			saga__pg_wait(pg, NULL, &error, &end);
@@ -212,8 +212,8 @@ static int begin(void *handle, saga_error *error)
 }
 
 /*
- * What failed before the commit kept it from running, and so did its own failure; a connection that
- * was lost meanwhile says nothing.
+ * A statement that failed before the commit prevented it, and so did a failure of the commit itself.
+ * A connection that was lost meanwhile says nothing.
  */
 static int finish(struct saga__pg *pg, saga_error *error)
 {
@@ -283,7 +283,7 @@ static int mark(void *handle, saga_error *error)
 	return code;
 }
 
-/* What failed on its way here swallows this too, and is told by who waits next. */
+/* An earlier failure swallows this statement, too; the next slot that waits tells it. */
 static int back(void *handle, saga_error *error)
 {
 	struct saga__pg *pg = handle;

@@ -1,4 +1,4 @@
-/* What a state of the server means to the library. */
+/* The code that the library gives to an SQLSTATE of the server. */
 
 #include "postgres_link.h"
 

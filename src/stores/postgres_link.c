@@ -21,7 +21,7 @@ enum {
 
 /* ---- errors ---- */
 
-/* What libpq says, without the end of its line. */
+/* Takes libpq's message, without the end of its line. */
 static int lose(struct saga__pg *pg, const char *sql, saga_error *error)
 {
 	const char *why = PQerrorMessage(pg->conn);
@@ -465,7 +465,7 @@ static bool take_answer(struct answering *a, const struct saga__pg_sent *sent)
 	PGconn *conn = a->pg->conn;
 	PGresult *result;
 
-	/* What may be large comes row by row: how many are wanted is the sink's to say. */
+	/* A large result comes row by row: the sink says how many it wants. */
 	if (sent->wanted && a->sink && a->sink->row)
 		(void)PQsetSingleRowMode(conn);
 	for (;;) {

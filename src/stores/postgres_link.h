@@ -71,7 +71,7 @@ int saga__pg_connect(
 	struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error);
 void saga__pg_disconnect(struct saga__pg *pg);
 
-/* What an SQLSTATE means: a code. */
+/* Returns the code for an SQLSTATE. */
 int saga__pg_code_of(const char *state);
 
 /* Whether a connection was refused, as libpq's verbose words tell, for a setting of its session. */
@@ -96,7 +96,7 @@ int saga__pg_send_must(
 int saga__pg_drop(struct saga__pg *pg, uint64_t number, saga_error *error);
 int saga__pg_send_own(struct saga__pg *pg, enum saga__pg_own which, saga_error *error);
 
-/* What is behind this runs whatever becomes of what is before it. */
+/* Statements behind the sync run even if statements before it fail. */
 int saga__pg_send_sync(struct saga__pg *pg, saga_error *error);
 
 struct saga__pg_end {

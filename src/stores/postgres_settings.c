@@ -67,7 +67,7 @@ static size_t hex_digits(const char *text)
 }
 
 /*
- * What libpq would refuse or misread in words that repeat a part of the password: it ends a user's
+ * Refuses URLs for which libpq's error would repeat a part of the password: libpq ends the user's
  * name and password at the first `@`, or nowhere if a `/` comes first.
  */
 static int check_escapes(const char *url, saga_error *error)
@@ -133,7 +133,7 @@ void saga__pg_settings_free(struct saga__pg_settings *settings)
 	settings->options = NULL;
 }
 
-/* Of libpq's own keys: what it gets where the URL says nothing. */
+/* A key of libpq's own, with the value that it gets if the URL says nothing. */
 struct wish {
 	const char *name;
 	char value[24];

@@ -2,7 +2,7 @@
 #define SAGA_STORES_POSTGRES_SETTINGS_H
 
 /*
- * What a PostgreSQL store's options say: `postgres://...?isolation=serializable&KEY=VALUE`. The
+ * The options of a PostgreSQL store: `postgres://...?isolation=serializable&KEY=VALUE`. The
  * store's own keys are
  *
  *	isolation   read-committed (the server's default), repeatable-read, serializable

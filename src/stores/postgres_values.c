@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the server's catalogue, where they have stood since there is one. */
+/* Type numbers of the server's catalogue; they never changed. */
 enum {
 	BOOL = 16,
 	BYTEA = 17,
@@ -119,7 +119,7 @@ static char *put_element(char *to, const saga_value *value)
 	return to + size;
 }
 
-/* Of what no element is, the server finds the type, if it is told in text. */
+/* For a set of NULLs alone the server finds the type, if the set is sent as text. */
 static char *put_nulls(char *to, size_t count)
 {
 	*to++ = '{';
@@ -217,7 +217,7 @@ static bool make_room(struct saga__pg_values *to, const saga_value *values, size
 	return true;
 }
 
-/* What is wrong with it; NULL: nothing. A text is copied: libpq wants its end marked. */
+/* Returns what is wrong, or NULL. Copies a text, since libpq wants a NUL at its end. */
 static const char *set_one(
 	struct saga__pg_values *to, size_t i, const saga_value *value, char **texts)
 {

@@ -50,7 +50,7 @@ static int code_of(sqlite3 *db, int rc)
 	}
 }
 
-/* What SQLite's last answer means, in a code and in words. Who lost to another has lost it all. */
+/* Explains SQLite's last answer by code and words. A transaction that lost is lost whole. */
 int saga__sqlite_explain(struct saga__sqlite *store, const char *sql, int rc, saga_error *error)
 {
 	bool gave_up = (rc & 0xff) == SQLITE_INTERRUPT || (rc & 0xff) == SQLITE_BUSY;
@@ -476,7 +476,7 @@ static struct saga__sqlite *new_store(const struct saga__sqlite_settings *settin
 	return store;
 }
 
-/* What no waiting mends is refused. A file that is locked, or not there yet, is away. */
+/* An error that waiting cannot mend is REFUSED; a file that is locked or not there is AWAY. */
 static int code_of_open(int rc)
 {
 	switch (rc & 0xff) {
@@ -519,7 +519,7 @@ static void *native(void *handle)
 	struct saga__sqlite *store = handle;
 	int code;
 
-	/* What is written by it is not seen here. */
+	/* The handle's writes are not seen here. */
 	saga__sqlite_enter(store);
 	code = saga__sqlite_leave(store, saga__sqlite_set_mark(store, NULL));
 	return code == SAGA_OK ? store->db : NULL;

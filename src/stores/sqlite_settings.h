@@ -2,8 +2,8 @@
 #define SAGA_STORES_SQLITE_SETTINGS_H
 
 /*
- * What a SQLite store's options say: `sqlite:PATH?synchronous=full&busy_ms=100&cache_kb=8000`.
- * `checkpoint=off` is for who looks beside a participant, see sqlite.c.
+ * The options of a SQLite store: `sqlite:PATH?synchronous=full&busy_ms=100&cache_kb=8000`.
+ * `checkpoint=off` is for programs that look beside a participant, see sqlite.c.
  */
 
 #include "url.h"

@@ -43,7 +43,7 @@ struct saga__sqlite {
 void saga__sqlite_enter(struct saga__sqlite *store);
 int saga__sqlite_leave(struct saga__sqlite *store, int code);
 
-/* What SQLite's last answer means, in a code and in words. Who lost to another has lost it all. */
+/* Explains SQLite's last answer by code and words. A transaction that lost is lost whole. */
 int saga__sqlite_explain(struct saga__sqlite *store, const char *sql, int rc, saga_error *error);
 
 /*

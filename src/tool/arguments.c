@@ -224,7 +224,7 @@ static bool take_ids(const struct command *command, int argc, char **argv, struc
 	return true;
 }
 
-/* What one option asks of another. */
+/* Checks the options that need, or exclude, each other. */
 static bool fit_together(const struct command *command, const struct arguments *a)
 {
 	if ((command->options & OPTION_IN) && !a->in)

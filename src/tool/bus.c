@@ -93,7 +93,7 @@ static bool on_message(void *context, const char *bytes, size_t size)
 	return true;
 }
 
-/* What was read at one go leaves at one go. */
+/* Messages that were read at one go leave at one go. */
 static void on_pause(void *context)
 {
 	struct forwarder *forwarder = ((struct peer *)context)->door->forwarder;
@@ -129,7 +129,7 @@ static void set_down(void *context, struct saga__nng_link *link)
 	uv_mutex_unlock(&forwarder->lock);
 }
 
-/* What a listener had no room for was lost and counted. */
+/* A message without room at a listener was lost and counted already. */
 static void ignore_room(void *context)
 {
 	(void)context;

@@ -67,7 +67,7 @@ void put_row_json(struct json *json, const struct row *row)
 const char *const row_columns[] = { "ID", "KIND", "SAGA", "STEP", "SUBJECT", "ROLE", "STATE",
 	"ATTEMPTS", "DUE", "AGE", "WHY", NULL };
 
-/* What stands in `why`, and what an operator wants done with it. */
+/* The reason of a row, and the command of an operator for it. */
 static const char *reason_of(const struct row *row)
 {
 	if (row->parked.kind == SAGA__PARKED_BEHIND && *row->parked.behind)

@@ -25,7 +25,7 @@ typedef int rows_each(void *context, const struct row *row);
 int rows_list(
 	struct store *store, const char *kind, rows_each *each, void *context, saga_error *error);
 
-/* What a saga has, the soonest due first. */
+/* The rows of a saga, the soonest due first. */
 int rows_of_saga(
 	struct store *store, saga_id saga, rows_each *each, void *context, saga_error *error);
 

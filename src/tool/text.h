@@ -1,7 +1,7 @@
 #ifndef SAGA_TOOL_TEXT_H
 #define SAGA_TOOL_TEXT_H
 
-/* What the command says: times, JSON, and words that can't harm a terminal. */
+/* Texts that the command writes: times, JSON, and words that cannot harm a terminal. */
 
 #include <saga/event.h>
 
