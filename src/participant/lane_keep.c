@@ -4,7 +4,8 @@
  *
  * A lease is advice. So at its first look an instance works, besides its share, what belongs to
  * others that it has never seen renewing: they may have been killed a moment ago, and then nobody
- * would work it until their leases end. Who renews lives, and is let alone from then on.
+ * would work it until their leases end. They get no share of the vacant shards either, which would
+ * wait for them in vain. Who renews lives, and is let alone from then on.
  */
 
 #include <stdio.h>
@@ -29,8 +30,9 @@ struct standing {
 	uint64_t leased; /* ours */
 	uint64_t vacant;
 	uint64_t doubtful;
-	unsigned live, rank;
-	int64_t soonest; /* when the first of the others will be gone, unless it renews */
+	unsigned live;
+	unsigned trusted, rank; /* those that get a share, and our place among them */
+	int64_t soonest;        /* when the first of the others will be gone, unless it renews */
 };
 
 static const struct saga__instance *find(
@@ -98,11 +100,15 @@ static struct standing stand(struct saga__lane *lane, const struct saga__leases 
 		if (saga__id_same(other->id, me))
 			continue;
 		standing.live++;
-		standing.rank += memcmp(&other->id, &me, sizeof me) < 0;
+		if (!find(lane->keeper.doubted, lane->keeper.doubted_count, other->id)) {
+			standing.trusted++;
+			standing.rank += memcmp(&other->id, &me, sizeof me) < 0;
+		}
 		if (other->until < standing.soonest)
 			standing.soonest = other->until;
 	}
 	standing.live++;
+	standing.trusted++;
 	find_shards(lane, leases, &standing);
 	return standing;
 }
@@ -112,7 +118,7 @@ static struct standing stand(struct saga__lane *lane, const struct saga__leases 
 static int take_share(struct saga__lane *lane, const struct saga__leases *leases,
 	struct standing *standing, struct saga__kept *kept, saga_error *error)
 {
-	unsigned share = saga__share_of(lane->journal.shards, standing->live, standing->rank);
+	unsigned share = saga__share_of(lane->journal.shards, standing->trusted, standing->rank);
 	unsigned held = saga__share_count(standing->leased), lanes = lane->options.count;
 	uint64_t wanted = 0, taken = 0;
 	int code = SAGA_OK;

@@ -4,9 +4,11 @@
 
 #include "participant/inside.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -246,6 +248,35 @@ START_TEST(who_stops_leaves_all_to_the_other)
 	inject(stage, stage_saga(stage), &go_first);
 	AWAIT(stage, all_effects(stage, "b") == 8 && all_effects(stage, "first") == 1);
 	ck_assert_int_eq(sql_int(stage, "SELECT COUNT(*) FROM saga_instance", NULL, NULL), 1);
+	end(stage);
+}
+END_TEST
+
+/* An instance that died a moment ago, with a lease of an hour; its id comes before all others. */
+static void leave_dead_instance(struct stage *stage)
+{
+	char sql[160];
+	int64_t until = (int64_t)time(NULL) * 1000 + 3600000;
+
+	snprintf(sql, sizeof sql, "INSERT INTO saga_instance (id, until) VALUES (%s, %" PRId64 ")",
+		is_on("sqlite") ? "x'00000000000040008000000000000001'"
+				: "'00000000-0000-4000-8000-000000000001'",
+		until);
+	sql_write(stage, sql);
+}
+
+START_TEST(vacant_shards_do_not_wait_for_the_dead)
+{
+	struct stage *stage = begin(_i);
+
+	stage_open(stage, &def, options());
+	AWAIT(stage, works(&stage->target, all_shards(), 1));
+	actor_close(&stage->target);
+	leave_dead_instance(stage);
+	open_other(stage, 1);
+	AWAIT(stage, works(&others[1], all_shards(), 2));
+	inject(stage, stage_saga(stage), &go_first);
+	AWAIT(stage, all_effects(stage, "first") == 1);
 	end(stage);
 }
 END_TEST
@@ -609,6 +640,7 @@ int main(int argc, char **argv)
 		one_alone_works_all,
 		requests_go_anywhere_and_their_events_everywhere,
 		who_stops_leaves_all_to_the_other,
+		vacant_shards_do_not_wait_for_the_dead,
 		shards_follow_who_comes_and_goes,
 		what_a_killed_one_left_goes_on,
 		a_killed_ones_calls_are_made_again,
