@@ -281,7 +281,7 @@ static int ask(const struct reader *reader, const char *of, const struct query *
 	return code;
 }
 
-/* What is left to do in a participant's store. */
+/* Counts the work that is left in a participant's store. */
 static int ask_left(
 	const struct reader *reader, const char *of, struct books *books, saga_error *error)
 {

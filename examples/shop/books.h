@@ -1,7 +1,7 @@
 #ifndef SHOP_BOOKS_H
 #define SHOP_BOOKS_H
 
-/* What the databases say, order by order and product by product, as the audit compares it. */
+/* The databases' facts by order and by product, as the audit compares them. */
 
 #include "reads.h"
 

@@ -98,7 +98,7 @@ static void set_order_path(struct driver *d)
 	snprintf(d->path, sizeof d->path, "/orders/%.128s?amendment=%s", d->ref, key);
 }
 
-/* What came of it is said; false. */
+/* Says how the request ended, and returns false. */
 static bool refuse(struct driver *d, int status, json_t *json)
 {
 	const char *why = json_string_value(json_object_get(json, "detail"));

@@ -2,8 +2,8 @@
 #define SHOP_EVENTS_H
 
 /*
- * What the shop's services say to each other, and what they can be asked. One order is one saga,
- * one file of events is shared by all. Money is integer cents.
+ * The events and requests of the shop's services, in one file that all of them share. One order is
+ * one saga. Money is integer cents.
  */
 
 #include <saga/event.h>

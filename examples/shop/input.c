@@ -116,7 +116,7 @@ static struct job *job_of(struct orders *orders, const char *ref)
 	return &orders->jobs[orders->job_count++];
 }
 
-/* What came for a ref before it was placed has no order: when it came there was none. */
+/* A job that came before its ref was placed has no order: there was none when it came. */
 static void refuse_early(struct orders *orders, struct job *job, size_t placed_at)
 {
 	for (size_t i = 0; i < job->op_count; i++) {

@@ -1,6 +1,6 @@
 /*
- * What the orders file asks, ref by ref: an op is asked when the one before it took effect. Its key
- * is made from ref and line, so that the next run repeats it and changes nothing.
+ * The jobs of the orders file, ref by ref: a job is submitted when the one before it took effect.
+ * Its key is made from ref and line, so that the next run repeats it and changes nothing.
  */
 #include "run.h"
 
@@ -61,7 +61,7 @@ static void look_later(struct job *job)
 	job->look_at = now(job->run) + LOOK_EVERY_MS;
 }
 
-/* What ends every answer: NULL if there is none, for we are stopping. */
+/* Ends every answer; returns NULL if there is no job, since the program stops. */
 static struct job *answered(void *user, const saga_answer *answer)
 {
 	struct job *job = user;

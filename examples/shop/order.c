@@ -68,7 +68,7 @@ static const char *line_fault(const struct order_line *line)
 	return NULL;
 }
 
-/* What is wrong with the lines of an order, or NULL. */
+/* Returns what is wrong with the lines of an order, or NULL. */
 static const char *lines_fault(saga_step *s, const struct order_line *lines, size_t count)
 {
 	if (count == 0 || count > ORDER_LINES)
@@ -102,8 +102,8 @@ static int by_sku(const void *a, const void *b)
 }
 
 /*
- * What the lines want of each product, in one order for all: so that two orders that take the same
- * goods never wait for each other.
+ * Sums the lines by product, sorted, so that two orders for the same products never wait for each
+ * other.
  */
 static const struct stock_line *wanted(
 	saga_step *s, const struct order_line *lines, size_t count, size_t *ret_count)

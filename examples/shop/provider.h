@@ -24,8 +24,8 @@ struct provider_reply {
 };
 
 /*
- * Of each hundred keys, chosen by their hash and the seed, so that a replay meets the same: how
- * many are slow, are declined, or are done and answered too late to be heard.
+ * How many of a hundred keys are slow, are declined, or are done and answered too late to be heard.
+ * The hash of a key and the seed choose, so that a replay meets the same.
  */
 struct provider_faults {
 	uint64_t seed;

@@ -25,7 +25,7 @@ void reads_close(struct reads *reads);
 int reads_rows(struct reads *reads, const char *sql, const saga_value *values, size_t value_count,
 	size_t column_count, reads_row_fn *row, void *context, saga_error *error);
 
-/* What reads, of "order", "payment", "stock" or "provider": rows of so many columns, as above. */
+/* A reader of "order", "payment", "stock" or "provider": rows of so many columns, as above. */
 struct reader {
 	int (*read)(void *context, const char *of, const char *sql, size_t column_count,
 		reads_row_fn *row, void *row_context, saga_error *error);

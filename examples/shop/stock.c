@@ -195,8 +195,8 @@ static void note_trigger(saga_step *s)
 }
 
 /*
- * What the parcel's history is made of: one row a report, which its subject names. The row stays
- * for longer than the slot knows that name.
+ * Adds a report to the parcel's history: one row for each subject. The row outlives the slot's
+ * knowledge of that subject.
  */
 static void note_event(saga_step *s, const char *what, const char *place)
 {
@@ -299,7 +299,7 @@ static saga_verdict open(saga_step *s)
 
 	if (goods->quantity < 0)
 		return saga_malformed(s, "a quantity below zero");
-	/* What is open stays so: it is told at each start, and its key is forgotten in time. */
+	/* An opened product stays open: a start may tell it again after its key is forgotten. */
 	if (!saga_query_int64(s, 0, "SELECT COUNT(*) FROM stock WHERE sku = ?", goods->sku))
 		saga_write(s, "INSERT INTO stock (sku, opened, free) VALUES (?, ?, ?)", goods->sku,
 			goods->quantity, goods->quantity);

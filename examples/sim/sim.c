@@ -85,7 +85,7 @@ static int take_number(
 	return SAGA_OK;
 }
 
-/* What is baked is ordered, and what was refused is not. */
+/* Each baked bread was ordered, and no refused one was baked. */
 static int audit(saga_sim *sim, saga_error *error)
 {
 	int64_t ordered = -1, room = -1;

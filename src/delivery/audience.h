@@ -2,14 +2,15 @@
 #define SAGA_DELIVERY_AUDIENCE_H
 
 /*
- * Who follows one of our streams, and what each shard of each of them has committed. Only the
+ * The followers of one of our streams, and the position of each of their shards. Only the
  * publishing machine uses it.
  *
  * A shard of a follower is alive from its first SEEN until it owes us something and says nothing
- * for alive_ms; those that are alive make the floor, which holds back sending. It is verified once
- * a SEEN named an id that we could compare; what is verified of all shards of all followers may be
- * trimmed. SEEN of a shard only ever moves it forward: one that comes late changes nothing, and a
- * follower that was set back is covered by the outbox's least retention.
+ * for alive_ms. The lowest position of living shards is the floor, which holds back sending. A
+ * shard is verified once a SEEN named an id that we could compare; the outbox may be trimmed up to
+ * the lowest verified position of all shards of all followers. A SEEN only moves its shard forward:
+ * a late one changes nothing, and the least retention of the outbox covers a follower that was set
+ * back.
  */
 
 #include "frame.h"

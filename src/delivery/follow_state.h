@@ -1,13 +1,13 @@
 #ifndef SAGA_DELIVERY_FOLLOW_STATE_H
 #define SAGA_DELIVERY_FOLLOW_STATE_H
 
-/* What a following machine remembers. */
+/* The memory of a following machine. */
 
 #include <assert.h>
 
 #include "follow.h"
 
-/* What is known of a seq: of the last `window` delivered the id, of those ahead the event. */
+/* One number of the stream: the id if it was delivered lately, the event if it is ahead. */
 struct place {
 	uint64_t seq; /* 0: nothing is known */
 	saga_id id;

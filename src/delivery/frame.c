@@ -19,7 +19,7 @@ struct reader {
 	size_t left;
 };
 
-/* What a kind has between head and name; 0: no such kind. */
+/* Returns the bytes that a kind has between head and name; 0: no such kind. */
 static size_t fields_size(int kind)
 {
 	switch (kind) {

@@ -190,7 +190,7 @@ static void take_need(struct saga__publish *publish, struct saga__follower *foll
 		break;
 	case UNKNOWN:
 	case SAME:
-		/* What the window holds back is not lost: it is sent to all, once. */
+		/* An event that the window holds back is not lost: it is sent to all, once. */
 		if (message->first < publish->next)
 			begin_answer(publish, follower, message, now);
 		break;

@@ -268,7 +268,7 @@ static bool next_word(struct saga__publish *publish, struct saga__publish_effect
 	return false;
 }
 
-/* What the window holds back is not named, or a follower would ask for it. */
+/* Beats do not name events that the window holds back, or followers would ask for them. */
 static uint64_t last_named(const struct saga__publish *publish)
 {
 	return publish->next < publish->first ? publish->first - 1 : publish->next - 1;

@@ -2,8 +2,8 @@
 #define SAGA_DELIVERY_PUBLISH_STATE_H
 
 /*
- * What the two files of the publishing machine share: publish.c keeps and sends, listen.c takes
- * what followers and the outbox say.
+ * The state that the two files of the publishing machine share: publish.c keeps and sends events,
+ * listen.c takes messages of followers and rows of the outbox.
  */
 
 #include "../event/id.h"
@@ -73,7 +73,7 @@ struct saga__publish {
 /* The event of the last effect is not looked at any more. */
 void saga__publish_give_back(struct saga__publish *publish);
 
-/* What a READ brought or will bring is not wanted any more. */
+/* Drops the rows that a READ brought, and those that it will still bring. */
 void saga__publish_drop_fetched(struct saga__publish *publish);
 
 /* The first that can be had at all. */

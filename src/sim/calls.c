@@ -133,7 +133,7 @@ static void draw(struct saga__member *member, struct saga__sim_call *own)
 	int most = own->call->undo ? step->undo_retry.attempts : step->retry.attempts;
 	saga_sim *sim = member->sim;
 
-	/* What is spent, the world must not have spent: the slot would be stuck. */
+	/* The world must not spend the last attempt: the slot would be stuck. */
 	if (!saga__sim_strikes(sim, SAGA_SIM_CALL))
 		return;
 	switch (saga__sim_of_fault(sim, SAGA_SIM_CALL, 4)) {

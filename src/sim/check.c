@@ -1,4 +1,4 @@
-/* What is looked at while the world goes on, and at its end. */
+/* The checks that are made while the world goes on, and at its end. */
 
 #include <stdio.h>
 #include <string.h>
@@ -140,7 +140,7 @@ static const char *wrong_end(int role, enum saga__state state)
 	}
 }
 
-/* What is taken for done left its mark in the store, in whatever form: else it is gone for good. */
+/* An event that counts as done has left a mark in the store; otherwise it is lost for good. */
 static void check_mark(struct saga__member *member, const struct saga__member *owner,
 	const struct saga__known_event *event, const char *how)
 {
@@ -460,7 +460,7 @@ bool saga__check_rest(saga_sim *sim, char *why, size_t size)
 			(member->first == member && !shards_rest(member, why, size)))
 			return false;
 	}
-	/* What a broker lost, its publisher may find out in a while. */
+	/* The publisher may find out later what the broker lost. */
 	return !sim->options.durable || all_is_consumed(sim, why, size);
 }
 

@@ -124,8 +124,8 @@ static int take_number(void *context, size_t i, const char *const *names, const 
 }
 
 /*
- * What kills its process time and again is let be by the library, and it is right. So the world
- * does not kill one a third time at the same event.
+ * The library rightly sets an event aside that kills its process again and again. So the world does
+ * not kill a participant a third time at the same event.
  */
 bool saga__sim_is_suspected(struct saga__member *member)
 {

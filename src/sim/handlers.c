@@ -122,7 +122,7 @@ static void check_may_run(
 	}
 }
 
-/* What a run wrote stays if it took effect, waits or asks, and only then. */
+/* The writes of a run stay if and only if it took effect, waits or asks. */
 static enum saga__writes fate_of(const struct saga_step *s, saga_verdict verdict)
 {
 	if (s->phase == SAGA__PHASE_REFUSE || s->phase == SAGA__PHASE_READ)

@@ -25,7 +25,7 @@ static int take_row(
 	return SAGA_OK;
 }
 
-/* What is due is taken up. A call that goes on is not made again meanwhile. */
+/* A due row is taken up. A call that goes on is not made again meanwhile. */
 static void check_due(struct saga__member *member)
 {
 	const saga_value due = saga_int64(saga__member_wall(member) - LATE_MS);
@@ -54,7 +54,7 @@ static uint64_t last_old(const struct saga__known_stream *stream, int64_t before
 	return seq;
 }
 
-/* What no step here is on, nobody has to look at. */
+/* Nobody has to look at an event that no step here is on. */
 static bool concerns(const struct saga__member *member, const struct saga__known_event *event)
 {
 	const struct saga__known *known =
@@ -98,7 +98,7 @@ void saga__check_late(saga_sim *sim)
 		if (member->first != member || !member->mirror->watching)
 			continue;
 		check_due(member);
-		/* What an operator takes his time for is not late. */
+		/* A row that waits for an operator is not late. */
 		for (unsigned shard = 0; !sim->restored && shard < member->shards; shard++)
 			check_stream(member, shard);
 	}

@@ -231,7 +231,7 @@ static void rise(saga_sim *sim, struct saga__happening *happening)
 		saga__sim_breach(sim, "%s can't be opened again: %s", member->def.name, error.text);
 }
 
-/* What it does at its end has no effect on the world, but that its memory is free. */
+/* The end of a process frees its memory, and has no other effect on the world. */
 static void end_process(struct saga__member *member)
 {
 	saga_participant *p = member->p;

@@ -1,7 +1,7 @@
 /*
- * What each store holds as committed. Triggers write every move of the library's tables into a
- * table of the world's own, in the same transaction; after each commit that is read, checked
- * against the laws, and kept.
+ * A mirror of the committed rows of each store. Triggers write every move of the library's tables
+ * into a table of the world's own, in the same transaction; after each commit the world reads that
+ * table, checks it against the laws, and keeps it.
  */
 
 #include <stdarg.h>
@@ -305,7 +305,7 @@ static void event_appended(struct saga__member *member, const saga_value *c)
 		saga__outcome_said(member, (unsigned)shard, seq);
 }
 
-/* What goes for its age alone, loudly, is the host's wish. With a broker, that must have it. */
+/* The host wants old rows dropped, with an alarm. With a broker, that must have the event. */
 static void check_trim(struct saga__member *member, uint64_t of, uint64_t seq)
 {
 	const saga_id id = member->mirror->streams[of].events[seq - 1].id;
@@ -382,7 +382,7 @@ static void position_moved(struct saga__member *member, const saga_value *c)
 	if (owner->first == member->first)
 		return;
 	stream = &owner->mirror->streams[of];
-	/* Of a history that is gone. */
+	/* The event belongs to a history that is gone. */
 	if (member->sim->restored == owner->first &&
 		(seq > stream->count ||
 			(seq && !saga__id_is_zero(id) &&
@@ -497,7 +497,7 @@ static int watch(struct saga__member *member, saga_error *error)
 	return code;
 }
 
-/* What the handlers did in this transaction, against the slots that it left. */
+/* Compares the handlers' writes in this transaction with the slots that it left. */
 static void apply_effects(struct saga__member *member)
 {
 	struct saga__mirror *mirror = member->mirror;

@@ -1,4 +1,4 @@
-/* What will happen, the soonest first: a binary heap. */
+/* The happenings to come, the soonest first: a binary heap. */
 
 #include <stdlib.h>
 

@@ -92,7 +92,7 @@ static void remember(struct saga__mirror *mirror)
 	memcpy(mirror->positions_then, mirror->positions, sizeof mirror->positions);
 }
 
-/* What others saw of the end that is gone, they have not seen of what comes in its place. */
+/* Others saw the end that is gone; they have not seen the events that replace it. */
 static void clip(saga_sim *sim, const struct saga__member *owner, unsigned shard, uint64_t count)
 {
 	for (size_t i = 0; i < sim->member_count; i++) {

@@ -126,7 +126,7 @@ static int do_again(struct saga__store_handle *handle, saga_error *error)
 
 /* ---- standing still ---- */
 
-/* What the checkers know of this transaction is not the next one's. */
+/* The checkers' facts about this transaction; the next one has its own. */
 struct aside {
 	struct saga__effect *effects;
 	size_t effect_count, effect_room;

@@ -232,7 +232,7 @@ static void see_change(void *context, size_t i, int64_t changed)
 		*(bool *)context = true;
 }
 
-/* What is required of a stream, a server locks. */
+/* A server locks the stream row that a statement requires. */
 static int lock_stream(
 	struct saga__store_handle *handle, const saga_statement *statement, saga_error *error)
 {

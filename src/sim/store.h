@@ -5,7 +5,7 @@
 
 #include "world.h"
 
-/* What a transaction has done so far, to be done again. */
+/* The statements of a transaction so far, to be repeated. */
 struct saga__done_before {
 	struct saga__done_before *next;
 	enum saga__did {

@@ -53,7 +53,7 @@ void *saga__sim_new_happening(saga_sim *sim, size_t size, struct saga__member *m
 
 /* ---- what the world knows of a store, as committed ---- */
 
-/* What becomes of a slot. */
+/* The known state of a slot. */
 struct saga__known_state {
 	enum saga__state state, was;
 	int did, undid; /* effects that were committed */
@@ -230,7 +230,7 @@ struct saga__broker {
 	struct saga__message_kept **messages; /* message n at n - 1 */
 	uint64_t count, room;
 	uint64_t floors[SAGA__MEMBERS_MOST]; /* of a group: all up to here are acked */
-	/* Of its shards: what came later and counts as acked; and how often all began anew. */
+	/* For each shard: places that came later and count as acked; how often all began anew. */
 	uint64_t ahead[SAGA__MEMBERS_MOST][SAGA__SIM_SHARDS];
 	uint64_t epochs[SAGA__MEMBERS_MOST][SAGA__SIM_SHARDS];
 	struct saga__ghost *ghosts; /* it calls them doubles, and has lost them */
@@ -390,7 +390,7 @@ void saga__writes_watch(struct saga__member *member);
 int64_t saga__writes_begin(struct saga__member *member, struct saga__known_slot *slot);
 void saga__writes_end(struct saga__member *member, int64_t tag, enum saga__writes fate);
 void saga__writes_committed(struct saga__member *member);
-/* Of the transaction that is open; to be freed. And a row that both have; NULL: none. */
+/* The rows locked by the open transaction, to be freed; a row that both have, or NULL. */
 void saga__writes_locked(struct saga__member *member, struct saga__rows_locked *ret_locked);
 void saga__writes_free_locked(struct saga__rows_locked *locked);
 const char *saga__writes_meet(const struct saga__rows_locked *a, const struct saga__rows_locked *b);
@@ -400,7 +400,7 @@ void saga__check_frame(struct saga__member *member, saga_bytes bytes);
 /* An event goes to the broker; and its delivery is acked. */
 void saga__check_kept_frame(struct saga__member *member, const saga_frame *frame);
 void saga__check_ack(struct saga__member *member, saga_id event);
-/* What a position passed has left its mark, too. */
+/* Checks that the events which a position passed have left their marks, too. */
 void saga__check_passed(struct saga__member *member, const struct saga__passed *passed);
 void saga__check_undo(struct saga__member *member, const struct saga_step *step);
 void saga__check_queues(struct saga__member *member);
