@@ -26,17 +26,17 @@ enum {
 
 const char bus_help[] =
 	"usage: saga bus --in URL [--out URL]\n"
-	"Forwards what participants publish at --in to all who listen at --out, until SIGTERM or\n"
-	"SIGINT. Keeps no state: it may be killed and started again at any time.\n"
+	"Forwards the messages that participants publish at --in to all listeners at --out, until\n"
+	"SIGTERM or SIGINT. Keeps no state: you may kill and start it again at any time.\n"
 	"\n"
 	"  --in URL    nng+tcp://HOST:PORT, nng+ipc:///PATH or\n"
 	"              nng+tls+tcp://HOST:PORT?ca=FILE&cert=FILE&key=FILE\n"
-	"  --out URL   where to listen for listeners; default: what --in says by ?out=, else\n"
-	"              one port further, or PATH.out, with the settings of --in\n"
+	"  --out URL   the address for listeners; default: the setting ?out= of --in, else one\n"
+	"              port further, or PATH.out, with the settings of --in\n"
 	"\n"
 	"Settings behind `?`, joined by `&`: frame (bytes of the largest message, 1048576), "
 	"sendbuf\n"
-	"(bytes that wait for one listener, 4194304; what it has no room for it loses), and for "
+	"(bytes that wait for one listener, 4194304; beyond them it loses messages), and for "
 	"tls\n"
 	"ca, cert, key. A peer without a certificate of that ca gets nothing in and nothing out.\n"
 	"HOST is an address of this machine; 0.0.0.0 is all of them.\n";

@@ -24,16 +24,16 @@ static const char help[] =
 	"       saga bus          --in URL [--out URL]\n"
 	"       saga --help | --version          (each command has --help too)\n"
 	"\n"
-	"Looks into the store of one participant, which may run meanwhile, and tells it what an\n"
-	"operator wants. URL is the participant's own, as sqlite:order.db, or @FILE: the first "
-	"line\n"
-	"of that file, so that no list of processes shows a password. An ID is a UUID, or as much "
-	"of its\n"
-	"beginning as no other has: 8 characters at least, 13 as a rule, since ids of one minute "
-	"share 8.\n"
+	"Shows and mends the dead slots, dead letters and stopped streams of one participant, "
+        "which\n"
+	"may run meanwhile. URL is the participant's store, as sqlite:order.db, or @FILE: the "
+        "first\n"
+	"line of that file, so that no password stands among the arguments. An ID is a UUID or "
+        "its\n"
+	"beginning: at least 8 characters, usually 13, since ids of the same minute share 8.\n"
 	"`saga bus` joins participants whose transport is nng.\n"
 	"\n"
-	"Exits 0, 1 for what failed, 2 for wrong use.\n";
+	"Exit status: 0 done, 1 failed, 2 wrong use.\n";
 
 static const char list_help[] =
 	"usage: saga dead list --store URL [--kind KIND] [--json]\n"
@@ -104,7 +104,7 @@ static const char show_help[] =
 	"usage: saga show --store URL [--json] SAGA-ID\n"
 	"One saga as this participant knows it: its slots and why they wait, its schedules, what "
 	"is\n"
-	"parked, and the events that it published and that the outbox still has.\n";
+	"parked events, and the events that it published and that the outbox still has.\n";
 
 static const char schema_help[] =
 	"usage: saga schema --dialect sqlite|postgresql|tsql\n"
