@@ -79,14 +79,15 @@ void saga__halted(struct saga_participant *p, const struct saga__following *foll
 	if (effect->kind == SAGA__FOLLOW_FORK) {
 		halt.why = SAGA__HALT_FORKED;
 		saga__log(p, SAGA_ALARM, "stream.forked",
-			"%s has another history: %s; an operator must accept that: saga stream",
+			"the stream of %s has another history: %s; its events wait: look at it, "
+			"then run `saga stream accept`",
 			owner, effect->text);
 	} else {
 		halt.why = SAGA__HALT_GONE;
 		halt.first = effect->first;
 		saga__log(p, SAGA_ALARM, "stream.gone",
-			"events %llu to %llu of %s are gone; an operator must skip them: saga "
-			"stream",
+			"events %llu to %llu of %s are gone; its later events wait: find out what "
+			"they said, then run `saga stream skip`",
 			(unsigned long long)effect->wanted, (unsigned long long)effect->first - 1,
 			owner);
 	}
@@ -148,11 +149,11 @@ static void carry_out_kept(struct saga_participant *p, const struct saga__halt *
 			return;
 		}
 		saga__log(p, SAGA_WARNING, "stream.unknown",
-			"an operator's order: this participant can't publish another's stream "
-			"again");
+			"operator command refused: this participant cannot publish another's "
+			"stream again");
 	} else {
 		saga__log(p, SAGA_WARNING, "stream.accepted",
-			"an operator's order: what happened to the broker's stream is known");
+			"operator command: the incident of the broker's stream is accepted");
 	}
 	ask_lane(p, SAGA__CHORE_RESUME, halt);
 }
@@ -167,14 +168,14 @@ static void carry_out(struct saga_participant *p, struct saga__halt halt)
 	}
 	if (halt.order == SAGA__ORDER_REPUBLISH) {
 		saga__log(p, SAGA_WARNING, "stream.unknown",
-			"an operator's order: without a durable transport nothing is published "
-			"again, followers ask for what they lack");
+			"operator command refused: without a durable transport nothing is "
+			"published again, since followers ask for missing events");
 		ask_lane(p, SAGA__CHORE_RESUME, &halt);
 		return;
 	}
 	if (!find_owner(p, &halt.source)) {
 		saga__log(p, SAGA_WARNING, "stream.unknown",
-			"an operator's order is for a stream that is not followed here");
+			"operator command refused: its stream is not followed here");
 		ask_lane(p, SAGA__CHORE_RESUME, &halt);
 		return;
 	}
@@ -197,11 +198,11 @@ void saga__was_reset(struct saga_participant *p, struct saga__following *followi
 		return;
 	if (order->order == SAGA__ORDER_SKIP)
 		saga__log(p, SAGA_WARNING, "stream.skipped",
-			"an operator's order: %s's stream goes on behind number %llu",
+			"operator command: the stream of %s goes on behind number %llu",
 			order->source.owner, (unsigned long long)order->to);
 	else
 		saga__log(p, SAGA_WARNING, "stream.accepted",
-			"an operator's order: %s's stream is read again from its oldest event",
+			"operator command: the stream of %s is read again from its oldest event",
 			order->source.owner);
 	ask_lane(p, SAGA__CHORE_RESUME, order);
 }

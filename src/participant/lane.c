@@ -395,7 +395,7 @@ static int trim_outbox(struct saga__lane *lane, const struct saga__chore *chore,
 			error);
 	if (dropped && chore->loud)
 		saga__lane_log(lane, SAGA_ALARM, "outbox.dropped_unseen",
-			"events that not all followers have seen were dropped, being too old");
+			"events that some follower has not seen were dropped at retention_max_ms");
 
 	if (code == SAGA_OK)
 		code = saga__journal_stream(&lane->journal, chore->shard, &row, error);

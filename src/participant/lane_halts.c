@@ -42,7 +42,7 @@ static void log_void(struct saga__lane *lane, const struct saga__halt *halt)
 	char text[160];
 
 	(void)snprintf(text, sizeof text,
-		"another instance has carried out an operator's order for %s's stream: it goes on",
+		"another instance carried out an operator command: the stream of %s goes on",
 		halt->source.owner);
 	saga__lane_log(lane, SAGA_WARNING, "stream.resumed", text);
 }
