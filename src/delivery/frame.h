@@ -2,9 +2,9 @@
 #define SAGA_DELIVERY_FRAME_H
 
 /*
- * The frames of delivery, DESIGN 7. Big endian: a fixed head (version, kind, zero, length of the
- * name, store, shard of the stream, sum of all other bytes), then what the kind has, the name, and
- * of an EVENT the event.
+ * The frames of delivery; docs/protocol.md has each byte. Big endian: a fixed head (version, kind,
+ * zero, length of the name, store, shard of the stream, sum of all other bytes), then the fields of
+ * the kind, the name, and the event of an EVENT.
  *
  *	EVENT  owner, stream, seq, id of the event before it, event
  *	BEAT   owner, stream, first .. last that the outbox holds, id of last

@@ -7,7 +7,7 @@
  *
  *	saga_meta      name, value: the layout's version, the store's uuid, the participant, ...
  *	saga_stream    a shard's stream: its last number; the row that a batch locks
- *	saga_slot      DESIGN 5
+ *	saga_slot      one row a step and saga: docs/concepts.md, The slot
  *	saga_parked    what is set aside, src/step/parked.h
  *	saga_outbox    committed events, until they are seen and old enough
  *	saga_position  how far other streams are committed here, by shard

@@ -2,7 +2,7 @@
 #define SAGA_SERVICES_H
 
 /*
- * The services as libsaga's participants: the main flow of DESIGN 12's table, with its undos, bars
+ * The services as libsaga's participants: the main flow of the shop's table, with its undos, bars
  * and deadline declared, and the statements of shop_rows.h in its handlers.
  */
 

@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
-"""A link of a document leads to a file of the tree, and its #anchor to a heading there."""
+"""
+A link of a document leads to a file of the tree, and its #anchor to a heading there. A path of the
+tree in backticks, as `src/plugins.c`, is there too; CHANGELOG.md alone may name what is gone.
+"""
 
+import pathlib
 import re
 
 from documents import Lint, documents, lines_of
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+PATH = re.compile(r"`((?:src|include|transports|examples|tests|docs|docker)/[\w./-]+\.\w+)`")
 OUTSIDE = ("http://", "https://", "mailto:")
 
 
@@ -51,6 +56,9 @@ def main():
                 wrong = wrong_with(path, target)
                 if wrong:
                     lint.breach(f"{path}:{number}: the link {target} {wrong}")
+            for name in [] if is_code or path.name == "CHANGELOG.md" else PATH.findall(line):
+                if not pathlib.Path(name).exists():
+                    lint.breach(f"{path}:{number}: `{name}` is not there")
     if not count:
         lint.breach("no document has a link: the pattern is wrong")
     lint.finish()
