@@ -433,7 +433,7 @@ static natsStatus subscribe(struct saga__nats *self, natsConnection *nc,
 		s = natsSubscription_SetPendingLimits(*ret_others, -1, -1);
 	(void)snprintf(subject, sizeof subject, "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.%s",
 		self->place.domain);
-	/* Who may not listen to that finds out when it asks how the stream is. */
+	/* A user without the right to listen learns it by asking for the stream's state. */
 	if (s == NATS_OK)
 		s = natsConnection_SubscribeSync(ret_advice, nc, subject);
 	return s;
@@ -500,8 +500,8 @@ static void note(struct saga__nats *self, struct saga__nats_task *task, uint64_t
 }
 
 /*
- * What servers take they tell when a connection begins: so one is made to ask. True: it is more
- * than ours was told.
+ * Servers tell their limits when a connection begins, so a new one is made to ask. Returns whether
+ * they take more than ours was told.
  */
 static bool limits_rose(struct saga__nats *self)
 {
@@ -574,7 +574,7 @@ static void prepare(struct saga__nats *self)
 		saga__nats_wake(self);
 		return;
 	}
-	/* What was asked for anew meanwhile counts. */
+	/* Rewinds that were asked for meanwhile replace these. */
 	for (unsigned shard = 0; shard < SAGA__NATS_SHARDS; shard++)
 		if (task.rewinds & ~self->rewinds & UINT64_C(1) << shard)
 			self->rewind_to[shard] = task.rewind_to[shard];

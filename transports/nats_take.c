@@ -1,4 +1,4 @@
-/* What came: deliveries, frames that are not kept, answers. The loop's thread. */
+/* Arrivals: deliveries, frames that are not kept, answers. The loop's thread. */
 
 #include "nats_inside.h"
 
@@ -160,7 +160,7 @@ static bool take_delivery(struct saga__nats *self, natsMsg *message, struct port
 
 	if (!type || !saga__nats_pull_take(self, message, &frame))
 		return false;
-	/* What is too large comes cut off: nobody can read it, but it is not dropped in silence. */
+	/* A frame that is too large is cut off: it cannot be read, but is not lost in silence. */
 	self->figures.refused += (size_t)natsMsg_GetDataLength(message) > self->frame_bytes;
 	add(portion, message, type, frame);
 	if (portion->frames[portion->count - 1].bytes.size > self->frame_bytes)

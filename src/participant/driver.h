@@ -2,9 +2,9 @@
 #define SAGA_PARTICIPANT_DRIVER_H
 
 /*
- * What drives a participant: gives it time and randomness, calls saga__turn when that is wanted,
- * and makes its outside calls. In production that is libuv (loop.c); the simulator brings its own.
- * All slots but wake: the loop's thread.
+ * The driver of a participant gives it time and randomness, calls saga__turn when a turn is wanted,
+ * and makes its outside calls. In production it is libuv (loop.c); the simulator brings its own.
+ * Thread: the loop's, except for wake.
  */
 
 #include <saga/participant.h>

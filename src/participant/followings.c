@@ -26,7 +26,7 @@ enum {
 
 /* ---- positions ---- */
 
-/* What is known of positions of the gained shards is what the lane has read just now. */
+/* The lane has just read the positions of the gained shards; they replace the known ones. */
 int saga__followings_keep_stands(struct saga_participant *p, const struct saga__report *held)
 {
 	struct saga__stand *stands = calloc(p->stand_count + held->stand_count + 1, sizeof *stands);

@@ -222,7 +222,7 @@ static bool has_gone_on(const struct saga_participant *p, const struct saga__rep
 	return false;
 }
 
-/* What one of the instances has found holds for all: its shards may stand before the fork. */
+/* A fork that one instance found stops all: the shards of others may stand before the fork. */
 static void stop_forked(struct saga_participant *p)
 {
 	for (struct saga__following *f = p->followings; f; f = f->next)

@@ -50,7 +50,7 @@ static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_sh
 		struct saga__parked **rows;
 		size_t count = 0;
 
-		/* Of another shard, what is in the outbox may be in the queue too. */
+		/* The outbox events of other shards may be in the queue, too. */
 		if (from == FROM_OUTBOX && !lane->shards[i].catching_up)
 			continue;
 		*ret_shard = lane->locked[i].shard;
@@ -86,7 +86,7 @@ static int count_suspicion(
 	return saga__journal_suspect(&lane->journal, shard, id, row.suspicions + 1, error);
 }
 
-/* What was counted and did not end this process, but failed, is tried again and not counted. */
+/* A counted event that failed without ending this process is tried again, and not counted. */
 static bool is_counted(const struct saga__lane *lane, saga_id id)
 {
 	return saga__id_same(lane->suspect, id) && !lane->survived;

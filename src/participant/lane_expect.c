@@ -30,8 +30,8 @@ static unsigned short *surprises_of(struct saga__lane *lane)
 }
 
 /*
- * What a step that begins asks for beside its slot are its schedules: whatever it does to one that
- * is not there adds its row, too.
+ * A step that begins needs its schedules beside its slot: any change of a schedule that is not
+ * there adds its row, too.
  */
 static bool begins(const struct saga__work *work)
 {

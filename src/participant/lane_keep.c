@@ -54,7 +54,7 @@ static void doubt_all(struct saga__keeper *keeper, const struct saga__leases *le
 			keeper->doubted[keeper->doubted_count++] = leases->instances[i];
 }
 
-/* Who has renewed since it was first seen is trusted for good. */
+/* An instance that has renewed since it was first seen is trusted for good. */
 static void trust_living(struct saga__keeper *keeper, const struct saga__leases *leases)
 {
 	size_t kept = 0;
@@ -139,7 +139,7 @@ static int take_share(struct saga__lane *lane, const struct saga__leases *leases
 	return SAGA_OK;
 }
 
-/* What a lane counts follows only what it does itself: others may be guests in its shards. */
+/* A lane counts its own changes only: others may run foreign batches in its shards. */
 static bool is_to_count(struct saga__lane *lane, const struct standing *standing)
 {
 	int64_t now = saga__monotonic(lane->options.env);
@@ -196,7 +196,7 @@ void saga__lane_tell_clock(struct saga__lane *lane, bool opened)
 
 /* ---- the renewal ---- */
 
-/* Who is gone is found out when its lease ends, and not a third of one later. */
+/* An instance that is gone is noticed when its lease ends, not a third of a lease later. */
 static void plan_next(struct saga__lane *lane, const struct standing *standing)
 {
 	int64_t wait = lane->options.lease_ms / 3;

@@ -7,7 +7,7 @@
 
 #include "inside.h"
 
-/* Who asks, and the sample that is made anew for each. */
+/* The caller's function, and the sample that is made anew for each call. */
 struct teller {
 	const struct saga_participant *p;
 	saga_metric_fn *each;

@@ -2,7 +2,7 @@
 #define SAGA_PARTICIPANT_NUMBERS_H
 
 /*
- * What committed batches add up to. The loop's thread adds, any thread reads: each number is
+ * Sums over committed batches. The loop's thread adds, any thread reads: each number is
  * written and read atomically, and there is no lock.
  */
 

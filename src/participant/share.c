@@ -25,7 +25,7 @@ static unsigned load(uint64_t held, unsigned shard, unsigned lanes)
 	return saga__share_count(held & saga__share_of_lane(shard & (lanes - 1), lanes));
 }
 
-/* Of these the one whose lane holds least, or most; the lowest of several. SHARDS: none. */
+/* Picks the shard whose lane holds least, or most; the lowest of several. SHARDS: none. */
 static unsigned pick(uint64_t from, uint64_t held, unsigned lanes, bool most)
 {
 	unsigned best = SHARDS;

@@ -1,4 +1,4 @@
-/* What is said of streams: to operators, and to who trims. */
+/* Counts of streams, for operators and for trimming. */
 
 #include "inside.h"
 
@@ -38,7 +38,7 @@ static void count_frames(struct saga_participant *p, saga_health *health)
 	health->frames_lost = (int64_t)figures.lost;
 }
 
-/* What a frame says is behind may be any number, and there may be many streams. */
+/* A frame may claim any number to be behind, and there may be many streams. */
 static int64_t add(int64_t sum, int64_t more)
 {
 	return sum > INT64_MAX - more ? INT64_MAX : sum + more;

@@ -61,7 +61,7 @@ static saga_id saga_of(
 	return saga__id_derive(parts, sizeof parts / sizeof parts[0]);
 }
 
-/* Of the type, the key and the body: whether a repeat says the same. */
+/* Digests type, key and body; a repeat with another digest is a conflict. */
 static void digest(
 	const saga_type *type, const char *key, saga_bytes body, unsigned char ret_digest[16])
 {
@@ -204,7 +204,7 @@ void saga__answer(struct saga_participant *p, struct saga__item *item)
 
 void saga__answer_stopped(struct saga_participant *p, struct saga__item *item)
 {
-	/* What a lost batch has left in it, its rollback took back. */
+	/* A lost batch may have left an outcome here; its rollback took the outcome back. */
 	saga__blob_unref(item->reply->outcome);
 	item->reply->outcome = NULL;
 	item->reply->repeated = false;

@@ -1,4 +1,4 @@
-/* What the loop does, each time something happened: reports, frames, lanes, the end. */
+/* A turn of the loop, after something happened: reports, frames, lanes, the end. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -163,10 +163,10 @@ static void batch_was_committed(struct saga_participant *p, struct saga__report 
 	answer_all(p, report);
 }
 
-/* What the lane could not trim at once it goes on with, and does what waits in between. */
+/* The lane goes on with rows that it could not trim at once; waiting work goes in between. */
 static void outbox_was_trimmed(struct saga_participant *p, const struct saga__report *report)
 {
-	/* What left the outbox unseen, a relay finds missing when it reads it. */
+	/* A relay finds events missing that left the outbox unseen when it reads them. */
 	if (p->publishes[report->shard])
 		saga__publish_trimmed(p->publishes[report->shard], report->first);
 	if (report->again.kind && p->life == SAGA__RUNS)
