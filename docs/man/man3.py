@@ -4,9 +4,11 @@ Makes the man pages of section 3 from the public headers, which remain the one s
 each group of functions, and for each name in it a page that is the same one. A group is a section
 of a header: what follows a line `/* ---- title ---- */`.
 
-Arguments: the version, the directory to fill, the headers.
+Arguments: the version, the stamp to write, the headers; the pages go beside the stamp, into `man3`.
+As a script of `meson install` it has --install and the directory of man pages in the stamp's place.
 """
 
+import os
 import pathlib
 import re
 import shutil
@@ -204,8 +206,23 @@ def page(name, what, header, pieces, version):
     return names, text + "\n"
 
 
+def place():
+    """The directory to fill, and the stamp that says it is done, or None."""
+    if sys.argv[2] == "--install":
+        pages = pathlib.Path(sys.argv.pop(3))
+        if pages.is_absolute():
+            return pathlib.Path(os.environ.get("DESTDIR", "") + str(pages)) / "man3", None
+        return pathlib.Path(os.environ["MESON_INSTALL_DESTDIR_PREFIX"]) / pages / "man3", None
+    stamp = pathlib.Path(sys.argv[2])
+    directory = stamp.parent / "man3"
+    shutil.rmtree(directory, ignore_errors=True)
+    return directory, stamp
+
+
 def main():
-    version, directory = sys.argv[1], pathlib.Path(sys.argv[2])
+    if os.environ.get("MESON_INSTALL_DRY_RUN"):
+        return
+    version, (directory, stamp) = sys.argv[1], place()
     pages, declared = {}, set()
     for path in map(pathlib.Path, sys.argv[3:]):
         declared |= set(re.findall(r"^SAGA_API [^;]*?(\w+)\(", path.read_text(), re.M))
@@ -216,8 +233,7 @@ def main():
                 sys.exit(f"{path}: the section `{title}` has no page: see GROUPS in docs/man/man3.py")
             name, what = GROUPS[path.name, title]
             pages.setdefault(name, [what, path.name, []])[2].append(piece)
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    directory.mkdir(parents=True, exist_ok=True)
     documented = set()
     for name, (what, header, pieces) in pages.items():
         names, text = page(name, what, header, pieces, version)
@@ -228,6 +244,8 @@ def main():
                 (directory / f"{other}.3").write_text(f".so man3/{name}.3\n")
     if declared - documented:
         sys.exit(f"no page has {', '.join(sorted(declared - documented))}")
+    if stamp:
+        stamp.touch()
 
 
 main()
