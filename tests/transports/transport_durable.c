@@ -441,6 +441,29 @@ START_TEST(what_stands_at_a_place_is_told_and_deliveries_begin_again_behind_it)
 }
 END_TEST
 
+/* Whoever works a shard again must know what others have done there meanwhile. */
+START_TEST(where_a_shard_stands_is_told_each_time_that_it_comes)
+{
+	begin(_i);
+	open_as(0, "order", 1);
+	open_as(1, "stock", 2);
+	work(1, ALL, 1);
+	ck_assert(turn_until(&hosts[1], knows_floor, 0));
+	for (int round = 0; round < 3; round++) {
+		work(1, 0, 1);
+		uv_mutex_lock(&hosts[1].lock);
+		hosts[1].broker.shards = 0;
+		uv_mutex_unlock(&hosts[1].lock);
+		work(1, ALL, 1);
+		ck_assert(turn_until(&hosts[1], knows_floor, 0));
+	}
+	send_kept(0, 1, 0, "x");
+	must_come(1, 1);
+	ack_all(1);
+	end(2);
+}
+END_TEST
+
 void add_durable_tests(Suite *suite, int row)
 {
 	TCase *tcase;
@@ -465,5 +488,7 @@ void add_durable_tests(Suite *suite, int row)
 	tcase_add_loop_test(tcase, a_double_is_told_with_the_place_where_it_stands, row, row + 1);
 	tcase_add_loop_test(tcase,
 		what_stands_at_a_place_is_told_and_deliveries_begin_again_behind_it, row, row + 1);
+	tcase_add_loop_test(
+		tcase, where_a_shard_stands_is_told_each_time_that_it_comes, row, row + 1);
 	suite_add_tcase(suite, tcase);
 }
