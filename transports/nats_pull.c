@@ -320,7 +320,7 @@ void saga__nats_pull_work(struct saga__nats *self, uint64_t shards, unsigned of)
 	uv_mutex_lock(&self->lock);
 	self->wanted = shards;
 	self->wanted_of = of;
-	/* The host waits to hear where a shard's consumer stands: another instance may have moved it. */
+	/* The host waits to hear where a consumer stands: another instance may have moved it. */
 	self->ready &= ~come;
 	self->prepares = self->prepares || come;
 	uv_cond_broadcast(&self->changed);

@@ -212,8 +212,8 @@ static int begin(void *handle, saga_error *error)
 }
 
 /*
- * A statement that failed before the commit prevented it, and so did a failure of the commit itself.
- * A connection that was lost meanwhile says nothing.
+ * A statement that failed before the commit prevented it, and so did a failure of the commit
+ * itself. A connection that was lost meanwhile says nothing.
  */
 static int finish(struct saga__pg *pg, saga_error *error)
 {
