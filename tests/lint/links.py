@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """
 A link of a document leads to a file of the tree, and its #anchor to a heading there. A path of the
-tree in backticks, as `src/plugins.c`, is there too; CHANGELOG.md alone may name what is gone.
+tree in backticks, as `src/plugins.c`, is there too; CHANGELOG.md alone may name what is gone. Each
+chapter in docs/ can be reached from README.md by links.
 """
 
 import pathlib
@@ -44,18 +45,38 @@ def wrong_with(path, target):
     return None
 
 
+def targets_of(path):
+    """Each link of a document, with its line."""
+    for number, line, is_code in lines_of(path):
+        for target in [] if is_code else LINK.findall(re.sub(r"`[^`]*`", "", line)):
+            yield number, target
+
+
+def reached_from(start):
+    found, todo = {start.resolve()}, [start]
+    while todo:
+        path = todo.pop()
+        for _, target in targets_of(path):
+            file = path.parent / target.partition("#")[0]
+            if file.suffix == ".md" and file.is_file() and file.resolve() not in found:
+                found.add(file.resolve())
+                todo.append(file)
+    return found
+
+
 def main():
     lint = Lint()
     count = 0
+    reached = reached_from(pathlib.Path("README.md"))
     for path in documents():
+        if path.parts[0] == "docs" and path.resolve() not in reached:
+            lint.breach(f"{path}: no chain of links leads there from README.md")
+        for number, target in targets_of(path):
+            count += 1
+            wrong = None if target.startswith(OUTSIDE) else wrong_with(path, target)
+            if wrong:
+                lint.breach(f"{path}:{number}: the link {target} {wrong}")
         for number, line, is_code in lines_of(path):
-            for target in [] if is_code else LINK.findall(re.sub(r"`[^`]*`", "", line)):
-                count += 1
-                if target.startswith(OUTSIDE):
-                    continue
-                wrong = wrong_with(path, target)
-                if wrong:
-                    lint.breach(f"{path}:{number}: the link {target} {wrong}")
             for name in [] if is_code or path.name == "CHANGELOG.md" else PATH.findall(line):
                 if not pathlib.Path(name).exists():
                     lint.breach(f"{path}:{number}: `{name}` is not there")
