@@ -183,13 +183,17 @@ const struct saga__parked *desk_park(
 	static const saga_bytes question = { "why", 3 };
 	struct saga_event *event = saga__arena_calloc(&desk->batch.arena, 1, sizeof *event);
 	struct saga__slot *slot = saga__batch_slot(&desk->batch, saga_no(saga), row, "");
-	struct saga__blob *blob = saga__blob_new("event", 5);
+	char bytes[24];
+	struct saga__blob *blob;
 	struct saga__work work = { .batch = &desk->batch,
 		.item = &desk->item,
 		.event = event,
 		.slot = slot,
 		.role = SAGA__ROLE_UNDO };
 
+	/* Each is another event: a row's id is made of it. */
+	(void)snprintf(bytes, sizeof bytes, "event %d", desk->parked++);
+	blob = saga__blob_new(bytes, strlen(bytes));
 	event->saga = saga_no(saga);
 	desk->item.event = blob;
 	saga__park(&desk->batch, &work, kind, 2, due, behind, "because", question);

@@ -41,6 +41,7 @@ struct desk {
 	uint64_t own;
 	bool woken;
 	struct saga__item item;
+	int parked; /* rows that desk_park made so far */
 };
 
 /* In memory, or in a file; on a server that is the same. */
