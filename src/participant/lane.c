@@ -305,6 +305,9 @@ static int open_store(struct saga__lane *lane, struct saga__report *report, saga
 	if (code == SAGA_OK && was_replaced(lane))
 		code = saga_error_set(
 			error, SAGA_TWINS, "the store is not the one that it was before");
+	/* What the last process wrote of streams that waited is found again, if it is still so. */
+	if (code == SAGA_OK && !lane->batch_ready && !lane->options.number)
+		code = saga__journal_unhalt(&lane->journal, NULL, error);
 	return code == SAGA_OK ? saga__lane_settle(lane, true, report, error) : code;
 }
 
@@ -561,7 +564,7 @@ static int64_t work(struct saga__lane *lane)
 
 static int64_t turn(struct saga__lane *lane)
 {
-	int64_t now = saga__monotonic(lane->options.env);
+	int64_t now = saga__monotonic(lane->options.env), wait;
 	struct saga__chore *chore;
 	bool stopping;
 
@@ -593,6 +596,7 @@ static int64_t turn(struct saga__lane *lane)
 			do_chore(lane, chore);
 		return 0;
 	}
+	saga__lane_try_waits(lane, &wait);
 	if (lane->unsettled) {
 		saga__lane_change_shards(lane);
 		return 0;

@@ -64,7 +64,21 @@ struct saga__lane_shard {
 	struct saga__source broker; /* of the last delivery that was committed; no owner: none */
 	uint64_t place;             /* where that stood */
 	bool catching_up;
+	bool waits;  /* our own stream does: lane_waits.c */
 	bool leased; /* and its calls are ours to make */
+};
+
+/* A stream that waits, since the store refuses even the dead letter of its next event. */
+struct saga__wait {
+	struct saga__source source; /* our own: as it is named to others */
+	unsigned shard;             /* of ours */
+	bool own;
+	uint64_t seq;
+	bool tries; /* it is being tried again: nothing of it is held back */
+};
+
+enum {
+	SAGA__WAITS_MOST = 16 /* streams of one lane; beyond, the lane waits as a whole */
 };
 
 /* Lane 0 keeps the instance's leases. */
@@ -87,6 +101,7 @@ struct saga__lane_health {
 	bool failing;      /* and since then nothing went well */
 	bool damaged;      /* the store has said so */
 	int64_t set_aside; /* rows that can't be read, so far */
+	int64_t stopped;   /* streams whose next event the store refuses in every form */
 	char error[SAGA_ERROR_TEXT];
 };
 
@@ -141,8 +156,13 @@ struct saga__lane {
 	int64_t lost;      /* batches; atomic, for whoever counts */
 	int64_t filled_at; /* monotonic: its batch's handlers began; 0: not yet */
 	bool refused;      /* the store refuses all: that was said */
-	int64_t forget_at; /* monotonic */
-	bool has_halts;    /* streams that have stopped, as was told last */
+	struct saga__wait waits[SAGA__WAITS_MOST];
+	size_t wait_count;
+	int64_t wait_until;  /* monotonic: all of them are tried again */
+	int wait_tries;      /* in a row, without one that went on */
+	uint64_t unreadable; /* shards whose stream row can't be read: they are not worked */
+	int64_t forget_at;   /* monotonic */
+	bool has_halts;      /* streams that have stopped, as was told last */
 
 	/* What must be told needs no memory then; NULL: it was told. */
 	struct saga__report *fatal, *ended;
@@ -162,6 +182,8 @@ struct saga__lane {
 		bool rests;            /* there is nothing to do */
 		bool failing, damaged;
 		int64_t set_aside;
+		size_t stopped;        /* streams that wait */
+		int64_t stopped_since; /* monotonic */
 		char error[SAGA_ERROR_TEXT];
 	} course;         /* how it goes */
 	void *connection; /* to a store, for who interrupts it; NULL: none */

@@ -32,6 +32,8 @@ bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item)
 
 	if ((item->kind != SAGA__ITEM_EVENT && item->kind != SAGA__ITEM_MOVE) || item->reset)
 		return false;
+	if (saga__lane_holds_back(lane, item))
+		return true;
 	shard = saga__lane_held(lane, item->shard);
 	return !shard || item->spell != shard->spell;
 }
@@ -308,7 +310,9 @@ static void find_own(struct saga__lane *lane)
 			continue;
 		k++;
 		count_own(lane, i, &taken, &made, &upto);
-		if (shard->catching_up)
+		if (shard->waits)
+			*own = shard->own;
+		else if (shard->catching_up)
 			*own = shard->caught;
 		else if (shard->pending == taken && !made)
 			*own = lane->locked[i].seq;
@@ -469,6 +473,11 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 	saga__lane_put_back(lane);
 	if (lane->stale)
 		return;
+	/* Its shard is looked at, and the others go on. */
+	if (lane->journal.odd_stream && !lane->guest) {
+		lane->stale = lane->unsettled = true;
+		return;
+	}
 	/* Of all that was not waited for, something was not so. */
 	if (code == SAGA_REJECTED || (code == SAGA_REFUSED && lane->batch.trusted)) {
 		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);
@@ -548,6 +557,7 @@ bool saga__lane_batch(struct saga__lane *lane)
 
 	if (is_awaiting_call(lane))
 		return false;
+	saga__lane_refuse_unworked(lane);
 	most = __atomic_load_n(&lane->options.pace->ceiling, __ATOMIC_RELAXED);
 	if (lane->careful || lane->limit > most)
 		lane->limit = lane->careful ? 1 : most;
@@ -596,8 +606,11 @@ static int64_t sooner(int64_t wait, int64_t other)
 int64_t saga__lane_idle_ms(struct saga__lane *lane)
 {
 	int64_t now = saga__monotonic(lane->options.env);
-	int64_t wait = -1;
+	int64_t wait = -1, tried;
 
+	saga__lane_try_waits(lane, &tried);
+	if (tried >= 0)
+		wait = sooner(wait, tried);
 	if (lane->options.number == 0)
 		wait = sooner(wait, lane->keeper.at - now);
 	if (!lane->told)

@@ -157,7 +157,22 @@ bool saga__lane_awaits_call(const struct saga__lane *lane); /* under the lock */
  */
 void saga__lane_refused(struct saga__lane *lane, const saga_error *error);
 
-/* Also there: the connection was lost in the batch, perhaps since one item takes too long. */
+/*
+ * In lane_waits.c: the store refuses even the dead letter of the only item of the batch that has
+ * failed. Its stream waits, and is tried again; the others go on. False: that can't be done.
+ */
+bool saga__lane_wait_for(struct saga__lane *lane, const saga_error *error);
+
+/* Whether an item is of a stream that waits: it comes again when that is tried. */
+bool saga__lane_holds_back(const struct saga__lane *lane, const struct saga__item *item);
+
+/* Those that wait long enough are tried; *ret_left: how long until then, -1: none waits. */
+void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left);
+
+/* A batch was committed: those that it has brought further go on. */
+void saga__lane_end_waits(struct saga__lane *lane, const struct saga__report *report);
+
+/* Also in lane_blame.c: the connection was lost in the batch, perhaps since one item takes too long. */
 void saga__lane_lost(struct saga__lane *lane, int code, const saga_error *error);
 
 /* ---- lane_course.c: how it goes, for whoever asks ---- */
@@ -170,6 +185,9 @@ void saga__lane_note_rest(struct saga__lane *lane, bool rests);
 
 /* The store has failed it. Damage, which only an operator can mend, is said once. */
 void saga__lane_note_error(struct saga__lane *lane, const saga_error *error);
+
+/* The lane answers requests for shards whose stream row can't be read, and drops their events. */
+void saga__lane_refuse_unworked(struct saga__lane *lane);
 
 /* Requests that the store keeps waiting for too long are answered. */
 void saga__lane_answer_waiting(struct saga__lane *lane);

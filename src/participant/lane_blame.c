@@ -21,12 +21,17 @@ void saga__lane_refused(struct saga__lane *lane, const saga_error *error)
 
 	if (lane->batch.item_count > 1)
 		return;
-	if (!is_about_one(lane) || lane->batch.put_aside) {
+	if (!is_about_one(lane)) {
 		store_refuses(lane, error);
 		return;
 	}
 	if (saga__journal_probe(&lane->journal, &own) != SAGA_OK) {
 		store_refuses(lane, &own);
+		return;
+	}
+	if (lane->batch.put_aside) {
+		if (!saga__lane_wait_for(lane, error))
+			store_refuses(lane, error);
 		return;
 	}
 	saga__lane_log(lane, SAGA_WARNING, "batch.parked", error->text);

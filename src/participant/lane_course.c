@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../event/id.h"
 #include "lane_batch.h"
 
 void saga__lane_moved(struct saga__lane *lane)
@@ -65,11 +66,14 @@ void saga__lane_health(struct saga__lane *lane, struct saga__lane_health *ret_he
 		.oldest = ago(oldest, now, 0),
 		.committed = ago(lane->course.committed_at, now, -1),
 		.stalled = lane->course.rests ? 0 : ago(lane->course.moved_at, now, 0),
+		.stopped = (int64_t)lane->course.stopped,
 		.failed = ago(lane->course.failed_at, now, -1),
 		.failing = lane->course.failing,
 		.damaged = lane->course.damaged,
 		.set_aside = lane->course.set_aside,
 	};
+	if (lane->course.stopped && now - lane->course.stopped_since > ret_health->stalled)
+		ret_health->stalled = now - lane->course.stopped_since;
 	memcpy(ret_health->error, lane->course.error, sizeof ret_health->error);
 	uv_mutex_unlock(&lane->lock);
 }
@@ -139,6 +143,52 @@ void saga__lane_answer_waiting(struct saga__lane *lane)
 	uv_mutex_unlock(&lane->lock);
 	for (struct saga__item *item = report->answers.first; item; item = item->next)
 		refuse(item);
+	if (report->answers.first)
+		lane->options.report(lane->options.host, report);
+	else
+		saga__report_free(report);
+}
+
+/* ---- what can't be worked ---- */
+
+static bool is_unworked(const struct saga__lane *lane, const struct saga__item *item)
+{
+	unsigned shard = item->shard;
+
+	if (item->kind == SAGA__ITEM_REQUEST) {
+		if (saga__id_is_zero(item->reply->saga))
+			return false;
+		shard = saga__id_shard(item->reply->saga, lane->journal.shards);
+	}
+	return lane->unreadable >> shard & 1;
+}
+
+/* An event comes again once its shard is worked; so does a call whose answer this is. */
+void saga__lane_refuse_unworked(struct saga__lane *lane)
+{
+	struct saga__report *report;
+	struct saga__items others;
+	struct saga__item *item;
+
+	if (!lane->unreadable || !(report = saga__report_new(lane, SAGA__REPORT_ANSWERS)))
+		return;
+	saga__items_init(&others);
+	uv_mutex_lock(&lane->lock);
+	while ((item = saga__items_pop(&lane->queue)))
+		if (!is_unworked(lane, item))
+			saga__items_push(&others, item);
+		else if (is_to_be_answered(item))
+			saga__items_push(&report->answers, item);
+		else
+			saga__item_free(item);
+	saga__items_move(&lane->queue, &others);
+	uv_cond_broadcast(&lane->drained);
+	uv_mutex_unlock(&lane->lock);
+	for (item = report->answers.first; item; item = item->next) {
+		item->reply->code = SAGA_REFUSED;
+		(void)snprintf(item->reply->text, sizeof item->reply->text,
+			"saga_stream: the row of its shard can't be read");
+	}
 	if (report->answers.first)
 		lane->options.report(lane->options.host, report);
 	else

@@ -126,10 +126,15 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	struct saga__stream_row *row = &report->streams[report->stream_count];
 	struct saga__lane_shard *own = &s->shards[s->count];
 	bool set_back = false;
+	bool mended = false;
 	int64_t due;
 	int code = saga__journal_stream(&lane->journal, shard, row, error);
 
-	if (code == SAGA_OK && before)
+	if (code == SAGA_REFUSED && lane->journal.odd_stream &&
+		(code = saga__journal_mend_stream(&lane->journal, shard, &mended, error)) ==
+			SAGA_OK)
+		code = saga__journal_stream(&lane->journal, shard, row, error);
+	if (code == SAGA_OK && before && !mended)
 		code = was_set_back(s, shard, before, row, &set_back, error);
 	if (code == SAGA_OK)
 		code = saga__journal_mark_unclean(&lane->journal, shard, error);
@@ -142,7 +147,7 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	if (due < s->due)
 		s->due = due;
 	s->unclean = s->unclean || (!before && row->unclean);
-	if (!before || lane->rereads || lane->stale || set_back) {
+	if (!before || lane->rereads || lane->stale || set_back || mended) {
 		*own = (struct saga__lane_shard){ .own = 0 };
 		own->spell = ++s->spells;
 		own->sent = row->seq;
@@ -158,6 +163,22 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	return SAGA_OK;
 }
 
+/* Its stream row can't be read, and nothing proves what stood there: the other shards go on. */
+static void leave_unworked(struct settling *s, unsigned shard, const saga_error *error)
+{
+	struct saga__lane *lane = s->lane;
+	char text[SAGA_ERROR_TEXT + 128];
+
+	if (!(lane->unreadable >> shard & 1)) {
+		(void)snprintf(text, sizeof text,
+			"%s; shard %u is not worked until its row, or a copy of the store, is put "
+			"back",
+			error->text, shard);
+		saga__lane_row_was_set_aside(lane, text);
+	}
+	lane->unreadable |= UINT64_C(1) << shard;
+}
+
 static int settle_shard(struct settling *s, unsigned shard, saga_error *error)
 {
 	struct saga__lane *lane = s->lane;
@@ -168,6 +189,11 @@ static int settle_shard(struct settling *s, unsigned shard, saga_error *error)
 	s->locked[s->count].shard = shard;
 	if (!before || s->anew || lane->rereads || lane->stale) {
 		code = read_shard(s, shard, before, error);
+		if (code == SAGA_REFUSED && lane->journal.odd_stream) {
+			leave_unworked(s, shard, error);
+			return SAGA_OK;
+		}
+		lane->unreadable &= ~(UINT64_C(1) << shard);
 	} else if (!before->leased && lane->leased >> shard & 1) {
 		code = revive_calls(s, shard, false, error);
 		s->due = saga__journal_now(&lane->journal); /* what was revived */
@@ -234,6 +260,7 @@ static void adopt(struct settling *s)
 	if (s->anew)
 		lane->revive = false;
 	lane->rereads = 0;
+	lane->journal.odd_stream = false;
 	lane->stale = false;
 	lane->unsettled = false;
 	lane->batch.instead = SAGA__NO_OUTCOME;
@@ -273,6 +300,7 @@ int saga__lane_settle(
 	report->unsound = j->unsound;
 	memcpy(report->encoding, j->encoding, sizeof report->encoding);
 	report->worked = saga__lane_worked(lane);
+	report->unreadable = lane->unreadable;
 	saga__lane_tell_due(lane, report);
 	return SAGA_OK;
 }

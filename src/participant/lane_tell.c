@@ -44,7 +44,8 @@ int saga__lane_tell_missed(struct saga__lane *lane, struct saga__report *report,
 			report->sent[k].before = last;
 			last = report->sent[k].id;
 		}
-		shard->catching_up = lane->consumes_own && !SAGA__MUTANT(own_skipped);
+		shard->catching_up =
+			lane->consumes_own && !shard->waits && !SAGA__MUTANT(own_skipped);
 	}
 	return SAGA_OK;
 }
@@ -69,7 +70,7 @@ static void push_own(struct saga__lane *lane)
 		struct saga__lane_shard *shard = saga__lane_shard_of(lane, out->shard);
 		struct saga__item *item;
 
-		if (!out->ours || shard->catching_up)
+		if (!out->ours || shard->catching_up || shard->waits)
 			continue;
 		if (!(item = calloc(1, sizeof *item))) {
 			shard->catching_up = true; /* from the outbox, then */
@@ -162,6 +163,7 @@ void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *rep
 	if (!lane->guest) {
 		move_on(lane);
 		note_places(lane, report);
+		saga__lane_end_waits(lane, report);
 	}
 	report->calls = lane->batch.calls;
 	lane->batch.calls = NULL;

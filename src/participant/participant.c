@@ -475,6 +475,7 @@ static void add_course(const saga_participant *p, saga_health *health)
 		health->failing = health->failing || lane.failing;
 		health->damaged = health->damaged || lane.damaged;
 		health->set_aside += lane.set_aside;
+		health->stopped += lane.stopped;
 		if (lane.oldest > health->oldest_ms)
 			health->oldest_ms = lane.oldest;
 		if (lane.stalled > health->stalled_ms)

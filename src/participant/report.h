@@ -126,9 +126,10 @@ struct saga__report {
 	bool reads_wait;
 	bool unsound;
 	char encoding[SAGA__ENCODING_TEXT];
-	uint64_t worked;  /* all that the lane works now */
-	uint64_t gained;  /* of those, what is new to it: they have streams */
-	unsigned rereads; /* of those that were asked of the lane, how many this answers */
+	uint64_t worked;     /* all that the lane works now */
+	uint64_t unreadable; /* what it would work, if its row could be read */
+	uint64_t gained;     /* of those, what is new to it: they have streams */
+	unsigned rereads;    /* of those that were asked of the lane, how many this answers */
 	unsigned stream_shards[SAGA__STORE_SHARDS];
 	unsigned spells[SAGA__STORE_SHARDS]; /* what items of that shard must name */
 	uint64_t orders;                     /* that were carried out before the stands were read */

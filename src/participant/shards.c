@@ -96,6 +96,7 @@ int saga__shards_held(struct saga_participant *p, const struct saga__report *hel
 	p->birth = held->birth;
 	__atomic_store_n(&p->shards, held->shards, __ATOMIC_RELAXED);
 	p->worked = (p->worked & ~part) | held->worked;
+	p->wanted &= ~held->unreadable; /* nothing waits for it */
 	p->rereads[at] -= held->rereads;
 	code = saga__streams_hold(p, held, lost);
 	give_up(p);

@@ -101,3 +101,9 @@ void saga__blame_settle(struct saga__batch *batch)
 		if (batch->blamed[i].judged)
 			batch->blamed[i] = (struct saga__blamed){ .refusals = 0 };
 }
+
+void saga__blame_forget(struct saga__batch *batch)
+{
+	for (size_t i = 0; i < batch->blamed_count && i < SAGA__BLAMED_MOST; i++)
+		batch->blamed[i] = (struct saga__blamed){ .refusals = 0 };
+}

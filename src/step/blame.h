@@ -29,6 +29,9 @@ enum saga__judgement saga__judgement_of(struct saga__batch *batch, const struct 
 /* Those that were withheld, or set aside, in the batch that was committed begin anew. */
 void saga__blame_settle(struct saga__batch *batch);
 
+/* All items begin anew: what the store refused, it may take by now. */
+void saga__blame_forget(struct saga__batch *batch);
+
 /* Of a batch that has begun: nothing was taken in yet. */
 void saga__blame_begin(struct saga__batch *batch);
 

@@ -240,6 +240,7 @@ int saga__journal_relent(struct saga__journal *j, unsigned shard, int64_t now, s
 struct locking {
 	struct saga__shard *shards;
 	size_t count, found;
+	bool is_odd;
 	saga_error *error;
 };
 
@@ -252,6 +253,7 @@ static int take_lock(void *context, size_t i, const char *const *names, const sa
 		"saga_stream", "cqiq", names, columns, column_count, locking->error);
 
 	(void)i;
+	locking->is_odd = code != SAGA_OK;
 	if (code != SAGA_OK)
 		return code;
 	while (shard < locking->shards + locking->count - 1 &&
@@ -294,7 +296,7 @@ static size_t lock_statements(struct saga__journal *j, const struct saga__shard 
 int saga__journal_lock(struct saga__journal *j, struct saga__shard *shards, size_t count,
 	struct saga__batch *batch, saga_error *error)
 {
-	struct locking locking = { shards, count, 0, error };
+	struct locking locking = { shards, count, 0, false, error };
 	saga_sink sink = { take_lock, NULL, &locking };
 	saga_statement statements[2 * SAGA__STORE_SHARDS];
 	saga_value values[SAGA__STORE_SHARDS + 1];
@@ -306,7 +308,8 @@ int saga__journal_lock(struct saga__journal *j, struct saga__shard *shards, size
 			j, batch, statements, statement_count, &sink, error);
 	else if (count)
 		code = j->ops->run(j->store, statements, statement_count, &sink, error);
-	if (code == SAGA_OK && locking.found != count)
+	j->odd_stream = locking.is_odd || (code == SAGA_OK && locking.found != count);
+	if (j->odd_stream && !locking.is_odd)
 		return saga__journal_odd("saga_stream", "shard is missing", error);
 	return code;
 }
@@ -329,6 +332,7 @@ int saga__journal_expect(
 struct reading {
 	struct saga__stream_row *row;
 	bool found;
+	bool is_odd;
 	saga_error *error;
 };
 
@@ -341,6 +345,7 @@ static int take_stream(void *context, size_t i, const char *const *names, const 
 		"saga_stream", "qiqnIc", names, columns, column_count, reading->error);
 
 	(void)i;
+	reading->is_odd = code != SAGA_OK;
 	if (code != SAGA_OK)
 		return code;
 	reading->found = true;
@@ -360,11 +365,12 @@ int saga__journal_stream(struct saga__journal *j, unsigned shard, struct saga__s
 	const saga_statement statement = { "SELECT seq, last, own, unclean, suspect, suspicions "
 					   "FROM saga_stream WHERE shard = ?",
 		values, 1 };
-	struct reading reading = { ret_row, false, error };
+	struct reading reading = { ret_row, false, false, error };
 	saga_sink sink = { take_stream, NULL, &reading };
 	struct saga__one first;
 	int code = j->ops->run(j->store, &statement, 1, &sink, error);
 
+	j->odd_stream = reading.is_odd || (code == SAGA_OK && !reading.found);
 	if (code == SAGA_OK && !reading.found)
 		code = saga__journal_odd("saga_stream", "shard is missing", error);
 	if (code == SAGA_OK)

@@ -52,7 +52,8 @@ struct saga__journal {
 	char declaration[SAGA__DECLARATION_TEXT]; /* a digest, and the names of the steps */
 	bool lowered;                             /* its commits may be lost when the power goes */
 	bool reads_wait;                          /* for who writes */
-	bool unsound;                       /* the database's version is known to lose commits */
+	bool odd_stream; /* REFUSED just now: a row of saga_stream is the reason */
+	bool unsound;    /* the database's version is known to lose commits */
 	char encoding[SAGA__ENCODING_TEXT]; /* if it can't hold Unicode: its name; else "" */
 
 	/* The options': where a row that was set aside is named. */
@@ -192,6 +193,10 @@ int saga__journal_dues(struct saga__journal *journal, const struct saga__shard *
 int saga__journal_revive_calls(
 	struct saga__journal *journal, unsigned shard, int64_t now, saga_error *error);
 
+/* A parked row is due then. */
+int saga__journal_put_off(
+	struct saga__journal *journal, saga_id saga, saga_id id, int64_t due, saga_error *error);
+
 /* Events that a broker refused (letters of the role PUBLISH) are to be published again. */
 int saga__journal_relent(
 	struct saga__journal *journal, unsigned shard, int64_t now, saga_error *error);
@@ -212,6 +217,13 @@ int saga__journal_stream(struct saga__journal *journal, unsigned shard,
 	struct saga__stream_row *ret_row, saga_error *error);
 
 /* In use, or not any more: that only while the shard is still the holder's. */
+/*
+ * After REFUSED with odd_stream: the shard's row is made anew from the newest event of its outbox,
+ * and its own events are read again. *ret_mended: it was; an empty outbox proves nothing.
+ */
+int saga__journal_mend_stream(
+	struct saga__journal *journal, unsigned shard, bool *ret_mended, saga_error *error);
+
 int saga__journal_mark_unclean(struct saga__journal *journal, unsigned shard, saga_error *error);
 int saga__journal_mark_clean(
 	struct saga__journal *journal, unsigned shard, saga_id holder, saga_error *error);

@@ -25,7 +25,8 @@ const char *saga__halt_name(
 }
 
 /* By saga__halt_why; without blanks. */
-static const char *const why_words[] = { "", "gone", "forked", "lost", "remade", "set-back" };
+static const char *const why_words[] = { "", "gone", "forked", "lost", "remade", "set-back",
+	"refused" };
 
 const char *saga__halt_why_name(enum saga__halt_why why)
 {
@@ -269,6 +270,17 @@ int saga__journal_halt(
 	if (code == SAGA_OK)
 		*ret_void = is_void;
 	return code;
+}
+
+int saga__journal_unhalt(
+	struct saga__journal *j, const struct saga__stream *stream, saga_error *error)
+{
+	char name[SAGA__HALT_NAME] = "stream %";
+
+	if (stream)
+		(void)saga__halt_name(stream, false, name);
+	return SAGA__RUN(j, "DELETE FROM saga_meta WHERE name LIKE ? AND value LIKE 'refused %'",
+		error, saga_text(name));
 }
 
 static int resume(struct saga__journal *j, const struct saga__stream *stream, saga_error *error)

@@ -23,9 +23,12 @@ enum saga__halt_why {
 	SAGA__HALT_FORKED,   /* it has another history than what was committed here */
 
 	/* The next ones concern a broker's stream: mended already, and told to operators. */
-	SAGA__HALT_LOST,    /* it has lost what it had confirmed */
-	SAGA__HALT_REMADE,  /* it is another one */
-	SAGA__HALT_SET_BACK /* our store is older than what it was told */
+	SAGA__HALT_LOST,     /* it has lost what it had confirmed */
+	SAGA__HALT_REMADE,   /* it is another one */
+	SAGA__HALT_SET_BACK, /* our store is older than what it was told */
+
+	/* The store refuses even the dead letter of its next event; the lane tries it again. */
+	SAGA__HALT_REFUSED
 };
 
 enum saga__halt_order {
@@ -71,6 +74,10 @@ int saga__journal_orders(struct saga__journal *journal, uint64_t *ret_orders, sa
 /* Writes down what happened, instead of what was written before. *ret_void: it is not so now. */
 int saga__journal_halt(struct saga__journal *journal, const struct saga__halt *halt, bool *ret_void,
 	saga_error *error);
+
+/* Deletes the stream's row that says REFUSED; those of all streams, if none is given. */
+int saga__journal_unhalt(
+	struct saga__journal *journal, const struct saga__stream *stream, saga_error *error);
 
 /* It goes on: both rows go, and the order has its number; unless it had been carried out. */
 int saga__journal_resume(

@@ -6,6 +6,7 @@
  *	saga_outbox    its bytes become a dead letter; in its place stands an event of the type
  *	               saga.unreadable, that no step is on: its stream goes on
  *	saga_position  is dropped: its stream is read again from its oldest event
+ *	saga_stream    is made anew from its outbox; without one its shard is not worked
  *
  * A slot is left as it is: what needs it becomes a dead letter, see src/step/blame.h.
  */
@@ -297,4 +298,55 @@ int saga__journal_mend_positions(struct saga__journal *j, bool *ret_mended, saga
 	}
 	free_keys(&keys);
 	return code;
+}
+
+/* ---- streams ---- */
+
+static int make_stream(struct saga__journal *j, unsigned shard, uint64_t seq, uint64_t own,
+	saga_id last, saga_error *error)
+{
+	int64_t changed = 0;
+	const saga_value values[] = { saga_int64((int64_t)seq), saga_uuid(last),
+		saga_int64((int64_t)own), saga_int64(shard) };
+	int code = saga__journal_change(j,
+		"UPDATE saga_stream SET seq = ?, last = ?, own = ?, unclean = 1, suspect = NULL,"
+		" suspicions = 0 WHERE shard = ?",
+		values, 4, &changed, error);
+
+	if (code != SAGA_OK || changed)
+		return code;
+	return SAGA__RUN(j,
+		"INSERT INTO saga_stream (seq, last, own, shard, unclean, suspicions)"
+		" VALUES (?, ?, ?, ?, 1, 0)",
+		error, values[0], values[1], values[2], values[3]);
+}
+
+int saga__journal_mend_stream(
+	struct saga__journal *j, unsigned shard, bool *ret_mended, saga_error *error)
+{
+	const saga_value values[] = { saga_int64(shard) };
+	struct saga__one first, last;
+	uint64_t newest;
+	int code = saga__journal_one(j, "SELECT MIN(seq) AS seq FROM saga_outbox WHERE shard = ?",
+		values, 1, &first, error);
+
+	if (code == SAGA_OK)
+		code = saga__journal_one(j,
+			"SELECT MAX(seq) AS seq FROM saga_outbox WHERE shard = ?", values, 1, &last,
+			error);
+	if (code != SAGA_OK || first.is_null || last.is_null || first.number < 1)
+		return code;
+	newest = (uint64_t)last.number;
+	code = make_stream(j, shard, newest, (uint64_t)first.number - 1,
+		read_id(j, "SELECT id FROM saga_outbox WHERE shard = ? AND seq = ?", shard, newest),
+		error);
+	if (code != SAGA_OK)
+		return code;
+	say(j,
+		"saga_stream: the row of shard %u can't be read: somebody else wrote there; it is "
+		"made "
+		"anew, behind event %" PRIu64 ", the newest of its outbox",
+		shard, newest);
+	*ret_mended = true;
+	return SAGA_OK;
 }

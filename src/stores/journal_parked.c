@@ -1,4 +1,4 @@
-/* Parked rows that a batch writes. */
+/* Parked rows that a batch writes, and one that is put off. */
 
 #include "journal_writing.h"
 
@@ -7,6 +7,7 @@
 
 #include "../event/id.h"
 #include "../step/parked.h"
+#include "journal_sql.h"
 
 #define PARKED_FIELDS \
 	"(shard, step, subject, role, kind, attempts, due, behind, why, event, question, at, " \
@@ -171,4 +172,11 @@ void saga__write_parked(struct saga__writing *w, const struct saga__batch *batch
 		sort_parkings(turns, count);
 	for (size_t i = 0; i < count; i++)
 		write_parking(w, batch, turns[i].parking);
+}
+
+int saga__journal_put_off(
+	struct saga__journal *j, saga_id saga, saga_id id, int64_t due, saga_error *error)
+{
+	return SAGA__RUN(j, "UPDATE saga_parked SET due = ? WHERE saga = ? AND id = ?", error,
+		saga_int64(due), saga_uuid(saga), saga_uuid(id));
 }

@@ -227,6 +227,11 @@ static int choose_one(struct streams *streams, const char *text, saga_error *err
 	if (!found)
 		return saga_error_set(
 			error, SAGA_MISUSE, "`%s`: no such stream is followed here", text);
+	if (found->halt.why == SAGA__HALT_REFUSED)
+		return is_no(found,
+			"the store refuses even its next event's dead letter: mend the store, the "
+			"stream goes on by itself",
+			error);
 	if (streams->order == SAGA__ORDER_SKIP && found->halt.why == SAGA__HALT_FORKED)
 		return is_no(found, "nothing is gone, it has forked: accept that", error);
 	if (streams->order == SAGA__ORDER_SKIP && found->halt.why != SAGA__HALT_GONE)
@@ -265,6 +270,7 @@ static int choose(struct streams *streams, saga_error *error)
 		return choose_own(streams, error);
 	for (size_t i = 0; streams->arguments->all && i < streams->count; i++)
 		streams->at[i].chosen = streams->at[i].halt.why &&
+			streams->at[i].halt.why != SAGA__HALT_REFUSED &&
 			(streams->at[i].halt.why == SAGA__HALT_GONE) == skips;
 	for (int i = 0; code == SAGA_OK && i < streams->arguments->word_count; i++)
 		code = choose_one(streams, streams->arguments->words[i], error);

@@ -213,6 +213,106 @@ START_TEST(a_request_that_no_table_holds_is_answered)
 }
 END_TEST
 
+/* ---- what not even a letter can hold ---- */
+
+/* From now on the saga's events find no place, in no form: neither the step's slot, nor a row. */
+static void refuse_saga(struct stage *stage, saga_id saga, const char *step)
+{
+	static const char *const tables[] = { "saga_slot", "saga_parked" };
+	char id[SAGA_ID_TEXT], hex[33] = "", sql[320], which[64];
+
+	saga_id_text(saga, id);
+	for (size_t i = 0, k = 0; id[i]; i++)
+		if (id[i] != '-')
+			hex[k++] = id[i];
+	for (size_t i = 0; i < 2; i++) {
+		bool is_slot = i == 0;
+
+		snprintf(which, sizeof which, is_slot ? " AND NEW.step = '%s'" : "", step);
+		if (is_on("sqlite"))
+			snprintf(sql, sizeof sql,
+				"CREATE TRIGGER never_%s BEFORE INSERT ON %s WHEN NEW.saga = "
+				"x'%s'%s"
+				" BEGIN SELECT RAISE(ABORT, 'in no form'); END",
+				tables[i], tables[i], hex, which);
+		else if (is_slot)
+			snprintf(sql, sizeof sql,
+				"ALTER TABLE %s ADD CONSTRAINT never_%s CHECK (saga <> '%s' OR step"
+				" <> '%s')",
+				tables[i], tables[i], id, step);
+		else
+			snprintf(sql, sizeof sql,
+				"ALTER TABLE %s ADD CONSTRAINT never_%s CHECK (saga <> '%s')",
+				tables[i], tables[i], id);
+		sql_do(stage, sql);
+	}
+}
+
+static void take_saga(struct stage *stage)
+{
+	bool here = is_on("sqlite");
+
+	sql_do(stage,
+		here ? "DROP TRIGGER never_saga_slot"
+		     : "ALTER TABLE saga_slot DROP CONSTRAINT never_saga_slot");
+	sql_do(stage,
+		here ? "DROP TRIGGER never_saga_parked"
+		     : "ALTER TABLE saga_parked DROP CONSTRAINT never_saga_parked");
+}
+
+static int64_t streams_refused(struct stage *stage)
+{
+	return sql_int(stage,
+		"SELECT COUNT(*) FROM saga_meta WHERE name LIKE 'stream %' AND value LIKE ?", NULL,
+		"refused %");
+}
+
+/* Its stream, another's or our own, waits loudly; requests don't; and it ends by itself. */
+static void check_stream_waits(struct stage *stage, saga_id saga, const char *step)
+{
+	AWAIT(stage, health(&stage->target).store);
+	refuse_saga(stage, saga, step);
+	inject_as(stage, saga, &go_first, 0, "refused");
+	AWAIT(stage, logged(stage, "stream.refused_by_store") == 1);
+	AWAIT(stage, health(&stage->target).stopped == 1);
+	ck_assert_int_eq(streams_refused(stage), 1);
+	inject_others(stage, "behind");
+	for (int i = 0; i < OTHERS; i++)
+		ck_assert_int_eq(ask_as(stage, stage_saga(stage), "other").code, SAGA_OK);
+	AWAIT(stage, health(&stage->target).stalled);
+	ck_assert_msg(strlen(health(&stage->target).error) > 0, "no error is told");
+	ck_assert_int_eq(slot_count(stage, saga, step, "done"), 0);
+	take_saga(stage);
+	AWAIT(stage, slot_is(stage, saga, step, "done"));
+	AWAIT(stage, done(stage, "b") == OTHERS + 1);
+	AWAIT(stage, !health(&stage->target).stopped && !health(&stage->target).stalled);
+	ck_assert_int_eq(streams_refused(stage), 0);
+	ck_assert_int_eq(dead_letters(stage), 0);
+	ck_assert_int_eq(logged(stage, "stream.refused_by_store"), 1);
+}
+
+START_TEST(an_event_whose_letter_is_refused_stops_its_stream_alone)
+{
+	struct stage *stage = stage_new(_i);
+
+	LEAVE_OUT_IF(is_on("mssql"), "its constraints have another form");
+	stage_open(stage, &def, SAGA_OPTIONS(.stalled_ms = STALLED_MS));
+	check_stream_waits(stage, stage_saga(stage), "a");
+	stage_end(stage);
+}
+END_TEST
+
+START_TEST(an_own_event_whose_letter_is_refused_stops_its_stream_alone)
+{
+	struct stage *stage = stage_new(_i);
+
+	LEAVE_OUT_IF(is_on("mssql"), "its constraints have another form");
+	stage_open(stage, &def, SAGA_OPTIONS(.stalled_ms = STALLED_MS));
+	check_stream_waits(stage, stage_saga(stage), "b");
+	stage_end(stage);
+}
+END_TEST
+
 /* ---- what is written again ---- */
 
 START_TEST(a_letter_whose_commit_was_not_answered_is_there_once)
@@ -377,6 +477,63 @@ START_TEST(a_position_out_of_range_stops_no_other)
 				 " OR owner = ?",
 				 NULL, "mallory"),
 		0);
+	stage_end(stage);
+}
+END_TEST
+
+START_TEST(a_stream_row_is_made_anew_from_its_outbox)
+{
+	struct stage *stage = stage_start(_i, &def);
+	int64_t before;
+
+	inject_others(stage, "before");
+	AWAIT(stage, done(stage, "b") == OTHERS);
+	close_target(stage);
+	before = sql_int(stage, "SELECT MAX(seq) FROM saga_outbox", NULL, NULL);
+	sql_do(stage, "UPDATE saga_stream SET seq = -5");
+	open_target(stage);
+	inject_others(stage, "behind");
+	AWAIT(stage, done(stage, "b") == 2 * OTHERS);
+	ck_assert_int_ge(logged(stage, "row.set_aside"), 1);
+	ck_assert_int_ge(sql_int(stage, "SELECT MAX(seq) FROM saga_stream", NULL, NULL), before);
+	/* While it runs, too. */
+	sql_do(stage, "UPDATE saga_stream SET own = -7");
+	inject_others(stage, "later");
+	AWAIT(stage, done(stage, "b") == 3 * OTHERS);
+	ck_assert_int_eq(sql_int(stage, "SELECT COUNT(*) FROM saga_stream WHERE seq < 0 OR own < 0",
+				 NULL, NULL),
+		0);
+	ck_assert(!stage->target.stopped);
+	stage_end(stage);
+}
+END_TEST
+
+START_TEST(a_stream_row_that_nothing_proves_stops_no_other)
+{
+	struct stage *stage = stage_start(_i, &def);
+	saga_id saga = stage_saga(stage), other = stage_saga(stage);
+	struct reply reply;
+	char sql[96];
+	unsigned shard = is_on("sqlite") ? 0 : saga.bytes[15] & 7;
+
+	ck_assert_int_eq(ask_as(stage, saga, "first").code, SAGA_OK);
+	close_target(stage);
+	sql_do(stage, "DELETE FROM saga_outbox");
+	snprintf(sql, sizeof sql, "UPDATE saga_stream SET seq = -seq - 5 WHERE shard = %u", shard);
+	sql_do(stage, sql);
+	open_target(stage);
+	AWAIT(stage, logged(stage, "row.set_aside") == 1);
+	reply = ask_as(stage, saga, "second");
+	ck_assert_int_eq(reply.code, SAGA_REFUSED);
+	ck_assert_msg(strstr(reply.text, "saga_stream"), "%s", reply.text);
+	if (!is_on("sqlite")) /* that has one shard */
+		ck_assert_int_eq(ask_as(stage, other, "third").code, SAGA_OK);
+	ck_assert_int_eq(health(&stage->target).set_aside, 1);
+	ck_assert(!stage->target.stopped);
+	/* Put back by hand, it goes on. */
+	snprintf(sql, sizeof sql, "UPDATE saga_stream SET seq = -seq - 5 WHERE shard = %u", shard);
+	sql_do(stage, sql);
+	AWAIT(stage, ask_as(stage, saga, "fourth").code == SAGA_OK);
 	stage_end(stage);
 }
 END_TEST
@@ -625,12 +782,16 @@ int main(void)
 		a_letter_that_can_still_not_be_held_stays_one,
 		a_parked_event_that_can_not_be_held_any_more_is_a_dead_letter,
 		a_request_that_no_table_holds_is_answered,
+		an_event_whose_letter_is_refused_stops_its_stream_alone,
+		an_own_event_whose_letter_is_refused_stops_its_stream_alone,
 		a_letter_whose_commit_was_not_answered_is_there_once,
 		a_letter_whose_event_comes_again_is_there_once,
 		a_store_that_refuses_all_sets_nothing_aside,
 		a_parked_row_of_an_unknown_kind_stops_no_other,
 		an_outbox_row_that_was_changed_stops_no_other,
 		a_position_out_of_range_stops_no_other,
+		a_stream_row_is_made_anew_from_its_outbox,
+		a_stream_row_that_nothing_proves_stops_no_other,
 		a_slot_in_an_unknown_state_stops_no_other,
 		a_statement_that_never_ends_has_its_attempts,
 		damage_is_an_alarm,

@@ -1,0 +1,216 @@
+/*
+ * Streams that wait: the store refuses even the dead letter of their next event, and takes
+ * everything else that the library writes. The lane drops the items of such a stream and keeps its
+ * position. After a while the lane reads its shards again, as if it had gained them now: so the
+ * dropped events come again, from the outbox of their publisher.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "../step/blame.h"
+#include "lane_batch.h"
+
+enum {
+	FIRST_MS = 1000,
+	MOST_MS = 60000 /* between two tries */
+};
+
+static bool is_of(const struct saga__wait *wait, const struct saga__item *item)
+{
+	if (item->shard != wait->shard)
+		return false;
+	if (wait->own)
+		return saga__item_is_own(item);
+	return saga__item_is_followed(item) && !item->kept &&
+		saga__stream_same(&item->source.stream, &wait->source.stream);
+}
+
+bool saga__lane_holds_back(const struct saga__lane *lane, const struct saga__item *item)
+{
+	for (size_t i = 0; i < lane->wait_count; i++)
+		if (!lane->waits[i].tries && is_of(&lane->waits[i], item))
+			return true;
+	return false;
+}
+
+static void note_count(struct saga__lane *lane)
+{
+	uv_mutex_lock(&lane->lock);
+	if (!lane->course.stopped)
+		lane->course.stopped_since = saga__monotonic(lane->options.env);
+	lane->course.stopped = lane->wait_count;
+	uv_mutex_unlock(&lane->lock);
+}
+
+static int64_t pause_of(const struct saga__lane *lane)
+{
+	int64_t pause = FIRST_MS;
+
+	for (int i = 0; i < lane->wait_tries && pause < MOST_MS; i++)
+		pause *= 2;
+	return pause < MOST_MS ? pause : MOST_MS;
+}
+
+static void tell(struct saga__lane *lane, const struct saga__wait *wait, const saga_error *error)
+{
+	char text[SAGA_ERROR_TEXT + 256];
+
+	(void)snprintf(text, sizeof text,
+		"the store refuses event %" PRIu64 " of %s, as a dead letter too: %s; its stream "
+		"waits and is tried again each minute, all others go on",
+		wait->seq, wait->source.owner, error->text);
+	saga__lane_log(lane, SAGA_ALARM, "stream.refused_by_store", text);
+}
+
+/* For an operator's eyes. */
+static int write_down(struct saga__lane *lane, const struct saga__wait *wait)
+{
+	const struct saga__lane_shard *shard = saga__lane_held(lane, wait->shard);
+	struct saga__halt halt = { .source = wait->source,
+		.why = SAGA__HALT_REFUSED,
+		.upto = wait->seq - 1,
+		.at = saga__wall(lane->options.env),
+		.known = shard ? shard->orders : 0 };
+	saga_error error;
+	bool is_void;
+
+	return saga__journal_halt(&lane->journal, &halt, &is_void, &error);
+}
+
+static struct saga__wait *find(struct saga__lane *lane, const struct saga__item *item)
+{
+	for (size_t i = 0; i < lane->wait_count; i++)
+		if (is_of(&lane->waits[i], item))
+			return &lane->waits[i];
+	return lane->wait_count < SAGA__WAITS_MOST ? &lane->waits[lane->wait_count] : NULL;
+}
+
+static bool hold_back(
+	struct saga__lane *lane, const struct saga__item *item, const saga_error *error)
+{
+	struct saga__lane_shard *shard = saga__lane_held(lane, item->shard);
+	struct saga__wait *wait = find(lane, item);
+	bool is_new = wait == &lane->waits[lane->wait_count];
+
+	if (!wait || !shard)
+		return false;
+	*wait = (struct saga__wait){ .source = item->source,
+		.shard = item->shard,
+		.own = saga__item_is_own(item),
+		.seq = item->seq };
+	if (wait->own) {
+		wait->source.stream = (struct saga__stream){ lane->journal.uuid, item->shard };
+		(void)snprintf(wait->source.owner, sizeof wait->source.owner, "%s",
+			lane->options.plan->name);
+		shard->waits = true;
+		shard->catching_up = false;
+	}
+	if (is_new) {
+		if (write_down(lane, wait) != SAGA_OK)
+			return false;
+		lane->wait_count++;
+		tell(lane, wait, error);
+	}
+	if (is_new && lane->wait_count == 1)
+		lane->wait_tries = 0;
+	lane->wait_until = saga__monotonic(lane->options.env) + pause_of(lane);
+	note_count(lane);
+	return true;
+}
+
+/* Its row stays as it is, and due later. */
+static bool put_off(struct saga__lane *lane, const struct saga__item *item)
+{
+	const struct saga__parked *row = item->parked;
+	int64_t due = saga__journal_now(&lane->journal) + MOST_MS;
+	saga_error error;
+
+	return saga__journal_put_off(&lane->journal, row->saga, row->id, due, &error) == SAGA_OK;
+}
+
+bool saga__lane_wait_for(struct saga__lane *lane, const saga_error *error)
+{
+	const struct saga__item *item = lane->batch.only;
+	bool waits = false;
+
+	switch ((enum saga__item_kind)item->kind) {
+	case SAGA__ITEM_EVENT:
+		/* A durable transport's order is its own: its events wait with the lane. */
+		waits = !item->kept && !lane->guest && hold_back(lane, item, error);
+		break;
+	case SAGA__ITEM_DUE:
+		waits = put_off(lane, item);
+		break;
+	case SAGA__ITEM_MOVE:
+	case SAGA__ITEM_REQUEST:
+	case SAGA__ITEM_ANSWER:
+	case SAGA__ITEM_REFUSED:
+		break;
+	}
+	if (waits)
+		saga__lane_note_error(lane, error);
+	return waits;
+}
+
+void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left)
+{
+	int64_t now = saga__monotonic(lane->options.env);
+	size_t waiting = 0;
+
+	*ret_left = -1;
+	for (size_t i = 0; i < lane->wait_count; i++)
+		waiting += !lane->waits[i].tries;
+	if (!waiting || !lane->up)
+		return;
+	if (now < lane->wait_until) {
+		*ret_left = lane->wait_until - now;
+		return;
+	}
+	for (size_t i = 0; i < lane->wait_count; i++)
+		lane->waits[i].tries = true;
+	lane->wait_tries++;
+	saga__blame_forget(&lane->batch);
+	lane->stale = lane->unsettled = true;
+	*ret_left = 0;
+}
+
+static bool is_over(
+	struct saga__lane *lane, const struct saga__wait *wait, const struct saga__report *report)
+{
+	const struct saga__lane_shard *shard = saga__lane_held(lane, wait->shard);
+
+	if (!shard) /* another works it now, and finds out by itself */
+		return true;
+	if (!wait->tries)
+		return false;
+	if (wait->own)
+		return shard->own >= wait->seq;
+	for (size_t i = 0; i < report->move_count; i++)
+		if (report->moves[i].shard == wait->shard && report->moves[i].seq >= wait->seq &&
+			saga__stream_same(&report->moves[i].source.stream, &wait->source.stream))
+			return true;
+	return false;
+}
+
+void saga__lane_end_waits(struct saga__lane *lane, const struct saga__report *report)
+{
+	size_t left = 0;
+
+	if (!lane->wait_count)
+		return;
+	for (size_t i = 0; i < lane->wait_count; i++) {
+		saga_error error;
+
+		if (!is_over(lane, &lane->waits[i], report)) {
+			lane->waits[left++] = lane->waits[i];
+			continue;
+		}
+		/* If not now, then at the next start. */
+		(void)saga__journal_unhalt(&lane->journal, &lane->waits[i].source.stream, &error);
+		saga__lane_log(lane, SAGA_WARNING, "stream.goes_on",
+			"the store takes again what it had refused of a stream");
+	}
+	lane->wait_count = left;
+	note_count(lane);
+}
