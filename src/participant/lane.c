@@ -305,7 +305,7 @@ static int open_store(struct saga__lane *lane, struct saga__report *report, saga
 	if (code == SAGA_OK && was_replaced(lane))
 		code = saga_error_set(
 			error, SAGA_TWINS, "the store is not the one that it was before");
-	/* What the last process wrote of streams that waited is found again, if it is still so. */
+	/* The last process may have written rows of waiting streams: they are found again. */
 	if (code == SAGA_OK && !lane->batch_ready && !lane->options.number)
 		code = saga__journal_unhalt(&lane->journal, NULL, error);
 	return code == SAGA_OK ? saga__lane_settle(lane, true, report, error) : code;

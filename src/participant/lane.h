@@ -45,7 +45,7 @@ struct saga__lane_options {
 	int64_t lease_ms;
 	bool counts; /* what is in the store, at each renewal, if others change it too */
 
-	/* What was committed, and so on. The lane's thread; the report is the host's. */
+	/* Reports a commit or another event. The lane's thread; the host owns the report. */
 	void (*report)(void *host, struct saga__report *report);
 	/* The lane's load has sunk. Any thread. */
 	void (*rested)(void *host);
@@ -164,7 +164,7 @@ struct saga__lane {
 	int64_t forget_at;   /* monotonic */
 	bool has_halts;      /* streams that have stopped, as was told last */
 
-	/* What must be told needs no memory then; NULL: it was told. */
+	/* Reports made in advance, so that telling needs no memory; NULL: it was told. */
 	struct saga__report *fatal, *ended;
 
 	/* under the lock */

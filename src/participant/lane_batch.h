@@ -36,7 +36,7 @@ uint64_t saga__lane_worked(const struct saga__lane *lane);
 /* From a stream, for a shard that is not worked, or in another spell. */
 bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item);
 
-/* What the host wants it to work; and that it does so, or has left, and reports it. */
+/* Takes the shards that the host assigns, leaves others, and reports both. */
 void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore);
 void saga__lane_change_shards(struct saga__lane *lane);
 
@@ -91,7 +91,7 @@ static inline bool saga__lane_is_nudged(const struct saga__lane *lane)
 /* How long there is nothing to do; -1: until something is pushed. */
 int64_t saga__lane_idle_ms(struct saga__lane *lane);
 
-/* What trying again won't mend: the host is told, and the lane works no more. */
+/* Trying again will not mend this error: the host is told, and the lane works no more. */
 void saga__lane_give_up(struct saga__lane *lane, const saga_error *error);
 
 /* After a failure: waits longer each time; connects anew if need be. */
@@ -172,7 +172,7 @@ void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left);
 /* A batch was committed: those that it has brought further go on. */
 void saga__lane_end_waits(struct saga__lane *lane, const struct saga__report *report);
 
-/* Also in lane_blame.c: the connection was lost in the batch, perhaps since one item takes too long. */
+/* Also in lane_blame.c: the batch lost the connection, perhaps since one item takes too long. */
 void saga__lane_lost(struct saga__lane *lane, int code, const saga_error *error);
 
 /* ---- lane_course.c: how it goes, for whoever asks ---- */
