@@ -383,12 +383,13 @@ void saga__kept_take(struct saga_participant *p, struct saga__frame *frame);
 void saga__kept_ack(struct saga_participant *p, uint64_t token);
 
 /* broker.c */
-void saga__broker_start(struct saga_participant *p, unsigned shard);
-void saga__broker_stop(struct saga_participant *p, unsigned shard);
+void saga__broker_start(struct saga_participant *p, unsigned number);
+void saga__broker_stop(struct saga_participant *p, unsigned number);
 /* The frame waits, and is not the caller's any more: its shard is not checked yet. */
-bool saga__broker_holds(struct saga_participant *p, struct saga__frame *frame, unsigned shard);
+bool saga__broker_holds(struct saga_participant *p, struct saga__frame *frame, unsigned number);
 /* What it brought is nothing to us: it is acked in a while. */
-void saga__broker_pass(struct saga_participant *p, const struct saga__frame *frame, unsigned shard);
+void saga__broker_pass(
+	struct saga_participant *p, const struct saga__frame *frame, unsigned number);
 /* Where a delivery stands, for its item. */
 struct saga__source saga__broker_source(const struct saga_participant *p);
 void saga__broker_committed(struct saga_participant *p, const struct saga__report *report);

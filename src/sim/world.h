@@ -360,7 +360,7 @@ void saga__mirror_effect(struct saga__member *member, struct saga__known_slot *s
 void saga__mirror_forget_effects(struct saga__member *member);
 /* Whether an undo of it is among this transaction's effects. */
 bool saga__mirror_undoes(const struct saga__member *member, const struct saga__known_slot *slot);
-uint64_t saga__mirror_hash(saga_bytes event);
+uint64_t saga__mirror_hash(saga_bytes bytes);
 /* An event that was committed, and by whom. NULL: none was. */
 const struct saga__known_event *saga__mirror_event(
 	const saga_sim *sim, saga_id id, struct saga__member **ret_owner);

@@ -3,6 +3,7 @@
 #include "mssql_text.h"
 #include "statement.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const char rollback_sql[] = "IF @@TRANCOUNT>0 ROLLBACK TRANSACTION";
@@ -284,7 +285,7 @@ static int gather(const saga_statement *statements, size_t count, bool rows, siz
 
 	count = saga__mssql_share(statements, count);
 	for (; taken < count; taken++) {
-		struct saga__mssql_shape shape;
+		struct saga__mssql_shape shape = { 0 };
 		int code = check(&statements[taken], &shape, taken ? NULL : error);
 
 		if (taken == 0) {
@@ -318,6 +319,7 @@ static int run_some(struct saga__mssql_store *store, const saga_statement *state
 
 	if (code != SAGA_OK)
 		return code;
+	assert(statements && answer.count > 0);
 	*ret_count = answer.count;
 	if (shape.statements == 1)
 		return run_request(&answer);
@@ -337,7 +339,7 @@ int saga__mssql_run(void *handle, const saga_statement *statements, size_t count
 	saga__mssql_enter(&store->link);
 	if (store->link.dead)
 		return saga_error_set(error, SAGA_AWAY, "store: %s", saga__mssql_why(&store->link));
-	for (size_t i = 0, some; code == SAGA_OK && i < count; i += some)
+	for (size_t i = 0, some = 0; code == SAGA_OK && i < count; i += some)
 		code = run_some(store, statements, i, count - i, sink, &some, error);
 	return code;
 }

@@ -301,6 +301,9 @@ START_TEST(ids_may_be_cut_short)
 	CHECK_SAID(&said, 2, "not a UUID, nor its first 8 characters or more");
 	dead(stage);
 	dead(stage);
+	/* They begin with their time: on a slow machine not with the same 8 characters. */
+	sql_write(stage, "UPDATE saga_parked SET id = CAST(x'0190f3c2' || substr(id, 5) AS BLOB)");
+	memcpy(first, "0190f3c2", 8);
 	said = tool_at(stage, "dead requeue %.8s", first);
 	CHECK_SAID(&said, 1, "is the beginning of 3 rows, write more of it: ");
 	CHECK_SAID(&said, 1, first);
