@@ -48,7 +48,12 @@
 	X(retention_ignored, "the outbox drops what was seen at once") \
 	X(acked_at_once, "a delivery is acked before it is committed") \
 	X(trusted_keeps_writes, "a step that was trusted rejects, and keeps what it wrote") \
-	X(leap_followed, "a clock that leaps is followed at once")
+	X(leap_followed, "a clock that leaps is followed at once") \
+	X(tail_not_republished, "what a broker lost after it had confirmed it is not sent again") \
+	X(double_believed, "a double is taken for there, though the broker has lost it") \
+	X(tail_not_reread, "a broker's stream that lost its end is read on from where it was") \
+	X(set_back_unnoticed, "a store that was set back goes on where its broker is") \
+	X(settled_at_once, "what a broker confirms counts as settled at once")
 
 enum saga__mutant {
 	SAGA__NO_MUTANT,

@@ -258,7 +258,13 @@ static void work(void *transport, uint64_t shards, unsigned of)
 
 static void look(void *transport, uint64_t place)
 {
-	saga__nats_watch_look(transport, place);
+	saga__nats_watch_look(transport, place, -1);
+	saga__nats_link_flush(transport);
+}
+
+static void look_behind(void *transport, unsigned shard, uint64_t place)
+{
+	saga__nats_watch_look(transport, place, (int)shard);
 	saga__nats_link_flush(transport);
 }
 
@@ -366,5 +372,6 @@ const saga_transport_ops saga__nats_transport = {
 	.figures = figures,
 	.work = work,
 	.look = look,
+	.look_behind = look_behind,
 	.rewind = rewind_shard,
 };

@@ -24,7 +24,7 @@ enum {
 	SAGA__NATS_SUBJECT = 256,
 	SAGA__NATS_BUCKETS = 1024,
 	SAGA__NATS_AGAIN_MS = 100,
-	SAGA__NATS_LOOKS = 256,  /* at places of the stream, at once */
+	SAGA__NATS_LOOKS = 1024, /* at places of the stream, at once */
 	SAGA__NATS_SEQ_BITS = 56 /* of a delivery's token; the rest is the shard */
 };
 
@@ -55,6 +55,7 @@ struct saga__nats_held {
 /* A place that the host wants to know of. */
 struct saga__nats_look {
 	uint64_t place;
+	int behind;  /* this shard's first event behind it is wanted; -1: what stands there */
 	uint64_t at; /* ms: asked */
 };
 
@@ -174,6 +175,9 @@ struct saga__nats_task {
 
 /* False: `why` says why not. */
 bool saga__nats_setup(struct saga__nats *self, struct saga__nats_task *task);
+/* The subjects of a shard. */
+void saga__nats_filter(
+	const struct saga__nats *self, unsigned shard, unsigned of, char *filter, size_t size);
 /* "stock-8-3" */
 void saga__nats_consumer_name(
 	const struct saga__nats *self, unsigned shard, unsigned of, char *name, size_t size);
@@ -205,7 +209,7 @@ void saga__nats_pull_let_go(struct saga__nats *self);
 
 /* What names a message, wherever it is read. */
 saga_id saga__nats_id_of(natsMsg *message);
-void saga__nats_watch_look(struct saga__nats *self, uint64_t place);
+void saga__nats_watch_look(struct saga__nats *self, uint64_t place, int behind);
 /* What came on `inbox.l.`. */
 void saga__nats_watch_found(struct saga__nats *self, const char *which, natsMsg *message);
 void saga__nats_watch_tick(struct saga__nats *self);

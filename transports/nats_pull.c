@@ -216,7 +216,8 @@ void saga__nats_pull_tick(struct saga__nats *self)
 /* ---- what came ---- */
 
 /* $JS.ACK.STREAM.CONSUMER.DELIVERED.SEQ... or with a domain and an account before the stream. */
-static uint64_t sequence_of(const char *reply)
+/* And when it was stored. */
+static uint64_t sequence_of(const char *reply, int64_t *ret_stored_at)
 {
 	const char *words[13];
 	size_t count = 0;
@@ -227,6 +228,7 @@ static uint64_t sequence_of(const char *reply)
 	}
 	if (count < 9 || strncmp(reply, "$JS.ACK.", 8) != 0)
 		return 0;
+	*ret_stored_at = strtoll(words[count == 9 ? 7 : 9], NULL, 10);
 	return strtoull(words[count == 9 ? 5 : 7], NULL, 10);
 }
 
@@ -242,7 +244,8 @@ static void was_delivered(struct saga__nats_shard *shard)
 bool saga__nats_pull_take(struct saga__nats *self, natsMsg *message, saga_frame *frame)
 {
 	const char *reply = natsMsg_GetReply(message);
-	uint64_t sequence = reply ? sequence_of(reply) : 0, token;
+	int64_t stored_at = 0;
+	uint64_t sequence = reply ? sequence_of(reply, &stored_at) : 0, token;
 	unsigned number = self->of ? frame->part & (self->of - 1) : 0;
 	struct saga__nats_held **at, *held;
 	size_t size;
@@ -274,6 +277,7 @@ bool saga__nats_pull_take(struct saga__nats *self, natsMsg *message, saga_frame 
 	self->shards[number].held++;
 	frame->token = token;
 	frame->place = sequence;
+	frame->stored_at = stored_at;
 	frame->id = saga__nats_id_of(message);
 	return true;
 }

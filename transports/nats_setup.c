@@ -154,7 +154,7 @@ static bool setup_stream(const struct saga__nats *self, struct saga__nats_task *
 /* ---- consumers ---- */
 
 /* saga.e.1.0.1.> is shard 5 of 8. */
-static void filter_of(
+void saga__nats_filter(
 	const struct saga__nats *self, unsigned shard, unsigned of, char *filter, size_t size)
 {
 	size_t at = (size_t)snprintf(filter, size, "%s.e.", self->place.domain);
@@ -246,7 +246,7 @@ static bool setup_consumer(
 	natsStatus s;
 
 	saga__nats_consumer_name(self, shard, task->of, name, sizeof name);
-	filter_of(self, shard, task->of, filter, sizeof filter);
+	saga__nats_filter(self, shard, task->of, filter, sizeof filter);
 	want_consumer(self, &config, name, filter);
 	s = js_GetConsumerInfo(&info, task->js, self->place.domain, name, task->options, NULL);
 	if (s == NATS_OK)
@@ -258,8 +258,11 @@ static bool setup_consumer(
 	else if (s == NATS_OK && !twin)
 		s = adopt(self, task, &config, info);
 	if (s == NATS_OK && (made || info)) {
+		const jsSequenceInfo *floor = &(made ? made : info)->AckFloor;
+
 		task->broker.shards |= UINT64_C(1) << shard;
-		task->broker.floors[shard] = (made ? made : info)->AckFloor.Stream;
+		/* The floor of a consumer of which nothing was acked is where it begins. */
+		task->broker.floors[shard] = floor->Consumer ? floor->Stream : 0;
 	}
 	jsConsumerInfo_Destroy(info);
 	jsConsumerInfo_Destroy(made);

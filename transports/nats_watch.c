@@ -124,8 +124,38 @@ static bool id_in_headers(const char *json, saga_id *ret_id)
 	return found;
 }
 
-/* {"message":{"seq":7,"hdrs":"...","data":"..."}}, or {"error":{"code":404,...}}. */
-static bool read_found(const char *json, saga_id *ret_id)
+/* Days since 1970 of the Gregorian calendar. */
+static int64_t day_of(int64_t year, int64_t month, int64_t day)
+{
+	int64_t months = (month + 9) % 12; /* since March */
+
+	year -= month < 3;
+	return 365 * year + year / 4 - year / 100 + year / 400 + (153 * months + 2) / 5 + day -
+		719469;
+}
+
+/* "time":"2026-11-30T15:16:31.1234Z" in ns since 1970, as in deliveries. 0: none. */
+static int64_t time_of(const char *json)
+{
+	static const char word[] = "\"time\":\"";
+	const char *at = strstr(json, word);
+	int year, month, day, hour, minute, second, read = 0;
+	int64_t ns = 0;
+
+	if (!at ||
+		sscanf(at + sizeof word - 1, "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day,
+			&hour, &minute, &second, &read) != 6)
+		return 0;
+	at += (int)sizeof word - 1 + read;
+	at += *at == '.';
+	for (int64_t unit = 100000000; *at >= '0' && *at <= '9' && unit; unit /= 10)
+		ns += (*at++ - '0') * unit;
+	return (((day_of(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000000000 +
+		ns;
+}
+
+/* {"message":{"seq":7,"hdrs":"...","data":"...","time":"..."}}, or {"error":{"code":404,...}}. */
+static bool read_found(const char *json, saga_id *ret_id, int64_t *ret_stored_at)
 {
 	unsigned char *data;
 	size_t size = 0;
@@ -136,6 +166,7 @@ static bool read_found(const char *json, saga_id *ret_id)
 	}
 	if (!strstr(json, "\"message\":"))
 		return false;
+	*ret_stored_at = time_of(json);
 	if (id_in_headers(json, ret_id))
 		return true;
 	data = bytes_behind(json, "\"data\":\"", &size);
@@ -146,45 +177,68 @@ static bool read_found(const char *json, saga_id *ret_id)
 
 static void ask(struct saga__nats *self, natsConnection *nc, struct saga__nats_look *look)
 {
-	char subject[SAGA__NATS_SUBJECT], reply[SAGA__NATS_SUBJECT], text[48];
-	int size = snprintf(text, sizeof text, "{\"seq\":%" PRIu64 "}", look->place);
+	char subject[SAGA__NATS_SUBJECT], reply[SAGA__NATS_SUBJECT], filter[SAGA__NATS_SUBJECT],
+		text[2 * SAGA__NATS_SUBJECT];
+	int size;
 
+	if (look->behind < 0) {
+		size = snprintf(text, sizeof text, "{\"seq\":%" PRIu64 "}", look->place);
+	} else {
+		saga__nats_filter(self, (unsigned)look->behind, self->of, filter, sizeof filter);
+		size = snprintf(text, sizeof text, "{\"seq\":%" PRIu64 ",\"next_by_subj\":\"%s\"}",
+			look->place + 1, filter);
+	}
 	(void)snprintf(subject, sizeof subject, "$JS.API.STREAM.MSG.GET.%s", self->place.domain);
-	(void)snprintf(reply, sizeof reply, "%s.l.%" PRIx64, self->inbox, look->place);
+	(void)snprintf(
+		reply, sizeof reply, "%s.l.%" PRIx64 "_%d", self->inbox, look->place, look->behind);
 	(void)natsConnection_PublishRequest(nc, subject, reply, text, size);
 	look->at = saga__nats_now();
 }
 
-void saga__nats_watch_look(struct saga__nats *self, uint64_t place)
+static size_t find_look(const struct saga__nats *self, uint64_t place, int behind)
 {
-	natsConnection *nc = saga__nats_link_usable(self);
 	size_t i = 0;
 
-	while (i < self->look_count && self->looks[i].place != place)
+	while (i < self->look_count &&
+		(self->looks[i].place != place || self->looks[i].behind != behind))
 		i++;
+	return i;
+}
+
+void saga__nats_watch_look(struct saga__nats *self, uint64_t place, int behind)
+{
+	natsConnection *nc = saga__nats_link_usable(self);
+	size_t i = find_look(self, place, behind);
+
 	if (i == SAGA__NATS_LOOKS)
-		return; /* it is asked for again at the next doubt */
+		return; /* the library asks again */
 	if (i == self->look_count)
 		self->look_count++;
-	self->looks[i] = (struct saga__nats_look){ .place = place };
+	self->looks[i] = (struct saga__nats_look){ .place = place, .behind = behind };
 	if (nc)
 		ask(self, nc, &self->looks[i]);
 }
 
+/* What is no answer (nobody leads the stream) is asked again. */
 void saga__nats_watch_found(struct saga__nats *self, const char *which, natsMsg *message)
 {
-	uint64_t place = strtoull(which, NULL, 16);
-	size_t i = 0;
+	const char *json = natsMsg_GetDataLength(message) ? natsMsg_GetData(message) : "", *seq;
+	char *end;
+	uint64_t place = strtoull(which, &end, 16);
+	int behind = *end == '_' ? (int)strtol(end + 1, NULL, 10) : -1;
+	size_t i = find_look(self, place, behind);
+	int64_t stored_at = 0;
 	saga_id id;
 
-	while (i < self->look_count && self->looks[i].place != place)
-		i++;
-	/* What is no answer (nobody leads the stream) is asked again. */
-	if (i == self->look_count || !natsMsg_GetDataLength(message) ||
-		!read_found(natsMsg_GetData(message), &id))
+	if (i == self->look_count || !read_found(json, &id, &stored_at))
 		return;
 	self->looks[i] = self->looks[--self->look_count];
-	saga_port_looked(self->port, place, id);
+	seq = strstr(json, "\"seq\":");
+	if (behind < 0)
+		saga_port_looked(self->port, place, id, stored_at);
+	else
+		saga_port_looked_behind(self->port, (unsigned)behind, place,
+			seq ? strtoull(seq + strlen("\"seq\":"), NULL, 10) : 0);
 }
 
 void saga__nats_watch_tick(struct saga__nats *self)

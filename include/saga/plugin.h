@@ -53,6 +53,9 @@ typedef struct saga_frame {
 	uint64_t place;     /* received, kept: where it stands in the broker's stream */
 	unsigned again;     /* sent, kept: not 0: no double of what was sent under the same id with
 	                       a smaller number, though the broker may think so */
+	int64_t stored_at;  /* received, kept: when the broker stored it, in any unit; the same each
+	                       time. An event that was lost and sent again may stand at the same
+	                       place, but has another time */
 } saga_frame;
 
 /* Says that the broker has an event that was sent. */
@@ -76,7 +79,9 @@ typedef struct saga_broker {
 	                         have held one */
 	uint64_t shards;      /* bits of the shards that are worked here and have a floor */
 	uint64_t floors[SAGA_BROKER_SHARDS]; /* all frames of the shard up to this place were acked,
-	                                        or will never be delivered */
+	                                        or will never be delivered; 0: none was acked. A
+	                                        floor may be above the shard's last frame, and
+	                                        above `last`, which was asked for before */
 } saga_broker;
 
 /* The library's side of an open transport. Valid from `open` until saga_port_closed. */
@@ -165,11 +170,18 @@ typedef struct saga_transport_ops {
 	void (*work)(void *transport, uint64_t shards, unsigned of);
 
 	/*
-	 * Loop thread; must not block. What stands at that place of the broker's stream?
-	 * saga_port_looked answers; or nothing does, and after the next saga_port_broker with a
-	 * doubt the library asks again. Mandatory if durable, else never called.
+	 * Loop thread; must not block. Which event stands at that place of the broker's stream?
+	 * saga_port_looked answers; or nothing does, and the library asks again after a while, or
+	 * after the next saga_port_broker with a doubt. Mandatory if durable, else never called.
 	 */
 	void (*look)(void *transport, uint64_t place);
+
+	/*
+	 * Loop thread; must not block. The library asks for the place of the first frame of that
+	 * shard behind that place. saga_port_looked_behind answers; nothing need answer once the
+	 * shard is not worked any more. Mandatory for a durable transport, never called for another.
+	 */
+	void (*look_behind)(void *transport, unsigned shard, uint64_t place);
 
 	/*
 	 * Loop thread; must not block. The shard is not worked now. Its deliveries begin again
@@ -210,8 +222,15 @@ SAGA_API void saga_port_relents(saga_port *port);
  */
 SAGA_API void saga_port_broker(saga_port *port, const saga_broker *broker);
 
-/* The answer to `look`: the id as a delivery has it; zero: nothing stands there. Any thread. */
-SAGA_API void saga_port_looked(saga_port *port, uint64_t place, saga_id id);
+/*
+ * The answer to `look`: the id and the time as a delivery has them; id zero: nothing stands there.
+ * Any thread.
+ */
+SAGA_API void saga_port_looked(saga_port *port, uint64_t place, saga_id id, int64_t stored_at);
+
+/* The answer to `look_behind`; found 0: no event of the shard stands there. Any thread. */
+SAGA_API void saga_port_looked_behind(
+	saga_port *port, unsigned shard, uint64_t place, uint64_t found);
 
 /*
  * Says for how long, in ms, the broker may lose a frame that it has confirmed; after that the frame

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../event/id.h"
+#include "../mutation.h"
 
 static void move_to(struct saga__anchor *anchor, enum saga__anchor_phase phase)
 {
@@ -33,9 +34,10 @@ void saga__anchor_know(struct saga__anchor *anchor, const struct saga__point *ne
 		return;
 	anchor->newest = newest ? *newest : none;
 	anchor->settled = settled && settled->place <= anchor->newest.place ? *settled : none;
-	anchor->knows = newest != NULL;
-	anchor->knew = !newest && others;
-	anchor->has_next = anchor->has_floor = anchor->adopts = anchor->settles = false;
+	/* What was on its way back in the era before has to begin anew in this one, too. */
+	anchor->knew = !newest && (others || anchor->phase == SAGA__ANCHOR_GOES_BACK);
+	anchor->has_next = anchor->has_floor = anchor->settles = false;
+	anchor->bare = 0;
 	move_to(anchor, SAGA__ANCHOR_UNCHECKED);
 }
 
@@ -48,7 +50,8 @@ static void go_back(
 	anchor->why = why;
 	anchor->back = to ? *to : (struct saga__point){ .place = 0 };
 	anchor->back.era = anchor->era;
-	anchor->has_next = anchor->adopts = anchor->settles = false;
+	anchor->bare = 0;
+	anchor->has_next = anchor->settles = false;
 	move_to(anchor, SAGA__ANCHOR_GOES_BACK);
 }
 
@@ -60,14 +63,25 @@ static void go_back_to_settled(struct saga__anchor *anchor, enum saga__anchor_wh
 /* The broker is as it was. Is the store? */
 static void rest(struct saga__anchor *anchor)
 {
-	bool is_ahead = anchor->has_floor && anchor->floor > anchor->newest.place;
+	bool is_ahead = anchor->has_floor && anchor->floor > anchor->newest.place &&
+		anchor->floor > anchor->bare;
 
-	move_to(anchor, anchor->knows && is_ahead ? SAGA__ANCHOR_COMPARES : SAGA__ANCHOR_RESTS);
+	if (SAGA__MUTANT(set_back_unnoticed))
+		is_ahead = false;
+	move_to(anchor, is_ahead ? SAGA__ANCHOR_COMPARES : SAGA__ANCHOR_RESTS);
+}
+
+/* All of the shard up to there is committed, and acked. */
+static uint64_t acked_upto(const struct saga__anchor *anchor)
+{
+	if (!anchor->has_floor)
+		return 0;
+	return anchor->floor < anchor->newest.place ? anchor->floor : anchor->newest.place;
 }
 
 static void look_at_floor(struct saga__anchor *anchor)
 {
-	anchor->next = (struct saga__point){ anchor->era, anchor->floor, { { 0 } } };
+	anchor->next = (struct saga__point){ anchor->era, acked_upto(anchor), { { 0 } } };
 	move_to(anchor, SAGA__ANCHOR_AT_FLOOR);
 }
 
@@ -81,10 +95,9 @@ static void check(struct saga__anchor *anchor)
 {
 	anchor->has_next = false;
 	anchor->looks = 0;
+	anchor->bare = 0;
 	if (anchor->knew)
 		go_back(anchor, NULL, SAGA__ANCHOR_REMADE);
-	else if (!anchor->knows && anchor->has_floor && anchor->floor)
-		look_at_floor(anchor);
 	else if (anchor->newest.place)
 		look_at_newest(anchor);
 	else
@@ -100,7 +113,7 @@ static void settle(struct saga__anchor *anchor, int64_t quiet)
 		anchor->has_next = false;
 		anchor->settles = true;
 	}
-	if (!anchor->has_next && anchor->has_floor && anchor->floor > anchor->settled.place)
+	if (!anchor->has_next && acked_upto(anchor) > anchor->settled.place)
 		look_at_floor(anchor);
 }
 
@@ -111,6 +124,7 @@ void saga__anchor_heard(
 		return;
 	anchor->era = news->era;
 	anchor->first = news->first;
+	anchor->last = news->last;
 	anchor->removes = news->removes;
 	if (anchor->phase == SAGA__ANCHOR_GOES_BACK) {
 		anchor->doubtful = anchor->doubtful || news->doubt;
@@ -130,7 +144,8 @@ void saga__anchor_heard(
 
 static bool stands_there(const struct saga__point *point, saga_id id)
 {
-	return saga__id_is_zero(point->id) || saga__id_same(point->id, id);
+	return saga__id_is_zero(point->id) || saga__id_same(point->id, id) ||
+		SAGA__MUTANT(tail_not_reread);
 }
 
 /* Nothing stands there, and nothing need. */
@@ -167,13 +182,8 @@ static void looked_at_settled(struct saga__anchor *anchor, saga_id id)
 static void looked_at_floor(struct saga__anchor *anchor, saga_id id, int64_t now)
 {
 	anchor->next.id = id;
-	if (anchor->knows) {
-		anchor->has_next = true;
-		anchor->next_at = now;
-	} else {
-		anchor->newest = anchor->settled = anchor->next;
-		anchor->knows = anchor->adopts = true;
-	}
+	anchor->has_next = true;
+	anchor->next_at = now;
 	rest(anchor);
 }
 
@@ -196,9 +206,28 @@ void saga__anchor_looked(struct saga__anchor *anchor, uint64_t place, saga_id id
 	case SAGA__ANCHOR_UNCHECKED:
 	case SAGA__ANCHOR_RESTS:
 	case SAGA__ANCHOR_COMPARES:
+	case SAGA__ANCHOR_AT_FIRST_BEHIND:
 	case SAGA__ANCHOR_GOES_BACK:
 		break;
 	}
+}
+
+/*
+ * What stands behind the newest and not above the floor was acked: by who knew more than the store
+ * does now; or the broker lost its end, its floor stands ahead, and what came since is skipped.
+ * Where the floor is above the end, it is asked again when the stream has grown beyond it.
+ */
+void saga__anchor_looked_behind(struct saga__anchor *anchor, uint64_t place, uint64_t found)
+{
+	if (anchor->phase != SAGA__ANCHOR_AT_FIRST_BEHIND || place != anchor->probe.place)
+		return;
+	if (found > place && found <= anchor->probe_floor) {
+		go_back_to_settled(anchor, SAGA__ANCHOR_SET_BACK);
+		return;
+	}
+	if (anchor->probe_floor <= anchor->last)
+		anchor->bare = anchor->probe_floor;
+	move_to(anchor, SAGA__ANCHOR_RESTS);
 }
 
 /* ---- what the store says ---- */
@@ -211,13 +240,15 @@ void saga__anchor_compared(struct saga__anchor *anchor, const struct saga__point
 
 	if (anchor->phase != SAGA__ANCHOR_COMPARES)
 		return;
-	if (anchor->has_floor && anchor->floor > least)
-		least = anchor->floor;
 	anchor->newest = newest ? *newest : none;
 	anchor->settled = settled && settled->place <= anchor->newest.place ? *settled : none;
 	if (anchor->newest.place < least)
 		go_back_to_settled(anchor, SAGA__ANCHOR_SET_BACK);
-	else
+	else if (anchor->has_floor && anchor->floor > anchor->newest.place) {
+		anchor->probe = anchor->newest;
+		anchor->probe_floor = anchor->floor;
+		move_to(anchor, SAGA__ANCHOR_AT_FIRST_BEHIND);
+	} else
 		move_to(anchor, SAGA__ANCHOR_RESTS);
 }
 
@@ -226,7 +257,6 @@ void saga__anchor_committed(struct saga__anchor *anchor, uint64_t place, saga_id
 	if (anchor->phase == SAGA__ANCHOR_IDLE || place <= anchor->newest.place)
 		return;
 	anchor->newest = (struct saga__point){ anchor->era, place, id };
-	anchor->knows = true;
 	anchor->knew = false;
 }
 
@@ -235,7 +265,6 @@ void saga__anchor_is_back(struct saga__anchor *anchor)
 	if (anchor->phase != SAGA__ANCHOR_GOES_BACK)
 		return;
 	anchor->newest = anchor->settled = anchor->back;
-	anchor->knows = anchor->back.place > 0;
 	anchor->knew = anchor->has_floor = false;
 	move_to(anchor, anchor->doubtful ? SAGA__ANCHOR_UNCHECKED : SAGA__ANCHOR_RESTS);
 	anchor->doubtful = false;
@@ -243,8 +272,7 @@ void saga__anchor_is_back(struct saga__anchor *anchor)
 
 bool saga__anchor_is_checked(const struct saga__anchor *anchor)
 {
-	return anchor->phase == SAGA__ANCHOR_RESTS ||
-		(anchor->phase == SAGA__ANCHOR_AT_FLOOR && anchor->knows);
+	return anchor->phase == SAGA__ANCHOR_RESTS || anchor->phase == SAGA__ANCHOR_AT_FLOOR;
 }
 
 /* ---- effects ---- */
@@ -265,6 +293,8 @@ static bool ask(struct saga__anchor *anchor, struct saga__anchor_effect *ret_eff
 		return give(ret_effect, SAGA__ANCHOR_LOOK, &anchor->settled);
 	case SAGA__ANCHOR_AT_FLOOR:
 		return give(ret_effect, SAGA__ANCHOR_LOOK, &anchor->next);
+	case SAGA__ANCHOR_AT_FIRST_BEHIND:
+		return give(ret_effect, SAGA__ANCHOR_LOOK_BEHIND, &anchor->probe);
 	case SAGA__ANCHOR_COMPARES:
 		return give(ret_effect, SAGA__ANCHOR_COMPARE, &anchor->newest);
 	case SAGA__ANCHOR_GOES_BACK:
@@ -284,10 +314,6 @@ bool saga__anchor_next(struct saga__anchor *anchor, struct saga__anchor_effect *
 {
 	bool asks = anchor->asks;
 
-	if (anchor->adopts) {
-		anchor->adopts = false;
-		return give(ret_effect, SAGA__ANCHOR_ADOPT, &anchor->newest);
-	}
 	if (anchor->settles) {
 		anchor->settles = false;
 		return give(ret_effect, SAGA__ANCHOR_SETTLE, &anchor->settled);

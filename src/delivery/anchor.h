@@ -6,8 +6,10 @@
  * is still so: a pure machine, for one shard. The store keeps two points of the broker's stream:
  *
  * - the *newest*: the highest event of the shard that a batch has committed, written by that batch.
- *   Nothing is acked above it. So a broker that has a higher floor (all up to there was acked) has
- *   been talking to a store that knew more: this one was set back, as by a restored backup.
+ *   Nothing is acked above it. So if an event of the shard stands above it, and not above the
+ *   broker's floor (all up to there was acked), the broker has been talking to a store that knew
+ *   more: this one was set back, as by a restored backup. The floor alone proves nothing: the
+ *   broker also moves it past events of other shards.
  * - the *settled*: a floor that the broker had settle_ms ago and still has. All up to there is
  *   committed here, and on the broker's disks.
  *
@@ -24,7 +26,7 @@
 struct saga__point {
 	saga_id era;
 	uint64_t place; /* 0: before all */
-	saga_id id;     /* of the event there; zero: not known, and taken for right */
+	saga_id id;     /* a mark of what stands there; zero: not known, and taken for right */
 };
 
 enum saga__anchor_why {
@@ -35,11 +37,12 @@ enum saga__anchor_why {
 };
 
 enum saga__anchor_kind {
-	SAGA__ANCHOR_LOOK = 1, /* what stands at point.place? Then saga__anchor_looked */
-	SAGA__ANCHOR_COMPARE,  /* read both points from the store: saga__anchor_compared */
-	SAGA__ANCHOR_ADOPT,    /* write the point as both */
-	SAGA__ANCHOR_SETTLE,   /* write the point as the settled one */
-	SAGA__ANCHOR_GO_BACK   /* write the point as both, begin deliveries again behind it, then
+	SAGA__ANCHOR_LOOK = 1,    /* what stands at point.place? Then saga__anchor_looked */
+	SAGA__ANCHOR_LOOK_BEHIND, /* where is the shard's first event behind point.place? Then
+	                             saga__anchor_looked_behind */
+	SAGA__ANCHOR_COMPARE,     /* read both points from the store: saga__anchor_compared */
+	SAGA__ANCHOR_SETTLE,      /* write the point as the settled one */
+	SAGA__ANCHOR_GO_BACK      /* write the point as both, begin deliveries again behind it, then
 	                          saga__anchor_is_back; place 0: forget both */
 };
 
@@ -66,6 +69,7 @@ enum saga__anchor_phase {
 	SAGA__ANCHOR_AT_SETTLED,
 	SAGA__ANCHOR_AT_FLOOR, /* ... or at what will be the settled one */
 	SAGA__ANCHOR_COMPARES,
+	SAGA__ANCHOR_AT_FIRST_BEHIND, /* a look behind the newest */
 	SAGA__ANCHOR_GOES_BACK
 };
 
@@ -73,15 +77,16 @@ struct saga__anchor {
 	enum saga__anchor_phase phase;
 	bool asks;     /* the phase's effect is still to be asked for */
 	bool doubtful; /* again, while deliveries begin anew */
-	bool knows;    /* the store has points of this era ... */
-	bool knew;     /* ... or of another alone */
+	bool knew;     /* the store has points of another era alone */
 	bool has_floor, removes;
-	bool adopts, settles; /* effects */
+	bool settles; /* an effect */
 	int64_t settle_ms;
 	saga_id era;
-	uint64_t first, floor;
+	uint64_t first, last, floor;
+	uint64_t bare; /* no event of the shard stands above the newest up to there */
 	struct saga__point newest, settled;
-	struct saga__point probe; /* AT_NEWEST: as that was when the look began */
+	struct saga__point probe; /* a look at or behind the newest: as that was when it began */
+	uint64_t probe_floor;     /* and the floor */
 	unsigned looks;           /* that found it there, and it had moved on meanwhile */
 	struct saga__point
 		next; /* will be the settled one, if it has been there for long enough: */
@@ -95,7 +100,7 @@ struct saga__anchor {
 /* The broker's description of its stream, for one shard. */
 struct saga__anchor_news {
 	saga_id era;
-	uint64_t first;
+	uint64_t first, last;
 	bool has_floor, removes, doubt;
 	uint64_t floor;
 };
@@ -118,6 +123,9 @@ void saga__anchor_heard(
 
 /* id zero: nothing stands there. A look at another place is ignored. */
 void saga__anchor_looked(struct saga__anchor *anchor, uint64_t place, saga_id id, int64_t now);
+
+/* found 0: none. A look behind another place is ignored. */
+void saga__anchor_looked_behind(struct saga__anchor *anchor, uint64_t place, uint64_t found);
 
 /* The store's current word; NULL: it has none. */
 void saga__anchor_compared(struct saga__anchor *anchor, const struct saga__point *newest,

@@ -6,6 +6,9 @@
 
 #include <saga/error.h>
 
+#include "../event/id.h"
+#include "../mutation.h"
+
 enum {
 	READ_MOST = 256, /* events that are asked for at once */
 	MARKS = 16
@@ -15,6 +18,7 @@ enum place_state {
 	EMPTY,   /* not in memory */
 	WAITS,   /* to be sent */
 	LEFT,    /* sent */
+	DOUBLED, /* the broker says that it has it; the relay looks at the place to be sure */
 	REFUSED, /* by the broker, which is to be written down */
 	DONE     /* with the broker, or nowhere */
 };
@@ -22,9 +26,12 @@ enum place_state {
 struct place {
 	struct saga__blob *event;
 	saga_id id;
-	int64_t left; /* when it was sent */
+	int64_t left; /* when it was sent; DOUBLED: when the relay asked */
+	uint64_t at;  /* DOUBLED: the broker's place that is looked at */
 	enum place_state state;
-	bool again; /* it left before */
+	bool again;    /* it left before */
+	bool asked;    /* DOUBLED */
+	unsigned lost; /* times that the broker called it a double of what it had lost */
 };
 
 /* What follows an incident. */
@@ -32,12 +39,7 @@ struct incident {
 	uint64_t upto; /* events up to there are sent again; 0: none is under way */
 	uint64_t sent, lost;
 	bool begins; /* after a start: nobody knows which of them the broker had confirmed */
-	unsigned again;
-	uint64_t place; /* the highest of a double, and which event that is: */
-	saga_id id;
-	bool looks; /* asked, and not answered */
-	bool over;  /* to be told */
-	bool gives_up;
+	bool over;   /* to be told */
 };
 
 /* At that time all up to there was with the broker. */
@@ -50,12 +52,13 @@ struct saga__relay {
 	struct saga__relay_config config;
 	struct place *places; /* of those behind `done`, by seq modulo ring */
 	bool runs;
-	uint64_t done; /* all up to here is with the broker */
-	uint64_t next; /* behind done; none below waits or is empty */
-	uint64_t last; /* committed */
-	size_t left;   /* places in that state */
-	int64_t check; /* no place that left is overdue before; INT64_MAX: none left */
-	int64_t wait;  /* until it is */
+	uint64_t done;         /* all up to here is with the broker */
+	uint64_t next;         /* behind done; none below waits or is empty */
+	uint64_t last;         /* committed */
+	size_t left;           /* places in that state */
+	size_t unasked, asked; /* places that are DOUBLED */
+	int64_t check;         /* none that left or was asked is overdue before; INT64_MAX: none */
+	int64_t wait;          /* until it is */
 	int stale_reads;
 	bool reading;
 	int64_t read_again; /* not before; after a READ that came to nothing */
@@ -68,6 +71,7 @@ struct saga__relay {
 	uint64_t place; /* the highest that was confirmed */
 	struct incident incident;
 	uint64_t lost;
+	uint64_t stuck; /* an event that is to be told; 0: none */
 };
 
 int saga__relay_new(const struct saga__relay_config *config, struct saga__relay **ret_relay)
@@ -94,7 +98,7 @@ static void forget(struct saga__relay *relay)
 	for (size_t i = 0; i < relay->config.ring; i++)
 		saga__blob_unref(relay->places[i].event);
 	memset(relay->places, 0, relay->config.ring * sizeof *relay->places);
-	relay->left = 0;
+	relay->left = relay->unasked = relay->asked = 0;
 	relay->check = INT64_MAX;
 }
 
@@ -158,6 +162,14 @@ static struct place *place_of(struct saga__relay *relay, uint64_t seq)
 	return &relay->places[seq % relay->config.ring];
 }
 
+/* Up to which seq there may be places that are in use. */
+static uint64_t end_of_ring(const struct saga__relay *relay)
+{
+	uint64_t end = relay->done + relay->config.ring;
+
+	return relay->last < end ? relay->last : end;
+}
+
 static void keep(struct saga__relay *relay, uint64_t seq, saga_id id, struct saga__blob *event)
 {
 	struct place *place = place_of(relay, seq);
@@ -201,15 +213,15 @@ static void mark(struct saga__relay *relay, int64_t now)
 		relay->marks[relay->mark_count++] = (struct mark){ relay->done, now };
 }
 
-/* All that had to be sent again was answered: was the broker right about its doubles? */
+/* All that had to be sent again was answered, and is where the broker says. */
 static void check_incident(struct saga__relay *relay)
 {
 	struct incident *incident = &relay->incident;
 
-	if (incident->upto && relay->done >= incident->upto && !incident->place)
-		incident->over = true;
-	if (incident->over)
-		incident->upto = 0;
+	if (!incident->upto || relay->done < incident->upto)
+		return;
+	incident->over = true;
+	incident->upto = 0;
 }
 
 /* What is done at the beginning needs no place any more. */
@@ -229,31 +241,45 @@ static void go_on(struct saga__relay *relay, int64_t now)
 	assert(relay->settled <= relay->done && relay->done <= relay->last);
 }
 
-static void finish(struct saga__relay *relay, struct place *place)
+/* The place leaves its state, and counts as none of those that are waited for. */
+static void leave(struct saga__relay *relay, struct place *place)
 {
 	relay->left -= place->state == LEFT;
-	saga__blob_unref(place->event);
-	*place = (struct place){ .state = DONE };
-	if (!relay->left)
+	relay->asked -= place->state == DOUBLED && place->asked;
+	relay->unasked -= place->state == DOUBLED && !place->asked;
+	if (!relay->left && !relay->asked)
 		relay->check = INT64_MAX;
 }
 
+static void finish(struct saga__relay *relay, struct place *place)
+{
+	leave(relay, place);
+	saga__blob_unref(place->event);
+	*place = (struct place){ .state = DONE };
+}
+
+/* The broker says that it had it before. */
+static void doubt_double(struct saga__relay *relay, struct place *place, uint64_t at)
+{
+	leave(relay, place);
+	place->state = DOUBLED;
+	place->at = at;
+	place->asked = false;
+	relay->unasked++;
+}
+
+/* An event that the broker had before the incident was answered for the first time. */
 static void count_answer(
-	struct saga__relay *relay, uint64_t seq, saga_id id, uint64_t at, bool doubled)
+	struct saga__relay *relay, uint64_t seq, const struct place *place, bool doubled)
 {
 	struct incident *incident = &relay->incident;
 
-	if (!incident->upto || seq > incident->upto)
+	if (!incident->upto || seq > incident->upto || place->lost || place->state == DOUBLED)
 		return;
 	incident->sent++;
-	if (!doubled && incident->begins)
-		return;
-	if (!doubled) {
+	if (!doubled && !incident->begins) {
 		incident->lost++;
 		relay->lost++;
-	} else if (at > incident->place) {
-		incident->place = at;
-		incident->id = id;
 	}
 }
 
@@ -268,8 +294,11 @@ bool saga__relay_sent(
 		return false;
 	if (!doubled && at > relay->place)
 		relay->place = at;
-	count_answer(relay, seq, place->id, at, doubled);
-	finish(relay, place);
+	count_answer(relay, seq, place, doubled);
+	if (doubled && at && !SAGA__MUTANT(double_believed))
+		doubt_double(relay, place, at);
+	else
+		finish(relay, place);
 	relay->wait = relay->config.again_min_ms;
 	go_on(relay, now);
 	return is_incident;
@@ -281,7 +310,7 @@ struct saga__blob *saga__relay_refused(struct saga__relay *relay, uint64_t seq)
 
 	if (!place || (place->state != WAITS && place->state != LEFT))
 		return NULL;
-	relay->left -= place->state == LEFT;
+	leave(relay, place);
 	place->state = REFUSED;
 	return place->event;
 }
@@ -322,6 +351,8 @@ uint64_t saga__relay_settled(struct saga__relay *relay, int64_t now, int64_t qui
 	if (!relay->runs)
 		return 0;
 	mark(relay, now);
+	if (SAGA__MUTANT(settled_at_once))
+		return relay->settled = relay->done;
 	while (over < relay->mark_count && relay->marks[over].at + relay->config.settle_ms <= quiet)
 		relay->settled = relay->marks[over++].seq;
 	relay->mark_count -= over;
@@ -331,82 +362,117 @@ uint64_t saga__relay_settled(struct saga__relay *relay, int64_t now, int64_t qui
 
 /* ---- incidents ---- */
 
-static void send_all_again(struct saga__relay *relay, bool all)
+void saga__relay_doubt(struct saga__relay *relay, bool all)
 {
 	struct incident *incident = &relay->incident;
 
+	if (!relay->runs || SAGA__MUTANT(tail_not_republished))
+		return;
+	incident->begins = incident->begins && incident->upto;
 	if (relay->done > incident->upto)
 		incident->upto = relay->done;
-	incident->place = 0;
-	incident->looks = incident->over = false;
+	incident->over = false;
 	relay->place = 0;
 	go_back(relay, all ? relay->first - 1 : relay->settled);
 	check_incident(relay); /* nothing is to be sent again */
 }
 
-void saga__relay_doubt(struct saga__relay *relay, bool all)
+static void back(struct saga__relay *relay, struct place *place, uint64_t seq)
 {
-	if (!relay->runs)
-		return;
-	relay->incident.again = 0;
-	relay->incident.gives_up = false;
-	relay->incident.begins = relay->incident.begins && relay->incident.upto;
-	send_all_again(relay, all);
+	leave(relay, place);
+	place->state = WAITS;
+	if (seq < relay->next)
+		relay->next = seq;
 }
 
-saga_id saga__relay_looked_for(const struct saga__relay *relay)
-{
-	return relay->incident.id;
-}
-
-void saga__relay_looked(
-	struct saga__relay *relay, uint64_t place, enum saga__relay_found found, int64_t now)
+/* The broker remembers the id of an event that it has lost. */
+static void send_as_no_double(
+	struct saga__relay *relay, struct place *place, uint64_t seq, int64_t now)
 {
 	struct incident *incident = &relay->incident;
 
-	if (!relay->runs || !incident->looks || place != incident->place)
-		return;
-	incident->looks = false;
-	if (found == SAGA__RELAY_LOST && incident->again < SAGA__RELAY_AGAIN_MOST) {
-		incident->again++;
-		send_all_again(relay, false);
-		return;
+	if (seq > incident->upto) {
+		incident->upto = seq;
+		incident->sent++;
 	}
-	incident->gives_up = found == SAGA__RELAY_LOST;
-	incident->place = 0;
+	if (!place->lost) {
+		incident->lost++;
+		relay->lost++;
+	}
+	back(relay, place, seq);
+	if (place->lost++ < SAGA__RELAY_AGAIN_MOST)
+		return;
+	if (place->lost == SAGA__RELAY_AGAIN_MOST + 1)
+		relay->stuck = seq;
+	/* As one that left and is not answered: it goes again after a wait. */
+	place->state = LEFT;
+	place->left = now;
+	relay->left++;
+	if (now + relay->wait < relay->check)
+		relay->check = now + relay->wait;
+}
+
+void saga__relay_looked(struct saga__relay *relay, uint64_t at, saga_id id, bool gone, int64_t now)
+{
+	if (!relay->runs || !relay->asked)
+		return;
+	/* Several may wait for the same place, if the broker has lost some of them. */
+	for (uint64_t seq = relay->done + 1; seq <= end_of_ring(relay); seq++) {
+		struct place *place = place_of(relay, seq);
+
+		if (place->state != DOUBLED || !place->asked || place->at != at)
+			continue;
+		if (saga__id_same(id, place->id) || (saga__id_is_zero(id) && gone)) {
+			finish(relay, place);
+			relay->wait = relay->config.again_min_ms;
+		} else
+			send_as_no_double(relay, place, seq, now);
+	}
 	go_on(relay, now);
 }
 
 /* False: nothing. */
-static bool mend(struct saga__relay *relay, struct saga__relay_effect *ret_effect)
+static bool tell(struct saga__relay *relay, struct saga__relay_effect *ret_effect)
 {
 	struct incident *incident = &relay->incident;
 
-	if (incident->over) {
-		*ret_effect = (struct saga__relay_effect){ .kind = SAGA__RELAY_MENDED,
-			.sent = incident->sent,
-			.lost = incident->lost,
-			.gives_up = incident->gives_up };
-		*incident = (struct incident){ .upto = 0 };
+	if (relay->stuck) {
+		*ret_effect = (struct saga__relay_effect){ .kind = SAGA__RELAY_STUCK,
+			.seq = relay->stuck };
+		relay->stuck = 0;
 		return true;
 	}
-	if (!incident->upto || relay->done < incident->upto || incident->looks)
+	if (!incident->over)
 		return false;
-	incident->looks = true;
-	*ret_effect =
-		(struct saga__relay_effect){ .kind = SAGA__RELAY_LOOK, .place = incident->place };
+	*ret_effect = (struct saga__relay_effect){
+		.kind = SAGA__RELAY_MENDED, .sent = incident->sent, .lost = incident->lost
+	};
+	*incident = (struct incident){ .upto = 0 };
+	return true;
+}
+
+/* The next double that was not asked for. */
+static bool look(struct saga__relay *relay, int64_t now, struct saga__relay_effect *ret_effect)
+{
+	struct place *place = NULL;
+
+	if (!relay->unasked || relay->asked == SAGA__RELAY_LOOKS_MOST)
+		return false;
+	for (uint64_t seq = relay->done + 1; seq <= end_of_ring(relay); seq++)
+		if ((place = place_of(relay, seq))->state == DOUBLED && !place->asked)
+			break;
+	assert(place && place->state == DOUBLED && !place->asked);
+	place->asked = true;
+	place->left = now;
+	relay->unasked--;
+	relay->asked++;
+	if (now + relay->wait < relay->check)
+		relay->check = now + relay->wait;
+	*ret_effect = (struct saga__relay_effect){ .kind = SAGA__RELAY_LOOK, .place = place->at };
 	return true;
 }
 
 /* ---- sending ---- */
-
-static void back(struct saga__relay *relay, struct place *place, uint64_t seq)
-{
-	place->state = WAITS;
-	relay->left--;
-	if (seq < relay->next)
-		relay->next = seq;
-}
 
 void saga__relay_put_back(struct saga__relay *relay, uint64_t seq)
 {
@@ -419,49 +485,52 @@ void saga__relay_put_back(struct saga__relay *relay, uint64_t seq)
 	place->again = false;
 }
 
-/* Up to which seq there may be places that left. */
-static uint64_t end_of_ring(const struct saga__relay *relay)
+/* A sending or a look without an answer is made again. */
+static void repeat(struct saga__relay *relay, struct place *place, uint64_t seq)
 {
-	uint64_t end = relay->done + relay->config.ring;
+	if (place->state == DOUBLED) {
+		doubt_double(relay, place, place->at);
+	} else {
+		back(relay, place, seq);
+		place->again = true;
+	}
+}
 
-	return relay->last < end ? relay->last : end;
+static bool is_awaited(const struct place *place)
+{
+	return place->state == LEFT || (place->state == DOUBLED && place->asked);
 }
 
 void saga__relay_again(struct saga__relay *relay)
 {
-	for (uint64_t seq = relay->done + 1; relay->runs && seq <= end_of_ring(relay); seq++) {
-		struct place *place = place_of(relay, seq);
-
-		if (place->state != LEFT)
-			continue;
-		back(relay, place, seq);
-		place->again = true;
-	}
+	for (uint64_t seq = relay->done + 1; relay->runs && seq <= end_of_ring(relay); seq++)
+		if (is_awaited(place_of(relay, seq)))
+			repeat(relay, place_of(relay, seq), seq);
 	relay->check = INT64_MAX;
 	relay->wait = relay->config.again_min_ms;
-	relay->incident.looks = false; /* nor was that answered */
 }
 
-/* What left too long ago waits again. */
+/* What left or was asked too long ago waits again. */
 static void look_after(struct saga__relay *relay, int64_t now)
 {
+	int64_t check = INT64_MAX;
 	bool any = false;
 
 	if (now < relay->check)
 		return;
-	relay->check = INT64_MAX;
 	for (uint64_t seq = relay->done + 1; seq <= end_of_ring(relay); seq++) {
 		struct place *place = place_of(relay, seq);
 
-		if (place->state != LEFT)
+		if (!is_awaited(place))
 			continue;
 		if (place->left + relay->wait <= now) {
-			back(relay, place, seq);
-			place->again = any = true;
-		} else if (place->left + relay->wait < relay->check) {
-			relay->check = place->left + relay->wait;
+			repeat(relay, place, seq);
+			any = true;
+		} else if (place->left + relay->wait < check) {
+			check = place->left + relay->wait;
 		}
 	}
+	relay->check = check;
 	if (any && (relay->wait *= 2) > relay->config.again_max_ms)
 		relay->wait = relay->config.again_max_ms;
 }
@@ -490,11 +559,13 @@ bool saga__relay_next(struct saga__relay *relay, int64_t now, struct saga__relay
 
 	if (!relay->runs)
 		return false;
-	if (mend(relay, ret_effect))
+	if (tell(relay, ret_effect))
 		return true;
 	look_after(relay, now);
+	if (look(relay, now, ret_effect))
+		return true;
 	while (relay->next <= end_of_ring(relay) && (place = place_of(relay, relay->next)) &&
-		(place->state == LEFT || place->state == REFUSED || place->state == DONE))
+		place->state != WAITS && place->state != EMPTY)
 		relay->next++;
 	if (relay->next > end_of_ring(relay) || !place)
 		return false;
@@ -511,7 +582,7 @@ bool saga__relay_next(struct saga__relay *relay, int64_t now, struct saga__relay
 	*ret_effect = (struct saga__relay_effect){ .kind = SAGA__RELAY_SEND,
 		.seq = relay->next,
 		.event = place->event,
-		.again = relay->next <= relay->incident.upto ? relay->incident.again : 0 };
+		.again = place->lost };
 	relay->next++;
 	return true;
 }

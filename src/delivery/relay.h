@@ -15,9 +15,11 @@
  *   So what it has had for settle_ms is *settled*: up to there a restart or a takeover begins.
  * - After an *incident*, which its caller knows of (saga__relay_doubt), it goes back to what is
  *   settled, and sends again all behind that, under the same ids. What the broker does not know for
- *   a double, it had lost. Then the relay looks whether the highest of the doubles stands where the
- *   broker says that it does. If it does not, the broker remembers ids of events that it lost; then
- *   all is sent once more as no doubles of the first: `again` counts that up.
+ *   a double, it had lost.
+ * - The broker may remember ids of events that it lost. So the relay looks at each double: is that
+ *   event where the broker says that it is? If not, the event is sent again as no double of the
+ *   first: `again` counts that up. The relay needs no incident for this, since a participant that
+ *   starts anew does not know of the incidents before.
  */
 
 #include "../event/blob.h"
@@ -35,30 +37,25 @@ struct saga__relay_config {
 enum saga__relay_kind {
 	SAGA__RELAY_SEND = 1, /* event `seq`; then saga__relay_put_back if it could not leave */
 	SAGA__RELAY_READ,     /* read [first, last] from the outbox, then saga__relay_read */
-	SAGA__RELAY_LOOK,     /* what stands at `place`? Then saga__relay_looked */
-	SAGA__RELAY_MENDED    /* an incident is over: `lost` of `sent` events were not there */
+	SAGA__RELAY_LOOK,     /* which event stands at `place`? Then saga__relay_looked */
+	SAGA__RELAY_STUCK, /* the broker calls event `seq` a double each time, without having it */
+	SAGA__RELAY_MENDED /* an incident is over: `lost` of `sent` events were not there */
 };
 
 struct saga__relay_effect {
 	enum saga__relay_kind kind;
-	uint64_t seq;
+	uint64_t seq;             /* SEND, STUCK */
 	struct saga__blob *event; /* SEND; lives until the next call on the machine */
 	unsigned again;           /* SEND */
 	uint64_t first, last;     /* READ */
 	uint64_t place;           /* LOOK */
 	uint64_t sent, lost;      /* MENDED */
-	bool gives_up;            /* MENDED: the broker goes on to call doubles what it has lost */
 };
 
 enum {
-	SAGA__RELAY_AGAIN_MOST = 3 /* times that all is sent after one incident, as no doubles */
-};
-
-/* What a LOOK found. */
-enum saga__relay_found {
-	SAGA__RELAY_FOUND = 1, /* that event */
-	SAGA__RELAY_REMOVED,   /* the broker's stream begins behind that place: limits removed it */
-	SAGA__RELAY_LOST       /* another event, or none */
+	SAGA__RELAY_AGAIN_MOST = 16, /* times that an event is sent at once as no double of those
+	                                before; then it is STUCK, and sent so after each wait */
+	SAGA__RELAY_LOOKS_MOST = 64  /* that are not answered */
 };
 
 /* MISUSE: a size or a time that can't be. NOMEM. */
@@ -97,8 +94,8 @@ void saga__relay_put_back(struct saga__relay *relay, uint64_t seq);
 
 /*
  * The broker has it, at that place of its stream (0: not known); `doubled`: it says that it had it
- * before. What is not awaited is ignored. True: that is an incident, since the broker counts its
- * places from a lower one again: call saga__relay_doubt.
+ * before, at that place. What is not awaited is ignored. True: that is an incident, since the
+ * broker counts its places from a lower one again: call saga__relay_doubt.
  */
 bool saga__relay_sent(
 	struct saga__relay *relay, uint64_t seq, uint64_t place, bool doubled, int64_t now);
@@ -113,12 +110,12 @@ void saga__relay_set_aside(struct saga__relay *relay, uint64_t seq, int64_t now)
  */
 void saga__relay_doubt(struct saga__relay *relay, bool all);
 
-/* The answer to a LOOK; of another place it is ignored. */
+/*
+ * The answer to a LOOK: the id of the event at that place; zero: none. `gone`: the broker's limits
+ * may have removed the event that stood there. Without an answer the relay asks again in a while.
+ */
 void saga__relay_looked(
-	struct saga__relay *relay, uint64_t place, enum saga__relay_found found, int64_t now);
-
-/* The event that must stand at the place that was looked for. */
-saga_id saga__relay_looked_for(const struct saga__relay *relay);
+	struct saga__relay *relay, uint64_t place, saga_id id, bool gone, int64_t now);
 
 /* The broker was away: what it has not confirmed may be lost. */
 void saga__relay_again(struct saga__relay *relay);

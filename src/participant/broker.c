@@ -31,6 +31,17 @@ static void fail(struct saga_participant *p, const char *text)
 	saga__fatal(p, &error);
 }
 
+saga_id saga__broker_mark(saga_id id, int64_t stored_at)
+{
+	uint64_t bits = (uint64_t)stored_at;
+
+	if (saga__id_is_zero(id))
+		return id;
+	for (size_t i = 0; i < sizeof bits; i++)
+		id.bytes[sizeof id.bytes - 1 - i] ^= (uint8_t)(bits >> 8 * i);
+	return id;
+}
+
 /* ---- eras ---- */
 
 struct saga__source saga__broker_source(const struct saga_participant *p)
@@ -166,7 +177,7 @@ void saga__broker_pass(struct saga_participant *p, const struct saga__frame *fra
 		(struct saga__passed_on){ frame->token, frame->place };
 	if (frame->place > shard->passed_place) {
 		shard->passed_place = frame->place;
-		shard->passed_id = frame->id;
+		shard->passed_mark = frame->mark;
 	}
 }
 
@@ -218,7 +229,8 @@ static void pass_on(struct saga_participant *p, int64_t now)
 {
 	for (unsigned i = 0; i < p->shards; i++) {
 		struct saga__broker_shard *shard = &p->broker.shards[i];
-		struct saga__point point = { .place = shard->passed_place, .id = shard->passed_id };
+		struct saga__point point = { .place = shard->passed_place,
+			.id = shard->passed_mark };
 
 		if (!shard->passed_count || shard->passing || (p->broker.going >> i & 1) ||
 			(shard->passed_count < PASS_MOST && now < shard->passed_at + PASS_MS))
@@ -263,8 +275,9 @@ static void tell_back(
 		break;
 	case SAGA__ANCHOR_SET_BACK:
 		saga__log(p, SAGA_ALARM, "store.set_back",
-			"the store is older than what the broker was told: it was restored from a "
-			"backup, or lost its end; shard %u reads the broker's stream again from "
+			"the store does not know all that the broker was told of: it was restored "
+			"from a backup, or one of them lost its end; shard %u reads the broker's "
+			"stream again from "
 			"%llu; see saga stream list, and compare this store with the others",
 			shard, to + 1);
 		write_down(p, SAGA__HALT_SET_BACK, from);
@@ -331,6 +344,7 @@ void saga__broker_start(struct saga_participant *p, unsigned number)
 		saga__anchor_heard(&shard->anchor,
 			&(struct saga__anchor_news){ .era = p->broker.last.era,
 				.first = p->broker.last.first,
+				.last = before,
 				.removes = p->broker.last.removes,
 				.has_floor = true,
 				.floor = before,
@@ -358,6 +372,7 @@ static void hear_shard(struct saga_participant *p, unsigned number, bool anew)
 	struct saga__broker_shard *shard = &p->broker.shards[number];
 	const struct saga__anchor_news news = { .era = said->era,
 		.first = said->first,
+		.last = said->last,
 		.removes = said->removes,
 		.doubt = said->doubt,
 		.has_floor = said->shards >> number & 1,
@@ -368,8 +383,8 @@ static void hear_shard(struct saga_participant *p, unsigned number, bool anew)
 		forget_passed(shard); /* they come again, if at all */
 		know(p, number);
 	}
-	/* A shard that is new here waits for its floor. */
-	if (shard->checked || news.has_floor)
+	/* A shard that is new here waits for its floor. One that goes back has none. */
+	if (shard->checked || news.has_floor || (p->broker.going >> number & 1))
 		saga__anchor_heard(&shard->anchor, &news, p->broker.quiet);
 	if (!relay || !saga__works(p, number))
 		return;
@@ -404,14 +419,10 @@ static void take_said(struct saga_participant *p)
 		hear_shard(p, shard, anew);
 }
 
-static enum saga__relay_found found_for(const struct saga_participant *p,
-	const struct saga__relay *relay, uint64_t place, saga_id id)
+/* Nothing need stand at that place: the broker's limits may have removed it. */
+static bool may_be_gone(const struct saga_participant *p, uint64_t place)
 {
-	if (saga__id_same(id, saga__relay_looked_for(relay)))
-		return SAGA__RELAY_FOUND;
-	if (saga__id_is_zero(id) && (p->broker.last.removes || place < p->broker.last.first))
-		return SAGA__RELAY_REMOVED;
-	return SAGA__RELAY_LOST;
+	return p->broker.last.removes || place < p->broker.last.first;
 }
 
 static void take_looked(struct saga_participant *p)
@@ -426,17 +437,21 @@ static void take_looked(struct saga_participant *p)
 	p->broker.looked = NULL;
 	p->broker.looked_count = p->broker.looked_room = 0;
 	uv_mutex_unlock(&p->lock);
-	for (size_t i = 0; i < count; i++)
-		for (unsigned shard = 0; shard < p->shards; shard++) {
+	for (size_t i = 0; i < count; i++) {
+		if (looked[i].is_behind && looked[i].shard < p->shards)
+			saga__anchor_looked_behind(&p->broker.shards[looked[i].shard].anchor,
+				looked[i].place, looked[i].found);
+		for (unsigned shard = 0; !looked[i].is_behind && shard < p->shards; shard++) {
 			struct saga__relay *relay = p->kept.relays[shard];
 			uint64_t place = looked[i].place;
 
 			saga__anchor_looked(
-				&p->broker.shards[shard].anchor, place, looked[i].id, now);
+				&p->broker.shards[shard].anchor, place, looked[i].mark, now);
 			if (relay)
-				saga__relay_looked(relay, place,
-					found_for(p, relay, place, looked[i].id), now);
+				saga__relay_looked(
+					relay, place, looked[i].id, may_be_gone(p, place), now);
 		}
+	}
 	free(looked);
 }
 
@@ -493,17 +508,21 @@ static void take_refusals(struct saga_participant *p)
 void saga__broker_mended(
 	struct saga_participant *p, unsigned shard, const struct saga__relay_effect *effect)
 {
-	if (effect->gives_up)
-		saga__log(p, SAGA_ALARM, "broker.lost",
-			"the broker calls events of shard %u doubles of others that it has lost: "
-			"an "
-			"operator must look at its stream",
-			shard);
-	else if (effect->lost)
+	if (effect->lost)
 		saga__log(p, SAGA_ALARM, "broker.lost",
 			"the broker had lost %llu of the last %llu events of shard %u that it had "
 			"confirmed: they were published again",
 			(unsigned long long)effect->lost, (unsigned long long)effect->sent, shard);
+}
+
+void saga__broker_stuck(
+	struct saga_participant *p, unsigned shard, const struct saga__relay_effect *effect)
+{
+	saga__log(p, SAGA_ALARM, "broker.stuck",
+		"the broker has not taken event %llu of shard %u in %d sendings: it calls each a "
+		"double of one that it has lost; the event goes on to be sent, and an operator "
+		"must look at the broker",
+		(unsigned long long)effect->seq, shard, SAGA__RELAY_AGAIN_MOST + 1);
 }
 
 void saga__broker_republish(struct saga_participant *p, unsigned shard)
@@ -596,12 +615,11 @@ static void do_effect(
 	case SAGA__ANCHOR_LOOK:
 		p->transport_ops->look(p->transport, effect->point.place);
 		break;
+	case SAGA__ANCHOR_LOOK_BEHIND:
+		p->transport_ops->look_behind(p->transport, shard, effect->point.place);
+		break;
 	case SAGA__ANCHOR_COMPARE:
 		compare(p, shard);
-		break;
-	case SAGA__ANCHOR_ADOPT:
-		move(p, shard, &p->broker.era->newest, &effect->point, false);
-		move(p, shard, &p->broker.era->settled, &effect->point, false);
 		break;
 	case SAGA__ANCHOR_SETTLE:
 		move(p, shard, &p->broker.era->settled, &effect->point, false);

@@ -35,7 +35,7 @@ static struct saga__frame *copy_frames(
 			frame->token = frames[i].token;
 			frame->part = frames[i].part;
 			frame->place = frames[i].place;
-			frame->id = frames[i].id;
+			frame->mark = saga__broker_mark(frames[i].id, frames[i].stored_at);
 		}
 		if (!frame || !frame->bytes) {
 			free(frame);
@@ -139,9 +139,8 @@ static void port_broker(void *host, const saga_broker *broker)
 	saga__wake(p);
 }
 
-static void port_looked(void *host, uint64_t place, saga_id id)
+static void answer_look(struct saga_participant *p, const struct saga__answer_of_look *answer)
 {
-	struct saga_participant *p = host;
 	struct saga__broker_state *broker = &p->broker;
 
 	uv_mutex_lock(&p->lock);
@@ -156,9 +155,23 @@ static void port_looked(void *host, uint64_t place, saga_id id)
 	}
 	/* Without room it is as if nothing had been answered: it is asked again. */
 	if (broker->looked_count < broker->looked_room)
-		broker->looked[broker->looked_count++] = (struct saga__answer_of_look){ place, id };
+		broker->looked[broker->looked_count++] = *answer;
 	uv_mutex_unlock(&p->lock);
 	saga__wake(p);
+}
+
+static void port_looked(void *host, uint64_t place, saga_id id, int64_t stored_at)
+{
+	answer_look(host,
+		&(struct saga__answer_of_look){
+			.place = place, .id = id, .mark = saga__broker_mark(id, stored_at) });
+}
+
+static void port_looked_behind(void *host, unsigned shard, uint64_t place, uint64_t found)
+{
+	answer_look(host,
+		&(struct saga__answer_of_look){
+			.place = place, .is_behind = true, .shard = shard, .found = found });
 }
 
 static void port_refused(void *host, uint64_t token, const char *why)
@@ -208,7 +221,8 @@ void saga__port_init(struct saga_participant *p)
 		.refused = port_refused,
 		.relents = port_relents,
 		.broker = port_broker,
-		.looked = port_looked };
+		.looked = port_looked,
+		.looked_behind = port_looked_behind };
 }
 
 int saga__transport_open(struct saga_participant *p, saga_error *error)

@@ -40,7 +40,7 @@ struct saga__frame {
 	bool kept;     /* by a durable transport */
 	bool concerns; /* its topic is a type of ours */
 	uint64_t token, place;
-	saga_id id;
+	saga_id mark; /* of what stands there: saga__broker_mark */
 	unsigned part;
 };
 
@@ -66,7 +66,7 @@ struct saga__broker_shard {
 	struct saga__passed_on *passed;
 	size_t passed_count, passed_room;
 	uint64_t passed_place; /* the highest of those */
-	saga_id passed_id;
+	saga_id passed_mark;
 	int64_t passed_at; /* when the first of them was passed; */
 	uint64_t passing;  /* on its way to the store; 0: nothing is */
 	saga_id marked_in; /* the era that our own stream's mark was written in */
@@ -81,7 +81,10 @@ struct saga__refusal {
 
 struct saga__answer_of_look {
 	uint64_t place;
-	saga_id id;
+	saga_id id, mark;
+	bool is_behind; /* of look_behind: */
+	unsigned shard;
+	uint64_t found;
 };
 
 struct saga__broker_state {
@@ -399,8 +402,15 @@ int64_t saga__broker_due(const struct saga_participant *p);
 void saga__broker_close(struct saga_participant *p);
 /* An event of ours can't be sent: it becomes a dead letter. */
 void saga__broker_refuse(struct saga_participant *p, unsigned shard, uint64_t seq, const char *why);
+/*
+ * Marks a message of the broker's stream: by its event's id and by when it was stored, since an
+ * event that was lost and sent again may stand at the same place, while others do not.
+ */
+saga_id saga__broker_mark(saga_id id, int64_t stored_at);
 /* The relay of that shard has something to say of the broker. */
 void saga__broker_mended(
+	struct saga_participant *p, unsigned shard, const struct saga__relay_effect *effect);
+void saga__broker_stuck(
 	struct saga_participant *p, unsigned shard, const struct saga__relay_effect *effect);
 /* An operator wants all that the outbox holds published again. */
 void saga__broker_republish(struct saga_participant *p, unsigned shard);

@@ -193,7 +193,7 @@ static void give_event(struct saga_participant *p, const struct saga__frame *fra
 	if (frame->place) {
 		item->source = saga__broker_source(p);
 		item->seq = frame->place;
-		item->id = frame->id;
+		item->id = frame->mark;
 	}
 	item->spell = p->spells[shard];
 	item->event = saga__blob_ref(frame->bytes);
@@ -411,6 +411,9 @@ static void do_effect(struct saga_participant *p, struct sending *sending, unsig
 		break;
 	case SAGA__RELAY_LOOK:
 		p->transport_ops->look(p->transport, effect->place);
+		break;
+	case SAGA__RELAY_STUCK:
+		saga__broker_stuck(p, shard, effect);
 		break;
 	case SAGA__RELAY_MENDED:
 		saga__broker_mended(p, shard, effect);

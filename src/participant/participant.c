@@ -142,14 +142,15 @@ static const char *missing_transport_slot(const saga_transport_ops *ops)
 {
 	if (ops->size < sizeof *ops)
 		return "size";
-	return !ops->open                                                ? "open"
-		: !ops->send                                             ? "send"
-		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->ack    ? "ack"
-		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->work   ? "work"
-		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->look   ? "look"
-		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->rewind ? "rewind"
-		: !ops->close                                            ? "close"
-									 : NULL;
+	return !ops->open                                                     ? "open"
+		: !ops->send                                                  ? "send"
+		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->ack         ? "ack"
+		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->work        ? "work"
+		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->look        ? "look"
+		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->look_behind ? "look_behind"
+		: (ops->traits & SAGA_TRANSPORT_DURABLE) && !ops->rewind      ? "rewind"
+		: !ops->close                                                 ? "close"
+									      : NULL;
 }
 
 static int find_store(struct saga_participant *p, saga_error *error)

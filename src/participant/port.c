@@ -33,10 +33,16 @@ void saga_port_broker(saga_port *port, const saga_broker *broker)
 		port->broker(port->host, broker);
 }
 
-void saga_port_looked(saga_port *port, uint64_t place, saga_id id)
+void saga_port_looked(saga_port *port, uint64_t place, saga_id id, int64_t stored_at)
 {
 	if (port->looked)
-		port->looked(port->host, place, id);
+		port->looked(port->host, place, id, stored_at);
+}
+
+void saga_port_looked_behind(saga_port *port, unsigned shard, uint64_t place, uint64_t found)
+{
+	if (port->looked_behind)
+		port->looked_behind(port->host, shard, place, found);
 }
 
 void saga_port_settles(saga_port *port, int64_t ms)

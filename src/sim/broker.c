@@ -100,6 +100,7 @@ static void arrive(saga_sim *sim, struct saga__happening *happening)
 	if (passing->seq > sim->broker.count || !to->port || saga__broker_is_cut_off(to))
 		return;
 	message = sim->broker.messages[passing->seq - 1];
+	frame.stored_at = message->stored_at;
 	if (!saga__id_same(message->id, passing->id) ||
 		token_of(to, passing->seq) != passing->token)
 		return;
@@ -154,7 +155,10 @@ static void deliver(struct saga__member *to, struct saga__message_kept *message,
 
 /* ---- how its stream is ---- */
 
-/* All of the shard up to there is acked, or counts as that. */
+/*
+ * All of the shard up to there is acked, or counts as that. As JetStream does, it goes on over what
+ * other shards have there.
+ */
 uint64_t saga__broker_floor_of(const struct saga__member *member, unsigned shard)
 {
 	const struct saga__broker *broker = &member->sim->broker;
@@ -164,8 +168,10 @@ uint64_t saga__broker_floor_of(const struct saga__member *member, unsigned shard
 	for (uint64_t i = 0; i < broker->count; i++) {
 		const struct saga__message_kept *message = broker->messages[i];
 
-		if (saga__broker_shard_of(member, message->part) != shard)
+		if (saga__broker_shard_of(member, message->part) != shard) {
+			floor += floor > 0 && floor == i;
 			continue;
+		}
 		if (!(message->acked >> group & 1))
 			break;
 		floor = i + 1;
@@ -249,7 +255,7 @@ static uint64_t find(const saga_sim *sim, saga_id id, unsigned again)
 	for (size_t i = 0; i < sim->broker.ghost_count; i++) {
 		const struct saga__ghost *ghost = &sim->broker.ghosts[i];
 
-		if (saga__id_same(ghost->id, id) && ghost->again >= again)
+		if (saga__id_same(ghost->id, id) && ghost->again == again)
 			return ghost->seq;
 	}
 	for (uint64_t i = sim->broker.count; i; i--) {
@@ -257,7 +263,7 @@ static uint64_t find(const saga_sim *sim, saga_id id, unsigned again)
 
 		if (message->stored_at + DOUBLES_US < sim->now)
 			return 0;
-		if (saga__id_same(message->id, id) && message->again >= again)
+		if (saga__id_same(message->id, id) && message->again == again)
 			return i;
 	}
 	return 0;
@@ -538,5 +544,6 @@ const saga_transport_ops saga__sim_broker = {
 	.close = close_line,
 	.work = work,
 	.look = saga__broker_look,
+	.look_behind = saga__broker_look_behind,
 	.rewind = saga__broker_rewind,
 };

@@ -60,6 +60,7 @@ void saga__broker_free_message(struct saga__message_kept *message);
 
 /* Slots of the transport. */
 void saga__broker_look(void *transport, uint64_t place);
+void saga__broker_look_behind(void *transport, unsigned shard, uint64_t place);
 void saga__broker_rewind(void *transport, unsigned shard, uint64_t place);
 
 #endif

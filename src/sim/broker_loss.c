@@ -18,29 +18,57 @@ static void answer_look(saga_sim *sim, struct saga__happening *happening)
 	const struct saga__passing *passing = (struct saga__passing *)happening;
 	struct saga__member *member = happening->member;
 	saga_id id = { { 0 } };
+	int64_t stored_at = 0;
 
 	if (!member->port || saga__broker_is_cut_off(member))
 		return;
-	if (passing->seq && passing->seq <= sim->broker.count)
+	if (passing->seq && passing->seq <= sim->broker.count) {
 		id = sim->broker.messages[passing->seq - 1]->id;
-	saga_port_looked(member->port, passing->seq, id);
+		stored_at = sim->broker.messages[passing->seq - 1]->stored_at;
+	}
+	saga_port_looked(member->port, passing->seq, id, stored_at);
 }
 
-void saga__broker_look(void *transport, uint64_t place)
+static void ask(struct saga__member *member, void (*answer)(saga_sim *, struct saga__happening *),
+	unsigned shard, uint64_t place)
 {
-	struct saga__member *member = ((struct saga__line *)transport)->member;
 	struct saga__passing *passing;
 
 	if (member->dead || saga__broker_is_cut_off(member) ||
-		!(passing = saga__sim_new_happening(
-			  member->sim, sizeof *passing, member, answer_look)))
+		!(passing = saga__sim_new_happening(member->sim, sizeof *passing, member, answer)))
 		return;
 	passing->seq = place;
+	passing->part = shard;
 	passing->happening.life = member->life;
 	saga__sim_push(member->sim, &passing->happening,
 		saga__member_now(member) +
 			saga__random_between(&member->sim->network, SAGA__BROKER_LEAST_US,
 				SAGA__BROKER_USUAL_US));
+}
+
+void saga__broker_look(void *transport, uint64_t place)
+{
+	ask(((struct saga__line *)transport)->member, answer_look, 0, place);
+}
+
+static void answer_look_behind(saga_sim *sim, struct saga__happening *happening)
+{
+	const struct saga__passing *passing = (struct saga__passing *)happening;
+	struct saga__member *member = happening->member;
+	uint64_t at = passing->seq;
+
+	if (!member->port || saga__broker_is_cut_off(member))
+		return;
+	while (at < sim->broker.count &&
+		saga__broker_shard_of(member, sim->broker.messages[at]->part) != passing->part)
+		at++;
+	saga_port_looked_behind(
+		member->port, passing->part, passing->seq, at < sim->broker.count ? at + 1 : 0);
+}
+
+void saga__broker_look_behind(void *transport, unsigned shard, uint64_t place)
+{
+	ask(((struct saga__line *)transport)->member, answer_look_behind, shard, place);
 }
 
 void saga__broker_rewind(void *transport, unsigned shard, uint64_t place)

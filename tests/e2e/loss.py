@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The shop over one nats-server that loses what it confirmed, and what an operator sees of it.
 
-usage: loss.py ORDER PAYMENT STOCK SHOP SAGA tail|wiped|restored|large
+usage: loss.py ORDER PAYMENT STOCK SHOP SAGA calm|tail|wiped|restored|large
 
+calm      Nothing is lost, while the eight shards of PostgreSQL stores are busy and the broker is
+          asked all the time: no alarm.
 tail      The server's files are put back to a copy of a few seconds ago, as by a power failure.
 wiped     Its files are gone: the stream is another one.
 restored  Its files stay, and a service's store is restored from a backup.
@@ -21,19 +23,21 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 from bad_day import skip
 from cluster import Servers
-from services import LINE, Shop, until, want
+from services import LINE, Shop, postgres_server, until, want
 
 SETTLE_S = 40  # longer than from the copy to the failure, on a slow machine
+CALM_S = 1  # a quarter of it between two questions how the stream is
 
 
 class LossShop(Shop):
-    def __init__(self, programs, servers):
-        super().__init__(programs, dispatch_ms=1)
+    def __init__(self, programs, servers, settle_s, new_store):
+        super().__init__(programs, dispatch_ms=1, stores=new_store)
         self.servers = servers
-        self.bus_url = f"{servers.url}/shop?settle={SETTLE_S}&ack=2"
+        self.bus_url = f"{servers.url}/shop?settle={settle_s}&ack=2"
 
     def start_bus(self):
         pass  # the nats-server is there
@@ -63,7 +67,7 @@ class LossShop(Shop):
 
 
 @contextlib.contextmanager
-def shop_on(programs, folder, *lines):
+def shop_on(programs, folder, *lines, settle_s=SETTLE_S, new_store=None):
     servers = Servers.__new__(Servers)
     servers.folder, servers.n = folder / "nats", 1
     done = servers.tell("start", *lines)
@@ -71,7 +75,7 @@ def shop_on(programs, folder, *lines):
         skip(f"no nats-server: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
     servers.url = done.stdout.strip()
     try:
-        with LossShop(programs, servers) as shop:
+        with LossShop(programs, servers, settle_s, new_store) as shop:
             shop.start()
             yield shop
     finally:
@@ -92,6 +96,19 @@ def seen_by_an_operator(shop, service, state):
           said=lambda: shop.stream(service, "list"))
     shop.stream(service, "accept", "--all")
     until(lambda: state not in shop.stream(service, "list"), "the operator's order is carried out")
+
+
+def calm(shop):
+    placing = [threading.Thread(target=shop.place_all, args=(refs(letter, 40),))
+               for letter in "ABCD"]
+    for thread in placing:
+        thread.start()
+    for thread in placing:
+        thread.join()
+    for letter in "ABCD":
+        shop.want_ended(refs(letter, 40))
+    time.sleep(2 * CALM_S)
+    want(not shop.said(""), "there is no alarm", shop.said(""))
 
 
 def tail(shop):
@@ -173,12 +190,27 @@ def large(shop):
     want("publish" not in letters, "no dead letter", letters)
 
 
+@contextlib.contextmanager
+def any_shop(what, programs, folder):
+    if what != "calm":
+        lines = ["max_payload: 8192"] if what == "large" else []
+        with shop_on(programs, folder, *lines) as shop:
+            yield shop
+        return
+    with postgres_server() as (url, sql):
+        def new_store(name):
+            want(sql(f"CREATE DATABASE loss_{name}") is not None, "create")
+            return f"{url}/loss_{name}"
+
+        with shop_on(programs, folder, settle_s=CALM_S, new_store=new_store) as shop:
+            yield shop
+
+
 def main():
     what = sys.argv[6]
     with tempfile.TemporaryDirectory() as folder:
         programs = [str(pathlib.Path(program).resolve()) for program in sys.argv[1:6]]
-        with shop_on(programs, pathlib.Path(folder),
-                     *(["max_payload: 8192"] if what == "large" else [])) as shop:
+        with any_shop(what, programs, pathlib.Path(folder)) as shop:
             globals()[what](shop)
             for service in shop.services:
                 service.drain()
@@ -186,6 +218,6 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 7 or sys.argv[6] not in ("tail", "wiped", "restored", "large"):
+    if len(sys.argv) != 7 or sys.argv[6] not in ("calm", "tail", "wiped", "restored", "large"):
         sys.exit(__doc__)
     main()

@@ -38,6 +38,11 @@ static void hand_work(void *transport, uint64_t shards, unsigned of)
 }
 
 /* This broker never says that it lost something, so it is asked for nothing. */
+static void hand_look_behind(void *transport, unsigned shard, uint64_t place)
+{
+	(void)transport, (void)shard, (void)place;
+}
+
 static void hand_look(void *transport, uint64_t place)
 {
 	(void)transport;
@@ -59,6 +64,7 @@ static const saga_transport_ops durable_ops = { .size = sizeof(saga_transport_op
 	.ack = hand_ack,
 	.work = hand_work,
 	.look = hand_look,
+	.look_behind = hand_look_behind,
 	.rewind = hand_rewind,
 	.close = hand_close };
 

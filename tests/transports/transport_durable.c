@@ -403,6 +403,7 @@ START_TEST(what_stands_at_a_place_is_told_and_deliveries_begin_again_behind_it)
 	};
 	saga_id ids[COUNT], none = { { 0 } };
 	uint64_t places[COUNT];
+	int64_t times[COUNT];
 
 	begin(_i);
 	open_as(0, "order", 1);
@@ -416,6 +417,8 @@ START_TEST(what_stands_at_a_place_is_told_and_deliveries_begin_again_behind_it)
 	for (size_t i = 0; i < COUNT; i++) {
 		ids[i] = hosts[1].inbox[i].id;
 		places[i] = hosts[1].inbox[i].place;
+		times[i] = hosts[1].inbox[i].stored_at;
+		ck_assert(!i || times[i] > times[i - 1]);
 		ck_assert(!i || places[i] > places[i - 1]);
 		ck_assert_uint_eq(ids[i].bytes[1], i); /* as it was sent */
 	}
@@ -424,6 +427,7 @@ START_TEST(what_stands_at_a_place_is_told_and_deliveries_begin_again_behind_it)
 	ck_assert(turn_until(&hosts[1], has_looked, 1));
 	ck_assert_uint_eq(hosts[1].looked_place, places[2]);
 	ck_assert(memcmp(&hosts[1].looked_id, &ids[2], sizeof none) == 0);
+	ck_assert_int_eq(hosts[1].looked_stored_at, times[2]);
 	world.ops->look(hosts[1].transport, places[COUNT - 1] + 1000);
 	ck_assert(turn_until(&hosts[1], has_looked, 2));
 	ck_assert(memcmp(&hosts[1].looked_id, &none, sizeof none) == 0);
@@ -464,6 +468,40 @@ START_TEST(where_a_shard_stands_is_told_each_time_that_it_comes)
 }
 END_TEST
 
+static void must_stand_behind(unsigned shard, uint64_t place, uint64_t found, size_t looks)
+{
+	world.ops->look_behind(hosts[1].transport, shard, place);
+	ck_assert(turn_until(&hosts[1], has_looked, looks));
+	ck_assert_uint_eq(hosts[1].looked_shard, shard);
+	ck_assert_uint_eq(hosts[1].looked_place, place);
+	ck_assert_uint_eq(hosts[1].looked_found, found);
+}
+
+START_TEST(the_first_of_a_shard_behind_a_place_is_told)
+{
+	uint64_t places[4] = { 0 };
+
+	begin(_i);
+	open_as(0, "order", 1);
+	open_as(1, "stock", 2);
+	work(1, 1 | 2, 4);
+	send_kept(0, 1, 0, "x");
+	send_kept(0, 2, 1, "x");
+	send_kept(0, 3, 4, "x"); /* shard 0 */
+	send_kept(0, 4, 2, "x"); /* shard 2, which is not worked here */
+	must_come(1, 3);
+	for (size_t i = 0; i < 3; i++)
+		places[hosts[1].inbox[i].id.bytes[1]] = hosts[1].inbox[i].place;
+	ack_all(1);
+	must_stand_behind(0, 0, places[1], 1);
+	must_stand_behind(0, places[1], places[3], 2);
+	must_stand_behind(0, places[3], 0, 3);
+	must_stand_behind(1, 0, places[2], 4);
+	must_stand_behind(1, places[2], 0, 5);
+	end(2);
+}
+END_TEST
+
 void add_durable_tests(Suite *suite, int row)
 {
 	TCase *tcase;
@@ -486,6 +524,7 @@ void add_durable_tests(Suite *suite, int row)
 	tcase_add_loop_test(tcase, a_slow_host_gets_all_of_it_once, row, row + 1);
 	tcase_add_loop_test(tcase, a_twin_gets_nothing_and_says_so, row, row + 1);
 	tcase_add_loop_test(tcase, a_double_is_told_with_the_place_where_it_stands, row, row + 1);
+	tcase_add_loop_test(tcase, the_first_of_a_shard_behind_a_place_is_told, row, row + 1);
 	tcase_add_loop_test(tcase,
 		what_stands_at_a_place_is_told_and_deliveries_begin_again_behind_it, row, row + 1);
 	tcase_add_loop_test(

@@ -34,6 +34,7 @@ static bool keep(struct kept *kept, const saga_frame *frame)
 	kept->token = frame->token;
 	kept->part = frame->part;
 	kept->place = frame->place;
+	kept->stored_at = frame->stored_at;
 	kept->id = frame->id;
 	for (size_t i = 0; i < sizeof frame->id.bytes; i++)
 		kept->is_kept = kept->is_kept || frame->id.bytes[i];
@@ -98,7 +99,19 @@ static void broker(void *context, const saga_broker *told)
 	leave(host);
 }
 
-static void looked(void *context, uint64_t place, saga_id id)
+static void looked_behind(void *context, unsigned shard, uint64_t place, uint64_t found)
+{
+	struct host *host = context;
+
+	(void)enter(host);
+	host->looked_count++;
+	host->looked_shard = shard;
+	host->looked_place = place;
+	host->looked_found = found;
+	leave(host);
+}
+
+static void looked(void *context, uint64_t place, saga_id id, int64_t stored_at)
 {
 	struct host *host = context;
 
@@ -106,6 +119,7 @@ static void looked(void *context, uint64_t place, saga_id id)
 	host->looked_count++;
 	host->looked_place = place;
 	host->looked_id = id;
+	host->looked_stored_at = stored_at;
 	leave(host);
 }
 
@@ -154,7 +168,8 @@ static void open_with(struct host *host, const struct world *world, uv_loop_t *l
 		.state = state,
 		.closed = closed,
 		.broker = broker,
-		.looked = looked };
+		.looked = looked,
+		.looked_behind = looked_behind };
 	host->world = world;
 	host->topics = options->topics;
 	host->room = KEPT;

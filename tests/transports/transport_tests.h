@@ -54,6 +54,7 @@ struct kept {
 	unsigned part;
 	uint64_t place;
 	saga_id id;
+	int64_t stored_at;
 	bool is_kept;
 };
 
@@ -78,6 +79,9 @@ struct host {
 	size_t looked_count;  /* answers to `look` */
 	uint64_t looked_place;
 	saga_id looked_id;
+	int64_t looked_stored_at;
+	unsigned looked_shard; /* these of `look_behind` */
+	uint64_t looked_found;
 	bool up;
 	bool state_has_text;
 	bool is_closed;

@@ -22,8 +22,9 @@ static const char help[] =
 	"  --instances N     of each service, on its one store: 1 to 4 (default 1)\n"
 	"  --faults LIST     of lose,double,delay,corrupt,partition,pause,crash,refuse,conflict,\n"
 	"                    slow,full,unknown,unsent,handler,call,clock,stall (in a transaction;\n"
-	"                    default: all these), or none; and of power (the broker's), leap (of\n"
-	"                    the clock), restore (of a backup: then no sums are audited)\n"
+	"                    default: `all`, which is these), or none; and of power (the\n"
+	"                    broker's), leap (of the clock), restore (of a backup: then no sums\n"
+	"                    are audited)\n"
 	"  --durable         over a broker that keeps events, as JetStream does\n"
 	"  --fault-limit N   only the first N faults strike\n"
 	"  --jobs J          so many seeds at once (default 1)\n"
@@ -357,6 +358,10 @@ static bool take_seeds(const char *text, struct settings *settings)
 
 static bool take_fault(const char *name, size_t size, unsigned *faults)
 {
+	if (size == 3 && memcmp(name, "all", size) == 0) {
+		*faults |= SAGA_SIM_ALL;
+		return true;
+	}
 	for (size_t i = 0; i < FAULTS; i++)
 		if (strlen(fault_names[i]) == size && memcmp(fault_names[i], name, size) == 0) {
 			*faults |= 1u << i;
@@ -371,10 +376,6 @@ static bool take_faults(const char *text, struct settings *settings)
 	settings->faults = 0;
 	if (strcmp(text, "none") == 0)
 		return true;
-	if (strcmp(text, "all") == 0) {
-		settings->faults = SAGA_SIM_ALL;
-		return true;
-	}
 	for (;; text++) {
 		size_t size = strcspn(text, ",");
 

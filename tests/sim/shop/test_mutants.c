@@ -19,7 +19,8 @@ enum {
 	ORDERS = 8,
 	INSTANCES = 2, /* of each service, in every other seed; and every third has a broker */
 	BROKER = 3,
-	HANGS_S = 60 /* without a seed's end */
+	HANGS_S = 60, /* without a seed's end */
+	BROKEN_BROKER = SAGA_SIM_POWER | SAGA_SIM_CRASH | SAGA_SIM_PAUSE
 };
 
 struct mutant {
@@ -48,11 +49,36 @@ static void say(int fd, const struct finding *finding)
 		_exit(1);
 }
 
-/* A bug that only a fault of its own shows has that, too. */
-static unsigned faults_of(size_t which)
+/* What a bug needs beside all faults that any world bears. */
+struct need {
+	enum saga__mutant mutant;
+	unsigned faults; /* these alone, so that they strike in most seeds */
+	bool durable;
+};
+
+static const struct need needs[] = {
+	{ SAGA__MUTANT_leap_followed, SAGA_SIM_ALL | SAGA_SIM_LEAP, false },
+	{ SAGA__MUTANT_tail_not_republished, BROKEN_BROKER, true },
+	{ SAGA__MUTANT_double_believed, BROKEN_BROKER, true },
+	{ SAGA__MUTANT_tail_not_reread, BROKEN_BROKER, true },
+	{ SAGA__MUTANT_set_back_unnoticed, SAGA_SIM_RESTORE | SAGA_SIM_CRASH, true },
+	{ SAGA__MUTANT_settled_at_once, BROKEN_BROKER, true },
+};
+
+static struct shop_world_options options_of(size_t which, uint64_t seed)
 {
-	return SAGA_SIM_ALL |
-		(which == (size_t)SAGA__MUTANT_leap_followed ? (unsigned)SAGA_SIM_LEAP : 0u);
+	struct shop_world_options options = { .seed = seed,
+		.faults = SAGA_SIM_ALL,
+		.orders = ORDERS,
+		.instances = 1 + seed % INSTANCES,
+		.durable = seed % BROKER == 0 };
+
+	for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++)
+		if ((size_t)needs[i].mutant == which) {
+			options.faults = needs[i].faults;
+			options.durable = options.durable || needs[i].durable;
+		}
+	return options;
 }
 
 /* In a process of its own. */
@@ -62,17 +88,12 @@ static void search(size_t which, uint64_t behind, int fd)
 
 	saga__mutant = (enum saga__mutant)which;
 	while (!finding.is_broken && finding.seed < SEEDS) {
+		struct shop_world_options options = options_of(which, ++finding.seed);
 		struct shop_world_result result;
 		saga_error error;
 
 		alarm(HANGS_S);
-		finding.seed++;
-		if (shop_world_run(&(struct shop_world_options){ .seed = finding.seed,
-					   .faults = faults_of(which),
-					   .orders = ORDERS,
-					   .instances = 1 + finding.seed % INSTANCES,
-					   .durable = finding.seed % BROKER == 0 },
-			    &result, &error) != SAGA_OK)
+		if (shop_world_run(&options, &result, &error) != SAGA_OK)
 			_exit(1);
 		finding.is_broken = result.is_broken;
 		snprintf(finding.checker, sizeof finding.checker, "%s", result.checker);

@@ -7,7 +7,8 @@
 #include <string.h>
 
 enum {
-	SETTLE = 1000
+	SETTLE = 1000,
+	LAST = 200 /* of the broker's stream */
 };
 
 static const saga_id era = { { 'e', 1 } };
@@ -39,8 +40,12 @@ static struct saga__anchor start(uint64_t newest, uint64_t settled)
 static void hear(struct saga__anchor *anchor, uint64_t floor, bool doubt, int64_t now)
 {
 	saga__anchor_heard(anchor,
-		&(struct saga__anchor_news){
-			.era = era, .first = 1, .has_floor = true, .floor = floor, .doubt = doubt },
+		&(struct saga__anchor_news){ .era = era,
+			.first = 1,
+			.last = LAST,
+			.has_floor = true,
+			.floor = floor,
+			.doubt = doubt },
 		now);
 }
 
@@ -69,6 +74,16 @@ static void must_look(struct saga__anchor *anchor, uint64_t place, saga_id finds
 	ck_assert(!saga__anchor_next(anchor, &effect));
 	saga__anchor_looked(anchor, place + 1, id_of(0), 0); /* another's */
 	saga__anchor_looked(anchor, place, finds, 0);
+}
+
+static void must_look_behind(struct saga__anchor *anchor, uint64_t place, uint64_t finds)
+{
+	struct saga__anchor_effect effect = must(anchor, SAGA__ANCHOR_LOOK_BEHIND);
+
+	ck_assert_uint_eq(effect.point.place, place);
+	ck_assert(!saga__anchor_next(anchor, &effect));
+	saga__anchor_looked_behind(anchor, place + 1, place + 2); /* another's */
+	saga__anchor_looked_behind(anchor, place, finds);
 }
 
 static void must_go_back(struct saga__anchor *anchor, uint64_t place, enum saga__anchor_why why)
@@ -102,17 +117,29 @@ START_TEST(a_broker_that_is_as_it_was_is_left_alone)
 }
 END_TEST
 
-START_TEST(who_is_new_begins_where_the_broker_stands)
+START_TEST(who_is_new_is_left_alone)
 {
 	struct saga__anchor anchor = start(0, 0);
 
 	hear(&anchor, 0, true, 0);
 	must_rest(&anchor);
-	anchor = start(0, 0);
-	hear(&anchor, 40, true, 0);
-	must_look(&anchor, 40, id_of(40));
-	ck_assert_uint_eq(must(&anchor, SAGA__ANCHOR_ADOPT).point.place, 40);
+	saga__anchor_committed(&anchor, 7, id_of(7));
+	hear(&anchor, 7, false, 1);
+	must_look(&anchor, 7, id_of(7));
 	must_rest(&anchor);
+}
+END_TEST
+
+/* The backup is from before the first event: what was acked since is not in the store. */
+START_TEST(a_store_that_was_set_back_to_nothing_is_found)
+{
+	struct saga__anchor anchor = start(0, 0);
+
+	hear(&anchor, 40, true, 0);
+	(void)must(&anchor, SAGA__ANCHOR_COMPARE);
+	saga__anchor_compared(&anchor, NULL, NULL);
+	must_look_behind(&anchor, 0, 40);
+	must_go_back(&anchor, 0, SAGA__ANCHOR_SET_BACK);
 }
 END_TEST
 
@@ -187,6 +214,19 @@ START_TEST(another_stream_is_read_from_its_beginning)
 END_TEST
 
 /* The broker was told of more than the store knows, even when it is asked anew. */
+START_TEST(another_stream_while_it_goes_back_makes_it_begin_anew)
+{
+	struct saga__anchor anchor = start(0, 0);
+
+	saga__anchor_know(&anchor, NULL, NULL, true);
+	hear(&anchor, 0, true, 0);
+	ck_assert_int_eq(must(&anchor, SAGA__ANCHOR_GO_BACK).why, SAGA__ANCHOR_REMADE);
+	saga__anchor_know(&anchor, NULL, NULL, false);
+	hear(&anchor, 0, false, 1);
+	must_go_back(&anchor, 0, SAGA__ANCHOR_REMADE);
+}
+END_TEST
+
 START_TEST(a_store_that_was_set_back_is_found)
 {
 	struct saga__anchor anchor = start(60, 40);
@@ -201,7 +241,59 @@ START_TEST(a_store_that_was_set_back_is_found)
 	hear(&anchor, 102, false, 0);
 	(void)must(&anchor, SAGA__ANCHOR_COMPARE);
 	saga__anchor_compared(&anchor, &newer[0], &newer[1]);
+	must_look_behind(&anchor, 101, 102);
 	must_go_back(&anchor, 60, SAGA__ANCHOR_SET_BACK);
+}
+END_TEST
+
+static void hear_ahead(
+	struct saga__anchor *anchor, uint64_t settled, uint64_t floor, uint64_t finds, int64_t now)
+{
+	struct saga__point same[] = { point(60), point(settled) };
+
+	hear(anchor, floor, false, now);
+	(void)must(anchor, SAGA__ANCHOR_COMPARE);
+	saga__anchor_compared(anchor, &same[0], &same[1]);
+	must_look_behind(anchor, 60, finds);
+}
+
+/* The broker moves a floor past events of other shards: that is no sign of anything. */
+START_TEST(a_floor_past_events_of_other_shards_is_right)
+{
+	struct saga__anchor anchor = start(60, 60);
+
+	hear(&anchor, 50, true, 0);
+	must_look(&anchor, 60, id_of(60));
+	must_rest(&anchor);
+	hear_ahead(&anchor, 60, 100, 0, 1);
+	must_rest(&anchor);
+	hear(&anchor, 100, false, 2); /* that is known now */
+	must_rest(&anchor);
+	hear_ahead(&anchor, 60, 120, 121, 3);
+	must_rest(&anchor);
+	/* Ahead of the broker's end, what comes next may be skipped. */
+	hear_ahead(&anchor, 60, LAST + 1, 0, 4);
+	must_rest(&anchor);
+	hear_ahead(&anchor, 60, LAST + 1, LAST + 1, 5);
+	must_go_back(&anchor, 60, SAGA__ANCHOR_SET_BACK);
+}
+END_TEST
+
+/* All of the shard is acked: its newest will be settled, not a place of another shard. */
+START_TEST(what_is_settled_is_never_above_the_newest)
+{
+	struct saga__anchor anchor = start(60, 40);
+
+	hear(&anchor, 40, true, 0);
+	must_look(&anchor, 60, id_of(60));
+	must_rest(&anchor);
+	hear_ahead(&anchor, 40, 100, 0, 1);
+	must_rest(&anchor);
+	hear(&anchor, 100, false, 2);
+	must_look(&anchor, 60, id_of(60));
+	hear(&anchor, 100, false, SETTLE);
+	ck_assert_uint_eq(must(&anchor, SAGA__ANCHOR_SETTLE).point.place, 60);
+	must_rest(&anchor);
 }
 END_TEST
 
@@ -217,6 +309,8 @@ START_TEST(a_store_that_was_set_back_under_us_is_found)
 	(void)must(&anchor, SAGA__ANCHOR_COMPARE);
 	ck_assert(!saga__anchor_is_checked(&anchor));
 	saga__anchor_compared(&anchor, &older[0], &older[1]);
+	ck_assert(!saga__anchor_is_checked(&anchor));
+	must_look_behind(&anchor, 50, 60);
 	must_go_back(&anchor, 30, SAGA__ANCHOR_SET_BACK);
 	ck_assert(saga__anchor_is_checked(&anchor));
 	saga__anchor_committed(&anchor, 70, id_of(70));
@@ -300,13 +394,17 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, a_broker_that_is_as_it_was_is_left_alone);
-	tcase_add_test(tcase, who_is_new_begins_where_the_broker_stands);
+	tcase_add_test(tcase, who_is_new_is_left_alone);
+	tcase_add_test(tcase, a_store_that_was_set_back_to_nothing_is_found);
 	tcase_add_test(tcase, a_floor_that_lasts_is_settled);
 	tcase_add_test(tcase, a_lost_tail_is_read_again_behind_what_is_settled);
 	tcase_add_test(tcase, where_the_settled_is_gone_too_all_is_read_again);
 	tcase_add_test(tcase, another_stream_is_read_from_its_beginning);
+	tcase_add_test(tcase, another_stream_while_it_goes_back_makes_it_begin_anew);
 	tcase_add_test(tcase, a_store_that_was_set_back_is_found);
 	tcase_add_test(tcase, a_store_that_was_set_back_under_us_is_found);
+	tcase_add_test(tcase, a_floor_past_events_of_other_shards_is_right);
+	tcase_add_test(tcase, what_is_settled_is_never_above_the_newest);
 	tcase_add_test(tcase, what_was_removed_cant_be_compared);
 	tcase_add_test(tcase, what_moves_on_is_looked_at_again);
 	tcase_add_test(tcase, a_doubt_while_it_goes_back_is_checked_after);

@@ -13,7 +13,8 @@ enum {
 	RING = 8,
 	AGAIN = 100,
 	AGAIN_MOST = 400,
-	SETTLE = 1400
+	SETTLE = 1400,
+	PLACES = 32
 };
 
 static const struct saga__relay_config config = { WINDOW, RING, AGAIN, AGAIN_MOST, SETTLE };
@@ -294,97 +295,133 @@ START_TEST(impossible_sizes_are_misuse)
 }
 END_TEST
 
-/* first to last are sent and confirmed; the one with number n stands at the place `at` + n. */
-static void confirm(struct saga__relay *relay, uint64_t first, uint64_t last, uint64_t at,
-	uint64_t lost_from, int64_t now)
+/* A broker, for incidents: it knows ids, which need not be of what it has. */
+struct broker {
+	uint64_t known[PLACES][2 * SAGA__RELAY_AGAIN_MOST]; /* by event and `again`: its place */
+	uint64_t stands[PLACES];                            /* by place: which event is there */
+	uint64_t last;
+	uint64_t sent, looks;
+	bool is_mended, is_stuck;
+	struct saga__relay_effect mended;
+};
+
+static void take(
+	struct broker *broker, struct saga__relay *relay, uint64_t seq, unsigned again, int64_t now)
 {
-	for (uint64_t seq = first; seq <= last; seq++) {
-		ck_assert_uint_eq(send(relay, now), seq);
-		ck_assert(!saga__relay_sent(relay, seq, at + seq, seq < lost_from, now));
+	uint64_t *known = &broker->known[seq][again];
+	bool doubled = *known != 0;
+
+	broker->sent++;
+	if (!doubled) {
+		*known = ++broker->last;
+		broker->stands[*known] = seq;
 	}
+	ck_assert(!saga__relay_sent(relay, seq, *known, doubled, now));
 }
 
-static void must_be_mended(struct saga__relay *relay, uint64_t sent, uint64_t lost, int64_t now)
+/* All that the relay wants is done, until it wants nothing more. */
+static void serve(struct broker *broker, struct saga__relay *relay, int64_t now)
 {
+	static const saga_id none = { { 0 } };
 	struct saga__relay_effect effect;
 
-	ck_assert(saga__relay_next(relay, now, &effect));
-	ck_assert_int_eq(effect.kind, SAGA__RELAY_MENDED);
-	ck_assert_uint_eq(effect.sent, sent);
-	ck_assert_uint_eq(effect.lost, lost);
-	ck_assert(!effect.gives_up);
-	ck_assert(!saga__relay_next(relay, now, &effect));
+	while (saga__relay_next(relay, now, &effect))
+		switch (effect.kind) {
+		case SAGA__RELAY_SEND:
+			take(broker, relay, effect.seq, effect.again, now);
+			break;
+		case SAGA__RELAY_READ:
+			for (uint64_t seq = effect.first; seq <= effect.last; seq++) {
+				struct saga__blob *blob = saga__blob_new(&seq, sizeof seq);
+
+				saga__relay_read(relay, seq, id_of(seq), blob);
+				saga__blob_unref(blob);
+			}
+			saga__relay_read_end(relay, true, now);
+			break;
+		case SAGA__RELAY_LOOK:
+			broker->looks++;
+			saga__relay_looked(relay, effect.place,
+				broker->stands[effect.place] ? id_of(broker->stands[effect.place])
+							     : none,
+				false, now);
+			break;
+		case SAGA__RELAY_STUCK:
+			ck_assert(!broker->is_stuck);
+			ck_assert_uint_eq(effect.seq, 6);
+			broker->is_stuck = true;
+			break;
+		case SAGA__RELAY_MENDED:
+			ck_assert(!broker->is_mended);
+			broker->is_mended = true;
+			broker->mended = effect;
+			break;
+		}
 }
 
-static uint64_t must_look(struct saga__relay *relay, int64_t now)
+static void must_be_mended(struct broker *broker, uint64_t sent, uint64_t lost, uint64_t looks)
 {
-	struct saga__relay_effect effect;
-
-	ck_assert(saga__relay_next(relay, now, &effect));
-	ck_assert_int_eq(effect.kind, SAGA__RELAY_LOOK);
-	return effect.place;
-}
-
-static bool is_event(saga_id id, uint64_t seq)
-{
-	saga_id wanted = id_of(seq);
-
-	return memcmp(&id, &wanted, sizeof id) == 0;
+	ck_assert(broker->is_mended);
+	ck_assert_uint_eq(broker->mended.sent, sent);
+	ck_assert_uint_eq(broker->mended.lost, lost);
+	ck_assert_uint_eq(broker->looks, looks);
+	broker->is_mended = false;
+	broker->sent = broker->looks = 0;
 }
 
 /* 1 to 6 confirmed at 0, at the places 11 to 16; nothing is settled yet. */
-static struct saga__relay *start_confirmed(void)
+static struct saga__relay *start_confirmed(struct broker *broker)
 {
 	struct saga__relay *relay = start(1, 0, 0);
 
+	*broker = (struct broker){ .last = 10 };
 	for (uint64_t seq = 1; seq <= 6; seq++)
 		commit(relay, seq);
-	for (uint64_t seq = 1; seq <= 6; seq++) {
-		ck_assert_uint_eq(send(relay, 0), seq);
-		ck_assert(!saga__relay_sent(relay, seq, 10 + seq, false, 0));
-	}
+	serve(broker, relay, 0);
+	ck_assert_uint_eq(broker->last, 16);
+	ck_assert_uint_eq(broker->sent, 6);
+	ck_assert_uint_eq(broker->looks, 0);
+	broker->sent = 0;
 	return relay;
 }
 
 /* The broker lost 5 and 6: they get other places. The rest are doubles, where they were. */
 START_TEST(after_an_incident_what_is_not_settled_goes_again_and_the_lost_are_counted)
 {
-	struct saga__relay *relay = start_confirmed();
+	struct broker broker;
+	struct saga__relay *relay = start_confirmed(&broker);
 
+	for (uint64_t seq = 5; seq <= 6; seq++)
+		broker.known[seq][0] = broker.stands[10 + seq] = 0;
+	broker.last = 14;
 	saga__relay_doubt(relay, false);
 	ck_assert_uint_eq(saga__relay_unsent(relay), 6);
-	answer(relay, 1, 1, 6, 1, 6);
-	confirm(relay, 1, 6, 10, 5, 1);
+	serve(&broker, relay, 1);
+	must_be_mended(&broker, 6, 2, 4);
 	ck_assert_uint_eq(saga__relay_lost(relay), 2);
-	ck_assert_uint_eq(must_look(relay, 1), 14);
-	ck_assert(is_event(saga__relay_looked_for(relay), 4));
-	saga__relay_looked(relay, 13, SAGA__RELAY_LOST, 1); /* of before */
-	saga__relay_looked(relay, 14, SAGA__RELAY_FOUND, 1);
-	must_be_mended(relay, 6, 2, 1);
+	ck_assert_uint_eq(saga__relay_unsent(relay), 0);
 	saga__relay_free(relay);
 }
 END_TEST
 
 START_TEST(what_is_settled_goes_again_only_to_another_stream)
 {
-	struct saga__relay *relay = start_confirmed();
+	struct broker broker;
+	struct saga__relay *relay = start_confirmed(&broker);
 
 	(void)saga__relay_settled(relay, SETTLE / 2, SETTLE / 2);
 	ck_assert_uint_eq(saga__relay_settled(relay, 2 * SETTLE, 2 * SETTLE), 6);
 	commit(relay, 7);
-	ck_assert_uint_eq(send(relay, SETTLE), 7);
-	ck_assert(!saga__relay_sent(relay, 7, 17, false, SETTLE));
+	serve(&broker, relay, SETTLE);
 	saga__relay_doubt(relay, false);
-	answer(relay, SETTLE, 7, 7, 7, 7);
-	confirm(relay, 7, 7, 10, 8, SETTLE);
-	ck_assert_uint_eq(must_look(relay, SETTLE), 17);
-	saga__relay_looked(relay, 17, SAGA__RELAY_REMOVED, SETTLE);
-	must_be_mended(relay, 1, 0, SETTLE);
+	serve(&broker, relay, SETTLE);
+	must_be_mended(&broker, 1, 0, 1);
+	broker = (struct broker){ .last = 0 };
 	saga__relay_doubt(relay, true);
 	ck_assert_uint_eq(saga__relay_settled(relay, 9 * SETTLE, 9 * SETTLE), 0);
-	answer(relay, SETTLE, 1, 7, 1, 7);
-	confirm(relay, 1, 7, 0, 1, SETTLE);
-	must_be_mended(relay, 7, 7, SETTLE);
+	serve(&broker, relay, SETTLE);
+	must_be_mended(&broker, 7, 7, 0);
+	ck_assert_uint_eq(broker.last, 7);
 	saga__relay_free(relay);
 }
 END_TEST
@@ -392,7 +429,8 @@ END_TEST
 /* It may have lost its power just before that, and nobody has told us. */
 START_TEST(while_nobody_hears_of_the_broker_nothing_is_settled)
 {
-	struct saga__relay *relay = start_confirmed();
+	struct broker broker;
+	struct saga__relay *relay = start_confirmed(&broker);
 
 	(void)saga__relay_settled(relay, SETTLE / 2, 0);
 	ck_assert_uint_eq(saga__relay_settled(relay, 9 * SETTLE, SETTLE - 1), 0);
@@ -401,38 +439,110 @@ START_TEST(while_nobody_hears_of_the_broker_nothing_is_settled)
 }
 END_TEST
 
-/* Ids outlived what they are of: all goes again, as no doubles, and that ends some time. */
-START_TEST(doubles_that_are_not_where_the_broker_says_go_again_as_no_doubles)
+/* The highest double is where the broker says, and lower ones are not. */
+START_TEST(each_double_that_is_not_where_the_broker_says_goes_again_as_none)
 {
-	struct saga__relay *relay = start_confirmed();
+	struct broker broker;
+	struct saga__relay *relay = start_confirmed(&broker);
+
+	broker.stands[12] = 0;   /* nothing */
+	broker.stands[14] = 100; /* another event */
+	saga__relay_doubt(relay, false);
+	serve(&broker, relay, 1);
+	must_be_mended(&broker, 6, 2, 6);
+	ck_assert_uint_eq(broker.stands[17], 2);
+	ck_assert_uint_eq(broker.stands[18], 4);
+	ck_assert_uint_eq(broker.known[2][1], 17);
+	ck_assert_uint_eq(broker.last, 18);
+	/* The next incident finds both where they are now. */
+	saga__relay_doubt(relay, false);
+	serve(&broker, relay, 2);
+	must_be_mended(&broker, 6, 2, 8);
+	ck_assert_uint_eq(broker.last, 18);
+	saga__relay_free(relay);
+}
+END_TEST
+
+/* The incident was before it started, and the broker answers a first sending. */
+START_TEST(a_participant_that_starts_anew_looks_at_doubles_too)
+{
+	struct broker broker;
+	struct saga__relay *relay = start_confirmed(&broker);
+
+	broker.stands[13] = 100;
+	saga__relay_stop(relay);
+	saga__relay_start(relay, 1, 6, 1);
+	serve(&broker, relay, 1);
+	must_be_mended(&broker, 5, 1, 5);
+	ck_assert_uint_eq(broker.stands[17], 3);
+	broker.known[7][0] = 16; /* another event's place */
+	commit(relay, 7);
+	serve(&broker, relay, 1);
+	must_be_mended(&broker, 1, 1, 1);
+	ck_assert_uint_eq(broker.stands[18], 7);
+	saga__relay_free(relay);
+}
+END_TEST
+
+/* Limits may have removed it: nobody can tell that from a loss. */
+START_TEST(a_double_whose_place_is_removed_counts_as_there)
+{
+	static const saga_id none = { { 0 } };
+	struct broker broker;
+	struct saga__relay *relay = start_confirmed(&broker);
 	struct saga__relay_effect effect;
 
-	saga__relay_doubt(relay, false);
-	for (unsigned again = 0; again <= SAGA__RELAY_AGAIN_MOST; again++) {
-		answer(relay, 1, 1, 6, 1, 6);
-		for (uint64_t seq = 1; seq <= 6; seq++) {
-			ck_assert(saga__relay_next(relay, 1, &effect));
-			ck_assert_int_eq(effect.kind, SAGA__RELAY_SEND);
-			ck_assert_uint_eq(effect.again, again);
-			ck_assert(!saga__relay_sent(relay, seq, 10 + seq, true, 1));
-		}
-		ck_assert_uint_eq(must_look(relay, 1), 16);
-		saga__relay_looked(relay, 16, SAGA__RELAY_LOST, 1);
-	}
-	ck_assert(saga__relay_next(relay, 1, &effect));
-	ck_assert_int_eq(effect.kind, SAGA__RELAY_MENDED);
-	ck_assert(effect.gives_up);
 	commit(relay, 7);
+	ck_assert_uint_eq(send(relay, 1), 7);
+	ck_assert(!saga__relay_sent(relay, 7, 3, true, 1));
+	ck_assert_uint_eq(saga__relay_unsent(relay), 1);
 	ck_assert(saga__relay_next(relay, 1, &effect));
-	ck_assert_uint_eq(effect.seq, 7);
-	ck_assert_uint_eq(effect.again, 0);
+	ck_assert_int_eq(effect.kind, SAGA__RELAY_LOOK);
+	saga__relay_looked(relay, 4, none, true, 1); /* another place */
+	ck_assert_uint_eq(saga__relay_unsent(relay), 1);
+	saga__relay_looked(relay, 3, none, true, 1);
+	ck_assert_uint_eq(saga__relay_unsent(relay), 0);
+	ck_assert_uint_eq(saga__relay_lost(relay), 0);
+	saga__relay_free(relay);
+}
+END_TEST
+
+/* A broker that remembers whatever it loses: the event goes less often, and is not given up. */
+START_TEST(an_event_that_is_lost_time_and_again_is_stuck_and_sent_until_it_is_there)
+{
+	struct broker broker;
+	struct saga__relay *relay = start_confirmed(&broker);
+	int64_t now = 1;
+
+	broker.stands[16] = 0;
+	for (unsigned again = 1; again <= SAGA__RELAY_AGAIN_MOST + 2; again++)
+		broker.known[6][again] = 16;
+	saga__relay_doubt(relay, false);
+	serve(&broker, relay, now);
+	ck_assert(broker.is_stuck && !broker.is_mended);
+	ck_assert_uint_eq(broker.sent, 6 + SAGA__RELAY_AGAIN_MOST);
+	commit(relay, 7); /* waits for nothing */
+	serve(&broker, relay, now);
+	ck_assert_uint_eq(broker.known[7][0], 17);
+	broker.is_stuck = false;
+	for (int sendings = 0; !broker.is_mended; sendings++) {
+		ck_assert_int_lt(sendings, 4);
+		ck_assert_int_ge(saga__relay_due(relay), now + AGAIN);
+		now = saga__relay_due(relay);
+		serve(&broker, relay, now);
+	}
+	ck_assert(!broker.is_stuck); /* told once */
+	must_be_mended(&broker, 6, 1, 6 + SAGA__RELAY_AGAIN_MOST + 2);
+	ck_assert_uint_eq(broker.stands[18], 6);
+	ck_assert_uint_eq(saga__relay_unsent(relay), 0);
 	saga__relay_free(relay);
 }
 END_TEST
 
 START_TEST(a_place_that_does_not_rise_is_an_incident)
 {
-	struct saga__relay *relay = start_confirmed();
+	struct broker broker;
+	struct saga__relay *relay = start_confirmed(&broker);
 
 	for (uint64_t seq = 7; seq <= 9; seq++)
 		commit(relay, seq);
@@ -446,22 +556,71 @@ START_TEST(a_place_that_does_not_rise_is_an_incident)
 }
 END_TEST
 
-/* A look that nobody answered is asked again when the broker is there again. */
-START_TEST(an_incident_goes_on_when_the_broker_was_away)
+static void must_look(struct saga__relay *relay, uint64_t place, int64_t now)
 {
-	struct saga__relay *relay = start_confirmed();
+	struct saga__relay_effect effect;
 
-	saga__relay_doubt(relay, false);
-	answer(relay, 1, 1, 6, 1, 6);
-	confirm(relay, 1, 6, 10, 7, 1);
-	ck_assert_uint_eq(must_look(relay, 1), 16);
+	ck_assert(saga__relay_next(relay, now, &effect));
+	ck_assert_int_eq(effect.kind, SAGA__RELAY_LOOK);
+	ck_assert_uint_eq(effect.place, place);
+	ck_assert(!saga__relay_next(relay, now, &effect));
+}
+
+/* A look that nobody answers is made again: in a while, and when the broker is there again. */
+START_TEST(a_look_without_an_answer_is_made_again)
+{
+	struct saga__relay *relay = start(1, 0, 0);
+
+	commit(relay, 1);
+	ck_assert_uint_eq(send(relay, 0), 1);
+	ck_assert(!saga__relay_sent(relay, 1, 11, true, 0));
+	must_look(relay, 11, 0);
+	ck_assert_int_eq(saga__relay_due(relay), AGAIN);
+	must_look(relay, 11, AGAIN);
+	ck_assert_int_eq(saga__relay_due(relay), 3 * AGAIN);
 	saga__relay_again(relay);
-	ck_assert_uint_eq(must_look(relay, 1), 16);
-	saga__relay_looked(relay, 16, SAGA__RELAY_FOUND, 1);
-	must_be_mended(relay, 6, 0, 1);
-	saga__relay_doubt(relay, false);
-	saga__relay_doubt(relay, false); /* while it is under way */
-	answer(relay, 1, 1, 6, 1, 6);
+	must_look(relay, 11, AGAIN);
+	saga__relay_doubt(relay, false); /* the answer is of before */
+	saga__relay_looked(relay, 11, id_of(1), false, AGAIN);
+	ck_assert_uint_eq(saga__relay_unsent(relay), 1);
+	answer(relay, AGAIN, 1, 1, 1, 1);
+	ck_assert_uint_eq(send(relay, AGAIN), 1);
+	ck_assert(!saga__relay_sent(relay, 1, 11, true, AGAIN));
+	must_look(relay, 11, AGAIN);
+	saga__relay_looked(relay, 11, id_of(1), false, AGAIN);
+	ck_assert_uint_eq(saga__relay_unsent(relay), 0);
+	ck_assert(saga__relay_due(relay) == INT64_MAX);
+	saga__relay_free(relay);
+}
+END_TEST
+
+START_TEST(looks_have_a_limit)
+{
+	static const struct saga__relay_config wide = { 100, 128, AGAIN, AGAIN_MOST, SETTLE };
+	struct saga__relay_effect effect;
+	struct saga__relay *relay;
+	unsigned looks = 0;
+
+	ck_assert_int_eq(saga__relay_new(&wide, &relay), SAGA_OK);
+	saga__relay_start(relay, 1, 0, 0);
+	for (uint64_t seq = 1; seq <= 100; seq++) {
+		commit(relay, seq);
+		ck_assert_uint_eq(send(relay, 0), seq);
+	}
+	for (uint64_t seq = 1; seq <= 100; seq++)
+		ck_assert(!saga__relay_sent(relay, seq, seq, true, 0));
+	for (; saga__relay_next(relay, 0, &effect); looks++)
+		ck_assert_int_eq(effect.kind, SAGA__RELAY_LOOK);
+	ck_assert_uint_eq(looks, SAGA__RELAY_LOOKS_MOST);
+	for (uint64_t seq = 100; seq; seq--) {
+		saga__relay_looked(relay, seq, id_of(seq), false, 0);
+		while (saga__relay_next(relay, 0, &effect))
+			looks++;
+	}
+	for (uint64_t seq = 100; seq; seq--)
+		saga__relay_looked(relay, seq, id_of(seq), false, 0);
+	ck_assert_uint_eq(looks, 100);
+	ck_assert_uint_eq(saga__relay_unsent(relay), 0);
 	saga__relay_free(relay);
 }
 END_TEST
@@ -510,9 +669,14 @@ int main(void)
 		tcase, after_an_incident_what_is_not_settled_goes_again_and_the_lost_are_counted);
 	tcase_add_test(tcase, what_is_settled_goes_again_only_to_another_stream);
 	tcase_add_test(tcase, while_nobody_hears_of_the_broker_nothing_is_settled);
-	tcase_add_test(tcase, doubles_that_are_not_where_the_broker_says_go_again_as_no_doubles);
+	tcase_add_test(tcase, each_double_that_is_not_where_the_broker_says_goes_again_as_none);
+	tcase_add_test(tcase, a_participant_that_starts_anew_looks_at_doubles_too);
+	tcase_add_test(tcase, a_double_whose_place_is_removed_counts_as_there);
+	tcase_add_test(
+		tcase, an_event_that_is_lost_time_and_again_is_stuck_and_sent_until_it_is_there);
+	tcase_add_test(tcase, a_look_without_an_answer_is_made_again);
+	tcase_add_test(tcase, looks_have_a_limit);
 	tcase_add_test(tcase, a_place_that_does_not_rise_is_an_incident);
-	tcase_add_test(tcase, an_incident_goes_on_when_the_broker_was_away);
 	tcase_add_test(tcase, what_is_refused_is_set_aside);
 	tcase_add_test(tcase, impossible_sizes_are_misuse);
 	suite_add_tcase(suite, tcase);
