@@ -50,12 +50,13 @@ typedef struct saga_frame {
 	                       a double. Received: the same id; for an event of another sender an
 	                       id that is the same at each delivery */
 	unsigned part;      /* kept: the part that the frame belongs to */
-	uint64_t place;     /* received, kept: where it stands in the broker's stream */
-	unsigned again;     /* sent, kept: not 0: no double of what was sent under the same id with
-	                       a smaller number, though the broker may think so */
-	int64_t stored_at;  /* received, kept: when the broker stored it, in any unit; the same each
-	                       time. An event that was lost and sent again may stand at the same
-	                       place, but has another time */
+	uint64_t place;     /* received, kept: where the frame stands in the broker's stream */
+	unsigned again;     /* sent, kept: if not 0, the frame is no double of one that was sent
+	                       under the same id with a smaller number, even if the broker still
+	                       remembers that id */
+	int64_t stored_at;  /* received, kept: when the broker stored the frame, in any unit; the
+	                       same at each delivery. A frame that was lost and sent again may
+	                       stand at the same place, but has another time */
 } saga_frame;
 
 /* Says that the broker has an event that was sent. */
@@ -170,16 +171,18 @@ typedef struct saga_transport_ops {
 	void (*work)(void *transport, uint64_t shards, unsigned of);
 
 	/*
-	 * Loop thread; must not block. Which event stands at that place of the broker's stream?
-	 * saga_port_looked answers; or nothing does, and the library asks again after a while, or
-	 * after the next saga_port_broker with a doubt. Mandatory if durable, else never called.
+	 * Loop thread; must not block. Asks which frame stands at that place of the broker's
+	 * stream; the transport answers by saga_port_looked. Without an answer the library asks
+	 * again after a while, or after the next saga_port_broker with a doubt. Mandatory for a
+	 * durable transport, never called for another.
 	 */
 	void (*look)(void *transport, uint64_t place);
 
 	/*
-	 * Loop thread; must not block. The library asks for the place of the first frame of that
-	 * shard behind that place. saga_port_looked_behind answers; nothing need answer once the
-	 * shard is not worked any more. Mandatory for a durable transport, never called for another.
+	 * Loop thread; must not block. Asks for the place of the first frame of that shard behind
+	 * that place; the transport answers by saga_port_looked_behind. It need not answer once the
+	 * shard is not worked any more. Mandatory for a durable transport, never called for
+	 * another.
 	 */
 	void (*look_behind)(void *transport, unsigned shard, uint64_t place);
 
@@ -223,12 +226,12 @@ SAGA_API void saga_port_relents(saga_port *port);
 SAGA_API void saga_port_broker(saga_port *port, const saga_broker *broker);
 
 /*
- * The answer to `look`: the id and the time as a delivery has them; id zero: nothing stands there.
- * Any thread.
+ * Answers `look`: the id and the time as in a delivery; id zero: no frame stands at that place. Any
+ * thread.
  */
 SAGA_API void saga_port_looked(saga_port *port, uint64_t place, saga_id id, int64_t stored_at);
 
-/* The answer to `look_behind`; found 0: no event of the shard stands there. Any thread. */
+/* Answers `look_behind`; found 0: no frame of the shard stands behind the place. Any thread. */
 SAGA_API void saga_port_looked_behind(
 	saga_port *port, unsigned shard, uint64_t place, uint64_t found);
 
