@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What does not fit is counted and not written; the last byte is kept for the NUL. */
+/* The text counts what does not fit and does not write it; the last byte is kept for the NUL. */
 struct page {
 	char *at;
 	size_t room;
