@@ -1,5 +1,5 @@
-#ifndef SHOP_COMPLAIN_H
-#define SHOP_COMPLAIN_H
+#ifndef KIT_COMPLAIN_H
+#define KIT_COMPLAIN_H
 
 #include <saga/event.h>
 

@@ -19,7 +19,7 @@ enum {
 	MEMORY = 4 * HTTP_HEAD_MOST, /* of a connection, at libmicrohttpd */
 	SWEEP_MS = 1000,
 	BACKLOG = 511,
-	FLOOD = 16 * HTTP_BODY_MOST /* of a body: then it is no longer read, and cut */
+	FLOOD = 16 /* times the most of a body: then it is no longer read, and cut */
 };
 
 /* ---- turning ---- */
@@ -147,13 +147,14 @@ static struct http_call *new_call(struct http *http, struct MHD_Connection *conn
 
 static enum MHD_Result take_body(struct http_call *call, const char *part, size_t *size)
 {
+	const size_t most = call->http->settings.body_bytes;
 	size_t came = *size;
 	char *longer;
 
 	*size = 0;
 	call->came += came;
-	if (call->came > HTTP_BODY_MOST)
-		return call->came > FLOOD ? MHD_NO : MHD_YES;
+	if (call->came > most)
+		return call->came > FLOOD * most ? MHD_NO : MHD_YES;
 	if (!(longer = realloc(call->body, call->body_size + came + 1)))
 		return MHD_NO;
 	memcpy(longer + call->body_size, part, came);
@@ -165,8 +166,8 @@ static enum MHD_Result take_body(struct http_call *call, const char *part, size_
 
 static void handle(struct http_call *call)
 {
-	if (call->came > HTTP_BODY_MOST)
-		http_problem(call, 413, "TOO_BIG", "a body takes %d bytes at most", HTTP_BODY_MOST);
+	if (call->came > call->http->settings.body_bytes)
+		http__refuse_size(call);
 	else if ((call->route->needs & HTTP_BODY) && !call->body_size)
 		http_problem(call, 400, "MALFORMED", "there is no body");
 	else
@@ -228,7 +229,9 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 		MHD_destroy_response(call->response);
 	for (size_t i = 0; i < call->query_count; i++)
 		free(call->queries[i]);
-	free(call->argument);
+	free(call->queries);
+	for (size_t i = 0; i < HTTP_ARGUMENTS; i++)
+		free(call->arguments[i]);
 	free(call->body);
 	free(call->path);
 	free(call);

@@ -3,6 +3,7 @@
 
 #include "http_inside.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,19 +83,31 @@ static void set_traceparent(struct http_call *call)
 
 /* ---- which route ---- */
 
-/* Whether the path is of that shape; where its {} begins and how long it is. */
-static bool matches(const char *shape, const char *path, const char **ret_at, size_t *ret_size)
-{
-	const char *hole = strstr(shape, "{}");
-	size_t before = hole ? (size_t)(hole - shape) : strlen(shape);
+/* What stands in a path where its route has {}. */
+struct holes {
+	const char *at[HTTP_ARGUMENTS];
+	size_t sizes[HTTP_ARGUMENTS], count;
+};
 
-	if (strncmp(shape, path, before) != 0)
-		return false;
-	*ret_at = path + before;
-	*ret_size = hole ? strcspn(path + before, "/") : 0;
-	if (!hole)
-		return !path[before];
-	return *ret_size > 0 && strcmp(path + before + *ret_size, hole + 2) == 0;
+static bool matches(const char *shape, const char *path, struct holes *holes)
+{
+	holes->count = 0;
+	while (*shape) {
+		if (strncmp(shape, "{}", 2) == 0) {
+			size_t size = strcspn(path, "/");
+
+			if (!size)
+				return false;
+			assert(holes->count < HTTP_ARGUMENTS);
+			holes->at[holes->count] = path;
+			holes->sizes[holes->count++] = size;
+			shape += 2;
+			path += size;
+		} else if (*shape++ != *path++) {
+			return false;
+		}
+	}
+	return !*path;
 }
 
 static void allow(char allowed[64], const char *method)
@@ -108,7 +121,7 @@ static void allow(char allowed[64], const char *method)
 
 /* By path and method; of those by path alone, the methods are named. */
 static const struct http_route *find_route(
-	struct http_call *call, char allowed[64], const char **ret_at, size_t *ret_size)
+	struct http_call *call, char allowed[64], struct holes *ret_holes)
 {
 	const char *method = strcmp(http_method(call), "HEAD") == 0 ? "GET" : http_method(call);
 
@@ -117,7 +130,7 @@ static const struct http_route *find_route(
 	allowed[0] = '\0';
 	for (const struct http_route *const *table = call->http->settings.routes; *table; table++)
 		for (const struct http_route *route = *table; route->method; route++) {
-			if (!is_all && !matches(route->path, http_path(call), ret_at, ret_size))
+			if (!is_all && !matches(route->path, http_path(call), ret_holes))
 				continue;
 			if (!is_all && strcmp(route->method, method) == 0)
 				return route;
@@ -190,13 +203,19 @@ static unsigned long long length_of(struct http_call *call)
 	return length ? strtoull(length, NULL, 10) : 0;
 }
 
+void http__refuse_size(struct http_call *call)
+{
+	http_problem(call, 413, "TOO_BIG", "a body takes %zu bytes at most",
+		call->http->settings.body_bytes);
+}
+
 static void check_needs(struct http_call *call)
 {
 	const char *key = http_header(call, "Idempotency-Key");
 	const char *coding = http_header(call, "Content-Encoding");
 
-	if (length_of(call) > HTTP_BODY_MOST)
-		http_problem(call, 413, "TOO_BIG", "a body takes %d bytes at most", HTTP_BODY_MOST);
+	if (length_of(call) > call->http->settings.body_bytes)
+		http__refuse_size(call);
 	else if ((call->route->needs & HTTP_KEY) && (!key || !*key || strlen(key) > 255))
 		http_problem(call, 400, "MALFORMED",
 			"the header Idempotency-Key is needed, of 1 to 255 bytes");
@@ -340,20 +359,26 @@ static void check_framing(struct http_call *call, struct framing *framing)
 	call->is_last = call->is_last || framing->lengths || framing->codings;
 }
 
+static bool decode_arguments(struct http_call *call, const struct holes *holes)
+{
+	for (size_t i = 0; i < holes->count; i++)
+		if (!(call->arguments[i] = http__decode(holes->at[i], holes->sizes[i])))
+			return false;
+	return true;
+}
+
 void http__admit(struct http_call *call)
 {
 	bool is_open;
 	char allowed[64];
-	const char *at = "";
-	size_t size = 0;
-
+	struct holes holes = { .count = 0 };
 	struct framing framing = { .is_sound = true };
 
 	set_traceparent(call);
 	check_framing(call, &framing);
 	if (call->is_replied)
 		return;
-	call->route = find_route(call, allowed, &at, &size);
+	call->route = find_route(call, allowed, &holes);
 	is_open = call->route && (call->route->needs & HTTP_OPEN);
 	if ((!call->place || call->place->is_spare) && !is_open) {
 		http_problem(call, 503, "BUSY", "there are too many connections");
@@ -365,7 +390,7 @@ void http__admit(struct http_call *call)
 		http_problem(call, 405, NULL, "%s takes %s", http_path(call), allowed);
 	} else if (!call->route) {
 		http_problem(call, 404, NULL, "there is no %s", http_path(call));
-	} else if (!(call->argument = http__decode(at, size)) || !has_sound_query(call)) {
+	} else if (!decode_arguments(call, &holes) || !has_sound_query(call)) {
 		http_problem(call, 400, "MALFORMED", "a %%XX in the path or the query is wrong");
 	} else if (call->http->is_quiet) {
 		http_problem(call, 503, "STOPPED", "it is being stopped");

@@ -17,7 +17,7 @@ void http_set(struct http_call *call, const char *name, const char *value)
 
 	for (const char *at = value; is_sound && *at; at++)
 		is_sound = (unsigned char)*at >= ' ' && *at != 0x7f;
-	if (!is_sound || call->added_count == HTTP_ADDED)
+	if (!is_sound || call->added_count == HTTP_ADDED_ALL)
 		return;
 	snprintf(call->added[call->added_count][0], 256, "%s", name);
 	snprintf(call->added[call->added_count][1], 256, "%s", value);
@@ -124,9 +124,10 @@ void *http_user(const struct http_call *call)
 	return call->http->settings.user;
 }
 
-const char *http_argument(const struct http_call *call)
+const char *http_argument(const struct http_call *call, size_t nth)
 {
-	return call->argument;
+	assert(nth < HTTP_ARGUMENTS && call->arguments[nth]);
+	return call->arguments[nth];
 }
 
 const char *http_header(struct http_call *call, const char *name)
@@ -138,11 +139,18 @@ const char *http_query(struct http_call *call, const char *name)
 {
 	const char *raw =
 		MHD_lookup_connection_value(call->connection, MHD_GET_ARGUMENT_KIND, name);
-	char *plain =
-		raw && call->query_count < HTTP_QUERIES ? http__decode(raw, strlen(raw)) : NULL;
+	char *plain = raw ? http__decode(raw, strlen(raw)) : NULL;
+	char **more;
 
-	if (plain)
-		call->queries[call->query_count++] = plain;
+	if (!plain)
+		return NULL;
+	more = realloc(call->queries, (call->query_count + 1) * sizeof *more);
+	if (!more) {
+		free(plain);
+		return NULL;
+	}
+	call->queries = more;
+	call->queries[call->query_count++] = plain;
 	return plain;
 }
 

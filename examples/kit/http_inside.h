@@ -1,5 +1,5 @@
-#ifndef SHOP_HTTP_INSIDE_H
-#define SHOP_HTTP_INSIDE_H
+#ifndef KIT_HTTP_INSIDE_H
+#define KIT_HTTP_INSIDE_H
 
 /*
  * The insides: http.c is libmicrohttpd on the loop, http_crowd.c says which connections there may
@@ -11,8 +11,7 @@
 #include <microhttpd.h>
 
 enum {
-	HTTP_ADDED = 4,   /* headers of a reply */
-	HTTP_QUERIES = 4, /* arguments that a handler asks for */
+	HTTP_ADDED_ALL = HTTP_ADDED + 2, /* a refusal of the kit adds its own */
 	HTTP_TRACEPARENT = 55
 };
 
@@ -57,13 +56,13 @@ struct http_call {
 	const struct http_route *route;
 	const char *method, *target, *version; /* as they stand at libmicrohttpd */
 	char *path;
-	char *argument;
-	char *queries[HTTP_QUERIES]; /* that were asked for */
+	char *arguments[HTTP_ARGUMENTS]; /* NULL: the path has fewer {} */
+	char **queries;                  /* those that the handler asked for */
 	size_t query_count;
 	char *body;
 	size_t body_size, came;
 	char traceparent[HTTP_TRACEPARENT + 1];
-	char added[HTTP_ADDED][2][256];
+	char added[HTTP_ADDED_ALL][2][256];
 	size_t added_count;
 	char location[256]; /* "": none */
 	struct MHD_Response *response;
@@ -90,6 +89,9 @@ void http__close_idle(struct http *http);
 
 /* http_admit.c: finds its route and what that needs; or replies with a refusal. */
 void http__admit(struct http_call *call);
+
+/* Replies that its body is larger than the service takes. */
+void http__refuse_size(struct http_call *call);
 
 /* Without its %XX; NULL: one of them is wrong, is a NUL, or there is no memory. The caller's. */
 char *http__decode(const char *text, size_t size);

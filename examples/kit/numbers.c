@@ -1,7 +1,6 @@
 #include "numbers.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,98 +41,30 @@ void times_tell(const struct times *times, const char *name, const char *help,
 
 /* ---- the page ---- */
 
-static void put(struct page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void put(struct page *page, const char *format, ...)
+static bool grow(struct page *page, size_t more)
 {
-	va_list list;
-	int size;
+	size_t room = page->room ? 2 * page->room : 16384;
+	char *text;
 
-	if (page->room - page->size < 1024) {
-		size_t room = page->room ? 2 * page->room : 16384;
-		char *more = realloc(page->text, room);
-
-		if (!more) {
-			page->is_short = true;
-			return;
-		}
-		page->text = more;
-		page->room = room;
-	}
-	va_start(list, format);
-	size = vsnprintf(page->text + page->size, page->room - page->size, format, list);
-	va_end(list);
-	/* Names are short: what does not fit is none of ours. */
-	if (size < 0 || (size_t)size >= page->room - page->size)
-		page->is_short = true;
-	else
-		page->size += (size_t)size;
-}
-
-static void put_value(struct page *page, const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '\\' || *text == '"')
-			put(page, "\\%c", *text);
-		else if (*text == '\n')
-			put(page, "\\n");
-		else
-			put(page, "%c", *text);
-	}
-}
-
-/* {a="b",c="d"}; with a bound, that too. */
-static void put_labels(struct page *page, const saga_metric *metric, const char *bound)
-{
-	const char *before = "{";
-
-	for (size_t i = 0; i < metric->label_count; i++) {
-		put(page, "%s%s=\"", before, metric->labels[i].name);
-		put_value(page, metric->labels[i].value);
-		put(page, "\"");
-		before = ",";
-	}
-	if (bound)
-		put(page, "%sle=\"%s\"", before, bound);
-	put(page, "%s ", metric->label_count || bound ? "}" : "");
-}
-
-static void put_histogram(struct page *page, const saga_metric *metric)
-{
-	int64_t below = 0;
-
-	for (size_t i = 0; i <= metric->bound_count; i++) {
-		char bound[32] = "+Inf";
-
-		if (i < metric->bound_count)
-			snprintf(bound, sizeof bound, "%g", (double)metric->bounds[i] / 1e6);
-		below += metric->counts[i];
-		put(page, "%s_bucket", metric->name);
-		put_labels(page, metric, bound);
-		put(page, "%" PRId64 "\n", below);
-	}
-	put(page, "%s_sum", metric->name);
-	put_labels(page, metric, NULL);
-	put(page, "%.6f\n%s_count", (double)metric->value / 1e6, metric->name);
-	put_labels(page, metric, NULL);
-	put(page, "%" PRId64 "\n", below);
+	while (room - page->size < more)
+		room *= 2;
+	if (!(text = realloc(page->text, room)))
+		return false;
+	page->text = text;
+	page->room = room;
+	return true;
 }
 
 void page_add(void *user, const saga_metric *metric)
 {
-	static const char *const kinds[] = { "untyped", "counter", "gauge", "histogram" };
 	struct page *page = user;
+	bool is_first = strcmp(page->last, metric->name) != 0;
+	size_t more = saga_metric_text(metric, is_first, NULL, 0) + 1;
 
-	if (strcmp(page->last, metric->name) != 0) {
-		put(page, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name,
-			kinds[metric->kind]);
-		snprintf(page->last, sizeof page->last, "%s", metric->name);
-	}
-	if (metric->kind == SAGA_HISTOGRAM) {
-		put_histogram(page, metric);
+	assert(strlen(metric->name) < sizeof page->last);
+	page->is_short = page->is_short || (page->room - page->size < more && !grow(page, more));
+	if (page->is_short)
 		return;
-	}
-	put(page, "%s", metric->name);
-	put_labels(page, metric, NULL);
-	put(page, "%" PRId64 "\n", metric->value);
+	page->size += saga_metric_text(metric, is_first, page->text + page->size, more);
+	(void)snprintf(page->last, sizeof page->last, "%s", metric->name);
 }

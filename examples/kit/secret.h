@@ -1,5 +1,5 @@
-#ifndef SHOP_SECRET_H
-#define SHOP_SECRET_H
+#ifndef KIT_SECRET_H
+#define KIT_SECRET_H
 
 #include <stddef.h>
 

@@ -1,6 +1,4 @@
-#include "service.h"
-
-#include "complain.h"
+/* The program of every service: its settings, participant and HTTP on one loop, and its end. */
 #include "service_numbers.h"
 #include "service_settings.h"
 
@@ -16,26 +14,38 @@
 enum {
 	TOLD_AT_ONCE = 64,
 	TELL_AGAIN_MS = 20,
-	QUEUE = 1024,      /* of the participant: then it has no room */
+	QUEUE = 1024,      /* of the participant, where its limits do not say */
 	REQUEST_MS = 1000, /* that its store may fail before a request is told so */
 	LOOK_MS = 20       /* whether all was replied to, while it drains */
 };
 
-struct service_state {
+struct service {
+	const struct service_def *def;
 	struct service_settings settings;
 	uv_loop_t loop;
 	uv_signal_t signals[2];
 	uv_timer_t tell, drain;
 	saga_participant *participant;
+	saga_limits limits; /* of the participant */
 	struct http *http;
 	struct http_numbers numbers;
-	const struct http_route *routes[3]; /* its own, the shared, NULL */
+	const struct http_route *routes[4]; /* its own, the shared, the description's, NULL */
 
-	size_t next, asked; /* of what it is told at its start */
+	size_t next, asked; /* things that `tell` submits at the start: the next one, unanswered */
 	bool is_told;
 	uint64_t drain_began;
 	bool is_draining, is_stopping, has_failed;
 };
+
+void *service_own(const struct http_call *call)
+{
+	return ((struct service *)http_user(call))->def->own;
+}
+
+saga_participant *service_participant(const struct http_call *call)
+{
+	return ((struct service *)http_user(call))->participant;
+}
 
 /* ---- the log: a line of logfmt ---- */
 
@@ -44,7 +54,7 @@ static void log_line(void *user, const saga_log *log)
 {
 	const struct service *service = user;
 
-	if (log->level >= service->state->settings.level)
+	if (log->level >= service->settings.level)
 		saga_log_stderr(NULL, log);
 }
 
@@ -89,88 +99,26 @@ static void on_replied(void *user, struct http_call *call)
 	log.time = now.tv_sec * 1000 + now.tv_usec / 1000;
 	snprintf(text, sizeof text, "%s %.200s", http_method(call), http_path(call));
 	log_line(service, &log);
-	http_numbers_add(&service->state->numbers, call);
+	http_numbers_add(&service->numbers, call);
 }
 
-/* ---- asking ---- */
-
-json_t *service_body(const saga_event *event)
-{
-	size_t size = saga_event_json(event, NULL, 0);
-	char *text = malloc(size + 1);
-	json_t *json = NULL;
-
-	if (text) {
-		saga_event_json(event, text, size + 1);
-		json = json_loads(text, 0, NULL);
-	}
-	free(text);
-	return json;
-}
-
-void service_refuse(struct http_call *call, const saga_answer *answer, int status)
-{
-	bool is_ours = answer->code == SAGA_REJECTED || answer->code == SAGA_MALFORMED;
-	json_t *body = answer->outcome ? service_body(answer->outcome) : NULL;
-	const char *why = json_string_value(json_object_get(body, "why"));
-
-	http_problem(call, is_ours ? status : saga_code_http(answer->code),
-		saga_code_name(answer->code), "%s",
-		why                     ? why
-			: *answer->text ? answer->text
-					: saga_code_text(answer->code));
-	json_decref(body);
-}
-
-void service_reply_found(void *user, const saga_answer *answer)
-{
-	if (answer->code == SAGA_OK)
-		http_json(user, 200, service_body(answer->outcome));
-	else
-		service_refuse(user, answer, 404);
-}
-
-const saga_event *service_outcome(struct http_call *call, const saga_answer *answer)
-{
-	if (answer->code == SAGA_OK && answer->outcome)
-		return answer->outcome;
-	service_refuse(call, answer, saga_code_http(answer->code));
-	return NULL;
-}
-
-void service_ask(struct http_call *call, saga_submission submission, saga_answer_fn *then)
-{
-	struct service *service = http_user(call);
-	saga_error error;
-	int code;
-
-	submission.key = http_header(call, "Idempotency-Key");
-	submission.traceparent = http_traceparent(call);
-	submission.answered = then;
-	submission.user = call;
-	code = saga_submit(service->state->participant, &submission, &error);
-	if (code != SAGA_OK)
-		http_problem(call, saga_code_http(code), saga_code_name(code), "%s", error.text);
-}
-
-/* ---- what it is told at its start ---- */
+/* ---- things that the participant is told at the start ---- */
 
 static void tell_more(uv_timer_t *timer);
 
 static void told(void *user, const saga_answer *answer)
 {
 	struct service *service = user;
-	struct service_state *state = service->state;
 
-	state->asked--;
+	service->asked--;
 	if (answer->code == SAGA_CONFLICT)
 		say(service, SAGA_WARNING, "start.conflict",
-			"it was begun with other data, which stay");
+			"a thing was told with other data at an earlier start; those stay");
 	else if (answer->code != SAGA_OK && answer->code != SAGA_STOPPED)
-		say(service, SAGA_WARNING, "start.refused", "a line of its data is refused: %s",
+		say(service, SAGA_WARNING, "start.refused", "a thing of its start is refused: %s",
 			answer->text);
-	if (!state->is_draining && !state->is_told)
-		uv_timer_start(&state->tell, tell_more, 0, 0);
+	if (!service->is_draining && !service->is_told)
+		uv_timer_start(&service->tell, tell_more, 0, 0);
 }
 
 int service_tell(struct service *service, saga_submission submission)
@@ -180,9 +128,9 @@ int service_tell(struct service *service, saga_submission submission)
 
 	submission.answered = told;
 	submission.user = service;
-	code = saga_submit(service->state->participant, &submission, &error);
+	code = saga_submit(service->participant, &submission, &error);
 	if (code == SAGA_OK)
-		service->state->asked++;
+		service->asked++;
 	else if (code != SAGA_BUSY && code != SAGA_NOMEM)
 		say(service, SAGA_WARNING, "start.refused", "`%s`: %s", submission.key, error.text);
 	return code;
@@ -190,29 +138,30 @@ int service_tell(struct service *service, saga_submission submission)
 
 static int tell_nth(struct service *service, size_t nth)
 {
-	return service->def->tell ? service->def->tell(service, nth) : SERVICE_TOLD;
+	const struct service_def *def = service->def;
+
+	return def->tell ? def->tell(service, def->own, nth) : SERVICE_TOLD;
 }
 
 static void tell_more(uv_timer_t *timer)
 {
 	struct service *service = timer->data;
-	struct service_state *state = service->state;
 
-	while (state->asked < TOLD_AT_ONCE) {
-		int code = tell_nth(service, state->next);
+	while (service->asked < TOLD_AT_ONCE) {
+		int code = tell_nth(service, service->next);
 
 		if (code == SERVICE_TOLD) {
-			state->is_told = state->asked == 0;
-			if (state->is_told && state->next)
+			service->is_told = service->asked == 0;
+			if (service->is_told && service->next)
 				say(service, SAGA_INFO, "start.told",
-					"all %zu lines of its data are in", state->next);
+					"all %zu things of its start are in", service->next);
 			return;
 		}
 		if (code == SAGA_BUSY || code == SAGA_NOMEM) {
-			uv_timer_start(&state->tell, tell_more, TELL_AGAIN_MS, 0);
+			uv_timer_start(&service->tell, tell_more, TELL_AGAIN_MS, 0);
 			return;
 		}
-		state->next++;
+		service->next++;
 	}
 }
 
@@ -234,9 +183,11 @@ static const char *complaint(
 			health->stalled_ms / 1000);
 		return text;
 	}
-	if (!service->state->is_told)
-		return "its goods and rules are not all in yet";
-	return health->queued >= QUEUE ? "its queue is full" : NULL;
+	if (!service->is_told)
+		return "the data of its start are not all in yet";
+	if (health->queued >= (int64_t)service->limits.queue)
+		return "its queue is full";
+	return service->def->unwell ? service->def->unwell(service->def->own) : NULL;
 }
 
 /* A store's own words may say more than whoever may ask should know: they are in the log. */
@@ -247,7 +198,7 @@ static void get_health(struct http_call *call)
 	char text[96];
 	const char *why;
 
-	saga_health_of(service->state->participant, &health);
+	saga_health_of(service->participant, &health);
 	if ((why = complaint(service, &health, text, sizeof text))) {
 		http_problem(call, 503, "AWAY", "%s", why);
 		return;
@@ -268,9 +219,8 @@ static void get_metrics(struct http_call *call)
 {
 	struct service *service = http_user(call);
 
-	const struct service_state *state = service->state;
-
-	http_numbers_reply(&state->numbers, state->http, service, state->participant, call);
+	http_numbers_reply(
+		&service->numbers, service->http, service->def, service->participant, call);
 }
 
 static void get_openapi(struct http_call *call)
@@ -281,9 +231,13 @@ static void get_openapi(struct http_call *call)
 }
 
 static const struct http_route shared_routes[] = {
-	{ "GET", "/openapi.yaml", get_openapi, 0 },
 	{ "GET", "/healthz", get_health, HTTP_OPEN },
 	{ "GET", "/metrics", get_metrics, 0 },
+	{ .method = NULL },
+};
+
+static const struct http_route openapi_routes[] = {
+	{ "GET", "/openapi.yaml", get_openapi, 0 },
 	{ .method = NULL },
 };
 
@@ -296,49 +250,47 @@ static void handle_closed(uv_handle_t *handle)
 
 static void all_is_closed(void *user)
 {
-	struct service_state *state = ((struct service *)user)->state;
+	struct service *service = user;
 
-	uv_close((uv_handle_t *)&state->tell, handle_closed);
-	uv_close((uv_handle_t *)&state->drain, handle_closed);
+	uv_close((uv_handle_t *)&service->tell, handle_closed);
+	uv_close((uv_handle_t *)&service->drain, handle_closed);
 	for (int i = 0; i < 2; i++)
-		uv_close((uv_handle_t *)&state->signals[i], handle_closed);
+		uv_close((uv_handle_t *)&service->signals[i], handle_closed);
 }
 
-/* What was committed is committed: whoever is killed here goes on from there. */
+/* Everything committed stays: the next start goes on from there. */
 static void give_up(struct service *service)
 {
 	say(service, SAGA_ALARM, "service.not_drained", "it did not drain within %" PRId64 " ms",
-		service->state->settings.drain_ms);
+		service->settings.drain_ms);
 	_exit(1);
 }
 
-/* First what was asked is answered, then the participant stops, then the replies leave. */
+/* Calls are replied to first, then the participant stops, then the replies leave. */
 static void look_at_drain(uv_timer_t *timer)
 {
 	struct service *service = timer->data;
-	struct service_state *state = service->state;
-	int64_t waited = (int64_t)(uv_now(&state->loop) - state->drain_began);
+	int64_t waited = (int64_t)(uv_now(&service->loop) - service->drain_began);
 
-	if (waited > state->settings.drain_ms)
+	if (waited > service->settings.drain_ms)
 		give_up(service);
-	if (state->is_stopping ||
-		(state->http && http_calls(state->http) && waited < state->settings.drain_ms / 2))
+	if (service->is_stopping ||
+		(service->http && http_calls(service->http) &&
+			waited < service->settings.drain_ms / 2))
 		return;
-	state->is_stopping = true;
-	saga_stop(state->participant);
+	service->is_stopping = true;
+	saga_stop(service->participant);
 }
 
 static void begin_drain(struct service *service)
 {
-	struct service_state *state = service->state;
-
-	if (state->is_draining)
+	if (service->is_draining)
 		return;
-	state->is_draining = true;
-	state->drain_began = uv_now(&state->loop);
-	uv_timer_stop(&state->tell);
-	http_quiesce(state->http);
-	uv_timer_start(&state->drain, look_at_drain, 0, LOOK_MS);
+	service->is_draining = true;
+	service->drain_began = uv_now(&service->loop);
+	uv_timer_stop(&service->tell);
+	http_quiesce(service->http);
+	uv_timer_start(&service->drain, look_at_drain, 0, LOOK_MS);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -354,114 +306,133 @@ static void stopped(void *user, saga_participant *participant, const saga_error 
 	struct service *service = user;
 
 	(void)participant;
-	service->state->is_stopping = true;
+	service->is_stopping = true;
 	if (why->code != SAGA_OK) {
 		service_complain(service->def, "%s", why->text);
-		service->state->has_failed = true;
+		service->has_failed = true;
 	}
 	begin_drain(service);
-	http_close(service->state->http);
+	http_close(service->http);
 }
 
 /* ---- beginning ---- */
 
+static saga_options options_of(struct service *service, const struct service_settings *settings)
+{
+	const saga_options *given = service->def->options;
+	bool is_alone = strcmp(settings->bus, "none") == 0;
+	saga_options options = { .size = sizeof options };
+
+	if (given)
+		options = *given;
+	service->limits = (saga_limits){ .size = sizeof service->limits };
+	if (options.limits)
+		service->limits = *options.limits;
+	if (!service->limits.queue)
+		service->limits.queue = QUEUE;
+	if (!service->limits.request_ms)
+		service->limits.request_ms = REQUEST_MS;
+	if (is_alone)
+		options.followers = options.follows = NULL;
+	options.limits = &service->limits;
+	options.store = settings->store;
+	options.transport = is_alone ? NULL : settings->bus;
+	options.lanes = (int)settings->lanes;
+	options.lease_ms = (int)settings->lease_ms;
+	options.loop = &service->loop;
+	options.user = service;
+	if (!options.handler_user)
+		options.handler_user = service->def->own;
+	options.log = log_line;
+	options.stopped = stopped;
+	return options;
+}
+
 static int open_participant(struct service *service)
 {
-	struct service_state *state = service->state;
-	bool is_alone = strcmp(state->settings.bus, "none") == 0;
+	saga_options options = options_of(service, &service->settings);
 	saga_error error;
 
-	if (saga_open(service->def->participant,
-		    SAGA_OPTIONS(.store = state->settings.store,
-			    .transport = is_alone ? NULL : state->settings.bus,
-			    .followers = is_alone ? NULL : service->def->followers,
-			    /* Each of the shop's participants follows those that follow it. */
-			    .follows = is_alone ? NULL : service->def->followers,
-			    .lanes = (int)state->settings.lanes,
-			    .lease_ms = (int)state->settings.lease_ms,
-			    .limits = SAGA_LIMITS(.request_ms = REQUEST_MS), .loop = &state->loop,
-			    .user = service, .log = log_line, .stopped = stopped),
-		    &state->participant, &error) == SAGA_OK)
+	if (saga_open(service->def->participant, &options, &service->participant, &error) ==
+		SAGA_OK)
 		return 0;
 	return service_complain(service->def, "%s", error.text);
 }
 
 static int open_http(struct service *service)
 {
-	struct service_state *state = service->state;
-
-	state->routes[0] = service->def->routes;
-	state->routes[1] = shared_routes;
-	state->http = http_open(&(struct http_settings){ .loop = &state->loop,
-		.address = state->settings.address,
-		.token = state->settings.token,
-		.routes = state->routes,
+	service->routes[0] = service->def->routes;
+	service->routes[1] = shared_routes;
+	service->routes[2] = service->def->openapi ? openapi_routes : NULL;
+	if (http_numbers_init(&service->numbers, service->routes) != 0)
+		return service_complain(service->def, "out of memory");
+	service->http = http_open(&(struct http_settings){ .loop = &service->loop,
+		.address = service->settings.address,
+		.token = service->settings.token,
+		.body_bytes = service->def->body_bytes ? service->def->body_bytes : HTTP_BODY_BYTES,
+		.routes = service->routes,
 		.user = service,
 		.replied = on_replied,
 		.closed = all_is_closed });
-	if (!state->http)
+	if (!service->http)
 		return service_complain(
-			service->def, "listen `%s`: %s", state->settings.listen, strerror(errno));
-	complain("%s: listens at port %d", service->def->program, http_port(state->http));
+			service->def, "listen `%s`: %s", service->settings.listen, strerror(errno));
+	complain("%s: listens at port %d", service->def->program, http_port(service->http));
 	return 0;
 }
 
 static void begin_loop(struct service *service)
 {
 	static const int numbers[] = { SIGTERM, SIGINT };
-	struct service_state *state = service->state;
 
-	uv_timer_init(&state->loop, &state->tell);
-	uv_timer_init(&state->loop, &state->drain);
-	state->tell.data = state->drain.data = service;
+	uv_timer_init(&service->loop, &service->tell);
+	uv_timer_init(&service->loop, &service->drain);
+	service->tell.data = service->drain.data = service;
 	for (int i = 0; i < 2; i++) {
-		uv_signal_init(&state->loop, &state->signals[i]);
-		state->signals[i].data = service;
-		uv_signal_start(&state->signals[i], on_signal, numbers[i]);
+		uv_signal_init(&service->loop, &service->signals[i]);
+		service->signals[i].data = service;
+		uv_signal_start(&service->signals[i], on_signal, numbers[i]);
 	}
-	uv_timer_start(&state->tell, tell_more, 0, 0);
+	uv_timer_start(&service->tell, tell_more, 0, 0);
 }
 
 static int run(struct service *service)
 {
-	struct service_state *state = service->state;
 	int code;
 
 	if (open_participant(service) != 0)
 		return 2;
-	if (service->def->open && (code = service->def->open(service)) != 0)
+	if (service->def->open && (code = service->def->open(service->def->own)) != 0)
 		return code;
 	begin_loop(service); /* first: who reads that it listens may send signals */
 	if (open_http(service) != 0) {
 		all_is_closed(service);
 		return 1;
 	}
-	uv_run(&state->loop, UV_RUN_DEFAULT);
-	if (!state->has_failed)
+	uv_run(&service->loop, UV_RUN_DEFAULT);
+	if (!service->has_failed)
 		say(service, SAGA_INFO, "service.drained", "it has drained");
-	return state->has_failed ? 1 : 0;
+	return service->has_failed ? 1 : 0;
 }
 
-int service_main(const struct service_def *def, struct service *service, int argc, char **argv)
+int service_main(const struct service_def *def, int argc, char **argv)
 {
-	struct service_state state = { .is_told = false };
-	int code;
+	struct service service = { .def = def };
+	int code = service_settings_read(def, &service.settings, argc, argv);
 
-	service->def = def;
-	service->state = &state;
-	code = service_settings_read(def, &state.settings, argc, argv);
 	if (code != 0)
 		return code < 0 ? 2 : 0;
-	if (uv_loop_init(&state.loop) != 0) {
-		service_complain(service->def, "no loop");
+	if (uv_loop_init(&service.loop) != 0) {
+		service_complain(def, "the loop can't be made");
 		return 1;
 	}
-	code = run(service);
-	saga_close(state.participant);
-	uv_run(&state.loop, UV_RUN_DEFAULT); /* what is closed comes back */
+	code = run(&service);
+	saga_close(service.participant);
+	uv_run(&service.loop, UV_RUN_DEFAULT); /* libuv calls back for what was closed */
 	if (def->close)
-		def->close(service);
-	http_free(state.http);
-	uv_loop_close(&state.loop);
+		def->close(def->own);
+	http_free(service.http);
+	http_numbers_free(&service.numbers);
+	uv_loop_close(&service.loop);
 	return code;
 }

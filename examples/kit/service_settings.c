@@ -1,7 +1,6 @@
 #include "service_settings.h"
 
-#include "complain.h"
-#include "secret.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -57,7 +56,7 @@ static int read_token_file(const struct service_def *def, struct service_setting
 static int read_token(const struct service_def *def, struct service_settings *settings)
 {
 	if (settings->token && settings->token_file)
-		return service_complain(def, "token, token-file: one of them is enough");
+		return service_complain(def, "token, token-file: give one of them, not both");
 	if (settings->token_file && read_token_file(def, settings) != 0)
 		return -1;
 	if (settings->token && !settings->token_file && *settings->token == '@') {
@@ -102,25 +101,29 @@ int service_settings_read(
 {
 	static const struct setting none[] = { { .name = NULL } };
 	const struct setting common[] = {
-		{ "store", "URL", "where it keeps its things; @FILE: that file's first line",
+		{ "store", "URL", "the database; @FILE: the first line of that file",
 			&settings->store, NULL, 0, 0 },
-		{ "bus", "URL", "the in of `saga bus`, or nats://; none: alone; @FILE as above",
+		{ "bus", "URL",
+			"the --in of `saga bus`, or nats://; none: it runs alone; @FILE as above",
 			&settings->bus, NULL, 0, 0 },
 		{ "listen", "HOST:PORT",
-			"an address; one that is not loopback needs a token; port 0: any",
+			"an address; one beyond loopback needs a token; port 0: any free one",
 			&settings->listen, NULL, 0, 0 },
-		{ "token", "TEXT", "bearer token, asked for by all but /healthz; @FILE as above",
+		{ "token", "TEXT",
+			"bearer token, needed for everything but /healthz; @FILE as above",
 			&settings->token, NULL, 0, 0 },
-		{ "token-file", "FILE", "the same, the file's first line", &settings->token_file,
-			NULL, 0, 0 },
-		{ "lanes", "N", "threads with a store connection; 0: on the loop", NULL,
-			&settings->lanes, 0, 8 },
-		{ "lease-ms", "N", "of this instance, beside others on its store", NULL,
-			&settings->lease_ms, 3000, 3600000 },
+		{ "token-file", "FILE", "a file whose first line is the token",
+			&settings->token_file, NULL, 0, 0 },
+		{ "lanes", "N",
+			"threads with a store connection each; 0: none, the loop does the work",
+			NULL, &settings->lanes, 0, 8 },
+		{ "lease-ms", "N",
+			"after so long without a sign of life other instances take over its work",
+			NULL, &settings->lease_ms, 3000, 3600000 },
 		{ "log-level", "LEVEL", "info, warning or alarm", &settings->level_name, NULL, 0,
 			0 },
-		{ "drain-ms", "N", "after SIGTERM it ends within that", NULL, &settings->drain_ms,
-			0, 600000 },
+		{ "drain-ms", "N", "grace period after SIGTERM; then it exits, finished or not",
+			NULL, &settings->drain_ms, 0, 600000 },
 		{ .name = NULL },
 	};
 	const struct setting *const tables[] = { common, def->settings ? def->settings : none,
@@ -128,13 +131,14 @@ int service_settings_read(
 	int code;
 
 	settings->store = def->store;
-	settings->bus = "nng+tcp://127.0.0.1:7700";
+	settings->bus = def->bus ? def->bus : "nng+tcp://127.0.0.1:7700";
 	settings->listen = def->listen;
 	settings->level_name = "info";
 	settings->lanes = 1;
 	settings->lease_ms = 15000;
 	settings->drain_ms = 10000;
-	code = settings_read(def->program, def->about, tables, argc, argv);
+	code = settings_read(
+		&(struct settings_of){ def->program, def->about, def->prefix }, tables, argc, argv);
 	if (code != 0)
 		return code;
 	if (read_level(def, settings) != 0 ||

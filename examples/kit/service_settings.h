@@ -1,9 +1,9 @@
-#ifndef SHOP_SERVICE_SETTINGS_H
-#define SHOP_SERVICE_SETTINGS_H
+#ifndef KIT_SERVICE_SETTINGS_H
+#define KIT_SERVICE_SETTINGS_H
 
 /* The settings that all services have. */
 
-#include "service.h"
+#include "http.h"
 
 enum {
 	TOKEN_MOST = 256, /* bytes */
@@ -23,7 +23,6 @@ int service_settings_read(
 	const struct service_def *def, struct service_settings *settings, int argc, char **argv);
 
 /* A line on stderr, behind the program's name. -1. */
-int service_complain(const struct service_def *def, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+int service_complain(const struct service_def *def, const char *format, ...) SAGA_PRINTF(2, 3);
 
 #endif

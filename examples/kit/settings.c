@@ -1,9 +1,8 @@
 #include "settings.h"
 
-#include "complain.h"
-
 #include <saga/plugin.h>
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -12,22 +11,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	MOST = 32 /* settings of a program */
-};
-
 struct all {
-	const char *program;
-	const struct setting *settings[MOST];
+	const struct settings_of *of;
+	const struct setting **settings;
 	size_t count;
 };
 
-static void variable_of(const struct setting *setting, char variable[64])
-{
-	size_t size = (size_t)snprintf(variable, 64, "SHOP_%s", setting->name);
+enum {
+	VARIABLE_SIZE = 96
+};
 
-	for (size_t i = 5; i < size && i < 63; i++)
-		variable[i] = variable[i] == '-' ? '_' : (char)toupper((unsigned char)variable[i]);
+static void variable_of(
+	const struct all *all, const struct setting *setting, char variable[VARIABLE_SIZE])
+{
+	size_t before = strlen(all->of->prefix) + 1;
+
+	(void)snprintf(variable, VARIABLE_SIZE, "%s_%s", all->of->prefix, setting->name);
+	assert(before + strlen(setting->name) < VARIABLE_SIZE);
+	for (char *at = variable + before; *at; at++)
+		*at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
 }
 
 static int take(
@@ -44,7 +46,7 @@ static int take(
 	number = strtoll(text, &end, 10);
 	if (errno || end == text || *end || number < setting->least || number > setting->most) {
 		complain("%s: %s `%s`: not a whole number from %" PRId64 " to %" PRId64 "",
-			all->program, called, text, setting->least, setting->most);
+			all->of->program, called, text, setting->least, setting->most);
 		return -1;
 	}
 	*setting->number = number;
@@ -55,10 +57,10 @@ static int take(
 static int take_environment(const struct all *all)
 {
 	for (size_t i = 0; i < all->count; i++) {
-		char variable[64];
+		char variable[VARIABLE_SIZE];
 		const char *text;
 
-		variable_of(all->settings[i], variable);
+		variable_of(all, all->settings[i], variable);
 		text = getenv(variable);
 		if (text)
 			complain_hides(text);
@@ -81,14 +83,14 @@ static void print_default(const struct setting *setting)
 	}
 }
 
-static void print_help(const struct all *all, const char *about)
+static void print_help(const struct all *all)
 {
-	printf("usage: %s [OPTION]...\n%s\n", all->program, about);
+	printf("usage: %s [OPTION]...\n%s\n", all->of->program, all->of->about);
 	for (size_t i = 0; i < all->count; i++) {
 		const struct setting *setting = all->settings[i];
-		char variable[64];
+		char variable[VARIABLE_SIZE];
 
-		variable_of(setting, variable);
+		variable_of(all, setting, variable);
 		printf("  --%s %s, %s\n      %s", setting->name, setting->value, variable,
 			setting->help);
 		print_default(setting);
@@ -99,23 +101,24 @@ static void print_help(const struct all *all, const char *about)
 	       " 1 if it\ncould not go on or drain in time, 2 for wrong use.\n");
 }
 
-static int take_flags(const struct all *all, const char *about, int argc, char **argv)
+/* `options` has room for --help and the end beside all settings. */
+static int take_flags(const struct all *all, struct option *options, int argc, char **argv)
 {
-	struct option options[MOST + 2] = { { "help", no_argument, NULL, 'h' } };
 	char called[64];
 	int code, at = 0;
 
+	options[0] = (struct option){ "help", no_argument, NULL, 'h' };
 	for (size_t i = 0; i < all->count; i++)
 		options[i + 1] =
 			(struct option){ all->settings[i]->name, required_argument, NULL, 0 };
 	opterr = 0;
 	while ((code = getopt_long(argc, argv, ":", options, &at)) != -1) {
 		if (code == 'h') {
-			print_help(all, about);
+			print_help(all);
 			return 1;
 		}
 		if (code != 0) {
-			complain_option(all->program, argv[optind - 1], code == ':');
+			complain_option(all->of->program, argv[optind - 1], code == ':');
 			return -1;
 		}
 		snprintf(called, sizeof called, "--%s", all->settings[at - 1]->name);
@@ -124,27 +127,54 @@ static int take_flags(const struct all *all, const char *about, int argc, char *
 	}
 	if (optind == argc)
 		return 0;
-	complain("%s: `%s` is too much", all->program, argv[optind]);
+	complain("%s: `%s` is too much", all->of->program, argv[optind]);
 	return -1;
 }
 
-int settings_read(const char *program, const char *about, const struct setting *const tables[],
-	int argc, char **argv)
+static int take_all(const struct all *all, int argc, char **argv)
 {
-	struct all all = { .program = program };
+	struct option *options;
+	int code;
+
+	/* --help helps, whatever the environment says. */
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0) {
+			print_help(all);
+			return 1;
+		}
+	if ((code = take_environment(all)) != 0)
+		return code;
+	if (!(options = calloc(all->count + 2, sizeof *options)))
+		return complain("%s: out of memory", all->of->program), -1;
+	code = take_flags(all, options, argc, argv);
+	free(options);
+	return code;
+}
+
+static size_t count_settings(const struct setting *const tables[])
+{
+	size_t count = 0;
+
+	for (; *tables; tables++)
+		for (const struct setting *setting = *tables; setting->name; setting++)
+			count++;
+	return count;
+}
+
+int settings_read(
+	const struct settings_of *of, const struct setting *const tables[], int argc, char **argv)
+{
+	struct all all = { .of = of };
 	int code;
 
 	complain_hides_all(argc, argv);
+	all.settings = calloc(count_settings(tables) + 1, sizeof *all.settings);
+	if (!all.settings)
+		return complain("%s: out of memory", of->program), -1;
 	for (; *tables; tables++)
-		for (const struct setting *setting = *tables; setting->name && all.count < MOST;
-			setting++)
+		for (const struct setting *setting = *tables; setting->name; setting++)
 			all.settings[all.count++] = setting;
-	/* Help is help, whatever the environment says. */
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "--help") == 0) {
-			print_help(&all, about);
-			return 1;
-		}
-	code = take_environment(&all);
-	return code == 0 ? take_flags(&all, about, argc, argv) : code;
+	code = take_all(&all, argc, argv);
+	free(all.settings);
+	return code;
 }

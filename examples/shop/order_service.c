@@ -1,7 +1,8 @@
 /* The order service as a process: what customers ask for. */
-#include "numbers.h"
+#include "events.h"
+#include "kit.h"
 #include "openapi.h"
-#include "service.h"
+#include "shop.h"
 
 #include <string.h>
 
@@ -10,7 +11,7 @@
 static void show(struct http_call *call)
 {
 	service_ask(call,
-		(saga_submission){ SAGA_SUBMISSION(get_order, .ref = http_argument(call),
+		(saga_submission){ SAGA_SUBMISSION(get_order, .ref = http_argument(call, 0),
 			.amendment = http_query(call, "amendment"),
 			.after = http_query(call, "after")) },
 		service_reply_found);
@@ -51,14 +52,15 @@ static void place_it(struct http_call *call)
 static void changed(void *user, const saga_answer *answer)
 {
 	if (service_outcome(user, answer))
-		reply_taken(user, answer, http_argument(user));
+		reply_taken(user, answer, http_argument(user, 0));
 }
 
 /* An order is changed by its saga, which its ref leads to. */
 static void find(struct http_call *call, saga_answer_fn *then)
 {
 	service_ask(call,
-		(saga_submission){ SAGA_SUBMISSION(find_order, .ref = http_argument(call)) }, then);
+		(saga_submission){ SAGA_SUBMISSION(find_order, .ref = http_argument(call, 0)) },
+		then);
 }
 
 static const struct order_found *found(struct http_call *call, const saga_answer *answer)
@@ -122,6 +124,7 @@ static void list(struct http_call *call)
 /* ---- its numbers: how long an order takes, from placed to its end ---- */
 
 struct own {
+	struct order_config config;
 	struct times fulfilled, cancelled;
 };
 
@@ -133,12 +136,12 @@ static void ended(void *user, bool is_fulfilled, int64_t ms)
 	times_add(is_fulfilled ? &own->fulfilled : &own->cancelled, 1000 * ms);
 }
 
-static void count(const struct service *service, saga_metric_fn *each, void *user)
+static void count(void *context, saga_metric_fn *each, void *user)
 {
 	static const saga_metric_label fulfilled = { "end", "fulfilled" };
 	static const saga_metric_label cancelled = { "end", "cancelled" };
 	static const char name[] = "shop_order_seconds", help[] = "from placed to its end";
-	const struct own *own = service->own;
+	const struct own *own = context;
 
 	times_tell(&own->fulfilled, name, help, &fulfilled, 1, each, user);
 	times_tell(&own->cancelled, name, help, &cancelled, 1, each, user);
@@ -157,28 +160,29 @@ static const struct http_route routes[] = {
 
 int main(int argc, char **argv)
 {
-	static const char *const followers[] = { "stock", "payment", NULL };
-	struct own own = { .fulfilled.sum = 0 };
-	struct service service = {
-		.config.order = { .pay_within_ms = 60000, .ended = ended, .user = &own },
-		.own = &own
+	static const char *const others[] = { "stock", "payment", NULL };
+	struct own own = {
+		.config = { .pay_within_ms = 60000, .ended = ended, .user = &own },
 	};
 	const struct setting settings[] = {
 		{ "deadline-ms", "N", "an order that is not paid by then expires", NULL,
-			&service.config.order.pay_within_ms, 0, 86400000 },
+			&own.config.pay_within_ms, 0, 86400000 },
 		{ .name = NULL },
 	};
 	const struct service_def def = { .program = "order-service",
 		.about = "Takes orders, and says what became of them.",
+		.prefix = "SHOP",
 		.store = "sqlite:order.db",
 		.listen = "127.0.0.1:8081",
 		.participant = &order,
-		.followers = followers,
+		.options = SAGA_OPTIONS(.followers = others, .follows = others,
+			.handler_user = &own.config),
 		.openapi = openapi,
 		.openapi_size = openapi_size,
 		.routes = routes,
 		.settings = settings,
+		.own = &own,
 		.count = count };
 
-	return service_main(&def, &service, argc, argv);
+	return service_main(&def, argc, argv);
 }

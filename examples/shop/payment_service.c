@@ -1,14 +1,16 @@
 /* The payment service as a process. The payment provider, another company's, lives inside it. */
-#include "complain.h"
 #include "data.h"
+#include "events.h"
+#include "kit.h"
 #include "openapi.h"
 #include "provider.h"
-#include "service.h"
+#include "shop.h"
 
 #include <stdio.h>
 #include <time.h>
 
 struct own {
+	struct payment_config config;
 	const char *ledger, *credit, *faults;
 	struct data data;
 };
@@ -20,9 +22,9 @@ static void be_slow(int ms)
 		NULL);
 }
 
-static int open_own(struct service *service)
+static int open_own(void *context)
 {
-	struct own *own = service->own;
+	struct own *own = context;
 	struct provider_faults faults;
 	struct provider_reply reply;
 
@@ -35,23 +37,23 @@ static int open_own(struct service *service)
 	if (data_read(NULL, own->credit, NULL, 0, &own->data) != 0)
 		return 2;
 	faults.be_slow = be_slow;
-	if (provider_open(own->ledger, &faults, &service->config.payment.provider, &reply) == 0)
+	if (provider_open(own->ledger, &faults, &own->config.provider, &reply) == 0)
 		return 0;
 	complain("payment-service: ledger `%s`: %s", own->ledger, reply.text);
 	return 1;
 }
 
-static void close_own(struct service *service)
+static void close_own(void *context)
 {
-	struct own *own = service->own;
+	struct own *own = context;
 
-	provider_close(service->config.payment.provider);
+	provider_close(own->config.provider);
 	data_free(&own->data);
 }
 
-static int tell(struct service *service, size_t nth)
+static int tell(struct service *service, void *context, size_t nth)
 {
-	const struct own *own = service->own;
+	const struct own *own = context;
 	const struct datum *d;
 
 	if (nth >= own->data.credit_count)
@@ -66,7 +68,7 @@ static int tell(struct service *service, size_t nth)
 static void show(struct http_call *call)
 {
 	service_ask(call,
-		(saga_submission){ SAGA_SUBMISSION(get_payment, .ref = http_argument(call)) },
+		(saga_submission){ SAGA_SUBMISSION(get_payment, .ref = http_argument(call, 0)) },
 		service_reply_found);
 }
 
@@ -77,9 +79,8 @@ static const struct http_route routes[] = {
 
 int main(int argc, char **argv)
 {
-	static const char *const followers[] = { "stock", "order", NULL };
+	static const char *const others[] = { "stock", "order", NULL };
 	struct own own = { .ledger = "provider.db", .faults = "1,5,20,1,3" };
-	struct service service = { .own = &own };
 	const struct setting settings[] = {
 		{ "ledger", "FILE", "the payment provider's ledger, an SQLite file", &own.ledger,
 			NULL, 0, 0 },
@@ -91,17 +92,20 @@ int main(int argc, char **argv)
 	};
 	const struct service_def def = { .program = "payment-service",
 		.about = "Charges, adjusts and refunds at the payment provider.",
+		.prefix = "SHOP",
 		.store = "sqlite:payment.db",
 		.listen = "127.0.0.1:8082",
 		.participant = &payment,
-		.followers = followers,
+		.options = SAGA_OPTIONS(.followers = others, .follows = others,
+			.handler_user = &own.config),
 		.openapi = openapi,
 		.openapi_size = openapi_size,
 		.routes = routes,
 		.settings = settings,
+		.own = &own,
 		.open = open_own,
 		.close = close_own,
 		.tell = tell };
 
-	return service_main(&def, &service, argc, argv);
+	return service_main(&def, argc, argv);
 }

@@ -207,7 +207,8 @@ static int open_seat(struct run *run, int i, const saga_participant_def *def, co
 		SAGA_OPTIONS(.store = store, .transport = "inproc://shop",
 			.transport_context = run->hub, .followers = followers,
 			.lanes = run->settings->lanes, .loop = &run->loop, .user = seat,
-			.log = log_warnings, .stopped = stopped, .lease_ms = lease_of(run, store)),
+			.handler_user = &seat->config, .log = log_warnings, .stopped = stopped,
+			.lease_ms = lease_of(run, store)),
 		&seat->participant, &error);
 	if (code == SAGA_OK)
 		seat->is_stopped = false;

@@ -49,7 +49,7 @@ enum {
 	SEATS
 };
 
-/* A service in this process. Handlers and callbacks share one `user`, so their config is first. */
+/* A service in this process. Its handlers get the config, its callbacks the seat. */
 struct seat {
 	union {
 		struct order_config order;

@@ -1,31 +1,34 @@
 /* The stock service as a process: what is free, what is on its way, what the carrier reports. */
 #include "data.h"
+#include "events.h"
+#include "kit.h"
 #include "openapi.h"
-#include "service.h"
+#include "shop.h"
 
 #include <string.h>
 
 struct own {
+	struct stock_config config;
 	const char *products, *carrier;
 	int64_t restock;
 	struct data data;
 };
 
-static int open_own(struct service *service)
+static int open_own(void *context)
 {
-	struct own *own = service->own;
+	struct own *own = context;
 
 	return data_read(own->products, NULL, own->carrier, own->restock, &own->data) == 0 ? 0 : 2;
 }
 
-static void close_own(struct service *service)
+static void close_own(void *context)
 {
-	data_free(&((struct own *)service->own)->data);
+	data_free(&((struct own *)context)->data);
 }
 
-static int tell(struct service *service, size_t nth)
+static int tell(struct service *service, void *context, size_t nth)
 {
-	const struct data *data = &((struct own *)service->own)->data;
+	const struct data *data = &((struct own *)context)->data;
 	const struct datum *d;
 
 	if (nth < data->goods_count) {
@@ -49,7 +52,7 @@ static int tell(struct service *service, size_t nth)
 static void show_level(struct http_call *call)
 {
 	service_ask(call,
-		(saga_submission){ SAGA_SUBMISSION(get_stock, .sku = http_argument(call)) },
+		(saga_submission){ SAGA_SUBMISSION(get_stock, .sku = http_argument(call, 0)) },
 		service_reply_found);
 }
 
@@ -68,7 +71,7 @@ static void reply_shipment(void *user, const saga_answer *answer)
 static void show_shipment(struct http_call *call)
 {
 	service_ask(call,
-		(saga_submission){ SAGA_SUBMISSION(get_shipment, .ref = http_argument(call),
+		(saga_submission){ SAGA_SUBMISSION(get_shipment, .ref = http_argument(call, 0),
 			.after = http_query(call, "after")) },
 		reply_shipment);
 }
@@ -79,7 +82,7 @@ static void reported(void *user, const saga_answer *answer)
 {
 	if (answer->code == SAGA_OK)
 		http_json(user, 202,
-			json_pack("{s:s, s:b}", "tracking", http_argument(user), "repeated",
+			json_pack("{s:s, s:b}", "tracking", http_argument(user, 0), "repeated",
 				answer->repeated));
 	else
 		service_refuse(user, answer, saga_code_http(answer->code));
@@ -104,7 +107,8 @@ static void parcel_is_found(void *user, const saga_answer *answer)
 	if (!parcel)
 		return;
 	if (strcmp(parcel->state, "none") == 0)
-		http_problem(user, 404, NULL, "no parcel has the number `%s`", http_argument(user));
+		http_problem(
+			user, 404, NULL, "no parcel has the number `%s`", http_argument(user, 0));
 	else if (strcmp(parcel->state, "shipped") != 0 && strcmp(parcel->state, "delivered") != 0)
 		http_problem(user, 409, NULL, "the parcel is not on its way");
 	else
@@ -115,8 +119,9 @@ static void report(struct http_call *call)
 {
 	saga_id parcel;
 
-	if (saga_id_parse(http_argument(call), &parcel) != SAGA_OK)
-		http_problem(call, 404, NULL, "no parcel has the number `%s`", http_argument(call));
+	if (saga_id_parse(http_argument(call, 0), &parcel) != SAGA_OK)
+		http_problem(
+			call, 404, NULL, "no parcel has the number `%s`", http_argument(call, 0));
 	else
 		service_ask(call, (saga_submission){ SAGA_SUBMISSION(find_parcel), .saga = parcel },
 			parcel_is_found);
@@ -133,9 +138,8 @@ static const struct http_route routes[] = {
 
 int main(int argc, char **argv)
 {
-	static const char *const followers[] = { "order", "payment", NULL };
-	struct own own = { .restock = 50 };
-	struct service service = { .config.stock.dispatch_delay_ms = 200, .own = &own };
+	static const char *const others[] = { "order", "payment", NULL };
+	struct own own = { .config.dispatch_delay_ms = 200, .restock = 50 };
 	const struct setting settings[] = {
 		{ "products", "FILE", "NDJSON; opens what is not opened yet", &own.products, NULL,
 			0, 0 },
@@ -144,22 +148,25 @@ int main(int argc, char **argv)
 		{ "carrier", "FILE", "countries it does not serve, NDJSON; else built-in rules",
 			&own.carrier, NULL, 0, 0 },
 		{ "dispatch-ms", "N", "from paid to shipped: the time to cancel or amend in", NULL,
-			&service.config.stock.dispatch_delay_ms, 0, 86400000 },
+			&own.config.dispatch_delay_ms, 0, 86400000 },
 		{ .name = NULL },
 	};
 	const struct service_def def = { .program = "stock-service",
 		.about = "Holds goods, and sends them.",
+		.prefix = "SHOP",
 		.store = "sqlite:stock.db",
 		.listen = "127.0.0.1:8083",
 		.participant = &stock,
-		.followers = followers,
+		.options = SAGA_OPTIONS(.followers = others, .follows = others,
+			.handler_user = &own.config),
 		.openapi = openapi,
 		.openapi_size = openapi_size,
 		.routes = routes,
 		.settings = settings,
+		.own = &own,
 		.open = open_own,
 		.close = close_own,
 		.tell = tell };
 
-	return service_main(&def, &service, argc, argv);
+	return service_main(&def, argc, argv);
 }

@@ -591,7 +591,7 @@ def check_metrics(shop):
     want(numbers["saga_commit_seconds_count", 'participant="order"'] > 0, "no commits")
     want(numbers["shop_order_seconds_count", 'end="fulfilled"'] > 3, "no order took any time")
     want(numbers["saga_dead_letters_total", 'participant="stock"'] == 0, "a dead letter")
-    want(numbers["shop_http_requests_total", 'method="POST",route="/orders",status="422"'] == 1, "one 422")
+    want(numbers["http_requests_total", 'method="POST",route="/orders",status="422"'] == 1, "one 422")
 
 
 def check_description(shop):

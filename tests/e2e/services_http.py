@@ -146,7 +146,7 @@ def answer(order, data, address="127.0.0.1"):
 
 
 def lost(order, why):
-    return read_metrics(order.ask("GET", "/metrics")[1])["shop_http_lost_total", f'why="{why}"']
+    return read_metrics(order.ask("GET", "/metrics")[1])["http_lost_total", f'why="{why}"']
 
 
 def want_full(order):

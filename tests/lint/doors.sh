@@ -7,8 +7,8 @@ need perl
 # Every file without its comments, below $bare.
 bare=$(mktemp -d)
 trap 'rm -rf "$bare"' EXIT
-c_files include src transports | (cd "$bare" && xargs -n 1 dirname | sort -u | xargs mkdir -p)
-c_files include src transports | BARE=$bare perl -lne '
+c_files include src transports examples/kit | (cd "$bare" && xargs -n 1 dirname | sort -u | xargs mkdir -p)
+c_files include src transports examples/kit | BARE=$bare perl -lne '
 	open my $in, "<", $_ or die "$_: $!";
 	open my $out, ">", "$ENV{BARE}/$_" or die "$_: $!";
 	my $text = do { local $/; <$in> };
@@ -71,6 +71,10 @@ for inside in event delivery step stores participant tool; do
 done
 complain 'a transport knows plugin.h only' \
 	"$(up 'event|step|delivery|participant|stores|tool')" $(directory transports)
+
+# Services that the kit does not know are built on it.
+complain 'the kit knows no shop' \
+	'(^|[^A-Za-z])(shop|SHOP|[Oo]rders?|[Pp]ayments?|[Ss]tock)([^A-Za-z]|$)' $(directory examples/kit)
 
 # ---- dependencies: header, the files that own it ----
 
