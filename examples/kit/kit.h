@@ -99,8 +99,8 @@ struct service_def {
 
 	/*
 	 * Submits the nth thing that the participant has to know before it is healthy, by
-	 * service_tell, and returns that function's code; SERVICE_TOLD: there is no nth thing. It is
-	 * called again at each start, so each submission needs a key.
+	 * service_tell, and returns that function's code; SERVICE_TOLD: there is no nth thing.
+	 * Each start tells everything again, so each submission needs a key.
 	 */
 	int (*tell)(struct service *service, void *own, size_t nth);
 
