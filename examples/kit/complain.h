@@ -6,21 +6,21 @@
 #include <stdio.h>
 
 /*
- * The one way to stderr, and to a terminal: no password of a URL that was given gets there, and no
- * control character of anyone's text.
+ * The one way to stderr and to a terminal for every program here, and for the command saga: no
+ * password of a URL that was given gets there, and no control character of anyone's text.
  */
 
-/* A line on stderr. */
+/* Writes one line to stderr. */
 void complain(const char *format, ...) SAGA_PRINTF(1, 2);
 
-/* Leaves out the secrets of this argument (a URL or `--store=URL`) from now on. Not copied. */
+/* From now on leaves out the secrets of this argument: a URL, or `--store=URL`. It is not copied. */
 void complain_hides(const char *given);
 void complain_hides_all(int argc, char **argv);
 
-/* An option that getopt_long refused; getopt's own words would repeat its value. */
+/* Refuses an option in place of getopt_long, whose own words would repeat its value. */
 void complain_option(const char *program, const char *given, bool lacks_value);
 
-/* The text as a terminal may have it, without a newline. */
+/* Writes the text so that it cannot harm a terminal, without a newline. */
 void put_shown(FILE *out, const char *text);
 
 #endif

@@ -44,8 +44,7 @@ static bool is_kind(const char *kind)
 {
 	if (strcmp(kind, "all") == 0 || saga__parked_kind_of(kind))
 		return true;
-	(void)complain(
-		"option --kind: retry, call, behind, schedule, held, letter or all, not `%s`",
+	(void)fail("option --kind: retry, call, behind, schedule, held, letter or all, not `%s`",
 		kind);
 	return false;
 }
@@ -56,7 +55,7 @@ static bool is_text(const char *option, const char *text, size_t most)
 
 	if (length && length <= most && saga__utf8_text(text, length))
 		return true;
-	(void)complain("option --%s: a text of 1 to %zu bytes is wanted", option, most);
+	(void)fail("option --%s: a text of 1 to %zu bytes is wanted", option, most);
 	return false;
 }
 
@@ -66,7 +65,7 @@ static bool is_body(const char *body)
 		return false;
 	if (is_json_object(body))
 		return true;
-	(void)complain("option --body: not a JSON object: `%.60s%s`", body,
+	(void)fail("option --body: not a JSON object: `%.60s%s`", body,
 		strlen(body) > 60 ? "..." : "");
 	return false;
 }
@@ -84,7 +83,7 @@ static bool take_dialect(const char *name, int *ret_dialect)
 			*ret_dialect = dialects[i].dialect;
 			return true;
 		}
-	(void)complain("option --dialect: sqlite, postgresql or tsql, not `%s`", name);
+	(void)fail("option --dialect: sqlite, postgresql or tsql, not `%s`", name);
 	return false;
 }
 
@@ -103,7 +102,7 @@ static bool read_url(const char *option, const char *path, char url[URL_SIZE])
 	if (!why && strlen(url) == URL_SIZE - 1)
 		why = "its first line is too long";
 	if (why)
-		(void)complain("option --%s: %s: %s", option, path, why);
+		(void)fail("option --%s: %s: %s", option, path, why);
 	else
 		url[strcspn(url, "\r\n")] = '\0';
 	return !why;
@@ -117,23 +116,15 @@ static bool take_url(struct arguments *a, const char *option, const char *value,
 	if (*value != '@')
 		return true;
 	if (a->read_count == ARGUMENTS_READ)
-		return complain("option --%s: too many files", option), false;
+		return fail("option --%s: too many files", option), false;
 	if (!(line = malloc(URL_SIZE)))
-		return complain("out of memory"), false;
+		return fail("out of memory"), false;
 	a->read[a->read_count++] = line;
 	if (!read_url(option, value + 1, line))
 		return false;
 	complain_hides(line);
 	*url = line;
 	return true;
-}
-
-/* getopt's own words would repeat the whole of it. */
-static void refuse_option(const char *given, bool lacks_value)
-{
-	(void)complain(lacks_value ? "option `%.*s` requires an argument"
-				   : "option `%.*s` is not one of this command, or takes no value",
-		(int)strcspn(given, "="), given);
 }
 
 static bool take(struct arguments *a, int option, const char *value)
@@ -190,7 +181,7 @@ static bool take_options(
 			return true;
 		}
 		if (option == ':' || option == '?')
-			refuse_option(argv[optind - 1], option == ':');
+			complain_option("saga", argv[optind - 1], option == ':');
 		if (!take(a, option, optarg))
 			return false;
 	}
@@ -202,11 +193,11 @@ static bool take_ids(const struct command *command, int argc, char **argv, struc
 	int count = argc - optind;
 
 	if (count > command->most)
-		return complain("`%s` is too much", argv[optind + command->most]), false;
+		return fail("`%s` is too much", argv[optind + command->most]), false;
 	if (count < command->least && !a->all)
-		return complain("%s is missing", command->operand), false;
+		return fail("%s is missing", command->operand), false;
 	if (count && a->all)
-		return complain("option --all: takes no `%s` beside it", argv[optind]), false;
+		return fail("option --all: takes no `%s` beside it", argv[optind]), false;
 	if (command->options & OPERANDS_ARE_WORDS) {
 		a->words = argv + optind;
 		a->word_count = count;
@@ -216,7 +207,7 @@ static bool take_ids(const struct command *command, int argc, char **argv, struc
 		const char *text = argv[optind + i];
 
 		if (!id_range_read(text, &a->ids[i]))
-			return complain("%s `%s`: not a UUID, nor its first %d characters or more",
+			return fail("%s `%s`: not a UUID, nor its first %d characters or more",
 				       command->operand, text, ID_LEAST),
 			       false;
 	}
@@ -228,17 +219,15 @@ static bool take_ids(const struct command *command, int argc, char **argv, struc
 static bool fit_together(const struct command *command, const struct arguments *a)
 {
 	if ((command->options & OPTION_IN) && !a->in)
-		return complain("option --in is missing: where participants publish to"), false;
+		return fail("option --in is missing: where participants publish to"), false;
 	if ((command->options & OPTION_DIALECT) && !a->dialect)
-		return complain("option --dialect is missing: sqlite, postgresql or tsql"), false;
+		return fail("option --dialect is missing: sqlite, postgresql or tsql"), false;
 	if ((command->options & OPTION_STORE) && !a->store)
-		return complain("option --store is missing: the URL of the participant's store"),
-		       false;
+		return fail("option --store is missing: the URL of the participant's store"), false;
 	if ((command->options & OPTION_NOTE) && !a->note)
-		return complain("option --note is missing: why it is known to have ended so"),
-		       false;
+		return fail("option --note is missing: why it is known to have ended so"), false;
 	if (a->body && !a->outcome)
-		return complain("option --body: needs --outcome, the type of its event"), false;
+		return fail("option --body: needs --outcome, the type of its event"), false;
 	return true;
 }
 
@@ -249,7 +238,7 @@ int arguments_read(const struct command *command, int argc, char **argv,
 	bool help = false;
 
 	if (!(a.ids = calloc((size_t)argc + 1, sizeof *a.ids)))
-		return complain("out of memory"), EXIT_FAILED;
+		return fail("out of memory"), EXIT_FAILED;
 	if (!take_options(command, argc, argv, &a, &help) ||
 		(!help && (!fit_together(command, &a) || !take_ids(command, argc, argv, &a)))) {
 		arguments_free(&a);

@@ -284,9 +284,9 @@ static void tell_losses(struct forwarder *forwarder, uint64_t *told_at)
 	if (lost || refused)
 		*told_at = now_ms();
 	if (lost)
-		(void)complain("bus: %" PRIu64 " frames found no room at a slow listener", lost);
+		(void)fail("bus: %" PRIu64 " frames found no room at a slow listener", lost);
 	if (refused)
-		(void)complain("bus: %" PRIu64 " peers were too many, or did not say what they are",
+		(void)fail("bus: %" PRIu64 " peers were too many, or did not say what they are",
 			refused);
 }
 
@@ -312,7 +312,7 @@ static int open_door(struct door *door, const char *url)
 	if (!failed)
 		failed = saga__nng_listener_open(&door->place, url, door->config, &door->listener);
 	if (failed)
-		return complain("%s: %s", url, nng_strerror(failed)), EXIT_FAILED;
+		return fail("%s: %s", url, nng_strerror(failed)), EXIT_FAILED;
 	nng_aio_set_timeout(door->accepting, NNG_DURATION_INFINITE);
 	door->accepts = true;
 	nng_stream_listener_accept(door->listener, door->accepting);
@@ -337,16 +337,16 @@ static int read_places(const struct arguments *arguments, struct forwarder *forw
 	saga_error error;
 
 	if (saga__nng_place_read(arguments->in, in, &error) != SAGA_OK)
-		return complain("option --in: %s", error.text), EXIT_WRONG_USE;
+		return fail("option --in: %s", error.text), EXIT_WRONG_USE;
 	*out = *in;
 	if (!arguments->out)
 		return EXIT_DONE;
 	if (saga__nng_place_read(arguments->out, out, &error) != SAGA_OK)
-		return complain("option --out: %s", error.text), EXIT_WRONG_USE;
+		return fail("option --out: %s", error.text), EXIT_WRONG_USE;
 	/* It is an out itself, whatever its own would be. */
 	memcpy(out->out, out->in, sizeof out->out);
 	if (strcmp(out->out, in->in) == 0)
-		return complain("option --out: is the same as --in"), EXIT_WRONG_USE;
+		return fail("option --out: is the same as --in"), EXIT_WRONG_USE;
 	return EXIT_DONE;
 }
 
@@ -356,7 +356,7 @@ static int read_keys(struct door *door, const char *option)
 
 	if (saga__nng_tls_open(&door->place, true, &door->config, &error) == SAGA_OK)
 		return EXIT_DONE;
-	return complain("option %s: %s", option, error.text), EXIT_FAILED;
+	return fail("option %s: %s", option, error.text), EXIT_FAILED;
 }
 
 static int start(struct forwarder *forwarder)
@@ -392,15 +392,16 @@ static int run(struct forwarder *forwarder)
 	block_signals(&signals);
 	code = start(forwarder);
 	if (code == EXIT_DONE) {
-		say("saga bus: from %s to %s", forwarder->in.place.in, forwarder->out.place.out);
+		complain("saga bus: from %s to %s", forwarder->in.place.in,
+			forwarder->out.place.out);
 		turn(forwarder, &signals);
 	}
 	close_door(&forwarder->in);
 	close_door(&forwarder->out);
 	if (code == EXIT_DONE)
-		say("saga bus: ends: %" PRIu64 " frames came, %" PRIu64
-		    " found no room at a listener, %" PRIu64 " peers were too many, %" PRIu64
-		    " did not say what they are",
+		complain("saga bus: ends: %" PRIu64 " frames came, %" PRIu64
+			 " found no room at a listener, %" PRIu64 " peers were too many, %" PRIu64
+			 " did not say what they are",
 			forwarder->frames, forwarder->lost, forwarder->refused, forwarder->silent);
 	return code;
 }
@@ -412,7 +413,7 @@ int bus(const struct arguments *arguments)
 
 	if (!forwarder || uv_mutex_init(&forwarder->lock) != 0) {
 		free(forwarder);
-		return complain("out of memory");
+		return fail("out of memory");
 	}
 	forwarder->in = (struct door){ .forwarder = forwarder, .side = SAGA__NNG_SUB };
 	forwarder->out = (struct door){ .forwarder = forwarder, .side = SAGA__NNG_PUB };

@@ -180,7 +180,7 @@ static void tell_discarded(const struct change *change)
 	char id[SAGA_ID_TEXT];
 
 	for (int i = 0; i < change->arguments->id_count; i++)
-		say("discarded %s", text_of(change->rows[i].parked.id, id));
+		complain("discarded %s", text_of(change->rows[i].parked.id, id));
 }
 
 /* ---- assert ---- */

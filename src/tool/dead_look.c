@@ -15,7 +15,7 @@ enum {
 
 int store_failed(const saga_error *error)
 {
-	(void)complain("%s", error->text);
+	(void)fail("%s", error->text);
 	return EXIT_FAILED;
 }
 
@@ -25,7 +25,7 @@ int look_open(const struct arguments *arguments, struct store *ret_store, int64_
 	int code = store_open(arguments->store, ret_store, &error);
 
 	if (code != SAGA_OK) {
-		(void)complain("option --store: %s", error.text);
+		(void)fail("option --store: %s", error.text);
 		return code == SAGA_MALFORMED ? EXIT_WRONG_USE : EXIT_FAILED;
 	}
 	if (store_now(ret_store, ret_now, &error) == SAGA_OK)
@@ -38,7 +38,7 @@ int look_end(int code)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
-	(void)complain("stdout: %s", strerror(errno));
+	(void)fail("stdout: %s", strerror(errno));
 	return EXIT_FAILED;
 }
 

@@ -142,7 +142,7 @@ static int run(const struct command *command, int argc, char **argv)
 	int code = arguments_read(command, argc, argv, &arguments, &wants_help);
 
 	if (code == EXIT_WRONG_USE)
-		(void)complain("try saga %s%s%s --help", command->group ? command->group : "",
+		(void)fail("try saga %s%s%s --help", command->group ? command->group : "",
 			command->group ? " " : "", command->name);
 	if (code != EXIT_DONE)
 		return code;
@@ -164,10 +164,9 @@ static bool is(const char *a, const char *b)
 static int wrong_command(const char *group, const char *name)
 {
 	if (!name)
-		(void)complain("%s%swhich command?", group ? group : "", group ? ": " : "");
+		(void)fail("%s%swhich command?", group ? group : "", group ? ": " : "");
 	else
-		(void)complain(
-			"no such command: %s%s%s", group ? group : "", group ? " " : "", name);
+		(void)fail("no such command: %s%s%s", group ? group : "", group ? " " : "", name);
 	fputs(help, stderr);
 	return EXIT_WRONG_USE;
 }
@@ -186,8 +185,7 @@ int main(int argc, char **argv)
 	int at = group ? 2 : 1;
 	const char *name = at < argc ? argv[at] : NULL;
 
-	for (int i = 1; i < argc; i++)
-		complain_hides(argv[i]);
+	complain_hides_all(argc, argv);
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if ((group ? is(commands[i].group, group) : !commands[i].group) &&
 			is(name, commands[i].name))

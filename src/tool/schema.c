@@ -27,9 +27,9 @@ int schema(const struct arguments *arguments)
 	char *script = dialect ? saga__journal_layout(dialect) : NULL;
 
 	if (!dialect)
-		return complain("this build does not know that dialect"), EXIT_FAILED;
+		return fail("this build does not know that dialect"), EXIT_FAILED;
 	if (!script)
-		return complain("out of memory"), EXIT_FAILED;
+		return fail("out of memory"), EXIT_FAILED;
 	put_script(script);
 	free(script);
 	return look_end(EXIT_DONE);

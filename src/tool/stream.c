@@ -197,7 +197,7 @@ static int show_streams(const struct streams *streams, int64_t now)
 			streams->store->participant, streams->count);
 	printed = streams->arguments->json || !shown || table_print(&table, stdout);
 	table_free(&table);
-	return printed ? EXIT_DONE : complain("out of memory");
+	return printed ? EXIT_DONE : fail("out of memory");
 }
 
 /* ---- orders ---- */
@@ -370,8 +370,8 @@ static bool are_names(const struct arguments *arguments)
 {
 	for (int i = 0; i < arguments->word_count; i++)
 		if (strlen(arguments->words[i]) < NAME_LEAST) {
-			(void)complain("STREAM `%s`: not UUID/SHARD, nor its first %d characters "
-				       "or more",
+			(void)fail("STREAM `%s`: not UUID/SHARD, nor its first %d characters "
+				   "or more",
 				arguments->words[i], NAME_LEAST);
 			return false;
 		}

@@ -12,47 +12,18 @@
 #include "../event/show.h"
 
 enum {
-	HIDDEN_MOST = 64,
-	COMPLAINT_BYTES = 4096
+	FAILURE_BYTES = 4096
 };
 
-/* The command's own; it has no thread yet when this is filled. */
-static const char *hidden[HIDDEN_MOST];
-static size_t hidden_count;
-
-void complain_hides(const char *given)
+int fail(const char *format, ...)
 {
-	const char *value = strncmp(given, "--", 2) == 0 ? strchr(given, '=') : NULL;
-
-	given = value ? value + 1 : given;
-	if (strpbrk(given, ":@=") && hidden_count < HIDDEN_MOST)
-		hidden[hidden_count++] = given;
-}
-
-/* A whole line at one go: stderr has no buffer, and others write to it, or read line by line. */
-void say(const char *format, ...)
-{
-	char text[COMPLAINT_BYTES], shown[4 * COMPLAINT_BYTES];
+	char text[FAILURE_BYTES];
 	va_list list;
 
 	va_start(list, format);
 	(void)vsnprintf(text, sizeof text, format, list);
 	va_end(list);
-	for (size_t i = 0; i < hidden_count; i++)
-		saga_redact(hidden[i], text, sizeof text);
-	(void)saga_text_shown(text, shown, sizeof shown);
-	fprintf(stderr, "%s\n", shown);
-}
-
-int complain(const char *format, ...)
-{
-	char text[COMPLAINT_BYTES];
-	va_list list;
-
-	va_start(list, format);
-	(void)vsnprintf(text, sizeof text, format, list);
-	va_end(list);
-	say("saga: %s", text);
+	complain("saga: %s", text);
 	return 1;
 }
 
@@ -140,7 +111,7 @@ size_t width_of(const char *text)
 			fputs(buffer_, out_); \
 		} else { \
 			fputs("null", out_); \
-			(void)complain("out of memory"); \
+			(void)fail("out of memory"); \
 		} \
 		free(buffer_); \
 	} while (0)

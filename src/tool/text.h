@@ -7,17 +7,11 @@
 
 #include <stdio.h>
 
+#include "../../examples/kit/complain.h"
 #include "../event/arena.h"
 
-/*
- * A line to stderr, without the secrets of what was given, and as a terminal may have it. complain
- * begins it by "saga: ", and answers the exit code of a failure.
- */
-void say(const char *format, ...) SAGA_PRINTF(1, 2);
-int complain(const char *format, ...) SAGA_PRINTF(1, 2);
-
-/* An argument, or what @FILE held: a URL's secrets are left out from now on. Not copied. */
-void complain_hides(const char *given);
+/* Complains behind "saga: ", and returns the exit code of a failure. */
+int fail(const char *format, ...) SAGA_PRINTF(1, 2);
 
 /* "2026-01-31T12:00:00.000Z (2 min ago)" */
 #define TIME_TEXT 64
