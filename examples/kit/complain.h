@@ -13,7 +13,7 @@
 /* Writes one line to stderr. */
 void complain(const char *format, ...) SAGA_PRINTF(1, 2);
 
-/* From now on leaves out the secrets of this argument: a URL, or `--store=URL`. It is not copied. */
+/* Leaves out the secrets of this argument from now on: a URL, or `--store=URL`. Not copied. */
 void complain_hides(const char *given);
 void complain_hides_all(int argc, char **argv);
 
