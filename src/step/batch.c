@@ -1,10 +1,8 @@
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../event/utf8.h"
-#include "../mutation.h"
 #include "blame.h"
 #include "from_json.h"
 #include "work.h"
@@ -74,44 +72,6 @@ void saga__batch_begin(struct saga__batch *batch)
 	batch->lost.code = SAGA_OK;
 	batch->marked = batch->trusted = false;
 	saga__blame_begin(batch);
-}
-
-void saga__batch_lose(struct saga__batch *batch, int code, const char *text)
-{
-	if (batch->lost.code == SAGA_OK)
-		(void)saga_error_set(&batch->lost, code, "%s", text);
-}
-
-/* ---- slots ---- */
-
-static size_t slot_hash(const struct saga__batch *batch, saga_id saga, size_t row)
-{
-	uint64_t low;
-
-	memcpy(&low, saga.bytes + 8, sizeof low);
-	return (size_t)((low >> 17 ^ low) + row * 31) & (batch->bucket_count - 1);
-}
-
-struct saga__slot *saga__batch_slot(
-	struct saga__batch *batch, saga_id saga, size_t row, const char *subject)
-{
-	struct saga__slot **bucket = &batch->buckets[slot_hash(batch, saga, row)], *slot;
-
-	for (slot = *bucket; slot; slot = slot->chain)
-		if (slot->row == row && saga__id_same(slot->saga, saga) &&
-			strcmp(slot->subject, subject) == 0)
-			return slot;
-	if (!(slot = saga__arena_calloc(&batch->arena, 1, sizeof *slot)))
-		return NULL;
-	slot->saga = saga;
-	slot->row = row;
-	slot->subject = subject;
-	slot->why = "";
-	slot->chain = *bucket;
-	*bucket = slot;
-	slot->next = batch->slots;
-	batch->slots = slot;
-	return slot;
 }
 
 static const char *subject_of(const saga_step_def *step, const struct saga_event *event)
@@ -626,75 +586,4 @@ void saga__batch_run(struct saga__batch *batch)
 				batch->lost.code == SAGA_OK)
 				do_work(batch, work);
 	release_mark(batch);
-}
-
-/* ---- publishing ---- */
-
-static struct saga__shard *shard_of(struct saga__batch *batch, saga_id saga)
-{
-	unsigned number = saga__batch_shard(batch, saga);
-
-	size_t i = 0;
-
-	while (i + 1 < batch->locked_count && batch->locked[i].shard != number)
-		i++;
-	assert(batch->locked[i].shard == number);
-	return &batch->locked[i];
-}
-
-struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct saga__work *work,
-	const saga_type *type, const void *body, const char *why, saga_id *ret_id,
-	saga_error *error)
-{
-	const struct saga_event *cause = work->event;
-	struct saga_event event = {
-		.id = saga__id_new(&batch->ids, batch->env),
-		.saga = cause->saga,
-		.time = batch->now,
-		.source = batch->plan->name,
-		.subject = work->slot ? work->slot->subject : "",
-		.traceparent = cause->traceparent,
-	};
-	struct saga__blob *blob;
-
-	if (!SAGA__MUTANT(cause_lost))
-		event.causation = cause->id;
-	if (work->slot)
-		event.sequence =
-			shard_of(batch, cause->saga)->seq + !SAGA__MUTANT(number_off_by_one);
-	if (!type) {
-		event.type = cause->type;
-		event.version = cause->version;
-		event.data = cause->data;
-	}
-	if (saga__event_encode(&batch->event, &event, type, body, why, error) != SAGA_OK)
-		return NULL;
-	if (!(blob = saga__blob_new(batch->event.at, batch->event.size))) {
-		(void)saga_error_set(error, SAGA_NOMEM, "out of memory");
-		return NULL;
-	}
-	*ret_id = event.id;
-	return blob;
-}
-
-void saga__batch_publish(
-	struct saga__batch *batch, saga_id saga, struct saga__blob *event, saga_id id, bool ours)
-{
-	struct saga__shard *shard = shard_of(batch, saga);
-	struct saga__outgoing *out = saga__arena_calloc(&batch->arena, 1, sizeof *out);
-
-	if (!out) {
-		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
-		return;
-	}
-	out->event = saga__blob_ref(event);
-	out->shard = shard->shard;
-	out->seq = ++shard->seq;
-	out->id = id;
-	out->before = shard->last;
-	out->saga = saga;
-	out->ours = ours;
-	shard->last = id;
-	*batch->outgoing_end = out;
-	batch->outgoing_end = &out->next;
 }

@@ -1,5 +1,6 @@
 #include "call.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +11,11 @@
 #include "../event/utf8.h"
 #include "../mutation.h"
 #include "named.h"
+#include "work.h"
 
 enum {
 	DEFAULT_TIMEOUT_MS = 30000,
+	CALL_SLACK_MS = 30000,
 	CALL_BYTES = 1 << 20,
 	KEYS = 8
 };
@@ -48,6 +51,67 @@ int saga__call_timeout(const struct saga__call *call)
 
 	return timeout ? timeout : DEFAULT_TIMEOUT_MS;
 }
+
+/* ---- asking ---- */
+
+static void make_call(struct saga__batch *batch, struct saga__work *work, saga_id parked,
+	int attempts, saga_bytes question)
+{
+	struct saga__call *call = calloc(1, sizeof *call);
+	saga_bytes trigger = saga__trigger_of(work);
+
+	if (call) {
+		call->event = saga__blob_new(trigger.at, trigger.size);
+		call->question = saga__blob_new(question.at, question.size);
+		call->item = calloc(1, sizeof *call->item);
+	}
+	if (!call || !call->event || !call->question || !call->item) {
+		saga__call_free(call);
+		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
+		return;
+	}
+	call->plan = batch->plan;
+	call->env = batch->env;
+	call->user = batch->user;
+	call->step = (size_t)(work->step - batch->plan->steps);
+	call->undo = work->role == SAGA__ROLE_UNDO;
+	call->attempts = attempts;
+	call->parked = parked;
+	call->saga = work->slot->saga;
+	assert(strlen(work->slot->subject) < sizeof call->subject);
+	memcpy(call->subject, work->slot->subject, strlen(work->slot->subject) + 1);
+	call->next = batch->calls;
+	batch->calls = call;
+}
+
+static int64_t call_due(const struct saga__batch *batch, const struct saga__work *work)
+{
+	struct saga__call probe = { .plan = batch->plan,
+		.step = (size_t)(work->step - batch->plan->steps),
+		.undo = work->role == SAGA__ROLE_UNDO };
+
+	SAGA__MUTANT_RETURN(call_lost_at_crash, true, SAGA__NEVER);
+	return batch->now + saga__call_timeout(&probe) + CALL_SLACK_MS;
+}
+
+/* `made` attempts before it; `counted` in its row while it is made. */
+void saga__ask_counted(struct saga__batch *batch, struct saga__work *work, int made, int counted,
+	saga_bytes question)
+{
+	saga_bytes kept = saga__keep(batch, question);
+
+	saga__park(batch, work, SAGA__PARKED_CALL, counted, call_due(batch, work), "", "", kept);
+	if (batch->lost.code == SAGA_OK)
+		make_call(batch, work, saga__last_parked(batch)->id, made, kept);
+}
+
+void saga__ask(
+	struct saga__batch *batch, struct saga__work *work, int attempts, saga_bytes question)
+{
+	saga__ask_counted(batch, work, attempts, attempts, question);
+}
+
+/* ---- making the call ---- */
 
 static void no_answer(struct saga__call *job, int code, const char *why)
 {

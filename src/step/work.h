@@ -132,8 +132,27 @@ void saga__do_refuse(struct saga__batch *batch, struct saga__work *work);
 
 void saga__bar(struct saga__batch *batch, struct saga__work *work);
 void saga__undone(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
+
+/* ---- what an outcome does ---- */
+
+void saga__settle_run(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
+void saga__took_effect(
+	struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
+void saga__took_none(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
+void saga__remember(
+	struct saga__batch *batch, struct saga__work *work, struct saga__blob *outcome);
+/* Publishes `rejects` in the step's stead. False: it has none, or can't be made (said in error). */
+bool saga__speak(struct saga__batch *batch, struct saga__work *work, enum saga__state to,
+	int answer, const char *why, saga_error *error);
+void saga__ask_again(struct saga__batch *batch, struct saga__work *work,
+	const saga_retry_rule *rule, int attempts);
+
+/* Parks the trigger and asks the outside. */
 void saga__ask(
 	struct saga__batch *batch, struct saga__work *work, int attempts, saga_bytes question);
+/* `made` attempts before it; `counted` in its row while it is made. */
+void saga__ask_counted(struct saga__batch *batch, struct saga__work *work, int made, int counted,
+	saga_bytes question);
 
 /* ---- which triggers a waiting slot has seen ---- */
 
@@ -143,9 +162,13 @@ void saga__see(struct saga__batch *batch, struct saga__work *work);
 
 /* ---- what they share ---- */
 
+/* A copy that lives as long as the batch. at NULL: the batch is lost. */
+saga_bytes saga__keep(struct saga__batch *batch, saga_bytes bytes);
+
 void saga__count(const struct saga__work *work, int what); /* a saga__tally of its step */
 void saga__slot_move(
 	struct saga__batch *batch, struct saga__slot *slot, enum saga__state to, const char *why);
+void saga__arm(struct saga__batch *batch, struct saga__work *work, struct saga__wish *wish);
 void saga__slot_withdraw_schedules(struct saga__batch *batch, struct saga__work *work);
 saga_retry_rule saga__rule_of(const struct saga__work *work); /* with its defaults filled in */
 void saga__tell_retry(

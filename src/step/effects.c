@@ -1,4 +1,4 @@
-/* What a work shares with others: its slot's moves, what is set aside, what is said. */
+/* What a batch does to slots, events and parked rows, for all that runs in it. */
 
 #include <assert.h>
 #include <stdio.h>
@@ -8,20 +8,56 @@
 #include "../mutation.h"
 #include "work.h"
 
-/*
- * By default an hour's outage needs nobody: from the thirteenth attempt on the delay is 2.5 minutes
- * on average, so 600 attempts are a day. A request's caller waits for the answer: it has it soon.
- */
-enum {
-	DEFAULT_ATTEMPTS = 600,
-	DEFAULT_FIRST_MS = 50,
-	DEFAULT_MAX_MS = 300000,
-	REQUEST_ATTEMPTS = 8,
-	REQUEST_MAX_MS = 30000,
-	LOUD_ATTEMPTS = 8 /* what still fails then is more than a hiccup */
-};
+void saga__batch_lose(struct saga__batch *batch, int code, const char *text)
+{
+	if (batch->lost.code == SAGA_OK)
+		(void)saga_error_set(&batch->lost, code, "%s", text);
+}
 
-/* ---- the slot ---- */
+saga_bytes saga__keep(struct saga__batch *batch, saga_bytes bytes)
+{
+	void *copy = saga__arena_alloc(&batch->arena, bytes.size + 1);
+
+	if (!copy) {
+		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
+		return (saga_bytes){ NULL, 0 };
+	}
+	if (bytes.size)
+		memcpy(copy, bytes.at, bytes.size);
+	return (saga_bytes){ copy, bytes.size };
+}
+
+/* ---- slots ---- */
+
+static size_t slot_hash(const struct saga__batch *batch, saga_id saga, size_t row)
+{
+	uint64_t low;
+
+	memcpy(&low, saga.bytes + 8, sizeof low);
+	return (size_t)((low >> 17 ^ low) + row * 31) & (batch->bucket_count - 1);
+}
+
+struct saga__slot *saga__batch_slot(
+	struct saga__batch *batch, saga_id saga, size_t row, const char *subject)
+{
+	struct saga__slot **bucket = &batch->buckets[slot_hash(batch, saga, row)], *slot;
+
+	for (slot = *bucket; slot; slot = slot->chain)
+		if (slot->row == row && saga__id_same(slot->saga, saga) &&
+			strcmp(slot->subject, subject) == 0)
+			return slot;
+	if (!(slot = saga__arena_calloc(&batch->arena, 1, sizeof *slot)))
+		return NULL;
+	slot->saga = saga;
+	slot->row = row;
+	slot->subject = subject;
+	slot->why = "";
+	slot->chain = *bucket;
+	*bucket = slot;
+	slot->next = batch->slots;
+	batch->slots = slot;
+	return slot;
+}
 
 static int64_t *count_of(struct saga__batch *batch, enum saga__state state)
 {
@@ -102,65 +138,75 @@ void saga__slot_move(
 		wake_behind(batch, slot);
 }
 
-/* ---- attempts ---- */
+/* ---- publishing ---- */
 
-/*
- * Of an event whose transaction keeps losing, or that ends the process, nobody knows which of its
- * steps is to blame: all are parked and none is charged. Each is then tried alone, from its own
- * row, and there it counts.
- */
-int saga__attempts_with(const struct saga__work *work)
+static struct saga__shard *shard_of(struct saga__batch *batch, saga_id saga)
 {
-	bool withheld = (work->batch->instead == SAGA__RETRIES || work->item->withheld) &&
-		!work->parked && work->item->kind == SAGA__ITEM_EVENT;
+	unsigned number = saga__batch_shard(batch, saga);
 
-	return work->attempts + (withheld ? 0 : 1);
+	size_t i = 0;
+
+	while (i + 1 < batch->locked_count && batch->locked[i].shard != number)
+		i++;
+	assert(batch->locked[i].shard == number);
+	return &batch->locked[i];
 }
 
-saga_retry_rule saga__rule_of(const struct saga__work *work)
+struct saga__blob *saga__batch_encode(struct saga__batch *batch, const struct saga__work *work,
+	const saga_type *type, const void *body, const char *why, saga_id *ret_id,
+	saga_error *error)
 {
-	bool undo = work->role == SAGA__ROLE_UNDO, asked = work->item->kind == SAGA__ITEM_REQUEST;
-	saga_retry_rule rule = undo ? work->step->undo_retry : work->step->retry;
+	const struct saga_event *cause = work->event;
+	struct saga_event event = {
+		.id = saga__id_new(&batch->ids, batch->env),
+		.saga = cause->saga,
+		.time = batch->now,
+		.source = batch->plan->name,
+		.subject = work->slot ? work->slot->subject : "",
+		.traceparent = cause->traceparent,
+	};
+	struct saga__blob *blob;
 
-	if (!rule.attempts)
-		rule.attempts = asked ? REQUEST_ATTEMPTS : DEFAULT_ATTEMPTS;
-	if (!rule.first_ms)
-		rule.first_ms = DEFAULT_FIRST_MS;
-	if (!rule.max_ms)
-		rule.max_ms = asked ? REQUEST_MAX_MS : DEFAULT_MAX_MS;
-	return rule;
+	if (!SAGA__MUTANT(cause_lost))
+		event.causation = cause->id;
+	if (work->slot)
+		event.sequence =
+			shard_of(batch, cause->saga)->seq + !SAGA__MUTANT(number_off_by_one);
+	if (!type) {
+		event.type = cause->type;
+		event.version = cause->version;
+		event.data = cause->data;
+	}
+	if (saga__event_encode(&batch->event, &event, type, body, why, error) != SAGA_OK)
+		return NULL;
+	if (!(blob = saga__blob_new(batch->event.at, batch->event.size))) {
+		(void)saga_error_set(error, SAGA_NOMEM, "out of memory");
+		return NULL;
+	}
+	*ret_id = event.id;
+	return blob;
 }
 
-bool saga__is_spent(const saga_retry_rule *rule, int attempts)
+void saga__batch_publish(
+	struct saga__batch *batch, saga_id saga, struct saga__blob *event, saga_id id, bool ours)
 {
-	return attempts >= rule->attempts;
-}
+	struct saga__shard *shard = shard_of(batch, saga);
+	struct saga__outgoing *out = saga__arena_calloc(&batch->arena, 1, sizeof *out);
 
-/* A fault of ours that lasts is an alarm long before its attempts are spent. */
-void saga__tell_retry(
-	const struct saga__work *work, const char *what, int attempts, bool fault, const char *why)
-{
-	int level = attempts < LOUD_ATTEMPTS         ? SAGA_INFO
-		: fault && attempts == LOUD_ATTEMPTS ? SAGA_ALARM
-						     : SAGA_WARNING;
-
-	saga__batch_log(work->batch, level, what, work, why);
-	saga__count(work, SAGA__TALLY_RETRY);
-}
-
-/* Full jitter: up to the doubled delay (Brooker, "Exponential backoff and jitter", 2015). */
-int64_t saga__backoff(struct saga__batch *batch, const saga_retry_rule *rule, int attempts)
-{
-	int64_t most = rule->max_ms, delay = rule->first_ms;
-	uint32_t random;
-
-	assert(delay > 0 && most > 0);
-	for (int i = 1; i < attempts && delay < most; i++)
-		delay *= 2;
-	if (delay > most)
-		delay = most;
-	saga__random(batch->env, &random, sizeof random);
-	return 1 + (int64_t)(random % (uint64_t)delay);
+	if (!out) {
+		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
+		return;
+	}
+	out->event = saga__blob_ref(event);
+	out->shard = shard->shard;
+	out->seq = ++shard->seq;
+	out->id = id;
+	out->before = shard->last;
+	out->saga = saga;
+	out->ours = ours;
+	shard->last = id;
+	*batch->outgoing_end = out;
+	batch->outgoing_end = &out->next;
 }
 
 /* ---- parked rows ---- */
@@ -383,66 +429,6 @@ int saga__publish_again(struct saga__batch *batch, struct saga__item *item)
 	saga__batch_publish(batch, parked->saga, event, parked->id, false);
 	saga__blob_unref(event);
 	return SAGA_OK;
-}
-
-/* ---- schedules ---- */
-
-void saga__do_withdraw(
-	struct saga__batch *batch, struct saga__work *work, struct saga__slot *schedule)
-{
-	enum saga__state to = saga__schedule_next(schedule->state, SAGA__WITHDRAW);
-
-	if (schedule->state == SAGA__WAITING)
-		saga__drop_parked(batch, work, schedule, SAGA__PARKED_SCHEDULE);
-	if (to != schedule->state)
-		saga__slot_move(batch, schedule, to, "");
-}
-
-void saga__slot_withdraw_schedules(struct saga__batch *batch, struct saga__work *work)
-{
-	const struct saga__plan *plan = batch->plan;
-	size_t at = (size_t)(work->step - plan->steps);
-
-	for (size_t row = plan->first_schedule[at];
-		row < plan->row_count && plan->rows[row].step == at; row++) {
-		struct saga__slot *schedule =
-			saga__batch_slot(batch, work->slot->saga, row, work->slot->subject);
-
-		if (schedule && schedule->state != SAGA__ABSENT)
-			saga__do_withdraw(batch, work, schedule);
-	}
-}
-
-void saga__do_schedule(struct saga__batch *batch, struct saga__work *work)
-{
-	enum saga__state to = saga__schedule_next(work->slot->state, SAGA__FALL_DUE);
-	const struct saga__known *known;
-	struct saga__blob *event;
-	saga_error error;
-	saga_id id;
-
-	/* Withdrawn in this batch, its row went with that. */
-	if (work->slot->before != SAGA__WAITING || work->slot->state == SAGA__WAITING)
-		if (to == work->slot->state) {
-			saga__unpark(batch, work);
-			return;
-		}
-	if (!(event = saga__batch_encode(batch, work, NULL, NULL, NULL, &id, &error))) {
-		/* Its number grew, and it was at the limit before: it must not hold up the lane. */
-		if (error.code == SAGA_NOMEM)
-			saga__batch_lose(batch, error.code, error.text);
-		else
-			saga__dead_letter(batch, work, error.text);
-		saga__slot_move(batch, work->slot, to, "");
-		return;
-	}
-	saga__unpark(batch, work);
-	known = saga__plan_type(batch->plan, work->event->type, work->event->version);
-	saga__batch_publish(batch, work->slot->saga, event, id, known && known->route_count);
-	if (SAGA__MUTANT(schedule_twice))
-		saga__batch_publish(batch, work->slot->saga, event, id, false);
-	saga__blob_unref(event);
-	saga__slot_move(batch, work->slot, to, "");
 }
 
 /* ---- saying ---- */
