@@ -20,7 +20,8 @@ static bool is_ours(const struct saga__plan *plan, saga_bytes event)
 		saga__plan_concerns(plan, peek.type, peek.version);
 }
 
-static struct saga__item *add_item(struct saga__lane *lane, int kind, unsigned shard)
+static struct saga__item *add_item(
+	struct saga__lane *lane, enum saga__item_kind kind, unsigned shard)
 {
 	struct saga__item *item = saga__arena_calloc(&lane->batch.arena, 1, sizeof *item);
 

@@ -331,8 +331,9 @@ void saga__streams_give(struct saga_participant *p, unsigned shard, struct saga_
 }
 
 /* Without memory for it: it stays undelivered for that shard, and comes again after a restart. */
-static void push(struct saga_participant *p, struct saga__following *following, int kind,
-	unsigned shard, const struct saga__follow_effect *effect, const char *why)
+static void push(struct saga_participant *p, struct saga__following *following,
+	enum saga__item_kind kind, unsigned shard, const struct saga__follow_effect *effect,
+	const char *why)
 {
 	struct saga__item *item = calloc(1, sizeof *item);
 	char *kept = why ? strdup(why) : NULL;

@@ -68,7 +68,13 @@ void saga__do_bar(struct saga__batch *batch, struct saga__work *work)
 	case SAGA__PARK:
 		saga__park_behind(batch, work, slot);
 		break;
-	default:
+	case SAGA__IGNORE:
+	case SAGA__RUN:
+	case SAGA__UNDO:
+	case SAGA__FINISH_RUN:
+	case SAGA__FINISH_UNDO:
+	case SAGA__REVIVE:
+	case SAGA__DECREE:
 		saga__unpark(batch, work);
 		break;
 	}

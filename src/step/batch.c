@@ -136,7 +136,8 @@ static int add_neighbours(struct saga__batch *batch, const struct saga__work *wo
 }
 
 static int add_step(struct saga__batch *batch, struct saga__item *item,
-	const struct saga_event *event, size_t at, int role, struct saga__work **ret_work)
+	const struct saga_event *event, size_t at, enum saga__role role,
+	struct saga__work **ret_work)
 {
 	const saga_step_def *step = &batch->plan->steps[at];
 	struct saga__work *work;
@@ -485,7 +486,7 @@ static int set_aside(
 		return SAGA_NOMEM;
 	(void)snprintf(
 		why, size, "%s%s", blamed->odd_row ? "" : "the store can't hold it: ", blamed->why);
-	switch ((enum saga__item_kind)item->kind) {
+	switch (item->kind) {
 	case SAGA__ITEM_REQUEST:
 		return refuse_request(batch, item, blamed->odd_row, why);
 	case SAGA__ITEM_EVENT:
@@ -525,9 +526,10 @@ int saga__batch_add(struct saga__batch *batch, struct saga__item *item)
 		return add_answer(batch, item);
 	case SAGA__ITEM_REFUSED:
 		return add_refused(batch, item);
-	default:
-		return SAGA_OK;
+	case SAGA__ITEM_MOVE:
+		break;
 	}
+	return SAGA_OK;
 }
 
 /* ---- running ---- */

@@ -65,7 +65,7 @@ enum saga__change {
 
 struct saga__parking {
 	struct saga__parking *next;
-	int change;
+	enum saga__change change;
 	unsigned shard;
 	struct saga__parked parked;
 };
@@ -141,7 +141,7 @@ struct saga__batch {
 	bool wary;
 
 	/* Handlers don't run, but end so: when a batch of one can't be committed otherwise. */
-	int instead; /* enum saga__outcome; 0: they run */
+	enum saga__outcome instead; /* SAGA__NO_OUTCOME: they run */
 	const char *instead_text;
 
 	/* After an unclean end: a call that is made again may have ended the process. */

@@ -68,9 +68,20 @@ static int64_t *count_of(struct saga__batch *batch, enum saga__state state)
 		return &batch->delta.dead;
 	case SAGA__STUCK:
 		return &batch->delta.stuck;
-	default:
+	case SAGA__ABSENT:
+	case SAGA__TRYING:
+	case SAGA__DONE:
+	case SAGA__UNDOING:
+	case SAGA__REJECTED:
+	case SAGA__FAILED:
+	case SAGA__BARRED:
+	case SAGA__UNDONE:
 		return NULL;
+	case SAGA__STATES:
+		break;
 	}
+	assert(false);
+	return NULL;
 }
 
 static void recount(struct saga__batch *batch, const struct saga__slot *slot, enum saga__state to)
@@ -211,13 +222,13 @@ void saga__batch_publish(
 
 /* ---- parked rows ---- */
 
-static bool is_live(int kind)
+static bool is_live(enum saga__parked_kind kind)
 {
 	return kind != SAGA__PARKED_HELD && kind != SAGA__PARKED_LETTER;
 }
 
 static struct saga__parking *change(
-	struct saga__batch *batch, int what, const struct saga__item *item)
+	struct saga__batch *batch, enum saga__change what, const struct saga__item *item)
 {
 	struct saga__parking *parking = saga__arena_calloc(&batch->arena, 1, sizeof *parking);
 
@@ -283,8 +294,8 @@ enum {
  * whose commit was not answered runs again, and then writes the same id: the store holds the row
  * once. The event's bytes count, not its id alone: a forged event must not stand in another's row.
  */
-static saga_id id_of_row(
-	struct saga__batch *batch, const struct saga__work *work, int kind, saga_bytes trigger)
+static saga_id id_of_row(struct saga__batch *batch, const struct saga__work *work,
+	enum saga__parked_kind kind, saga_bytes trigger)
 {
 	const char *row = row_of(batch, work);
 	const unsigned char role = (unsigned char)work->role;
@@ -301,8 +312,8 @@ static saga_id id_of_row(
 	return id;
 }
 
-void saga__park(struct saga__batch *batch, struct saga__work *work, int kind, int attempts,
-	int64_t due, const char *behind, const char *why, saga_bytes question)
+void saga__park(struct saga__batch *batch, struct saga__work *work, enum saga__parked_kind kind,
+	int attempts, int64_t due, const char *behind, const char *why, saga_bytes question)
 {
 	const struct saga__parked *old = work->parked;
 	struct saga__parking *parking =
@@ -369,7 +380,7 @@ void saga__unpark(struct saga__batch *batch, struct saga__work *work)
 }
 
 void saga__drop_parked(struct saga__batch *batch, const struct saga__work *work,
-	const struct saga__slot *slot, int kind)
+	const struct saga__slot *slot, enum saga__parked_kind kind)
 {
 	struct saga__parking *parking = change(batch, SAGA__PARK_DROP_KIND, work->item);
 

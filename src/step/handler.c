@@ -1,5 +1,6 @@
 /* A handler's run, and what it may call; but for the store, see query.c. */
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,7 +50,7 @@ bool saga__code_loses_batch(int code)
 
 /* ---- running ---- */
 
-saga_handler *saga__handler_of(const saga_step_def *def, int phase)
+saga_handler *saga__handler_of(const saga_step_def *def, enum saga__phase phase)
 {
 	switch (phase) {
 	case SAGA__PHASE_PREPARE:
@@ -60,9 +61,12 @@ saga_handler *saga__handler_of(const saga_step_def *def, int phase)
 		return def->undo_outside.prepare;
 	case SAGA__PHASE_REFUSE:
 		return def->refuse;
-	default:
+	case SAGA__PHASE_RUN:
+	case SAGA__PHASE_READ:
 		return def->run;
 	}
+	assert(false);
+	return NULL;
 }
 
 static void check_transaction(struct saga_step *step)
@@ -133,8 +137,8 @@ static bool is_trusted(const struct saga_step *step)
 	return !*doubts || !(*doubts)--;
 }
 
-int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, const char *why,
-	saga_bytes told)
+int saga__step_run(struct saga_step *step, struct saga__work *work, enum saga__phase phase,
+	const char *why, saga_bytes told)
 {
 	struct saga__batch *batch = work->batch;
 	saga_verdict verdict;
@@ -173,9 +177,7 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, c
 	check_transaction(step);
 	judge(step, verdict);
 	if (batch->lost.code == SAGA_OK &&
-		(phase == SAGA__PHASE_READ || step->outcome == SAGA__REJECTS ||
-			step->outcome > SAGA__WAITS) &&
-		step->outcome != SAGA__ASKS)
+		(phase == SAGA__PHASE_READ || !saga__outcome_keeps_writes(step->outcome)))
 		saga__step_take_back(step);
 	return batch->lost.code;
 }
@@ -227,15 +229,16 @@ int saga_failing(const saga_step *step)
 
 /* ---- ending ---- */
 
-static saga_verdict end(struct saga_step *step, int outcome)
+static saga_verdict end(struct saga_step *step, enum saga__outcome outcome)
 {
 	step->outcomes++;
 	step->outcome = outcome;
 	return (saga_verdict){ step->token };
 }
 
-static saga_verdict end_by_event(struct saga_step *step, int outcome, const char *list_name,
-	const saga_type *const list[SAGA_EVENTS], const saga_type *type, const void *body)
+static saga_verdict end_by_event(struct saga_step *step, enum saga__outcome outcome,
+	const char *list_name, const saga_type *const list[SAGA_EVENTS], const saga_type *type,
+	const void *body)
 {
 	const struct saga__known *known;
 	struct saga__blob *event;

@@ -30,7 +30,7 @@ struct saga__reply {
 
 struct saga__item {
 	struct saga__item *next;
-	int kind;
+	enum saga__item_kind kind;
 	unsigned shard;
 	int attempts;             /* made so far */
 	int64_t came;             /* to its lane: monotonic */

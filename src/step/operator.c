@@ -30,7 +30,7 @@ static bool is_call(const struct saga__work *work)
 static void requeue(struct saga__batch *batch, struct saga__work *work)
 {
 	struct saga__slot *slot = work->slot;
-	int kind = work->parked->kind;
+	enum saga__parked_kind kind = work->parked->kind;
 
 	if (kind == SAGA__PARKED_HELD) {
 		if (saga__slot_decide(slot->state, slot->was, SAGA__REQUEUE) != SAGA__REVIVE) {

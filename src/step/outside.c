@@ -107,7 +107,12 @@ void saga__do_answer(struct saga__batch *batch, struct saga__work *work)
 		case SAGA__RETRIES:
 			unanswered(batch, work, step.text, false);
 			break;
-		default:
+		case SAGA__NO_OUTCOME:
+		case SAGA__WAITS:
+		case SAGA__FAILS:
+		case SAGA__MALFORMS:
+		case SAGA__ASKS:
+		case SAGA__BREAKS:
 			unanswered(batch, work, step.text, true);
 			break;
 		}

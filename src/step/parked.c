@@ -12,15 +12,15 @@ static const char *const names[SAGA__PARKED_KINDS] = {
 	"letter",
 };
 
-const char *saga__parked_kind_name(int kind)
+const char *saga__parked_kind_name(enum saga__parked_kind kind)
 {
-	return kind > 0 && kind < SAGA__PARKED_KINDS ? names[kind] : "";
+	return kind < SAGA__PARKED_KINDS ? names[kind] : "";
 }
 
-int saga__parked_kind_of(const char *name)
+enum saga__parked_kind saga__parked_kind_of(const char *name)
 {
 	for (int i = 1; i < SAGA__PARKED_KINDS; i++)
 		if (strcmp(names[i], name) == 0)
-			return i;
-	return 0;
+			return (enum saga__parked_kind)i;
+	return SAGA__NOT_PARKED;
 }

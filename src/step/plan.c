@@ -159,12 +159,12 @@ static int add_type(struct saga__plan *plan, const saga_type *type, saga_error *
 /* Calls visit for each list of types that a step has, and the role that its events play. */
 static int each_list(struct saga__plan *plan, const saga_step_def *step,
 	int (*visit)(struct saga__plan *, const saga_step_def *, const saga_type *const *list,
-		int role, size_t later, saga_error *),
+		enum saga__role role, size_t later, saga_error *),
 	saga_error *error)
 {
 	const struct {
 		const saga_type *const *list;
-		int role;
+		enum saga__role role;
 	} lists[] = {
 		{ step->on, SAGA__ROLE_RUN },
 		{ step->undo_on, SAGA__ROLE_UNDO },
@@ -189,7 +189,7 @@ static int each_list(struct saga__plan *plan, const saga_step_def *step,
 }
 
 static int visit_add(struct saga__plan *plan, const saga_step_def *step,
-	const saga_type *const *list, int role, size_t later, saga_error *error)
+	const saga_type *const *list, enum saga__role role, size_t later, saga_error *error)
 {
 	(void)step, (void)role, (void)later;
 	for (size_t i = 0; i < SAGA_EVENTS && list[i]; i++) {
@@ -207,7 +207,7 @@ static struct saga__known *known_of(struct saga__plan *plan, const saga_type *ty
 }
 
 static int visit_route(struct saga__plan *plan, const saga_step_def *step,
-	const saga_type *const *list, int role, size_t later, saga_error *error)
+	const saga_type *const *list, enum saga__role role, size_t later, saga_error *error)
 {
 	size_t at = (size_t)(step - plan->steps);
 

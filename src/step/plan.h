@@ -28,8 +28,8 @@ enum {
 struct saga__route {
 	unsigned short step;
 	unsigned short row; /* the step's, or its schedule's */
-	unsigned char role; /* saga__role */
-	unsigned char nth;  /* in the step's list of that role */
+	enum saga__role role;
+	unsigned char nth; /* in the step's list of that role */
 };
 
 struct saga__known {

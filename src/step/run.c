@@ -1,5 +1,6 @@
 /* Running a step on its trigger, and reading on a request. */
 
+#include <assert.h>
 #include <string.h>
 
 #include "../mutation.h"
@@ -18,9 +19,16 @@ static int answer_of(enum saga__state state)
 	case SAGA__TRYING:
 	case SAGA__STUCK:
 		return SAGA_WAITING;
-	default:
+	case SAGA__ABSENT:
+	case SAGA__DONE:
+	case SAGA__UNDOING:
+	case SAGA__UNDONE:
 		return SAGA_OK;
+	case SAGA__STATES:
+		break;
 	}
+	assert(false);
+	return SAGA_OK;
 }
 
 /* The slot has had its trigger. A request gets the answer that is kept. */
@@ -70,7 +78,7 @@ void saga__do_run(struct saga__batch *batch, struct saga__work *work)
 	struct saga__slot *slot = work->slot;
 	saga_bytes seen = slot->seen;
 	struct saga_step step;
-	int phase = def->outside.call ? SAGA__PHASE_PREPARE : SAGA__PHASE_RUN;
+	enum saga__phase phase = def->outside.call ? SAGA__PHASE_PREPARE : SAGA__PHASE_RUN;
 	enum saga__decision decision = saga__slot_decide(slot->state, slot->was, SAGA__TRIGGER);
 
 	if (decision == SAGA__PARK && work->item->kind != SAGA__ITEM_REQUEST) {

@@ -211,7 +211,9 @@ void saga__settle_run(struct saga__batch *batch, struct saga__work *work, struct
 	case SAGA__MALFORMS:
 		saga__dead_letter(batch, work, reason_of(batch, step));
 		break;
-	default:
+	case SAGA__NO_OUTCOME:
+	case SAGA__FAILS:
+	case SAGA__BREAKS:
 		give_up(batch, work, step->fault, reason_of(batch, step));
 		break;
 	}

@@ -90,15 +90,45 @@ bool saga__slot_is_settled(enum saga__state state)
 	case SAGA__DEAD:
 	case SAGA__STUCK:
 		return false;
-	default:
+	case SAGA__ABSENT:
+	case SAGA__DONE:
+	case SAGA__REJECTED:
+	case SAGA__FAILED:
+	case SAGA__BARRED:
+	case SAGA__UNDONE:
 		return true;
+	case SAGA__STATES:
+		break;
 	}
+	assert(false);
+	return true;
 }
 
 bool saga__slot_holds_back(enum saga__state state)
 {
 	return state == SAGA__TRYING || state == SAGA__UNDOING || state == SAGA__STUCK ||
 		state == SAGA__DEAD;
+}
+
+bool saga__outcome_keeps_writes(enum saga__outcome outcome)
+{
+	switch (outcome) {
+	case SAGA__EMITS:
+	case SAGA__DONE_SILENTLY:
+	case SAGA__WAITS:
+	case SAGA__ASKS:
+		return true;
+	case SAGA__REJECTS:
+	case SAGA__RETRIES:
+	case SAGA__FAILS:
+	case SAGA__MALFORMS:
+	case SAGA__BREAKS:
+		return false;
+	case SAGA__NO_OUTCOME:
+		break;
+	}
+	assert(false);
+	return false;
 }
 
 const char *saga__state_name(enum saga__state state)

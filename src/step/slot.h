@@ -33,6 +33,23 @@ enum saga__input {
 	SAGA__INPUTS
 };
 
+/* What the run of a handler ended in. */
+enum saga__outcome {
+	SAGA__NO_OUTCOME = 0,
+	SAGA__EMITS,
+	SAGA__DONE_SILENTLY,
+	SAGA__REJECTS,
+	SAGA__WAITS,
+	SAGA__RETRIES,
+	SAGA__FAILS,
+	SAGA__MALFORMS,
+	SAGA__ASKS,
+	SAGA__BREAKS, /* an error of its own making: no retry will help */
+};
+
+/* Whether the store keeps what the handler wrote before it ended so. */
+bool saga__outcome_keeps_writes(enum saga__outcome outcome);
+
 enum saga__decision {
 	SAGA__IGNORE = 0,
 	SAGA__RUN,

@@ -68,7 +68,13 @@ static void settle(struct saga__batch *batch, struct saga__work *work, struct sa
 			batch->now + saga__backoff(batch, &rule, attempts), "", step->text,
 			(saga_bytes){ NULL, 0 });
 		break;
-	default:
+	case SAGA__NO_OUTCOME:
+	case SAGA__DONE_SILENTLY:
+	case SAGA__REJECTS:
+	case SAGA__WAITS:
+	case SAGA__FAILS:
+	case SAGA__MALFORMS:
+	case SAGA__BREAKS:
 		stuck(batch, work, step->text);
 		break;
 	}
@@ -110,7 +116,12 @@ void saga__do_undo(struct saga__batch *batch, struct saga__work *work)
 	case SAGA__PARK:
 		saga__park_behind(batch, work, slot);
 		break;
-	default:
+	case SAGA__IGNORE:
+	case SAGA__RUN:
+	case SAGA__FINISH_RUN:
+	case SAGA__FINISH_UNDO:
+	case SAGA__REVIVE:
+	case SAGA__DECREE:
 		saga__unpark(batch, work);
 		break;
 	}

@@ -13,7 +13,7 @@ struct saga__work {
 	const struct saga_event *event;
 	const saga_step_def *step;
 	struct saga__slot *slot;
-	int role;
+	enum saga__role role;
 	size_t nth;                        /* of `on`: which type it is */
 	const struct saga__parked *parked; /* the row that it comes from */
 	int attempts;                      /* made before */
@@ -27,19 +27,6 @@ enum saga__phase {
 	SAGA__PHASE_PREPARE_UNDO,
 	SAGA__PHASE_REFUSE,
 	SAGA__PHASE_READ,
-};
-
-enum saga__outcome {
-	SAGA__NO_OUTCOME = 0,
-	SAGA__EMITS,
-	SAGA__DONE_SILENTLY,
-	SAGA__REJECTS,
-	SAGA__WAITS,
-	SAGA__RETRIES,
-	SAGA__FAILS,
-	SAGA__MALFORMS,
-	SAGA__ASKS,
-	SAGA__BREAKS, /* an error of its own making: no retry will help */
 };
 
 struct saga__wish {
@@ -56,7 +43,7 @@ struct saga_step {
 	struct saga__slot *slot; /* NULL: a request that only looks */
 	const struct saga_event *trigger;
 	const struct saga_event *ran_on;
-	int phase;
+	enum saga__phase phase;
 	int token;
 	const char *why;
 	saga_bytes told;
@@ -65,7 +52,7 @@ struct saga_step {
 	bool undeclared;  /* that error is against the declaration */
 	bool fault;       /* it ended by an error, not by what the handler said: no rejection */
 	int outcomes;
-	int outcome;
+	enum saga__outcome outcome;
 	struct saga__blob *event; /* EMITS, REJECTS */
 	saga_id event_id;
 	bool event_ours;
@@ -82,11 +69,11 @@ struct saga_step {
 };
 
 /* What a phase of the step calls. */
-saga_handler *saga__handler_of(const saga_step_def *def, int phase);
+saga_handler *saga__handler_of(const saga_step_def *def, enum saga__phase phase);
 
 /* Runs a handler to its one outcome, and gives that back, with what the step left. */
-int saga__step_run(struct saga_step *step, struct saga__work *work, int phase, const char *why,
-	saga_bytes told);
+int saga__step_run(struct saga_step *step, struct saga__work *work, enum saga__phase phase,
+	const char *why, saga_bytes told);
 
 /* Takes back what the handler wrote, and drops what it left. */
 void saga__step_take_back(struct saga_step *step);
@@ -136,11 +123,9 @@ void saga__undone(struct saga__batch *batch, struct saga__work *work, struct sag
 /* ---- what an outcome does ---- */
 
 void saga__settle_run(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
-void saga__took_effect(
-	struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
+void saga__took_effect(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
 void saga__took_none(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
-void saga__remember(
-	struct saga__batch *batch, struct saga__work *work, struct saga__blob *outcome);
+void saga__remember(struct saga__batch *batch, struct saga__work *work, struct saga__blob *outcome);
 /* Publishes `rejects` in the step's stead. False: it has none, or can't be made (said in error). */
 bool saga__speak(struct saga__batch *batch, struct saga__work *work, enum saga__state to,
 	int answer, const char *why, saga_error *error);
@@ -178,8 +163,8 @@ int saga__attempts_with(const struct saga__work *work); /* made, this one too */
 bool saga__is_spent(const saga_retry_rule *rule, int attempts);
 
 /* Sets the work's trigger aside: a new row, or its own row changed. */
-void saga__park(struct saga__batch *batch, struct saga__work *work, int kind, int attempts,
-	int64_t due, const char *behind, const char *why, saga_bytes question);
+void saga__park(struct saga__batch *batch, struct saga__work *work, enum saga__parked_kind kind,
+	int attempts, int64_t due, const char *behind, const char *why, saga_bytes question);
 void saga__park_behind(struct saga__batch *batch, struct saga__work *work, struct saga__slot *slot);
 
 /* The row that saga__park made or changed last. */
@@ -187,7 +172,7 @@ const struct saga__parked *saga__last_parked(const struct saga__batch *batch);
 
 /* Drops what is parked for a slot, of that kind. */
 void saga__drop_parked(struct saga__batch *batch, const struct saga__work *work,
-	const struct saga__slot *slot, int kind);
+	const struct saga__slot *slot, enum saga__parked_kind kind);
 
 /* The event that set it off, in its wire form; for as long as its item lives. */
 saga_bytes saga__trigger_of(const struct saga__work *work);

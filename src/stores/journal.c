@@ -105,7 +105,7 @@ static int take_due(
 		.id = saga__id_in(&c[1]),
 		.row = text_of(due->arena, &c[2]),
 		.subject = text_of(due->arena, &c[3]),
-		.role = (int)c[4].as.int64,
+		.role = (enum saga__role)c[4].as.int64,
 		.kind = saga__parked_kind_of(kind),
 		.attempts = (int)c[6].as.int64,
 		.due = c[7].as.int64,

@@ -289,7 +289,8 @@ static void recount(const struct memory *memory)
 	ck_assert_int_eq(counts.parked, memory->counts.parked);
 }
 
-static bool has_row(const struct memory *memory, const struct kept_slot *slot, int kind)
+static bool has_row(
+	const struct memory *memory, const struct kept_slot *slot, enum saga__parked_kind kind)
 {
 	for (size_t i = 0; i < memory->row_count; i++)
 		if (memory->rows[i].kind == kind &&

@@ -28,7 +28,9 @@ struct kept_row {
 	char subject[SAGA__SUBJECT_MOST + 1];
 	char behind[SAGA__ROW_NAME_MOST + SAGA__SUBJECT_MOST + 2];
 	char why[SAGA_ERROR_TEXT];
-	int role, kind, attempts;
+	enum saga__role role;
+	enum saga__parked_kind kind;
+	int attempts;
 	int64_t due;
 	struct saga__blob *event, *question;
 	int command;

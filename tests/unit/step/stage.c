@@ -128,7 +128,7 @@ struct saga__blob *event_of(
 	return blob;
 }
 
-static struct saga__item *item_new(int kind)
+static struct saga__item *item_new(enum saga__item_kind kind)
 {
 	struct saga__item *item = calloc(1, sizeof *item);
 
@@ -194,7 +194,8 @@ void answer_call(struct stage *stage)
 	saga__items_push(&stage->items, item);
 }
 
-void command(struct stage *stage, int kind, int what, const char *outcome)
+void command(struct stage *stage, enum saga__parked_kind kind, enum saga__command what,
+	const char *outcome)
 {
 	struct kept_row *row = (struct kept_row *)only_row(stage, kind);
 
@@ -351,7 +352,7 @@ enum saga__state state_of(const struct stage *stage, saga_id saga, const char *r
 	return state_in(stage, saga, row, "");
 }
 
-size_t rows_of(const struct stage *stage, int kind)
+size_t rows_of(const struct stage *stage, enum saga__parked_kind kind)
 {
 	size_t count = 0;
 
@@ -360,7 +361,7 @@ size_t rows_of(const struct stage *stage, int kind)
 	return count;
 }
 
-const struct kept_row *only_row(const struct stage *stage, int kind)
+const struct kept_row *only_row(const struct stage *stage, enum saga__parked_kind kind)
 {
 	ck_assert_uint_eq(rows_of(stage, kind), 1);
 	for (size_t i = 0; i < stage->memory.row_count; i++)

@@ -117,7 +117,8 @@ struct saga__reply *ask(
 void answer_call(struct stage *stage);
 
 /* An operator's command on the only row of a kind. */
-void command(struct stage *stage, int kind, int what, const char *outcome);
+void command(struct stage *stage, enum saga__parked_kind kind, enum saga__command what,
+	const char *outcome);
 
 /* ---- running ---- */
 
@@ -130,8 +131,8 @@ void pass(struct stage *stage, int64_t ms);
 enum saga__state state_of(const struct stage *stage, saga_id saga, const char *row);
 enum saga__state state_in(
 	const struct stage *stage, saga_id saga, const char *row, const char *subject);
-size_t rows_of(const struct stage *stage, int kind);
-const struct kept_row *only_row(const struct stage *stage, int kind);
+size_t rows_of(const struct stage *stage, enum saga__parked_kind kind);
+const struct kept_row *only_row(const struct stage *stage, enum saga__parked_kind kind);
 int said(const struct stage *stage, saga_id saga, const saga_type *type);
 const char *last_json(const struct stage *stage, const saga_type *type); /* the caller frees it */
 int64_t effect_of(const struct stage *stage, saga_id saga, const char *step);
