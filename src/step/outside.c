@@ -78,6 +78,7 @@ void saga__do_answer(struct saga__batch *batch, struct saga__work *work)
 {
 	const struct saga__call *call = work->item->call;
 	bool undo = work->role == SAGA__ROLE_UNDO;
+	const struct saga__before before = saga__before(batch, work);
 	struct saga_step step;
 
 	/* An answer too many: whoever moved the slot has seen to the row, too. */
@@ -116,6 +117,8 @@ void saga__do_answer(struct saga__batch *batch, struct saga__work *work)
 			unanswered(batch, work, step.text, true);
 			break;
 		}
+		saga__assert_settled(batch, work, &before,
+			undo ? SAGA__UNDO_ANSWER_ENDED : SAGA__ANSWER_ENDED, &step);
 	}
 	saga__step_end(&step);
 }

@@ -123,6 +123,7 @@ void saga__do_read(struct saga__batch *batch, struct saga__work *work)
 {
 	const saga_retry_rule rule = saga__rule_of(work);
 	int attempts = saga__attempts_with(work);
+	const struct saga__before before = saga__before(batch, work);
 	struct saga_step step;
 
 	if (saga__step_run(&step, work, SAGA__PHASE_READ, "", (saga_bytes){ NULL, 0 }) == SAGA_OK) {
@@ -133,6 +134,7 @@ void saga__do_read(struct saga__batch *batch, struct saga__work *work)
 			saga__ask_again(batch, work, &rule, attempts);
 		else
 			answer_read(work, &step);
+		saga__assert_settled(batch, work, &before, SAGA__READ_ENDED, &step);
 		if (!again && step.fault)
 			saga__batch_log(batch, SAGA_ALARM, "step.failed", work, step.text);
 	}

@@ -1,9 +1,76 @@
 /* Applies the outcome of a run. */
 
+#include <assert.h>
 #include <string.h>
 
 #include "../mutation.h"
 #include "work.h"
+
+/* ---- against the table ---- */
+
+struct saga__before saga__before(const struct saga__batch *batch, const struct saga__work *work)
+{
+	return (struct saga__before){ work->slot ? work->slot->state : SAGA__ABSENT,
+		batch->parkings_end, batch->outgoing_end };
+}
+
+static struct saga__settlement should(const struct saga__batch *batch,
+	const struct saga__work *work, enum saga__ended ended, const struct saga_step *step)
+{
+	const saga_retry_rule rule = saga__rule_of(work);
+	bool spent = saga__is_spent(&rule, saga__attempts_with(work));
+	bool may_reject = work->step->rejects[0] && !step->fault;
+	struct saga__settlement s = saga__slot_settle(ended, step->outcome, spent, may_reject);
+
+	(void)batch;
+	if (s.does & SAGA__REJECT_FOR_IT && work->slot->state != s.to)
+		s = saga__slot_settle(ended, SAGA__FAILS, spent, false);
+	return s;
+}
+
+/* Which end the last parked row tells of; a request's retry has none. */
+static unsigned end_of(const struct saga__work *work, const struct saga__parking *last)
+{
+	if (!last)
+		return work->item->next_ready ? SAGA__PARK_RETRY : SAGA__UNPARK | SAGA__REPLY;
+	if (last->change == SAGA__PARK_DROP || last->change == SAGA__PARK_DROP_KIND)
+		return SAGA__UNPARK;
+	switch (last->parked.kind) {
+	case SAGA__PARKED_RETRY:
+		return SAGA__PARK_RETRY;
+	case SAGA__PARKED_CALL:
+		return SAGA__PARK_CALL | SAGA__ASK;
+	case SAGA__PARKED_HELD:
+		return SAGA__PARK_FOR_OPERATOR;
+	case SAGA__PARKED_LETTER:
+		return SAGA__DEAD_LETTER | SAGA__OWE_REJECTION;
+	case SAGA__PARKED_SCHEDULE:
+		return SAGA__UNPARK;
+	case SAGA__NOT_PARKED:
+	case SAGA__PARKED_BEHIND:
+	case SAGA__PARKED_KINDS:
+		break;
+	}
+	return 0;
+}
+
+void saga__assert_settled(const struct saga__batch *batch, const struct saga__work *work,
+	const struct saga__before *before, enum saga__ended ended, const struct saga_step *step)
+{
+	struct saga__settlement s;
+
+	if (batch->lost.code != SAGA_OK || SAGA__MUTANT(retry_forgotten))
+		return;
+	s = should(batch, work, ended, step);
+	if (work->slot)
+		assert(work->slot->state == (s.does & SAGA__MOVE ? s.to : before->state));
+	assert(end_of(work, *before->parkings ? batch->parking_last : NULL) & s.does ||
+		(work->item->kind == SAGA__ITEM_REQUEST && s.does & SAGA__DEAD_LETTER));
+	assert(!*before->outgoing ==
+		!(s.does & SAGA__PUBLISH && step->outcome != SAGA__DONE_SILENTLY));
+	assert(!(s.does & SAGA__REPLY) || work->item->kind != SAGA__ITEM_REQUEST ||
+		!work->item->reply || work->item->reply->code == s.reply);
+}
 
 /* ---- what a run leaves ---- */
 
@@ -184,6 +251,8 @@ static const char *reason_of(struct saga__batch *batch, const struct saga_step *
 
 void saga__settle_run(struct saga__batch *batch, struct saga__work *work, struct saga_step *step)
 {
+	const struct saga__before before = saga__before(batch, work);
+
 	switch (step->outcome) {
 	case SAGA__EMITS:
 	case SAGA__DONE_SILENTLY:
@@ -217,4 +286,5 @@ void saga__settle_run(struct saga__batch *batch, struct saga__work *work, struct
 		give_up(batch, work, step->fault, reason_of(batch, step));
 		break;
 	}
+	saga__assert_settled(batch, work, &before, SAGA__RUN_ENDED, step);
 }

@@ -3,7 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include <saga/error.h>
+
 #include "../mutation.h"
+
 static const char *const names[SAGA__STATES] = {
 	[SAGA__ABSENT] = "absent",
 	[SAGA__WAITING] = "waiting",
@@ -155,4 +158,276 @@ enum saga__state saga__schedule_next(enum saga__state state, enum saga__schedule
 		return SAGA__MUTANT(schedule_stays) ? state : SAGA__BARRED;
 	}
 	return state;
+}
+
+/* ---- what follows ---- */
+
+#define ENDS \
+	(SAGA__UNPARK | SAGA__ASK | SAGA__PARK_RETRY | SAGA__PARK_CALL | SAGA__PARK_FOR_OPERATOR | \
+		SAGA__DEAD_LETTER | SAGA__OWE_REJECTION)
+#define REJECTION \
+	(SAGA__WITHDRAW_SCHEDULES | SAGA__MOVE | SAGA__RECORD_TRIGGER | SAGA__PUBLISH | \
+		SAGA__UNPARK | SAGA__REPLY)
+
+typedef struct saga__settlement settlement;
+
+static const settlement done = { SAGA__DONE,
+	SAGA__MOVE | SAGA__RECORD_TRIGGER | SAGA__KEEP_NOTE | SAGA__PUBLISH | SAGA__UNPARK |
+		SAGA__REPLY,
+	SAGA_OK };
+static const settlement rejected = { SAGA__REJECTED, REJECTION, SAGA_REJECTED };
+static const settlement rejected_for_it = { SAGA__REJECTED, SAGA__REJECT_FOR_IT | REJECTION,
+	SAGA_REJECTED };
+static const settlement failed = { SAGA__FAILED, SAGA__REJECT_FOR_IT | REJECTION, SAGA_FAILED };
+static const settlement waiting = { SAGA__WAITING,
+	SAGA__MOVE | SAGA__KEEP_NOTE | SAGA__SEE | SAGA__UNPARK, SAGA_OK };
+static const settlement trying = { SAGA__TRYING,
+	SAGA__MOVE | SAGA__RECORD_TRIGGER | SAGA__KEEP_NOTE | SAGA__ASK | SAGA__REPLY,
+	SAGA_WAITING };
+static const settlement dead = { SAGA__DEAD,
+	SAGA__MOVE | SAGA__RECORD_TRIGGER | SAGA__PARK_FOR_OPERATOR | SAGA__REPLY, SAGA_FAILED };
+static const settlement letter = { SAGA__ABSENT, SAGA__DEAD_LETTER | SAGA__REPLY, SAGA_MALFORMED };
+static const settlement later = { SAGA__ABSENT, SAGA__PARK_RETRY, SAGA_OK };
+static const settlement call_later = { SAGA__ABSENT, SAGA__PARK_CALL, SAGA_OK };
+static const settlement undone = { SAGA__UNDONE,
+	SAGA__WITHDRAW_SCHEDULES | SAGA__MOVE | SAGA__PUBLISH | SAGA__UNPARK, SAGA_OK };
+static const settlement undoing = { SAGA__UNDOING, SAGA__MOVE | SAGA__ASK, SAGA_OK };
+static const settlement stuck = { SAGA__STUCK, SAGA__MOVE | SAGA__PARK_FOR_OPERATOR, SAGA_OK };
+static const settlement barred = { SAGA__BARRED, SAGA__REJECT_FOR_IT | REJECTION, SAGA_REJECTED };
+static const settlement barred_silently = { SAGA__BARRED,
+	SAGA__WITHDRAW_SCHEDULES | SAGA__MOVE | SAGA__UNPARK, SAGA_OK };
+static const settlement barred_in_debt = { SAGA__BARRED,
+	SAGA__WITHDRAW_SCHEDULES | SAGA__MOVE | SAGA__OWE_REJECTION, SAGA_OK };
+static const settlement debt_paid = { SAGA__ABSENT,
+	SAGA__REJECT_FOR_IT | SAGA__RECORD_TRIGGER | SAGA__PUBLISH | SAGA__UNPARK, SAGA_OK };
+static const settlement debt_gone = { SAGA__ABSENT, SAGA__UNPARK, SAGA_OK };
+static const settlement debt_stays = { SAGA__ABSENT, SAGA__OWE_REJECTION, SAGA_OK };
+
+static settlement answer(int code)
+{
+	return (settlement){ SAGA__ABSENT, SAGA__REPLY, code };
+}
+
+/* What this kind of end cannot have: handler.c has judged it a fault before. */
+static settlement impossible(settlement otherwise)
+{
+	assert(false);
+	return otherwise;
+}
+
+static settlement settle_run(enum saga__outcome outcome, bool spent, bool may_reject)
+{
+	switch (outcome) {
+	case SAGA__EMITS:
+	case SAGA__DONE_SILENTLY:
+		return done;
+	case SAGA__REJECTS:
+		return rejected;
+	case SAGA__WAITS:
+		return waiting;
+	case SAGA__ASKS:
+		return trying;
+	case SAGA__RETRIES:
+		return !spent ? later : may_reject ? failed : dead;
+	case SAGA__FAILS:
+	case SAGA__BREAKS:
+		return may_reject ? failed : dead;
+	case SAGA__MALFORMS:
+		return letter;
+	case SAGA__NO_OUTCOME:
+		break;
+	}
+	return impossible(dead);
+}
+
+/* FAILS: the call says that it did not take effect and never will. */
+static settlement settle_call(enum saga__outcome outcome, bool spent, bool may_reject)
+{
+	switch (outcome) {
+	case SAGA__RETRIES:
+		return spent ? stuck : call_later;
+	case SAGA__FAILS:
+		return may_reject ? rejected_for_it : stuck;
+	case SAGA__BREAKS:
+		return stuck;
+	case SAGA__EMITS:
+	case SAGA__DONE_SILENTLY:
+	case SAGA__REJECTS:
+	case SAGA__WAITS:
+	case SAGA__ASKS:
+	case SAGA__MALFORMS:
+	case SAGA__NO_OUTCOME:
+		break;
+	}
+	return impossible(stuck);
+}
+
+/* The call took effect or did not: a handler that does not say which leaves that to an operator. */
+static settlement settle_answer(enum saga__outcome outcome, bool spent)
+{
+	switch (outcome) {
+	case SAGA__EMITS:
+	case SAGA__DONE_SILENTLY:
+		return done;
+	case SAGA__REJECTS:
+		return rejected;
+	case SAGA__RETRIES:
+		return spent ? stuck : call_later;
+	case SAGA__FAILS:
+	case SAGA__BREAKS:
+	case SAGA__MALFORMS:
+		return stuck;
+	case SAGA__WAITS:
+	case SAGA__ASKS:
+	case SAGA__NO_OUTCOME:
+		break;
+	}
+	return impossible(stuck);
+}
+
+/* `again`: the row for an undo that is to be tried once more. */
+static settlement settle_undo(enum saga__outcome outcome, bool spent, settlement again)
+{
+	switch (outcome) {
+	case SAGA__EMITS:
+		return undone;
+	case SAGA__ASKS:
+		return undoing;
+	case SAGA__RETRIES:
+		return spent ? stuck : again;
+	case SAGA__FAILS:
+	case SAGA__BREAKS:
+	case SAGA__MALFORMS:
+		return stuck;
+	case SAGA__DONE_SILENTLY:
+	case SAGA__REJECTS:
+	case SAGA__WAITS:
+	case SAGA__NO_OUTCOME:
+		break;
+	}
+	return impossible(stuck);
+}
+
+static settlement settle_bar(enum saga__outcome outcome, bool may_reject)
+{
+	switch (outcome) {
+	case SAGA__REJECTS:
+		return may_reject ? barred : barred_silently;
+	case SAGA__FAILS:
+		return barred_in_debt;
+	case SAGA__EMITS:
+	case SAGA__DONE_SILENTLY:
+	case SAGA__WAITS:
+	case SAGA__RETRIES:
+	case SAGA__ASKS:
+	case SAGA__BREAKS:
+	case SAGA__MALFORMS:
+	case SAGA__NO_OUTCOME:
+		break;
+	}
+	return impossible(barred_in_debt);
+}
+
+static settlement settle_refusal(enum saga__outcome outcome, bool may_reject)
+{
+	switch (outcome) {
+	case SAGA__REJECTS:
+		return may_reject ? debt_paid : debt_gone;
+	case SAGA__FAILS:
+		return debt_stays;
+	case SAGA__EMITS:
+	case SAGA__DONE_SILENTLY:
+	case SAGA__WAITS:
+	case SAGA__RETRIES:
+	case SAGA__ASKS:
+	case SAGA__BREAKS:
+	case SAGA__MALFORMS:
+	case SAGA__NO_OUTCOME:
+		break;
+	}
+	return impossible(debt_stays);
+}
+
+static settlement settle_read(enum saga__outcome outcome, bool spent)
+{
+	switch (outcome) {
+	case SAGA__EMITS:
+		return answer(SAGA_OK);
+	case SAGA__REJECTS:
+		return answer(SAGA_REJECTED);
+	case SAGA__MALFORMS:
+		return answer(SAGA_MALFORMED);
+	case SAGA__RETRIES:
+		return spent ? answer(SAGA_FAILED) : later;
+	case SAGA__FAILS:
+	case SAGA__BREAKS:
+		return answer(SAGA_FAILED);
+	case SAGA__DONE_SILENTLY:
+	case SAGA__WAITS:
+	case SAGA__ASKS:
+	case SAGA__NO_OUTCOME:
+		break;
+	}
+	return impossible(answer(SAGA_FAILED));
+}
+
+static bool one_of(unsigned flags)
+{
+	return flags && !(flags & (flags - 1));
+}
+
+/* What holds for every row. */
+static bool is_sound(const settlement *s)
+{
+	bool moving = s->does & SAGA__MOVE;
+
+	return (one_of(s->does & ENDS) || s->does == SAGA__REPLY) &&
+		(moving || s->to == SAGA__ABSENT) &&
+		(!(s->does & SAGA__ASK) ==
+			!(moving && (s->to == SAGA__TRYING || s->to == SAGA__UNDOING))) &&
+		(!(s->does & SAGA__PARK_FOR_OPERATOR) ==
+			!(moving && (s->to == SAGA__DEAD || s->to == SAGA__STUCK))) &&
+		(!(s->does & SAGA__SEE) == !(moving && s->to == SAGA__WAITING)) &&
+		(!(s->does & SAGA__REJECT_FOR_IT) || s->does & SAGA__PUBLISH) &&
+		(!(s->does & SAGA__PUBLISH) || s->does & SAGA__UNPARK);
+}
+
+struct saga__settlement saga__slot_settle(
+	enum saga__ended ended, enum saga__outcome outcome, bool spent, bool may_reject)
+{
+	settlement s = answer(SAGA_FAILED);
+
+	switch (ended) {
+	case SAGA__RUN_ENDED:
+		s = settle_run(outcome, spent, may_reject);
+		break;
+	case SAGA__CALL_ENDED:
+		s = settle_call(outcome, spent, may_reject);
+		break;
+	case SAGA__ANSWER_ENDED:
+		s = settle_answer(outcome, spent);
+		break;
+	case SAGA__UNDO_ENDED:
+		s = settle_undo(outcome, spent, later);
+		break;
+	case SAGA__UNDO_CALL_ENDED:
+		s = settle_call(outcome, spent, false);
+		break;
+	case SAGA__UNDO_ANSWER_ENDED:
+		s = settle_undo(outcome, spent, call_later);
+		break;
+	case SAGA__BAR_ENDED:
+		s = settle_bar(outcome, may_reject);
+		break;
+	case SAGA__REFUSAL_ENDED:
+		s = settle_refusal(outcome, may_reject);
+		break;
+	case SAGA__READ_ENDED:
+		s = settle_read(outcome, spent);
+		break;
+	case SAGA__ENDEDS:
+		assert(false);
+	}
+	assert(is_sound(&s));
+	return s;
 }

@@ -2,8 +2,9 @@
 #define SAGA_STEP_SLOT_H
 
 /*
- * The slot lifecycle, DESIGN 5: one pure table. Nothing else decides what runs; the checker and the
- * simulator call this, not a copy.
+ * The slot's two pure tables. saga__slot_decide says what an input does to a slot; saga__slot_settle
+ * says what follows when that has ended. Nothing else decides either; the checker and the simulator
+ * call these functions, not a copy.
  */
 
 #include <stdbool.h>
@@ -84,6 +85,55 @@ bool saga__slot_holds_back(enum saga__state state);
 /* "waiting", as it stands in the store; and back, SAGA__STATES if it is none. */
 const char *saga__state_name(enum saga__state state);
 enum saga__state saga__state_of(const char *name);
+
+/* What has ended, and so whose row of the second table holds. */
+enum saga__ended {
+	SAGA__RUN_ENDED = 0, /* `run` without an outside call, or `prepare` */
+	SAGA__CALL_ENDED,    /* the outside call of a run brought no answer */
+	SAGA__ANSWER_ENDED,  /* `run`, with the answer of the outside call */
+	SAGA__UNDO_ENDED,    /* `undo` without an outside call, or its `prepare` */
+	SAGA__UNDO_CALL_ENDED,
+	SAGA__UNDO_ANSWER_ENDED,
+	SAGA__BAR_ENDED,     /* REJECTS: the slot is barred; FAILS: its rejection can't be made */
+	SAGA__REFUSAL_ENDED, /* the same for a slot that was barred before without its rejection */
+	SAGA__READ_ENDED,    /* a request that only reads: it has no slot */
+	SAGA__ENDEDS
+};
+
+/* What settling does, in this order; all of it in the batch's transaction. */
+enum saga__does {
+	SAGA__REJECT_FOR_IT = 1 << 0, /* make the rejection that the step itself did not make */
+	SAGA__WITHDRAW_SCHEDULES = 1 << 1,
+	SAGA__MOVE = 1 << 2,           /* the slot, to `to`; without it the slot stays as it is */
+	SAGA__RECORD_TRIGGER = 1 << 3, /* and of a request its digest and its answer */
+	SAGA__KEEP_NOTE = 1 << 4,      /* and start the schedules that the run asked for */
+	SAGA__SEE = 1 << 5,            /* note that the waiting slot has seen this trigger */
+	SAGA__PUBLISH = 1 << 6,        /* the outcome's event, if it has one */
+
+	/* one of these ends it: where its trigger goes */
+	SAGA__UNPARK = 1 << 7, /* it has done its work */
+	SAGA__ASK = 1 << 8,    /* parked while the outside call goes on */
+	SAGA__PARK_RETRY = 1 << 9,
+	SAGA__PARK_CALL = 1 << 10, /* the same call again, later */
+	SAGA__PARK_FOR_OPERATOR = 1 << 11,
+	SAGA__DEAD_LETTER = 1 << 12,
+	SAGA__OWE_REJECTION = 1 << 13, /* a dead letter that has the step publish its rejection */
+
+	SAGA__REPLY = 1 << 14 /* to whoever made the request, if it is one */
+};
+
+struct saga__settlement {
+	enum saga__state to;
+	unsigned does; /* of saga__does */
+	int reply;     /* a code of error.h */
+};
+
+/*
+ * What follows from an outcome. `spent`: of RETRIES, no attempt is left. `may_reject`: the step has
+ * `rejects`, and it ended by what its handler said, not by a fault of the program or the store.
+ */
+struct saga__settlement saga__slot_settle(
+	enum saga__ended ended, enum saga__outcome outcome, bool spent, bool may_reject);
 
 /*
  * A schedule is a slot too, with inputs of its own: armed by saga_after (WAITING), fired when due

@@ -49,6 +49,7 @@ static void settle(struct saga__batch *batch, struct saga__work *work, struct sa
 {
 	const saga_retry_rule rule = saga__rule_of(work);
 	int attempts = saga__attempts_with(work);
+	const struct saga__before before = saga__before(batch, work);
 
 	switch (step->outcome) {
 	case SAGA__EMITS:
@@ -78,6 +79,7 @@ static void settle(struct saga__batch *batch, struct saga__work *work, struct sa
 		stuck(batch, work, step->text);
 		break;
 	}
+	saga__assert_settled(batch, work, &before, SAGA__UNDO_ENDED, step);
 }
 
 static void undo(struct saga__batch *batch, struct saga__work *work)

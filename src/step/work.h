@@ -122,6 +122,17 @@ void saga__undone(struct saga__batch *batch, struct saga__work *work, struct sag
 
 /* ---- what an outcome does ---- */
 
+/* How things stood before an outcome was applied; and that the table says what was done since. */
+struct saga__before {
+	enum saga__state state;
+	struct saga__parking **parkings;
+	struct saga__outgoing **outgoing;
+};
+
+struct saga__before saga__before(const struct saga__batch *batch, const struct saga__work *work);
+void saga__assert_settled(const struct saga__batch *batch, const struct saga__work *work,
+	const struct saga__before *before, enum saga__ended ended, const struct saga_step *step);
+
 void saga__settle_run(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
 void saga__took_effect(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
 void saga__took_none(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);

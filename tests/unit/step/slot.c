@@ -1,9 +1,11 @@
-/* The slot's table, against DESIGN 5's own words. */
+/* The slot's two tables, against the design's own words. */
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <saga/error.h>
 
 #include "step/slot.h"
 
@@ -11,7 +13,7 @@
 
 /*
  * One line a cell: "from \ trigger, undo trigger, bar trigger, a call's answer, requeue, assert".
- * Written from DESIGN 5, not from the code.
+ * Written from the design, not from the code.
  */
 static const struct {
 	enum saga__state state, was;
@@ -269,13 +271,214 @@ START_TEST(schedules_have_a_table_of_their_own)
 }
 END_TEST
 
+/* ---- what follows an outcome ---- */
+
+#define SAME SAGA__ABSENT /* the slot stays as it is */
+#define NO_REPLY (-1)
+
+enum ask {
+	ANY = -1,
+	NO,
+	YES
+};
+
+/*
+ * Each end that there is, and what follows: the slot's state, what is done beside, and the answer
+ * to a request. Written from the design, not from the code.
+ */
+static const struct {
+	enum saga__ended ended;
+	enum saga__outcome outcome;
+	enum ask spent, may_reject;
+	enum saga__state to;
+	unsigned does;
+	int reply;
+} ends[] = {
+	/* a run */
+	{ SAGA__RUN_ENDED, SAGA__EMITS, ANY, ANY, SAGA__DONE,
+		SAGA__RECORD_TRIGGER | SAGA__KEEP_NOTE | SAGA__PUBLISH | SAGA__UNPARK, SAGA_OK },
+	{ SAGA__RUN_ENDED, SAGA__DONE_SILENTLY, ANY, ANY, SAGA__DONE,
+		SAGA__RECORD_TRIGGER | SAGA__KEEP_NOTE | SAGA__PUBLISH | SAGA__UNPARK, SAGA_OK },
+	{ SAGA__RUN_ENDED, SAGA__REJECTS, ANY, ANY, SAGA__REJECTED,
+		SAGA__WITHDRAW_SCHEDULES | SAGA__RECORD_TRIGGER | SAGA__PUBLISH | SAGA__UNPARK,
+		SAGA_REJECTED },
+	{ SAGA__RUN_ENDED, SAGA__WAITS, ANY, ANY, SAGA__WAITING,
+		SAGA__KEEP_NOTE | SAGA__SEE | SAGA__UNPARK, NO_REPLY },
+	{ SAGA__RUN_ENDED, SAGA__ASKS, ANY, ANY, SAGA__TRYING,
+		SAGA__RECORD_TRIGGER | SAGA__KEEP_NOTE | SAGA__ASK, SAGA_WAITING },
+	{ SAGA__RUN_ENDED, SAGA__RETRIES, NO, ANY, SAME, SAGA__PARK_RETRY, NO_REPLY },
+	{ SAGA__RUN_ENDED, SAGA__RETRIES, YES, YES, SAGA__FAILED,
+		SAGA__REJECT_FOR_IT | SAGA__WITHDRAW_SCHEDULES | SAGA__RECORD_TRIGGER |
+			SAGA__PUBLISH | SAGA__UNPARK,
+		SAGA_FAILED },
+	{ SAGA__RUN_ENDED, SAGA__RETRIES, YES, NO, SAGA__DEAD,
+		SAGA__RECORD_TRIGGER | SAGA__PARK_FOR_OPERATOR, SAGA_FAILED },
+	{ SAGA__RUN_ENDED, SAGA__FAILS, ANY, YES, SAGA__FAILED,
+		SAGA__REJECT_FOR_IT | SAGA__WITHDRAW_SCHEDULES | SAGA__RECORD_TRIGGER |
+			SAGA__PUBLISH | SAGA__UNPARK,
+		SAGA_FAILED },
+	{ SAGA__RUN_ENDED, SAGA__FAILS, ANY, NO, SAGA__DEAD,
+		SAGA__RECORD_TRIGGER | SAGA__PARK_FOR_OPERATOR, SAGA_FAILED },
+	{ SAGA__RUN_ENDED, SAGA__BREAKS, ANY, NO, SAGA__DEAD,
+		SAGA__RECORD_TRIGGER | SAGA__PARK_FOR_OPERATOR, SAGA_FAILED },
+	{ SAGA__RUN_ENDED, SAGA__MALFORMS, ANY, ANY, SAME, SAGA__DEAD_LETTER, SAGA_MALFORMED },
+
+	/* a run's call: no answer is no answer, unless the call itself says that it never happens */
+	{ SAGA__CALL_ENDED, SAGA__RETRIES, NO, ANY, SAME, SAGA__PARK_CALL, NO_REPLY },
+	{ SAGA__CALL_ENDED, SAGA__RETRIES, YES, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__CALL_ENDED, SAGA__BREAKS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__CALL_ENDED, SAGA__FAILS, ANY, YES, SAGA__REJECTED,
+		SAGA__REJECT_FOR_IT | SAGA__WITHDRAW_SCHEDULES | SAGA__RECORD_TRIGGER |
+			SAGA__PUBLISH | SAGA__UNPARK,
+		SAGA_REJECTED },
+	{ SAGA__CALL_ENDED, SAGA__FAILS, ANY, NO, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR, NO_REPLY },
+
+	/* a run with the answer: took effect, did not, or an operator must say */
+	{ SAGA__ANSWER_ENDED, SAGA__EMITS, ANY, ANY, SAGA__DONE,
+		SAGA__RECORD_TRIGGER | SAGA__KEEP_NOTE | SAGA__PUBLISH | SAGA__UNPARK, SAGA_OK },
+	{ SAGA__ANSWER_ENDED, SAGA__DONE_SILENTLY, ANY, ANY, SAGA__DONE,
+		SAGA__RECORD_TRIGGER | SAGA__KEEP_NOTE | SAGA__PUBLISH | SAGA__UNPARK, SAGA_OK },
+	{ SAGA__ANSWER_ENDED, SAGA__REJECTS, ANY, ANY, SAGA__REJECTED,
+		SAGA__WITHDRAW_SCHEDULES | SAGA__RECORD_TRIGGER | SAGA__PUBLISH | SAGA__UNPARK,
+		SAGA_REJECTED },
+	{ SAGA__ANSWER_ENDED, SAGA__RETRIES, NO, ANY, SAME, SAGA__PARK_CALL, NO_REPLY },
+	{ SAGA__ANSWER_ENDED, SAGA__RETRIES, YES, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__ANSWER_ENDED, SAGA__FAILS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__ANSWER_ENDED, SAGA__MALFORMS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__ANSWER_ENDED, SAGA__BREAKS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+
+	/* an undo, and its call: nobody asked for it, and it never rejects */
+	{ SAGA__UNDO_ENDED, SAGA__EMITS, ANY, ANY, SAGA__UNDONE,
+		SAGA__WITHDRAW_SCHEDULES | SAGA__PUBLISH | SAGA__UNPARK, NO_REPLY },
+	{ SAGA__UNDO_ENDED, SAGA__ASKS, ANY, ANY, SAGA__UNDOING, SAGA__ASK, NO_REPLY },
+	{ SAGA__UNDO_ENDED, SAGA__RETRIES, NO, ANY, SAME, SAGA__PARK_RETRY, NO_REPLY },
+	{ SAGA__UNDO_ENDED, SAGA__RETRIES, YES, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__UNDO_ENDED, SAGA__FAILS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR, NO_REPLY },
+	{ SAGA__UNDO_ENDED, SAGA__MALFORMS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__UNDO_ENDED, SAGA__BREAKS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__UNDO_CALL_ENDED, SAGA__RETRIES, NO, ANY, SAME, SAGA__PARK_CALL, NO_REPLY },
+	{ SAGA__UNDO_CALL_ENDED, SAGA__RETRIES, YES, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__UNDO_CALL_ENDED, SAGA__FAILS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__UNDO_CALL_ENDED, SAGA__BREAKS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__UNDO_ANSWER_ENDED, SAGA__EMITS, ANY, ANY, SAGA__UNDONE,
+		SAGA__WITHDRAW_SCHEDULES | SAGA__PUBLISH | SAGA__UNPARK, NO_REPLY },
+	{ SAGA__UNDO_ANSWER_ENDED, SAGA__RETRIES, NO, ANY, SAME, SAGA__PARK_CALL, NO_REPLY },
+	{ SAGA__UNDO_ANSWER_ENDED, SAGA__RETRIES, YES, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__UNDO_ANSWER_ENDED, SAGA__FAILS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__UNDO_ANSWER_ENDED, SAGA__MALFORMS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+	{ SAGA__UNDO_ANSWER_ENDED, SAGA__BREAKS, ANY, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
+		NO_REPLY },
+
+	/* a bar: the step's rejection goes out with it, or is owed */
+	{ SAGA__BAR_ENDED, SAGA__REJECTS, ANY, YES, SAGA__BARRED,
+		SAGA__REJECT_FOR_IT | SAGA__WITHDRAW_SCHEDULES | SAGA__RECORD_TRIGGER |
+			SAGA__PUBLISH | SAGA__UNPARK,
+		SAGA_REJECTED },
+	{ SAGA__BAR_ENDED, SAGA__REJECTS, ANY, NO, SAGA__BARRED,
+		SAGA__WITHDRAW_SCHEDULES | SAGA__UNPARK, NO_REPLY },
+	{ SAGA__BAR_ENDED, SAGA__FAILS, ANY, ANY, SAGA__BARRED,
+		SAGA__WITHDRAW_SCHEDULES | SAGA__OWE_REJECTION, NO_REPLY },
+	{ SAGA__REFUSAL_ENDED, SAGA__REJECTS, ANY, YES, SAME,
+		SAGA__REJECT_FOR_IT | SAGA__RECORD_TRIGGER | SAGA__PUBLISH | SAGA__UNPARK,
+		NO_REPLY },
+	{ SAGA__REFUSAL_ENDED, SAGA__REJECTS, ANY, NO, SAME, SAGA__UNPARK, NO_REPLY },
+	{ SAGA__REFUSAL_ENDED, SAGA__FAILS, ANY, ANY, SAME, SAGA__OWE_REJECTION, NO_REPLY },
+
+	/* a read: nothing but an answer */
+	{ SAGA__READ_ENDED, SAGA__EMITS, ANY, ANY, SAME, 0, SAGA_OK },
+	{ SAGA__READ_ENDED, SAGA__REJECTS, ANY, ANY, SAME, 0, SAGA_REJECTED },
+	{ SAGA__READ_ENDED, SAGA__MALFORMS, ANY, ANY, SAME, 0, SAGA_MALFORMED },
+	{ SAGA__READ_ENDED, SAGA__RETRIES, NO, ANY, SAME, SAGA__PARK_RETRY, NO_REPLY },
+	{ SAGA__READ_ENDED, SAGA__RETRIES, YES, ANY, SAME, 0, SAGA_FAILED },
+	{ SAGA__READ_ENDED, SAGA__FAILS, ANY, ANY, SAME, 0, SAGA_FAILED },
+	{ SAGA__READ_ENDED, SAGA__BREAKS, ANY, ANY, SAME, 0, SAGA_FAILED },
+};
+
+static void check_end(size_t i, bool spent, bool may_reject)
+{
+	struct saga__settlement s =
+		saga__slot_settle(ends[i].ended, ends[i].outcome, spent, may_reject);
+	unsigned does = ends[i].does | (ends[i].to == SAME ? 0 : SAGA__MOVE) |
+		(ends[i].reply == NO_REPLY ? 0 : SAGA__REPLY);
+
+	ck_assert_msg(s.to == ends[i].to && s.does == does, "line %zu: to %s, %x, not %x", i,
+		saga__state_name(s.to), s.does, does);
+	if (ends[i].reply != NO_REPLY)
+		ck_assert_int_eq(s.reply, ends[i].reply);
+}
+
+START_TEST(each_end_has_what_follows_as_designed)
+{
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+		for (int spent = 0; spent < 2; spent++)
+			for (int may_reject = 0; may_reject < 2; may_reject++)
+				if ((ends[i].spent == ANY || (int)ends[i].spent == spent) &&
+					(ends[i].may_reject == ANY ||
+						(int)ends[i].may_reject == may_reject))
+					check_end(i, spent, may_reject);
+}
+END_TEST
+
+/* An end moves a slot as the first table lets it, from each state in which that can end. */
+START_TEST(each_end_moves_as_the_table_allows)
+{
+	static const enum saga__state from[SAGA__ENDEDS][3] = {
+		[SAGA__RUN_ENDED] = { SAGA__ABSENT, SAGA__WAITING, SAGA__WAITING },
+		[SAGA__CALL_ENDED] = { SAGA__TRYING, SAGA__TRYING, SAGA__TRYING },
+		[SAGA__ANSWER_ENDED] = { SAGA__TRYING, SAGA__TRYING, SAGA__TRYING },
+		[SAGA__UNDO_ENDED] = { SAGA__DONE, SAGA__DONE, SAGA__DONE },
+		[SAGA__UNDO_CALL_ENDED] = { SAGA__UNDOING, SAGA__UNDOING, SAGA__UNDOING },
+		[SAGA__UNDO_ANSWER_ENDED] = { SAGA__UNDOING, SAGA__UNDOING, SAGA__UNDOING },
+		[SAGA__BAR_ENDED] = { SAGA__ABSENT, SAGA__WAITING, SAGA__DEAD },
+	};
+
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+		for (size_t f = 0; f < 3 && ends[i].to != SAME; f++)
+			ck_assert_msg(saga__slot_may_move(
+					      from[ends[i].ended][f], SAGA__ABSENT, ends[i].to),
+				"line %zu: %s to %s", i, saga__state_name(from[ends[i].ended][f]),
+				saga__state_name(ends[i].to));
+}
+END_TEST
+
+/* What the handler wrote stays exactly where its slot says that it took effect, or goes on. */
+START_TEST(writes_stay_where_the_slot_goes_on)
+{
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		bool goes_on = ends[i].to == SAGA__DONE || ends[i].to == SAGA__UNDONE ||
+			ends[i].to == SAGA__WAITING || ends[i].to == SAGA__TRYING ||
+			ends[i].to == SAGA__UNDOING;
+
+		if (ends[i].ended != SAGA__READ_ENDED)
+			ck_assert_msg(saga__outcome_keeps_writes(ends[i].outcome) == goes_on,
+				"line %zu", i);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = { every_cell_is_as_designed,
 		every_move_is_allowed_or_forbidden_as_designed, nothing_leaves_an_end,
 		only_done_is_undone_and_only_the_unrun_runs, a_held_slot_goes_back_to_where_it_was,
 		what_is_settled_and_what_holds_back, names_are_those_on_disk,
-		schedules_have_a_table_of_their_own };
+		schedules_have_a_table_of_their_own, each_end_has_what_follows_as_designed,
+		each_end_moves_as_the_table_allows, writes_stay_where_the_slot_goes_on };
 	Suite *suite = suite_create("slot");
 	TCase *cases = tcase_create("slot");
 	SRunner *runner;
