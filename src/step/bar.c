@@ -6,55 +6,32 @@
 #include "work.h"
 
 /*
- * It never runs, which is safe; but whose undo or wait hangs on its rejection has none. That is for
- * an operator: the letter's role says that the slot is barred already and only has to speak.
+ * The slot never runs, which is safe. But an undo or a join that waits for its rejection has none
+ * if `refuse` fails: settling then leaves a dead letter whose role says that the slot is barred
+ * already and only has to publish.
  */
-static void owe_rejection(struct saga__batch *batch, struct saga__work *work, const char *why)
-{
-	saga__batch_log(batch, SAGA_ALARM, "step.refuse_failed", work, why);
-	work->role = SAGA__ROLE_REFUSE;
-	saga__dead_letter(batch, work, why);
-}
-
 void saga__bar(struct saga__batch *batch, struct saga__work *work)
 {
 	struct saga__slot *slot = work->slot;
 	size_t size = sizeof "barred by " + strlen(work->event->type);
 	char *why = saga__arena_alloc(&batch->arena, size);
-	saga_error error;
 
 	if (!why) {
 		saga__batch_lose(batch, SAGA_NOMEM, "out of memory");
 		return;
 	}
-	snprintf(why, size, "barred by %s", work->event->type);
+	(void)snprintf(why, size, "barred by %s", work->event->type);
 	if (slot->state == SAGA__DEAD)
 		saga__drop_parked(batch, work, slot, SAGA__PARKED_HELD);
-	saga__slot_withdraw_schedules(batch, work);
-	if (!saga__speak(batch, work, SAGA__BARRED, SAGA_REJECTED, why, &error)) {
-		if (batch->lost.code != SAGA_OK)
-			return;
-		saga__slot_move(batch, slot, SAGA__BARRED, why);
-		if (error.code != SAGA_OK) {
-			owe_rejection(batch, work, error.text);
-			return;
-		}
-	}
-	saga__unpark(batch, work);
+	saga__settle_as(batch, work, SAGA__BAR_ENDED, SAGA__REJECTS, why);
 }
 
 void saga__do_refuse(struct saga__batch *batch, struct saga__work *work)
 {
-	saga_error error;
-
-	if (work->slot->state == SAGA__BARRED &&
-		!saga__speak(batch, work, SAGA__BARRED, SAGA_REJECTED, work->slot->why, &error) &&
-		error.code != SAGA_OK) {
-		if (batch->lost.code == SAGA_OK)
-			owe_rejection(batch, work, error.text);
-		return;
-	}
-	saga__unpark(batch, work);
+	if (work->slot->state == SAGA__BARRED)
+		saga__settle_as(batch, work, SAGA__REFUSAL_ENDED, SAGA__REJECTS, work->slot->why);
+	else
+		saga__unpark(batch, work);
 }
 
 void saga__do_bar(struct saga__batch *batch, struct saga__work *work)

@@ -107,6 +107,7 @@ static int add_letter(struct saga__batch *batch, struct saga__item *item,
 	work->step = step;
 	work->parked = item->parked;
 	saga__dead_letter(batch, work, why);
+	saga__reply(work, SAGA_MALFORMED, false, NULL, why);
 	work->silent = true;
 	return SAGA_OK;
 }

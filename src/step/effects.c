@@ -395,13 +395,12 @@ void saga__drop_parked(struct saga__batch *batch, const struct saga__work *work,
 
 void saga__dead_letter(struct saga__batch *batch, struct saga__work *work, const char *why)
 {
-	if (work->item->kind != SAGA__ITEM_REQUEST) {
-		saga__batch_log(batch, SAGA_WARNING, "event.dead", work, why);
-		saga__count(work, SAGA__TALLY_LETTER);
-		saga__park(batch, work, SAGA__PARKED_LETTER, work->attempts, SAGA__NEVER, "", why,
-			(saga_bytes){ NULL, 0 });
-	}
-	saga__reply(work, SAGA_MALFORMED, false, NULL, why);
+	if (work->item->kind == SAGA__ITEM_REQUEST)
+		return;
+	saga__batch_log(batch, SAGA_WARNING, "event.dead", work, why);
+	saga__count(work, SAGA__TALLY_LETTER);
+	saga__park(batch, work, SAGA__PARKED_LETTER, work->attempts, SAGA__NEVER, "", why,
+		(saga_bytes){ NULL, 0 });
 }
 
 void saga__letter_to_publish(struct saga__batch *batch, struct saga__work *work, const char *why)

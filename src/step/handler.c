@@ -90,6 +90,13 @@ static void check_transaction(struct saga_step *step)
 	}
 }
 
+/* An event that was encoded before the error is not sent. */
+static void drop_event(struct saga_step *step)
+{
+	saga__blob_unref(step->event);
+	step->event = NULL;
+}
+
 static void judge(struct saga_step *step, saga_verdict verdict)
 {
 	if (step->error.code != SAGA_OK && !SAGA__MUTANT(error_swallowed)) {
@@ -104,6 +111,8 @@ static void judge(struct saga_step *step, saga_verdict verdict)
 		step->text = step->outcomes > 1 ? "the handler ended in more than one outcome"
 						: "the handler ended in no outcome";
 	}
+	if (step->fault)
+		drop_event(step);
 }
 
 static bool is_poison(const struct saga_step *step)
@@ -137,22 +146,29 @@ static bool is_trusted(const struct saga_step *step)
 	return !*doubts || !(*doubts)--;
 }
 
+void saga__step_ended(struct saga_step *step, struct saga__work *work, enum saga__outcome outcome,
+	const char *why)
+{
+	memset(step, 0, sizeof *step);
+	step->batch = work->batch;
+	step->work = work;
+	step->def = work->step;
+	step->slot = work->slot;
+	step->trigger = work->event;
+	step->outcome = outcome;
+	step->text = why;
+}
+
 int saga__step_run(struct saga_step *step, struct saga__work *work, enum saga__phase phase,
 	const char *why, saga_bytes told)
 {
 	struct saga__batch *batch = work->batch;
 	saga_verdict verdict;
 
-	memset(step, 0, sizeof *step);
-	step->batch = batch;
-	step->work = work;
-	step->def = work->step;
-	step->slot = work->slot;
-	step->trigger = work->event;
+	saga__step_ended(step, work, SAGA__NO_OUTCOME, "");
 	step->phase = phase;
 	step->why = why;
 	step->told = told;
-	step->text = "";
 	step->token = ++batch->runs;
 	saga__arena_reset(&batch->scratch);
 	if (is_poison(step)) {

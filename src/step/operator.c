@@ -57,27 +57,36 @@ static void requeue(struct saga__batch *batch, struct saga__work *work)
 		saga__do_run(batch, work);
 }
 
-/* Which state the asserted event stands for; ABSENT: none that it may have now. */
-static enum saga__state asserted_state(const struct saga__work *work, const saga_type *type)
+/*
+ * The outcome that the asserted event stands for, and what it ends; NO_OUTCOME: none that this slot
+ * may have now. With a stuck undo the run's own outcome is out already.
+ */
+static enum saga__outcome asserted_outcome(
+	const struct saga__work *work, const saga_type *type, enum saga__ended *ret_ended)
 {
 	const saga_step_def *step = work->step;
-	enum saga__state to = SAGA__ABSENT;
+	const struct saga__slot *slot = work->slot;
+	enum saga__outcome outcome = SAGA__NO_OUTCOME;
+	enum saga__ended ended = SAGA__RUN_ENDED;
 
-	if (!type)
-		to = step->emits[0] ? SAGA__ABSENT : SAGA__DONE;
-	else if (saga__types_have(step->emits, type))
-		to = SAGA__DONE;
-	else if (saga__types_have(step->rejects, type))
-		to = SAGA__REJECTED;
-	else if (saga__types_have(step->undone, type))
-		to = SAGA__UNDONE;
-	if (to == SAGA__ABSENT || !saga__slot_may_move(work->slot->state, work->slot->was, to))
-		return SAGA__ABSENT;
-	/* Of a stuck undo the run's outcome is out already. */
-	if (work->slot->state == SAGA__STUCK && work->slot->was != SAGA__TRYING &&
-		to != SAGA__UNDONE)
-		return SAGA__ABSENT;
-	return to;
+	if (!type) {
+		outcome = step->emits[0] ? SAGA__NO_OUTCOME : SAGA__DONE_SILENTLY;
+	} else if (saga__types_have(step->emits, type)) {
+		outcome = SAGA__EMITS;
+	} else if (saga__types_have(step->rejects, type)) {
+		outcome = SAGA__REJECTS;
+	} else if (saga__types_have(step->undone, type)) {
+		outcome = SAGA__EMITS;
+		ended = SAGA__UNDO_ENDED;
+	}
+	if (outcome == SAGA__NO_OUTCOME ||
+		!saga__slot_may_move(slot->state, slot->was,
+			saga__slot_settle(ended, outcome, false, false).to) ||
+		(slot->state == SAGA__STUCK && slot->was != SAGA__TRYING &&
+			ended != SAGA__UNDO_ENDED))
+		return SAGA__NO_OUTCOME;
+	*ret_ended = ended;
+	return outcome;
 }
 
 /* What the operator left out of the body, the note says: NULL, not "", is what it is put in for. */
@@ -116,10 +125,10 @@ static void decree(struct saga__batch *batch, struct saga__work *work)
 	const struct saga__known *known =
 		*parked->outcome ? saga__plan_type(batch->plan, parked->outcome, 0) : NULL;
 	const saga_type *type = known ? known->type : NULL;
-	struct saga__blob *event = NULL;
-	enum saga__state to;
+	enum saga__outcome outcome;
+	enum saga__ended ended;
+	struct saga_step step;
 	saga_error error;
-	saga_id id;
 
 	if (parked->kind != SAGA__PARKED_HELD ||
 		saga__slot_decide(slot->state, slot->was, SAGA__ASSERT) != SAGA__DECREE) {
@@ -132,24 +141,19 @@ static void decree(struct saga__batch *batch, struct saga__work *work)
 			batch, work, "the asserted event is none that this participant knows");
 		return;
 	}
-	if ((to = asserted_state(work, type)) == SAGA__ABSENT) {
+	if ((outcome = asserted_outcome(work, type, &ended)) == SAGA__NO_OUTCOME) {
 		refuse_command(
 			batch, work, "the asserted event is no outcome that this slot can have");
 		return;
 	}
-	if (type && !(event = asserted_event(batch, work, type, &id, &error))) {
+	saga__step_ended(&step, work, outcome, parked->why);
+	if (type && !(step.event = asserted_event(batch, work, type, &step.event_id, &error))) {
 		refuse_command(batch, work, error.text);
 		return;
 	}
-	if (to == SAGA__UNDONE || to == SAGA__REJECTED)
-		saga__slot_withdraw_schedules(batch, work);
-	saga__slot_move(batch, slot, to, parked->why);
-	if (to == SAGA__DONE && work->step->undo)
-		slot->trigger = parked->event;
-	if (event)
-		saga__batch_publish(batch, slot->saga, event, id, known->route_count > 0);
-	saga__blob_unref(event);
-	saga__unpark(batch, work);
+	step.event_ours = known && known->route_count;
+	(void)saga__settle(batch, work, ended, &step);
+	saga__step_end(&step);
 	saga__batch_log(batch, SAGA_WARNING, "operator.asserted", work, parked->why);
 }
 

@@ -57,27 +57,24 @@ static void ignore(struct saga__batch *batch, struct saga__work *work)
 	saga__blob_unref(outcome);
 }
 
-/* Whether a join still misses an event. */
-static bool misses_some(struct saga__batch *batch, struct saga__work *work)
+/* The first event that a join still misses, besides this one; NULL: none. */
+static const char *missing(const struct saga__work *work)
 {
 	const saga_step_def *step = work->step;
 
-	saga__see(batch, work);
 	for (size_t i = 0; i < SAGA_EVENTS && step->on[i]; i++)
-		if (!saga__seen_type(work->slot, step->on[i]->name)) {
-			saga__slot_move(batch, work->slot, SAGA__WAITING, step->on[i]->name);
-			saga__unpark(batch, work);
-			return true;
-		}
-	return false;
+		if (strcmp(step->on[i]->name, work->event->type) != 0 &&
+			!saga__seen_type(work->slot, step->on[i]->name))
+			return step->on[i]->name;
+	return NULL;
 }
 
 void saga__do_run(struct saga__batch *batch, struct saga__work *work)
 {
 	const saga_step_def *def = work->step;
 	struct saga__slot *slot = work->slot;
-	saga_bytes seen = slot->seen;
 	struct saga_step step;
+	const char *absent;
 	enum saga__phase phase = def->outside.call ? SAGA__PHASE_PREPARE : SAGA__PHASE_RUN;
 	enum saga__decision decision = saga__slot_decide(slot->state, slot->was, SAGA__TRIGGER);
 
@@ -93,50 +90,32 @@ void saga__do_run(struct saga__batch *batch, struct saga__work *work)
 		saga__unpark(batch, work);
 		return;
 	}
-	if (def->join == SAGA_ALL && !SAGA__MUTANT(join_of_one) && misses_some(batch, work))
+	if (def->join == SAGA_ALL && !SAGA__MUTANT(join_of_one) && (absent = missing(work))) {
+		saga__settle_as(batch, work, SAGA__RUN_ENDED, SAGA__WAITS, absent);
 		return;
-	slot->seen = seen;
+	}
 	slot->attempts = work->attempts + 1;
 	if (phase == SAGA__PHASE_PREPARE && !def->outside.prepare) {
-		saga__slot_move(batch, slot, SAGA__TRYING, "");
-		saga__remember(batch, work, NULL);
-		saga__ask(batch, work, 0, (saga_bytes){ NULL, 0 });
-		saga__reply(work, SAGA_WAITING, false, NULL, "");
+		saga__settle_as(batch, work, SAGA__RUN_ENDED, SAGA__ASKS, "");
 		return;
 	}
 	if (saga__step_run(&step, work, phase, "", (saga_bytes){ NULL, 0 }) == SAGA_OK)
-		saga__settle_run(batch, work, &step);
+		(void)saga__settle(batch, work, SAGA__RUN_ENDED, &step);
 	saga__step_end(&step);
-}
-
-static void answer_read(struct saga__work *work, const struct saga_step *step)
-{
-	int code = step->outcome == SAGA__EMITS   ? SAGA_OK
-		: step->outcome == SAGA__REJECTS  ? SAGA_REJECTED
-		: step->outcome == SAGA__MALFORMS ? SAGA_MALFORMED
-						  : SAGA_FAILED;
-
-	saga__reply(work, code, false, step->event, step->fault ? "" : step->text);
 }
 
 void saga__do_read(struct saga__batch *batch, struct saga__work *work)
 {
-	const saga_retry_rule rule = saga__rule_of(work);
-	int attempts = saga__attempts_with(work);
-	const struct saga__before before = saga__before(batch, work);
+	struct saga__settlement settled;
 	struct saga_step step;
 
 	if (saga__step_run(&step, work, SAGA__PHASE_READ, "", (saga_bytes){ NULL, 0 }) == SAGA_OK) {
-		bool again = step.outcome == SAGA__RETRIES && !saga__is_spent(&rule, attempts);
-
-		saga__count(work, again ? SAGA__TALLY_RETRY : SAGA__TALLY_READ);
-		if (again)
-			saga__ask_again(batch, work, &rule, attempts);
-		else
-			answer_read(work, &step);
-		saga__assert_settled(batch, work, &before, SAGA__READ_ENDED, &step);
-		if (!again && step.fault)
-			saga__batch_log(batch, SAGA_ALARM, "step.failed", work, step.text);
+		settled = saga__settle(batch, work, SAGA__READ_ENDED, &step);
+		if (settled.does & SAGA__REPLY) {
+			saga__count(work, SAGA__TALLY_READ);
+			if (step.fault)
+				saga__batch_log(batch, SAGA_ALARM, "step.failed", work, step.text);
+		}
 	}
 	saga__step_end(&step);
 }

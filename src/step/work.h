@@ -75,6 +75,10 @@ saga_handler *saga__handler_of(const saga_step_def *def, enum saga__phase phase)
 int saga__step_run(struct saga_step *step, struct saga__work *work, enum saga__phase phase,
 	const char *why, saga_bytes told);
 
+/* A step that ended so without a handler. */
+void saga__step_ended(struct saga_step *step, struct saga__work *work, enum saga__outcome outcome,
+	const char *why);
+
 /* Takes back what the handler wrote, and drops what it left. */
 void saga__step_take_back(struct saga_step *step);
 void saga__step_end(struct saga_step *step);
@@ -118,30 +122,19 @@ void saga__do_withdraw(
 void saga__do_refuse(struct saga__batch *batch, struct saga__work *work);
 
 void saga__bar(struct saga__batch *batch, struct saga__work *work);
-void saga__undone(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
 
 /* ---- what an outcome does ---- */
 
-/* How things stood before an outcome was applied; and that the table says what was done since. */
-struct saga__before {
-	enum saga__state state;
-	struct saga__parking **parkings;
-	struct saga__outgoing **outgoing;
-};
+/*
+ * Does what slot.c says of what has ended so: to the slot, the outbox, the trigger and whoever
+ * asked. Returns that row.
+ */
+struct saga__settlement saga__settle(struct saga__batch *batch, struct saga__work *work,
+	enum saga__ended ended, struct saga_step *step);
 
-struct saga__before saga__before(const struct saga__batch *batch, const struct saga__work *work);
-void saga__assert_settled(const struct saga__batch *batch, const struct saga__work *work,
-	const struct saga__before *before, enum saga__ended ended, const struct saga_step *step);
-
-void saga__settle_run(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
-void saga__took_effect(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
-void saga__took_none(struct saga__batch *batch, struct saga__work *work, struct saga_step *step);
-void saga__remember(struct saga__batch *batch, struct saga__work *work, struct saga__blob *outcome);
-/* Publishes `rejects` in the step's stead. False: it has none, or can't be made (said in error). */
-bool saga__speak(struct saga__batch *batch, struct saga__work *work, enum saga__state to,
-	int answer, const char *why, saga_error *error);
-void saga__ask_again(struct saga__batch *batch, struct saga__work *work,
-	const saga_retry_rule *rule, int attempts);
+/* The same for what ended without a handler. */
+void saga__settle_as(struct saga__batch *batch, struct saga__work *work, enum saga__ended ended,
+	enum saga__outcome outcome, const char *why);
 
 /* Parks the trigger and asks the outside. */
 void saga__ask(
@@ -194,6 +187,7 @@ bool saga__is_dealt_with(const struct saga__batch *batch, const struct saga__par
 /* Its row, if it came from one, has done its work. */
 void saga__unpark(struct saga__batch *batch, struct saga__work *work);
 
+/* Nothing of a request: its caller has the answer. */
 void saga__dead_letter(struct saga__batch *batch, struct saga__work *work, const char *why);
 /* The same for an event of ours that can't be published; in place of its letter, if it has one. */
 void saga__letter_to_publish(struct saga__batch *batch, struct saga__work *work, const char *why);

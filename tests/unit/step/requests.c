@@ -120,6 +120,24 @@ START_TEST(every_end_has_its_answer)
 }
 END_TEST
 
+START_TEST(what_an_operator_asserts_is_the_answer)
+{
+	struct stage *stage = stage_new(&def);
+	struct saga__reply *reply;
+
+	stage->acts[A][SAGA__PHASE_RUN] = NOTHING;
+	(void)ask(stage, saga_no(1), &please, "", 1);
+	run_all(stage);
+	command(stage, SAGA__PARKED_HELD, SAGA__COMMAND_ASSERT, _i ? "a.no" : "a.did");
+	run_all(stage);
+	reply = ask(stage, saga_no(1), &please, "", 1);
+	run_all(stage);
+	ck_assert_int_eq(reply->code, _i ? SAGA_REJECTED : SAGA_OK);
+	ck_assert(reply->repeated && is_of(reply, _i ? &no_a : &did_a));
+	stage_free(stage);
+}
+END_TEST
+
 START_TEST(a_barred_one_says_so)
 {
 	struct stage *stage = stage_new(&def);
@@ -285,6 +303,7 @@ int main(void)
 		{ it_is_answered_and_repeated, 0 },
 		{ two_at_once_are_one, 0 },
 		{ every_end_has_its_answer, 5 },
+		{ what_an_operator_asserts_is_the_answer, 2 },
 		{ a_barred_one_says_so, 2 },
 		{ a_retry_stays_in_memory_and_is_answered_once, 2 },
 		{ an_undone_one_keeps_its_answer, 0 },
