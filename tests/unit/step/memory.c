@@ -174,7 +174,19 @@ static void put_row(struct memory *memory, const struct saga__parked *parked, bo
 		.question = blob_of(parked->question),
 	};
 
-	ck_assert_msg(!old == add, add ? "added a row twice" : "changed a row that is not there");
+	/*
+	 * The event came again: its row has the same id, and the journal leaves it as it is. The
+	 * batch, which does not see that, has counted a row more.
+	 */
+	if (add && old) {
+		ck_assert_str_eq(old->row, parked->row);
+		memory->counts.parked -= parked->kind != SAGA__PARKED_HELD &&
+			parked->kind != SAGA__PARKED_LETTER;
+		saga__blob_unref(row.event);
+		saga__blob_unref(row.question);
+		return;
+	}
+	ck_assert_msg(add || old, "changed a row that is not there");
 	ck_assert_msg(row.event, "parked without its event");
 	(void)snprintf(row.row, sizeof row.row, "%s", parked->row);
 	(void)snprintf(row.subject, sizeof row.subject, "%s", parked->subject);
