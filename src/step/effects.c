@@ -1,4 +1,4 @@
-/* What a batch does to slots, events and parked rows, for all that runs in it. */
+/* The changes that a batch makes to slots, events and parked rows, for all that runs in it. */
 
 #include <assert.h>
 #include <stdio.h>

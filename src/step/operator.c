@@ -1,4 +1,4 @@
-/* What an operator does by hand: requeue and assert. */
+/* Carries out the operator's commands: requeue and assert. */
 
 #include <string.h>
 

@@ -18,7 +18,7 @@ static void leave(struct saga__batch *batch, struct saga__work *work, struct sag
 		saga__arm(batch, work, wish);
 }
 
-/* What the slot keeps of the request that made it, so that a repeat is known. */
+/* The slot keeps its trigger, and of a request the digest and the answer, for its repeats. */
 static void remember(struct saga__batch *batch, struct saga__work *work, struct saga__blob *outcome)
 {
 	struct saga__slot *slot = work->slot;

@@ -208,7 +208,7 @@ static settlement answer(int code)
 	return (settlement){ SAGA__ABSENT, SAGA__REPLY, code };
 }
 
-/* What this kind of end cannot have: handler.c has judged it a fault before. */
+/* handler.c judges such an outcome a fault, so that it never comes here. */
 static settlement impossible(settlement otherwise)
 {
 	assert(false);
@@ -376,7 +376,7 @@ static bool one_of(unsigned flags)
 	return flags && !(flags & (flags - 1));
 }
 
-/* What holds for every row. */
+/* The rules that every row keeps. */
 static bool is_sound(const settlement *s)
 {
 	bool moving = s->does & SAGA__MOVE;

@@ -2,9 +2,9 @@
 #define SAGA_STEP_SLOT_H
 
 /*
- * The slot's two pure tables. saga__slot_decide says what an input does to a slot; saga__slot_settle
- * says what follows when that has ended. Nothing else decides either; the checker and the simulator
- * call these functions, not a copy.
+ * The slot's two pure tables. saga__slot_decide says what an input does to a slot;
+ * saga__slot_settle says what follows when that has ended. Nothing else decides either; the checker
+ * and the simulator call these functions, not a copy.
  */
 
 #include <stdbool.h>
@@ -34,7 +34,7 @@ enum saga__input {
 	SAGA__INPUTS
 };
 
-/* What the run of a handler ended in. */
+/* How the run of a handler ended. */
 enum saga__outcome {
 	SAGA__NO_OUTCOME = 0,
 	SAGA__EMITS,
@@ -64,7 +64,7 @@ enum saga__decision {
 };
 
 /*
- * What is to be done with a slot. `was` is the state from which a stuck one got stuck (DONE or
+ * Says what is to be done with a slot. `was` is the state from which a stuck one got stuck (DONE or
  * UNDOING: an undo; TRYING: a call whose answer never came), and is not looked at for others.
  */
 enum saga__decision saga__slot_decide(
@@ -79,14 +79,14 @@ enum saga__state saga__slot_revived(enum saga__state state, enum saga__state was
 /* Whether its story is over, as far as time tells: it may be forgotten with its saga. */
 bool saga__slot_is_settled(enum saga__state state);
 
-/* What waits behind a slot in this state goes on waiting. */
+/* Whether the events that are parked behind a slot in this state go on waiting. */
 bool saga__slot_holds_back(enum saga__state state);
 
 /* "waiting", as it stands in the store; and back, SAGA__STATES if it is none. */
 const char *saga__state_name(enum saga__state state);
 enum saga__state saga__state_of(const char *name);
 
-/* What has ended, and so whose row of the second table holds. */
+/* The thing that has ended; it selects the rows of the second table. */
 enum saga__ended {
 	SAGA__RUN_ENDED = 0, /* `run` without an outside call, or `prepare` */
 	SAGA__CALL_ENDED,    /* the outside call of a run brought no answer */
@@ -100,7 +100,7 @@ enum saga__ended {
 	SAGA__ENDEDS
 };
 
-/* What settling does, in this order; all of it in the batch's transaction. */
+/* Settling does these in this order, all in the batch's transaction. */
 enum saga__does {
 	SAGA__REJECT_FOR_IT = 1 << 0, /* make the rejection that the step itself did not make */
 	SAGA__WITHDRAW_SCHEDULES = 1 << 1,
@@ -129,8 +129,9 @@ struct saga__settlement {
 };
 
 /*
- * What follows from an outcome. `spent`: of RETRIES, no attempt is left. `may_reject`: the step has
- * `rejects`, and it ended by what its handler said, not by a fault of the program or the store.
+ * Says what follows from an outcome. `spent`: of RETRIES, no attempt is left. `may_reject`: the
+ * step has `rejects`, and it ended by what its handler said, not by a fault of the program or the
+ * store.
  */
 struct saga__settlement saga__slot_settle(
 	enum saga__ended ended, enum saga__outcome outcome, bool spent, bool may_reject);

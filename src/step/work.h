@@ -68,7 +68,7 @@ struct saga_step {
 	struct saga__wish *wishes;
 };
 
-/* What a phase of the step calls. */
+/* The handler that a phase of the step calls. */
 saga_handler *saga__handler_of(const saga_step_def *def, enum saga__phase phase);
 
 /* Runs a handler to its one outcome, and gives that back, with what the step left. */

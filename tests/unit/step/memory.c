@@ -180,8 +180,8 @@ static void put_row(struct memory *memory, const struct saga__parked *parked, bo
 	 */
 	if (add && old) {
 		ck_assert_str_eq(old->row, parked->row);
-		memory->counts.parked -= parked->kind != SAGA__PARKED_HELD &&
-			parked->kind != SAGA__PARKED_LETTER;
+		memory->counts.parked -=
+			parked->kind != SAGA__PARKED_HELD && parked->kind != SAGA__PARKED_LETTER;
 		saga__blob_unref(row.event);
 		saga__blob_unref(row.question);
 		return;

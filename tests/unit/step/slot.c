@@ -323,7 +323,7 @@ static const struct {
 		SAGA__RECORD_TRIGGER | SAGA__PARK_FOR_OPERATOR, SAGA_FAILED },
 	{ SAGA__RUN_ENDED, SAGA__MALFORMS, ANY, ANY, SAME, SAGA__DEAD_LETTER, SAGA_MALFORMED },
 
-	/* a run's call: no answer is no answer, unless the call itself says that it never happens */
+	/* a run's call: no answer is no answer, unless the call says that it never happens */
 	{ SAGA__CALL_ENDED, SAGA__RETRIES, NO, ANY, SAME, SAGA__PARK_CALL, NO_REPLY },
 	{ SAGA__CALL_ENDED, SAGA__RETRIES, YES, ANY, SAGA__STUCK, SAGA__PARK_FOR_OPERATOR,
 		NO_REPLY },
