@@ -88,7 +88,7 @@ static int number(struct world *world, const char *participant, const char *sql,
 	return saga_sim_query(world->sim, participant, sql, NULL, 0, take_number, ret, error);
 }
 
-/* Every guest was answered, every seat is free or sold, and the bank charged for those alone. */
+/* Every guest was answered, each seat is free or sold once, and the bank charged for those alone. */
 static int audit(struct world *world, saga_error *error)
 {
 	int64_t open = -1, recorded = -1;
@@ -104,7 +104,7 @@ static int audit(struct world *world, saga_error *error)
 	if (code == SAGA_OK)
 		code = number(world, "till", "SELECT COUNT(*) FROM charge", &recorded, error);
 	if (code == SAGA_OK &&
-		(world->held + world->refused != GUESTS || open != 0 ||
+		(world->held + world->refused != GUESTS || open != 0 || world->free_seats < 0 ||
 			world->free_seats + world->sold != SEATS || world->paid != world->sold ||
 			recorded != world->sold))
 		code = saga_error_set(error, SAGA_FAILED,

@@ -21,10 +21,11 @@ C_BLOCK = re.compile(r"^```(c|h|cpp|c\+\+)$")
 
 
 def built_files(build):
-    """The files that the build compiles; lint `headers` compiles the public headers."""
+    """The files that the build compiles, and headers beside them; `headers` compiles the public ones."""
     commands = json.loads((build / "compile_commands.json").read_text())
     files = {(build / command["file"]).resolve() for command in commands}
-    return files | {path.resolve() for path in pathlib.Path("include/saga").glob("*.h")}
+    beside = {path for folder in {file.parent for file in files} for path in folder.glob("*.h")}
+    return files | beside | {path.resolve() for path in pathlib.Path("include/saga").glob("*.h")}
 
 
 def part_of(lines, first, last):

@@ -29,7 +29,7 @@ def own_commands(source_tree, build_tree):
     commands = {}
     for entry in json.loads((build_tree / "compile_commands.json").read_text()):
         file = (Path(entry["directory"]) / entry["file"]).resolve()
-        if file.is_relative_to(source_tree) and file.relative_to(source_tree).parts[0] in OWN:
+        if file.suffix == ".c" and file.is_relative_to(source_tree) and file.relative_to(source_tree).parts[0] in OWN:
             commands.setdefault(file, entry)
     return commands
 
