@@ -10,9 +10,11 @@ static int digit_of(char c)
 	return at ? (int)(at - digits) % 16 : -1;
 }
 
-static bool is_dash(size_t at)
+/* Stores print ids without dashes; so each dash may be left out. */
+static bool may_be_dash(const char *text, size_t i, size_t digits)
 {
-	return at == 8 || at == 13 || at == 18 || at == 23;
+	return i > 0 && text[i - 1] != '-' &&
+		(digits == 8 || digits == 12 || digits == 16 || digits == 20);
 }
 
 static void set_digit(saga_id *id, size_t nth, int digit)
@@ -33,10 +35,10 @@ bool id_range_read(const char *text, struct id_range *ret_range)
 	for (size_t i = 0; i < length; i++) {
 		int digit = digit_of(text[i]);
 
-		if (is_dash(i) ? text[i] != '-' : digit < 0)
-			return false;
-		if (is_dash(i))
+		if (text[i] == '-' && may_be_dash(text, i, count))
 			continue;
+		if (digit < 0 || count == 2 * sizeof range.first.bytes)
+			return false;
 		set_digit(&range.first, count, digit);
 		set_digit(&range.last, count++, digit);
 	}

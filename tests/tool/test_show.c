@@ -58,6 +58,16 @@ START_TEST(a_waiting_saga_says_why)
 	said = tool_at(stage, "show %s", id);
 	CHECK_SAID(&said, 0, "at `target`");
 	CHECK_SAID(&said, 0, "the painter is ill");
+
+	/* As a store prints it: without dashes. */
+	said = tool_at(stage, "show %.8s%.4s%.4s%.4s%s", id, id + 9, id + 14, id + 19, id + 24);
+	CHECK_SAID(&said, 0, id);
+	said = tool_at(stage, "show %.8s%.4s", id, id + 9);
+	CHECK_SAID(&said, 0, id);
+	said = tool_at(stage, "show %.8s--%.4s", id, id + 9);
+	CHECK_SAID(&said, 2, "not a UUID");
+	said = tool_at(stage, "show %s00", id);
+	CHECK_SAID(&said, 2, "not a UUID");
 	CHECK_SAID(&said, 0, "outside.take_back");
 	CHECK_SAID(&said, 0, "a>target.later");
 	CHECK_SAID(&said, 0, "armed until  2");
