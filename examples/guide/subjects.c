@@ -1,4 +1,4 @@
-/* Subjects: one saga, many things in it. A party comes to one table; each of its guests is served once. */
+/* Subjects: a party comes to one table, in one saga, and each of its guests is served once. */
 #include <saga/saga.h>
 
 #include <stdio.h>

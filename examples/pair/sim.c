@@ -88,7 +88,7 @@ static int number(struct world *world, const char *participant, const char *sql,
 	return saga_sim_query(world->sim, participant, sql, NULL, 0, take_number, ret, error);
 }
 
-/* Every guest was answered, each seat is free or sold once, and the bank charged for those alone. */
+/* Every guest was answered, each seat is free or sold once, and no other was charged for. */
 static int audit(struct world *world, saga_error *error)
 {
 	int64_t open = -1, recorded = -1;
