@@ -55,10 +55,6 @@ START_TEST(a_waiting_saga_says_why)
 	inject_n(stage, saga, &go_first, DO_WAIT);
 	inject(stage, saga, &go_third);
 	AWAIT(stage, slot_is(stage, saga, "a", "waiting") && parked(stage) == 1);
-	said = tool_at(stage, "show %s", id);
-	CHECK_SAID(&said, 0, "at `target`");
-	CHECK_SAID(&said, 0, "the painter is ill");
-
 	/* As a store prints it: without dashes. */
 	said = tool_at(stage, "show %.8s%.4s%.4s%.4s%s", id, id + 9, id + 14, id + 19, id + 24);
 	CHECK_SAID(&said, 0, id);
@@ -68,6 +64,10 @@ START_TEST(a_waiting_saga_says_why)
 	CHECK_SAID(&said, 2, "not a UUID");
 	said = tool_at(stage, "show %s00", id);
 	CHECK_SAID(&said, 2, "not a UUID");
+
+	said = tool_at(stage, "show %s", id);
+	CHECK_SAID(&said, 0, "at `target`");
+	CHECK_SAID(&said, 0, "the painter is ill");
 	CHECK_SAID(&said, 0, "outside.take_back");
 	CHECK_SAID(&said, 0, "a>target.later");
 	CHECK_SAID(&said, 0, "armed until  2");
