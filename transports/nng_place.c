@@ -215,15 +215,17 @@ static int check_tls(const struct scheme *scheme, const char *in, struct saga__n
 static int read_place(const char *url, struct saga__nng_place *ret_place, saga_error *error)
 {
 	struct saga__nng_place place = { .frame = SAGA__NNG_FRAME, .reconnect = 1000 };
-	const struct scheme *scheme = scheme_of(url ? url : "");
+	const struct scheme *scheme;
 	const char *in, *at;
 	int code = SAGA_OK;
 
-	if (!scheme)
+	if (!url)
+		url = "";
+	if (!(scheme = scheme_of(url)))
 		return saga_error_set(error, SAGA_MALFORMED,
 			"transport: nng+ipc://PATH, nng+tcp://HOST:PORT or nng+tls+tcp://HOST:PORT "
 			"is wanted, not `%.*s`",
-			url ? (int)strcspn(url, ":/@") : 0, url ? url : "");
+			(int)strcspn(url, ":/@"), url);
 	in = url + strlen(scheme->ours);
 	if (!read_address(scheme, in, strcspn(in, "?"), place.in))
 		return wrong(error, url,

@@ -306,7 +306,7 @@ static inline bool saga__shards_are_settled(const struct saga_participant *p)
 
 /* Another instance may have come further than this one knows. False: out of memory. */
 bool saga__shards_reread(struct saga_participant *p);
-void saga__shards_kept(struct saga_participant *p, const struct saga__report *kept);
+void saga__shards_kept(struct saga_participant *p, const struct saga__report *report);
 int saga__shards_held(struct saga_participant *p, const struct saga__report *held);
 void saga__guest_keep(struct saga_participant *p, const struct saga__sent *sent);
 void saga__guest_drop(struct saga_participant *p);

@@ -193,7 +193,7 @@ void saga__lane_refuse_unworked(struct saga__lane *lane);
 void saga__lane_answer_waiting(struct saga__lane *lane);
 
 /* From the journal: a row that can't be read. */
-void saga__lane_row_was_set_aside(void *lane, const char *text);
+void saga__lane_row_was_set_aside(void *user, const char *text);
 
 /* In lane_careful.c: one source alone, since what runs must be what is suspected ... */
 unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from);

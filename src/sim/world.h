@@ -399,7 +399,7 @@ const char *saga__writes_meet(const struct saga__rows_locked *a, const struct sa
 void saga__check_frame(struct saga__member *member, saga_bytes bytes);
 /* An event goes to the broker; and its delivery is acked. */
 void saga__check_kept_frame(struct saga__member *member, const saga_frame *frame);
-void saga__check_ack(struct saga__member *member, saga_id event);
+void saga__check_ack(struct saga__member *member, saga_id id);
 /* Checks that the events which a position passed have left their marks, too. */
 void saga__check_passed(struct saga__member *member, const struct saga__passed *passed);
 void saga__check_undo(struct saga__member *member, const struct saga_step *step);

@@ -38,9 +38,12 @@ const char *saga__journal_clock_text(const struct saga__journal *j, char buffer[
 /* A text that somebody else wrote is as if there was none: the next one is put over it. */
 static struct saga__clock_kept kept_of(const char *text)
 {
-	struct saga__clock_kept kept = { 0, 0 };
+	struct saga__clock_kept kept;
+	char *behind_now, *behind_ageing;
 
-	if (sscanf(text, "%19" SCNd64 " %19" SCNd64, &kept.now, &kept.ageing) != 2 ||
+	kept.now = strtoll(text, &behind_now, 10);
+	kept.ageing = strtoll(behind_now, &behind_ageing, 10);
+	if (behind_now == text || behind_ageing == behind_now || kept.now == INT64_MAX ||
 		kept.now < 0 || kept.ageing < 0 || kept.ageing > kept.now)
 		return (struct saga__clock_kept){ 0, 0 };
 	return kept;

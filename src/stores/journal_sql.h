@@ -47,7 +47,8 @@ static inline saga_id saga__id_in(const saga_value *value)
 
 /* Runs statements (and gives their rows to that sink), and then what fills the batch's slots. */
 int saga__journal_run_and_load(struct saga__journal *journal, struct saga__batch *batch,
-	const saga_statement *statements, size_t count, saga_sink *sink, saga_error *error);
+	const saga_statement *before, size_t before_count, saga_sink *before_sink,
+	saga_error *error);
 
 /* The sum of an outbox row, stored beside it. NULL: the row is older than sums. */
 int64_t saga__outbox_sum(uint64_t seq, saga_id id, saga_id saga, saga_bytes event);

@@ -16,7 +16,7 @@ struct saga__mssql_store {
 };
 
 /* The slot of that name. */
-int saga__mssql_run(void *store, const saga_statement *statements, size_t count, saga_sink *sink,
+int saga__mssql_run(void *handle, const saga_statement *statements, size_t count, saga_sink *sink,
 	saga_error *error);
 
 /* A statement of the driver's own. SAGA_OK, or what the server says of it. */

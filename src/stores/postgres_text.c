@@ -17,9 +17,10 @@ static const char *skip_quotes(const char *at, bool escapes)
 	char quote = *at++;
 
 	for (; *at; at++) {
-		if (escapes && *at == '\\' && at[1])
-			at++;
-		else if (*at == quote && at[1] == quote)
+		bool escaped = escapes && *at == '\\' && at[1];
+		bool doubled = *at == quote && at[1] == quote;
+
+		if (escaped || doubled)
 			at++;
 		else if (*at == quote)
 			return at + 1;

@@ -56,12 +56,12 @@ int saga__sqlite_set_mark(struct saga__sqlite *store, saga_error *error);
 
 /* ---- slots ---- */
 
-int saga__sqlite_begin(void *store, saga_error *error);
-int saga__sqlite_commit(void *store, saga_error *error);
-void saga__sqlite_rollback(void *store);
-int saga__sqlite_mark(void *store, saga_error *error);
-int saga__sqlite_release(void *store, saga_error *error);
-int saga__sqlite_back(void *store, saga_error *error);
-bool saga__sqlite_in_transaction(void *store);
+int saga__sqlite_begin(void *handle, saga_error *error);
+int saga__sqlite_commit(void *handle, saga_error *error);
+void saga__sqlite_rollback(void *handle);
+int saga__sqlite_mark(void *handle, saga_error *error);
+int saga__sqlite_release(void *handle, saga_error *error);
+int saga__sqlite_back(void *handle, saga_error *error);
+bool saga__sqlite_in_transaction(void *handle);
 
 #endif
