@@ -155,7 +155,7 @@ static bool send_frame(struct saga__nats *self, natsConnection *nc, const saga_f
 	s = kept ? keep(self, nc, frame) : pass_on(self, nc, frame);
 	if (s == NATS_MAX_PAYLOAD) {
 		if (kept)
-			saga__nats_watch_refuse(self, nc, frame->token);
+			saga__nats_watch_refuse(self, nc, frame->token, false);
 		else
 			self->figures.refused++;
 		return true;
@@ -231,7 +231,7 @@ void saga__nats_sent(struct saga__nats *self, const char *which, natsMsg *messag
 		return;
 	}
 	if (number_of(why, "\"err_code\":") == MESSAGE_TOO_LARGE) {
-		saga__nats_watch_refuse(self, self->nc, token);
+		saga__nats_watch_refuse(self, self->nc, token, true);
 		return;
 	}
 	if (!self->refused) {

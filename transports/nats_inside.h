@@ -214,7 +214,8 @@ void saga__nats_watch_look(struct saga__nats *self, uint64_t place, int behind);
 void saga__nats_watch_found(struct saga__nats *self, const char *which, natsMsg *message);
 void saga__nats_watch_tick(struct saga__nats *self);
 /* The servers don't take that event. */
-void saga__nats_watch_refuse(struct saga__nats *self, natsConnection *nc, uint64_t token);
+void saga__nats_watch_refuse(
+	struct saga__nats *self, natsConnection *nc, uint64_t token, bool by_stream);
 /* Tells the host, if the servers take more than they did. */
 void saga__nats_watch_limits(struct saga__nats *self);
 /* Tells the host what the keeper found. */

@@ -253,32 +253,41 @@ void saga__nats_watch_tick(struct saga__nats *self)
 
 /* ---- limits ---- */
 
-/* Of what the servers take, headers and all; and how it is called. */
-static int64_t limit_of(struct saga__nats *self, natsConnection *nc, const char **ret_name)
+/* The bytes that the stream takes as one message; 0, -1: any. As the keeper found it last. */
+static int64_t limit_of_stream(struct saga__nats *self)
 {
-	int64_t payload = natsConnection_GetMaxPayload(nc), most;
+	int64_t most;
 
 	uv_mutex_lock(&self->lock);
 	most = self->message_most;
 	uv_mutex_unlock(&self->lock);
-	*ret_name = most > 0 && most < payload ? "the stream's max_msg_size"
-					       : "the servers' max_payload";
+	return most;
+}
+
+/* Of what the servers take, headers and all. */
+static int64_t limit_of(struct saga__nats *self, natsConnection *nc)
+{
+	int64_t payload = natsConnection_GetMaxPayload(nc), most = limit_of_stream(self);
+
 	return most > 0 && most < payload ? most : payload;
 }
 
-void saga__nats_watch_refuse(struct saga__nats *self, natsConnection *nc, uint64_t token)
+/* The stream's limit may be newer than what the keeper knows: then it looks at once. */
+void saga__nats_watch_refuse(
+	struct saga__nats *self, natsConnection *nc, uint64_t token, bool by_stream)
 {
-	const char *name;
-	char why[SAGA__NATS_TEXT];
-	int64_t limit = limit_of(self, nc, &name);
+	int64_t most = by_stream ? limit_of_stream(self) : natsConnection_GetMaxPayload(nc);
+	char why[SAGA__NATS_TEXT], bytes[48] = "";
 
+	if (most > 0)
+		(void)snprintf(bytes, sizeof bytes, ", which is %" PRId64 " bytes", most);
 	(void)snprintf(why, sizeof why,
-		"the event and its headers are larger than %s, which is %" PRId64
-		" bytes: raise that, and it is published",
-		name, limit);
+		"the event and its headers are larger than %s%s: raise that, and it is published",
+		by_stream ? "the stream's max_msg_size" : "the servers' max_payload", bytes);
 	self->figures.refused++;
 	uv_mutex_lock(&self->lock);
 	self->has_refused = true;
+	self->prepares = self->prepares || by_stream;
 	uv_cond_broadcast(&self->changed);
 	uv_mutex_unlock(&self->lock);
 	saga_port_refused(self->port, token, why);
@@ -287,10 +296,9 @@ void saga__nats_watch_refuse(struct saga__nats *self, natsConnection *nc, uint64
 void saga__nats_watch_limits(struct saga__nats *self)
 {
 	natsConnection *nc = saga__nats_link_usable(self);
-	const char *name;
 	int64_t limit;
 
-	if (!nc || (limit = limit_of(self, nc, &name)) == self->limit)
+	if (!nc || (limit = limit_of(self, nc)) == self->limit)
 		return;
 	if (limit > self->limit) {
 		uv_mutex_lock(&self->lock);

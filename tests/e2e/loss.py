@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The shop over one nats-server that loses what it confirmed, and what an operator sees of it.
 
-usage: loss.py ORDER PAYMENT STOCK SHOP SAGA calm|tail|wiped|restored|large
+usage: loss.py ORDER PAYMENT STOCK SHOP SAGA calm|tail|wiped|restored|large|tight
 
 calm      Nothing is lost, while the eight shards of PostgreSQL stores are busy and the broker is
           asked all the time: no alarm.
@@ -9,11 +9,13 @@ tail      The server's files are put back to a copy of a few seconds ago, as by 
 wiped     Its files are gone: the stream is another one.
 restored  Its files stay, and a service's store is restored from a backup.
 large     One event is larger than the server takes, until its limit is raised.
+tight     One event is larger than the stream takes, until its limit is raised.
 
 The other processes run on all the while. In the end every order has ended and the audit finds no
 violation; the log, `saga stream` and `saga dead` say what happened.
 """
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -169,7 +171,7 @@ def restored(shop):
     seen_by_an_operator(shop, shop.stock, "set-back")
 
 
-def large(shop):
+def too_large(shop, limit, raise_limit):
     lines = [{**LINE, "sku": f"PRODUCT-{i:03}-{'X' * 27}", "quantity": 1} for i in range(200)]
     shop.place_all(refs("A", 2))
     status, body, _ = shop.place("BIG", *lines)
@@ -179,15 +181,32 @@ def large(shop):
     want(shop.order_of("BIG")["state"] == "placed", "BIG waits", shop.order_of("BIG"))
     until(lambda: shop.said("event.refused"), "that it was too large is told")
     letters = shop.run("dead", "list", "--store", shop.order.store_url())
-    want("max_payload" in letters and "publish" in letters, "a dead letter", letters)
+    want(limit in letters and "publish" in letters, "a dead letter", letters)
     want(shop.order.is_well(), "order is well", shop.order.health())
-    config = shop.servers.folder / "server1" / "nats.conf"
-    config.write_text(re.sub("max_payload: .*", "max_payload: 1048576", config.read_text()))
-    pid = int((shop.servers.folder / "server1" / "pid").read_text())
-    os.kill(pid, signal.SIGHUP)
+    raise_limit()
     until(lambda: shop.order_of("BIG")["state"] == "cancelled", "BIG goes on: nobody sells that")
     letters = shop.run("dead", "list", "--store", shop.order.store_url())
     want("publish" not in letters, "no dead letter", letters)
+
+
+def large(shop):
+    def raise_limit():
+        config = shop.servers.folder / "server1" / "nats.conf"
+        config.write_text(re.sub("max_payload: .*", "max_payload: 1048576", config.read_text()))
+        os.kill(int((shop.servers.folder / "server1" / "pid").read_text()), signal.SIGHUP)
+
+    too_large(shop, "max_payload", raise_limit)
+
+
+def tight(shop):
+    def limit_to(most):
+        config = shop.servers.ask("$JS.API.STREAM.INFO.shop", b"")["config"]
+        done = shop.servers.ask("$JS.API.STREAM.UPDATE.shop",
+                                json.dumps({**config, "max_msg_size": most}).encode())
+        want("error" not in done, "the stream has another limit", done)
+
+    limit_to(8192)
+    too_large(shop, "max_msg_size", lambda: limit_to(-1))
 
 
 @contextlib.contextmanager
@@ -218,6 +237,6 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 7 or sys.argv[6] not in ("calm", "tail", "wiped", "restored", "large"):
+    if len(sys.argv) != 7 or sys.argv[6] not in ("calm", "tail", "wiped", "restored", "large", "tight"):
         sys.exit(__doc__)
     main()
