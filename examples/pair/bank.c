@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum bank_answer bank_charge(
-	void *url, const char *key, const char *json, int timeout_ms, char ret_text[64])
+	void *bank, const char *key, const char *json, int timeout_ms, char ret_text[64])
 {
 	char header[64];
 	long status = 0;
@@ -16,7 +16,7 @@ enum bank_answer bank_charge(
 
 	snprintf(header, sizeof header, "Idempotency-Key: %s", key);
 	headers = curl_slist_append(headers, header);
-	curl_easy_setopt(curl, CURLOPT_URL, (const char *)url);
+	curl_easy_setopt(curl, CURLOPT_URL, (const char *)bank);
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, json);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
