@@ -209,16 +209,40 @@ void http__refuse_size(struct http_call *call)
 		call->http->settings.body_bytes);
 }
 
+/*
+ * A key is a string of structured fields (RFC 9651, 3.3.3), as draft-ietf-httpapi-idempotency-key
+ * says: "Q1" in quotes, with \" and \\ inside. Most clients leave the quotes out: Q1 is the same
+ * key. False: there is none of 1 to 255 bytes, or the closing quote is missing.
+ */
+static bool read_key(struct http_call *call)
+{
+	const char *at = http_header(call, "Idempotency-Key");
+	bool quoted = at && *at == '"';
+	size_t size = 0;
+
+	if (!at)
+		return false;
+	for (at += quoted; *at && !(quoted && *at == '"'); at++) {
+		if (quoted && *at == '\\' && (at[1] == '"' || at[1] == '\\'))
+			at++;
+		if (size == HTTP_KEY_MOST)
+			return false;
+		call->key[size++] = *at;
+	}
+	call->key[size] = '\0';
+	return size && (!quoted || strcmp(at, "\"") == 0);
+}
+
 static void check_needs(struct http_call *call)
 {
-	const char *key = http_header(call, "Idempotency-Key");
 	const char *coding = http_header(call, "Content-Encoding");
 
 	if (length_of(call) > call->http->settings.body_bytes)
 		http__refuse_size(call);
-	else if ((call->route->needs & HTTP_KEY) && (!key || !*key || strlen(key) > 255))
+	else if ((call->route->needs & HTTP_KEY) && !read_key(call))
 		http_problem(call, 400, "MALFORMED",
-			"the header Idempotency-Key is needed, of 1 to 255 bytes");
+			"the header Idempotency-Key is needed, of 1 to 255 bytes, with both "
+			"quotes or none");
 	else if ((call->route->needs & HTTP_BODY) &&
 		!is_json_type(http_header(call, "Content-Type")))
 		http_problem(call, 415, NULL, "the body must be application/json");

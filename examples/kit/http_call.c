@@ -159,6 +159,11 @@ saga_bytes http_body(const struct http_call *call)
 	return (saga_bytes){ call->body, call->body_size };
 }
 
+const char *http_key(const struct http_call *call)
+{
+	return call->key;
+}
+
 const char *http_traceparent(const struct http_call *call)
 {
 	return call->traceparent;

@@ -49,6 +49,10 @@ struct http_connection {
 	bool is_cut;            /* it closes as soon as libmicrohttpd sees it */
 };
 
+enum {
+	HTTP_KEY_MOST = 255 /* bytes */
+};
+
 struct http_call {
 	struct http *http;
 	struct MHD_Connection *connection;
@@ -62,6 +66,7 @@ struct http_call {
 	char *body;
 	size_t body_size, came;
 	char traceparent[HTTP_TRACEPARENT + 1];
+	char key[HTTP_KEY_MOST + 1]; /* its Idempotency-Key, without quotes; "": none */
 	char added[HTTP_ADDED_ALL][2][256];
 	size_t added_count;
 	char location[256]; /* "": none */

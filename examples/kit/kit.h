@@ -135,6 +135,7 @@ const char *http_argument(const struct http_call *call, size_t nth); /* what the
 const char *http_header(struct http_call *call, const char *name);   /* NULL: none */
 const char *http_query(struct http_call *call, const char *name);    /* NULL: none */
 saga_bytes http_body(const struct http_call *call);
+const char *http_key(const struct http_call *call); /* its Idempotency-Key, unquoted; "": none */
 const char *http_traceparent(const struct http_call *call); /* the client's, or a new one */
 
 /* ---- its reply: at once, or later from the loop ---- */

@@ -52,7 +52,7 @@ void service_ask(struct http_call *call, saga_submission submission, saga_answer
 	saga_error error;
 	int code;
 
-	submission.key = http_header(call, "Idempotency-Key");
+	submission.key = http_key(call);
 	submission.traceparent = http_traceparent(call);
 	submission.answered = then;
 	submission.user = call;

@@ -293,6 +293,21 @@ def refused(service, status, method, path, says=None, **how):
     return headers
 
 
+def check_quoted_keys(shop):
+    order = shop.order
+    body = {"ref": "Q1", "customer": "X", "country": "Denmark", "lines": [LINE]}
+    first = order.ask("POST", "/orders", body=body, key="Q1")
+    again = order.ask("POST", "/orders", body=body, key='"Q1"')
+    want(first[0] == 202 and again[0] in (200, 202) and again[1]["repeated"]
+         and again[1]["saga"] == first[1]["saga"], "a quoted key is another one", (first, again))
+    escaped = {**body, "ref": "Q2"}
+    first = order.ask("POST", "/orders", body=escaped, key='"a\\"b\\\\c"')
+    again = order.ask("POST", "/orders", body=escaped, key='a"b\\c')
+    want(first[0] == 202 and again[1].get("repeated"), "an escaped key is another one", (first, again))
+    for key in ('"Q1', '""', '"Q1"x', '"' + "k" * 256 + '"'):
+        refused(order, 400, "POST", "/orders", "Idempotency-Key", body=body, key=key)
+
+
 def check_refusals(shop):
     order, stock, payment = shop.order, shop.stock, shop.payment
     good = {"ref": "R1", "customer": "X", "country": "Denmark", "lines": [LINE]}
@@ -604,6 +619,7 @@ def check_description(shop):
 def routes(programs, stores=None):
     with Shop(programs, dispatch_ms=1500, stores=stores) as shop:
         shop.start()
+        check_quoted_keys(shop)
         check_refusals(shop)
         check_wire(shop)
         saga = check_keys(shop)
