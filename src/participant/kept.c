@@ -11,6 +11,7 @@
 #include "../event/envelope.h"
 #include "../event/id.h"
 #include "../event/json.h"
+#include "../event/peek.h"
 #include "../mutation.h"
 #include "../step/from_json.h"
 #include "inside.h"
@@ -344,6 +345,7 @@ struct sending {
 	struct saga__peek seen[SEND_MOST];
 	size_t count;
 	size_t guests; /* the first of ours, which live until it is sent */
+	bool is_full;  /* the next event needs a sending of its own */
 };
 
 /* The event as JSON, in the arena. */
@@ -370,7 +372,11 @@ static bool add(struct saga_participant *p, struct sending *sending, struct saga
 	saga_frame *frame = &sending->frames[sending->count];
 	saga_bytes bytes = saga__blob_bytes(event);
 
-	if (!saga__streams_peek(p, bytes, seen) || (p->port.json && !as_json(p, &bytes)))
+	/* Decoding empties the arena, in which the others stand. */
+	if (!saga__event_peek(bytes, seen) &&
+		(sending->count || !saga__streams_peek(p, bytes, seen)))
+		return false;
+	if (p->port.json && !as_json(p, &bytes))
 		return false;
 	*frame = (saga_frame){ .topic = seen->type,
 		.bytes = bytes,
@@ -402,8 +408,13 @@ static void do_effect(struct saga_participant *p, struct sending *sending, unsig
 {
 	switch (effect->kind) {
 	case SAGA__RELAY_SEND:
-		if (!add(p, sending, effect->event, (uint64_t)shard << SEQ_BITS | effect->seq,
+		if (add(p, sending, effect->event, (uint64_t)shard << SEQ_BITS | effect->seq,
 			    effect->again))
+			break;
+		/* Beside others it may only lack room: it is tried alone before it is refused. */
+		if ((sending->is_full = sending->count > 0))
+			saga__relay_put_back(p->kept.relays[shard], effect->seq);
+		else
 			saga__broker_refuse(p, shard, effect->seq, "it can't be sent");
 		break;
 	case SAGA__RELAY_READ:
@@ -424,7 +435,8 @@ static void do_effect(struct saga_participant *p, struct sending *sending, unsig
 /* Half of the arena is room for the next; what does not fit goes with the next sending. */
 static bool has_room(const struct saga_participant *p, const struct sending *sending)
 {
-	return sending->count < SEND_MOST && p->arena.used <= p->arena.limit / 2;
+	return !sending->is_full && sending->count < SEND_MOST &&
+		p->arena.used <= p->arena.limit / 2;
 }
 
 static void gather(struct saga_participant *p, struct sending *sending)
@@ -433,6 +445,7 @@ static void gather(struct saga_participant *p, struct sending *sending)
 	struct saga__relay_effect effect;
 
 	sending->count = sending->guests = 0;
+	sending->is_full = false;
 	saga__arena_reset(&p->arena);
 	for (unsigned shard = 0; shard < p->shards; shard++) {
 		struct saga__relay *relay = p->kept.relays[shard];
@@ -441,9 +454,13 @@ static void gather(struct saga_participant *p, struct sending *sending)
 			do_effect(p, sending, shard, &effect);
 	}
 	for (const struct saga__guest *guest = p->guests; guest && has_room(p, sending);
-		guest = guest->next, sending->guests++)
-		/* Who works its shard says so, if it can't be sent. */
-		(void)add(p, sending, guest->sent.event, GUEST, 0);
+		guest = guest->next) {
+		/* The worker of its shard says so, if it can't be sent. */
+		if (!add(p, sending, guest->sent.event, GUEST, 0) && sending->count)
+			sending->is_full = true;
+		else
+			sending->guests++;
+	}
 }
 
 static void put_back(struct saga_participant *p, const saga_frame *frame)
@@ -478,6 +495,9 @@ static void publish_all(struct saga_participant *p)
 
 	while (__atomic_load_n(&p->writable, __ATOMIC_ACQUIRE)) {
 		gather(p, &sending);
+		/* Guests alone that can't be sent, which none of the others would take along. */
+		for (; !sending.count && sending.guests; sending.guests--)
+			saga__guest_drop(p);
 		if (!sending.count || !send_all(p, &sending))
 			return;
 	}
