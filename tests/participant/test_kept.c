@@ -67,6 +67,11 @@ static void broker_look(void *transport, uint64_t place)
 	(void)transport, (void)place;
 }
 
+static void broker_look_behind(void *transport, unsigned shard, uint64_t place)
+{
+	(void)transport, (void)shard, (void)place;
+}
+
 static void broker_rewind(void *transport, unsigned shard, uint64_t place)
 {
 	(void)transport, (void)shard, (void)place;
@@ -87,6 +92,7 @@ static const saga_transport_ops broker_ops = { .size = sizeof(saga_transport_ops
 	.ack = broker_ack,
 	.work = broker_work,
 	.look = broker_look,
+	.look_behind = broker_look_behind,
 	.rewind = broker_rewind,
 	.close = broker_close };
 
