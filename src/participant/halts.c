@@ -14,7 +14,8 @@
 #include "../event/id.h"
 #include "inside.h"
 
-static void ask_lane(struct saga_participant *p, int kind, const struct saga__halt *halt)
+static void ask_lane(
+	struct saga_participant *p, enum saga__chore_kind kind, const struct saga__halt *halt)
 {
 	const struct saga__chore chore = { .kind = kind, .halt = *halt };
 	saga_error error;

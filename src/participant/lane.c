@@ -128,7 +128,7 @@ int saga__lane_push(struct saga__lane *lane, struct saga__item *item, bool alway
 }
 
 /* Under the lock. The place of the next; of one that counts alone, also that of the last. */
-static struct saga__chore **place_of(struct saga__lane *lane, int kind)
+static struct saga__chore **place_of(struct saga__lane *lane, enum saga__chore_kind kind)
 {
 	struct saga__chore **at = &lane->chores;
 

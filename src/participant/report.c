@@ -4,7 +4,7 @@
 
 #include "../step/call.h"
 
-struct saga__report *saga__report_new(struct saga__lane *lane, int kind)
+struct saga__report *saga__report_new(struct saga__lane *lane, enum saga__report_kind kind)
 {
 	struct saga__report *report = calloc(1, sizeof *report);
 

@@ -63,7 +63,7 @@ struct saga__kept {
 
 struct saga__chore {
 	struct saga__chore *next;
-	int kind;
+	enum saga__chore_kind kind;
 	unsigned shard;
 	uint64_t first, last; /* READ; TRIM: up to last */
 	bool reach;           /* READ: say where the stream ends, too */
@@ -83,7 +83,7 @@ struct saga__chore {
 
 struct saga__report {
 	struct saga__report *next;
-	int kind;
+	enum saga__report_kind kind;
 	struct saga__lane *lane;
 	saga_error error;
 
@@ -139,7 +139,7 @@ struct saga__report {
 	size_t stand_count, stand_room;
 };
 
-struct saga__report *saga__report_new(struct saga__lane *lane, int kind);
+struct saga__report *saga__report_new(struct saga__lane *lane, enum saga__report_kind kind);
 
 /*
  * Room in a BATCH for a move and an ack an item, and for a tally a step. NOMEM: also if there is no

@@ -215,8 +215,6 @@ static void handle_report(struct saga_participant *p, struct saga__report *repor
 		p->lanes_ended++;
 		p->lane_up[at] = false;
 		break;
-	default:
-		break;
 	}
 	saga__report_free(report);
 }
