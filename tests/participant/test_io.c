@@ -3,9 +3,11 @@
  * allows; the nth sending or opening of the transport, too: each effect once, each request answered
  * once, and what must end ends. test_sweep.c has it of other codes, of one participant.
  *
- * A test of seconds takes each so-manieth n, other ones each time; with SAGA_TEST_SOAK all. One n
+ * A test of seconds takes each so-manieth n, other ones each time, and fewer where programs run
+ * slowly (SAGA_TEST_SLOWNESS); with SAGA_TEST_SOAK all. One n
  * alone by SAGA_TEST_NTH.
  */
+#include "../unit/rounds.h"
 #include "fault_store.h"
 #include "odd_transport.h"
 #include "pair.h"
@@ -102,7 +104,10 @@ static bool run_once(const struct row *row, run_fn *run, int lanes, unsigned lon
 static void fail_each(const struct row *row, run_fn *run, int lanes)
 {
 	const char *seed = getenv("SAGA_TEST_SEED"), *only = getenv("SAGA_TEST_NTH");
-	unsigned long step = getenv("SAGA_TEST_SOAK") ? 1 : row->quickly;
+	/* Where there are few, each is taken. */
+	unsigned long step = getenv("SAGA_TEST_SOAK") || row->quickly == 1
+		? 1
+		: row->quickly * (unsigned long)slowness();
 	unsigned long from = seed ? strtoul(seed, NULL, 0) : (unsigned long)uv_hrtime() / 1000;
 	unsigned long nth = from % step + 1;
 	int runs = 0;
@@ -113,6 +118,8 @@ static void fail_each(const struct row *row, run_fn *run, int lanes)
 	}
 	for (; nth < MOST && run_once(row, run, lanes, nth); nth += step)
 		runs++;
+	if (!runs) /* there are fewer than n */
+		runs += run_once(row, run, lanes, 1);
 	printf("%s: %d runs up to n = %lu, each %lu.; SAGA_TEST_SEED=%lu\n", row->name, runs, nth,
 		step, from % step);
 	ck_assert_msg(runs > 0 && nth < MOST, "%s: %d runs", row->name, runs);
