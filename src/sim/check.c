@@ -124,7 +124,7 @@ static bool has_parked(struct saga__member *member, saga_id saga, const char *ro
 		count;
 }
 
-static const char *wrong_end(int role, enum saga__state state)
+static const char *wrong_end(enum saga__role role, enum saga__state state)
 {
 	switch (role) {
 	case SAGA__ROLE_RUN:

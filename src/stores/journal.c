@@ -56,7 +56,7 @@ static saga_bytes bytes_of(struct saga__arena *arena, const saga_value *value)
 	return bytes;
 }
 
-static int command_of(const saga_value *value)
+static enum saga__command command_of(const saga_value *value)
 {
 	if (value->kind != SAGA_VALUE_TEXT)
 		return SAGA__NO_COMMAND;

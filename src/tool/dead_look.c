@@ -138,7 +138,8 @@ static int tell_others(struct store *store, saga_error *error)
 	for (int kind = 1; kind < SAGA__PARKED_KINDS; kind++) {
 		if (kind == SAGA__PARKED_HELD || kind == SAGA__PARKED_LETTER || !counts[kind])
 			continue;
-		printf("%s%" PRId64 " %s", before, counts[kind], saga__parked_kind_name(kind));
+		printf("%s%" PRId64 " %s", before, counts[kind],
+			saga__parked_kind_name((enum saga__parked_kind)kind));
 		before = ", ";
 	}
 	if (*before == ',')

@@ -17,7 +17,7 @@ enum {
 	FITS_TOLD = 4
 };
 
-const char *role_name(int role)
+const char *role_name(enum saga__role role)
 {
 	switch (role) {
 	case SAGA__ROLE_RUN:
@@ -66,7 +66,7 @@ static int read_row(struct saga__arena *arena, const saga_value *c, struct row *
 			.id = column_id(&c[1]),
 			.row = text_of(arena, &c[2]),
 			.subject = text_of(arena, &c[3]),
-			.role = (int)column_number(&c[4]),
+			.role = (enum saga__role)column_number(&c[4]),
 			.kind = kind ? saga__parked_kind_of(kind) : 0,
 			.attempts = (int)column_number(&c[6]),
 			.due = column_number(&c[7]),
@@ -133,7 +133,7 @@ int rows_list(
 	bool all = kind && strcmp(kind, "all") == 0;
 
 	for (int i = 1; i < SAGA__PARKED_KINDS; i++)
-		values[i - 1] = saga_text(all ? saga__parked_kind_name(i)
+		values[i - 1] = saga_text(all ? saga__parked_kind_name((enum saga__parked_kind)i)
 				: kind        ? kind
 				: i % 2       ? "held"
 					      : "letter");

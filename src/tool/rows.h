@@ -37,6 +37,6 @@ int rows_find(struct store *store, const struct id_range *range, struct saga__ar
 int rows_count(struct store *store, int64_t counts[SAGA__PARKED_KINDS], saga_error *error);
 
 /* "undo" for the trigger of an undo; "" if the row is about no step. */
-const char *role_name(int role);
+const char *role_name(enum saga__role role);
 
 #endif

@@ -228,7 +228,9 @@ static void refuse_saga(struct stage *stage, saga_id saga, const char *step)
 	for (size_t i = 0; i < 2; i++) {
 		bool is_slot = i == 0;
 
-		snprintf(which, sizeof which, is_slot ? " AND NEW.step = '%s'" : "", step);
+		which[0] = '\0';
+		if (is_slot)
+			snprintf(which, sizeof which, " AND NEW.step = '%s'", step);
 		if (is_on("sqlite"))
 			snprintf(sql, sizeof sql,
 				"CREATE TRIGGER never_%s BEFORE INSERT ON %s WHEN NEW.saga = "

@@ -177,8 +177,8 @@ struct saga__slot *desk_slot(struct desk *desk, unsigned saga, size_t row, enum 
 	return slot;
 }
 
-const struct saga__parked *desk_park(
-	struct desk *desk, unsigned saga, size_t row, int kind, int64_t due, const char *behind)
+const struct saga__parked *desk_park(struct desk *desk, unsigned saga, size_t row,
+	enum saga__parked_kind kind, int64_t due, const char *behind)
 {
 	static const saga_bytes question = { "why", 3 };
 	struct saga_event *event = saga__arena_calloc(&desk->batch.arena, 1, sizeof *event);

@@ -60,8 +60,8 @@ void desk_commit(struct desk *desk, const struct saga__move *moves, size_t move_
 
 saga_id saga_no(unsigned number);
 struct saga__slot *desk_slot(struct desk *desk, unsigned saga, size_t row, enum saga__state state);
-const struct saga__parked *desk_park(
-	struct desk *desk, unsigned saga, size_t row, int kind, int64_t due, const char *behind);
+const struct saga__parked *desk_park(struct desk *desk, unsigned saga, size_t row,
+	enum saga__parked_kind kind, int64_t due, const char *behind);
 void desk_publish(struct desk *desk, unsigned saga);
 
 /* One slot in a batch of its own. */

@@ -215,7 +215,7 @@ START_TEST(counts_are_of_steps_and_of_rows_that_go_on)
 	desk_put(desk, 5, A, SAGA__DONE);
 	desk_begin(desk);
 	for (int kind = 1; kind < SAGA__PARKED_KINDS; kind++)
-		(void)desk_park(desk, 1, B, kind, 5, "");
+		(void)desk_park(desk, 1, B, (enum saga__parked_kind)kind, 5, "");
 	ck_assert_int_eq(desk->batch.delta.parked, SAGA__PARKED_KINDS - 1 - 2);
 	desk_commit(desk, NULL, 0);
 	OK(saga__journal_count(&desk->journal, shards, 1, &counts, &error), error);
@@ -306,7 +306,7 @@ START_TEST(a_parked_row_keeps_its_saga)
 	desk_put(desk, 1, A, SAGA__DONE);
 	desk_put(desk, 2, A, SAGA__DONE);
 	desk_begin(desk);
-	(void)desk_park(desk, 1, B, _i + 1, 5, "");
+	(void)desk_park(desk, 1, B, (enum saga__parked_kind)(_i + 1), 5, "");
 	desk_commit(desk, NULL, 0);
 	ck_assert_int_eq(forget(desk, INT64_MAX, 99), 1);
 	ck_assert_int_eq(desk_state(desk, 1, A), SAGA__DONE);

@@ -33,7 +33,7 @@ struct kept_row {
 	int attempts;
 	int64_t due;
 	struct saga__blob *event, *question;
-	int command;
+	enum saga__command command;
 	const char *outcome, *body; /* an operator's; constants of the test */
 };
 

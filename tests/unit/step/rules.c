@@ -63,7 +63,8 @@ static struct stage *begin(void)
 
 static int64_t next_due(const struct stage *stage)
 {
-	int kind = rows_of(stage, SAGA__PARKED_RETRY) ? SAGA__PARKED_RETRY : SAGA__PARKED_CALL;
+	enum saga__parked_kind kind =
+		rows_of(stage, SAGA__PARKED_RETRY) ? SAGA__PARKED_RETRY : SAGA__PARKED_CALL;
 
 	return only_row(stage, kind)->due;
 }
