@@ -43,7 +43,6 @@ static void put(struct saga__mssql_request *request, const char *format, ...)
 	va_list list;
 
 	va_start(list, format);
-	/* va_start is the line before: NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
 	(void)vsnprintf(text, sizeof text, format, list);
 	va_end(list);
 	put_bytes(request, text, strlen(text));
