@@ -134,24 +134,41 @@ static int64_t day_of(int64_t year, int64_t month, int64_t day)
 		719469;
 }
 
+/* Reads a number as wide as the pattern's run of `9`. NULL: other digits or signs stand there. */
+static const char *read_digits(const char *at, const char *pattern, int64_t *ret_numbers)
+{
+	for (bool in_number = false; *pattern; pattern++, at++) {
+		if (*pattern != '9') {
+			in_number = false;
+			if (*at != *pattern)
+				return NULL;
+			continue;
+		}
+		if (*at < '0' || *at > '9')
+			return NULL;
+		if (!in_number)
+			*ret_numbers++ = 0;
+		in_number = true;
+		ret_numbers[-1] = 10 * ret_numbers[-1] + (*at - '0');
+	}
+	return at;
+}
+
 /* "time":"2026-11-30T15:16:31.1234Z" in ns since 1970, as in deliveries. 0: none. */
 static int64_t time_of(const char *json)
 {
 	static const char word[] = "\"time\":\"";
 	const char *at = strstr(json, word);
-	int year, month, day, hour, minute, second, read = 0;
-	int64_t ns = 0;
+	int64_t t[6] = { 0 }, ns = 0; /* year, month, day, hour, minute, second */
 
-	if (!at ||
-		sscanf(at + sizeof word - 1, "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day,
-			&hour, &minute, &second, &read) != 6)
+	if (at)
+		at = read_digits(at + sizeof word - 1, "9999-99-99T99:99:99", t);
+	if (!at)
 		return 0;
-	at += (int)sizeof word - 1 + read;
 	at += *at == '.';
 	for (int64_t unit = 100000000; *at >= '0' && *at <= '9' && unit; unit /= 10)
 		ns += (*at++ - '0') * unit;
-	return (((day_of(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000000000 +
-		ns;
+	return (((day_of(t[0], t[1], t[2]) * 24 + t[3]) * 60 + t[4]) * 60 + t[5]) * 1000000000 + ns;
 }
 
 /* {"message":{"seq":7,"hdrs":"...","data":"...","time":"..."}}, or {"error":{"code":404,...}}. */
