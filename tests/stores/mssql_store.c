@@ -17,8 +17,8 @@
 #include <time.h>
 
 enum {
-	TIMEOUT_MS = 1500,
-	LATEST_MS = 2 * TIMEOUT_MS + 2000 /* with a machine that has other things to do */
+	TIMEOUT_MS = 2500,
+	LATEST_MS = 2 * TIMEOUT_MS + 6000 /* with a machine that has other things to do */
 };
 
 static struct {
