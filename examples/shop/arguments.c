@@ -104,48 +104,52 @@ static int take_lanes(const char *text, int *ret_lanes)
 	return 0;
 }
 
-static int take_option(int code, const char *value, struct arguments *a)
+/* Where an option's text goes as it is. NULL: it is more than a text. */
+static const char **text_of(int code, struct arguments *a)
 {
-	const int64_t day_ms = 86400000;
-
 	switch (code) {
 	case OPTION_DATA:
-		a->data = value;
-		return 0;
-	case OPTION_JSON:
-		a->json = true;
-		return 0;
+		return &a->data;
 	case OPTION_STORE_ORDER:
 	case OPTION_STORE_PAYMENT:
 	case OPTION_STORE_STOCK:
-		a->stores[code - OPTION_STORE_ORDER] = value;
-		return 0;
+		return &a->stores[code - OPTION_STORE_ORDER];
 	case OPTION_LEDGER:
-		a->ledger = value;
-		return 0;
+		return &a->ledger;
 	case OPTION_URL:
-		a->drive.order_url = value;
-		return 0;
+		return &a->drive.order_url;
 	case OPTION_STOCK_URL:
-		a->drive.stock_url = value;
-		return 0;
+		return &a->drive.stock_url;
 	case OPTION_TOKEN_FILE:
-		a->token_file = value;
+		return &a->token_file;
+	case OPTION_ORDERS:
+		return &a->run.orders;
+	case OPTION_PRODUCTS:
+		return &a->run.products;
+	case OPTION_CREDIT:
+		return &a->run.credit;
+	case OPTION_CARRIER:
+		return &a->run.carrier;
+	default:
+		return NULL;
+	}
+}
+
+static int take_option(int code, const char *value, struct arguments *a)
+{
+	const int64_t day_ms = 86400000;
+	const char **text = text_of(code, a);
+
+	if (text) {
+		*text = value;
+		return 0;
+	}
+	switch (code) {
+	case OPTION_JSON:
+		a->json = true;
 		return 0;
 	case OPTION_IN_FLIGHT:
 		return take_number("in-flight", value, 1, 256, &a->drive.in_flight);
-	case OPTION_ORDERS:
-		a->run.orders = value;
-		return 0;
-	case OPTION_PRODUCTS:
-		a->run.products = value;
-		return 0;
-	case OPTION_CREDIT:
-		a->run.credit = value;
-		return 0;
-	case OPTION_CARRIER:
-		a->run.carrier = value;
-		return 0;
 	case OPTION_RESTOCK:
 		return take_number("restock", value, 0, 1000000, &a->run.restock);
 	case OPTION_LANES:

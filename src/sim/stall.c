@@ -187,7 +187,6 @@ int saga__stall(struct saga__store_handle *handle, const char *slot, saga_error 
 	saga_sim *sim = member->sim;
 	int64_t from = saga__member_now(member), us = saga__sim_length(sim, SAGA_SIM_STALL);
 	struct aside aside;
-	int code;
 
 	saga__sim_trace(sim, member, "FAULT: stands still for %lld us in a transaction, before %s",
 		(long long)us, slot);
@@ -210,7 +209,7 @@ int saga__stall(struct saga__store_handle *handle, const char *slot, saga_error 
 		return saga_error_set(error, SAGA_AWAY, "the server has ended the session");
 	}
 	saga__sim_trace(sim, member, "goes on in its transaction");
-	if ((code = do_again(handle, error)) != SAGA_OK)
+	if (do_again(handle, error) != SAGA_OK)
 		return saga_error_set(error, SAGA_CONTENDED, "it lost to another transaction");
 	return SAGA_OK;
 }
