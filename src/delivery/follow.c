@@ -10,7 +10,7 @@
 enum {
 	WINDOW_MOST = 65536,
 	SHORTER_MS = 30000, /* that beats end before what we have, until it counts as a fork */
-	SHORTER_BEATS = 3   /* at least */
+	SHORTER_BEATS = 12  /* at least */
 };
 
 /* ---- places ---- */

@@ -282,9 +282,10 @@ static const struct {
 	{ { "UPDATE saga_parked SET due = 0, question = 1.5" }, { "question", "" } },
 	{ { "UPDATE saga_position SET seq = 'x'" }, { "saga_position", "seq" } },
 	{ { "UPDATE saga_position SET id = x'80'" }, { "saga_position", "id" } },
-	{ { "UPDATE saga_stream SET seq = -5" }, { "saga_stream", "seq" } },
-	{ { "UPDATE saga_stream SET seq = 9223372036854775807" }, { "saga_stream", "seq" } },
-	{ { "UPDATE saga_stream SET last = zeroblob(15)" }, { "saga_stream", "last" } },
+	{ { "UPDATE saga_stream SET seq = -5" }, { "saga_stream", "is made anew" } },
+	{ { "UPDATE saga_stream SET seq = 9223372036854775807" },
+		{ "saga_stream", "is made anew" } },
+	{ { "UPDATE saga_stream SET last = zeroblob(15)" }, { "saga_stream", "is made anew" } },
 };
 
 enum {

@@ -28,7 +28,7 @@ static const struct {
 	{ "dead list --store sqlite:x more", 2, "`more` is too much" },
 	{ "dead show --store sqlite:x", 2, "ID is missing" },
 	{ "dead show --store sqlite:x " ID " " ID, 2, "is too much" },
-	{ "dead show --store sqlite:x 0190f3c2-00000", 2, "not a UUID" },
+	{ "dead show --store sqlite:x 0190f3c2-0-000", 2, "not a UUID" },
 	{ "dead show --store sqlite:x 0190f3cg", 2, "not a UUID" },
 	{ "dead show --store sqlite:x " ID "0", 2, "not a UUID" },
 	{ "dead requeue --store sqlite:x", 2, "ID is missing" },
