@@ -82,9 +82,9 @@ void http__replied(struct http_call *call);
 
 /* http_crowd.c */
 /* libmicrohttpd's callbacks: a connection begins or ends; the first line of a request has come. */
-void http__connected(void *http, struct MHD_Connection *connection, void **place,
+void http__connected(void *context, struct MHD_Connection *connection, void **place,
 	enum MHD_ConnectionNotificationCode what);
-void *http__begun(void *http, const char *uri, struct MHD_Connection *connection);
+void *http__begun(void *context, const char *uri, struct MHD_Connection *connection);
 struct http_connection *http__place_of(struct MHD_Connection *connection);
 void http__move_to(struct http_connection *place, enum http_state state); /* NULL is fine */
 /* Closes those that are late, or whose client has gone; each second. */

@@ -355,8 +355,9 @@ static inline const char *keep_text(struct reading *r, enum key key, char **room
 	char *at = *room;
 
 	if (!saga__copy_plain(at, text.at, text.size) && !saga__utf8_text(text.at, text.size)) {
-		(void)refuse(
-			r, key, memchr(text.at, 0, text.size) ? "has a NUL in it" : "is no UTF-8");
+		bool has_nul = text.at && memchr(text.at, 0, text.size);
+
+		(void)refuse(r, key, has_nul ? "has a NUL in it" : "is no UTF-8");
 		return NULL;
 	}
 	at[text.size] = '\0';

@@ -109,9 +109,8 @@ int saga__pg_settings_read(const saga_store_options *options,
 	if (!has_scheme(url))
 		return saga_error_set(error, SAGA_MALFORMED,
 			"store: the URL begins with neither postgres:// nor postgresql://");
-	if (!(copy = malloc(strlen(url) + 1)))
+	if (!(copy = strdup(url)))
 		return saga_error_set(error, SAGA_NOMEM, "store: out of memory");
-	strcpy(copy, url);
 	if ((code = check_escapes(copy, error)) == SAGA_OK)
 		code = take_keys(copy, &settings.begin, error);
 	if (code == SAGA_OK && !(settings.options = PQconninfoParse(copy, &why)))
