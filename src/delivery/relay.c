@@ -458,9 +458,12 @@ static bool look(struct saga__relay *relay, int64_t now, struct saga__relay_effe
 
 	if (!relay->unasked || relay->asked == SAGA__RELAY_LOOKS_MOST)
 		return false;
-	for (uint64_t seq = relay->done + 1; seq <= end_of_ring(relay); seq++)
-		if ((place = place_of(relay, seq))->state == DOUBLED && !place->asked)
+	for (uint64_t seq = relay->done + 1; seq <= end_of_ring(relay); seq++) {
+		place = place_of(relay, seq);
+		assert(place);
+		if (place->state == DOUBLED && !place->asked)
 			break;
+	}
 	assert(place && place->state == DOUBLED && !place->asked);
 	place->asked = true;
 	place->left = now;

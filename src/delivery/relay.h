@@ -114,8 +114,7 @@ void saga__relay_doubt(struct saga__relay *relay, bool all);
  * The answer to a LOOK: the id of the event at that place; zero: none. `gone`: the broker's limits
  * may have removed the event that stood there. Without an answer the relay asks again in a while.
  */
-void saga__relay_looked(
-	struct saga__relay *relay, uint64_t place, saga_id id, bool gone, int64_t now);
+void saga__relay_looked(struct saga__relay *relay, uint64_t at, saga_id id, bool gone, int64_t now);
 
 /* The broker was away: what it has not confirmed may be lost. */
 void saga__relay_again(struct saga__relay *relay);
