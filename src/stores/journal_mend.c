@@ -325,7 +325,7 @@ int saga__journal_mend_stream(
 	struct saga__journal *j, unsigned shard, bool *ret_mended, saga_error *error)
 {
 	const saga_value values[] = { saga_int64(shard) };
-	struct saga__one first, last;
+	struct saga__one first = { 0 }, last = { 0 };
 	uint64_t newest;
 	int code = saga__journal_one(j, "SELECT MIN(seq) AS seq FROM saga_outbox WHERE shard = ?",
 		values, 1, &first, error);

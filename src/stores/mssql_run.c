@@ -319,7 +319,7 @@ static int run_some(struct saga__mssql_store *store, const saga_statement *state
 
 	if (code != SAGA_OK)
 		return code;
-	assert(statements && answer.count > 0);
+	assert(answer.count > 0);
 	*ret_count = answer.count;
 	if (shape.statements == 1)
 		return run_request(&answer);
