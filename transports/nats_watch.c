@@ -236,7 +236,7 @@ void saga__nats_watch_look(struct saga__nats *self, uint64_t place, int behind)
 		ask(self, nc, &self->looks[i]);
 }
 
-/* What is no answer (nobody leads the stream) is asked again. */
+/* A reply that is no answer (nobody leads the stream) is asked for again. */
 void saga__nats_watch_found(struct saga__nats *self, const char *which, natsMsg *message)
 {
 	const char *json = natsMsg_GetDataLength(message) ? natsMsg_GetData(message) : "", *seq;

@@ -83,7 +83,7 @@ static void set_traceparent(struct http_call *call)
 
 /* ---- which route ---- */
 
-/* What stands in a path where its route has {}. */
+/* The parts of a path that stand where its route has {}. */
 struct holes {
 	const char *at[HTTP_ARGUMENTS];
 	size_t sizes[HTTP_ARGUMENTS], count;

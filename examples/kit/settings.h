@@ -3,7 +3,7 @@
 
 #include "kit.h"
 
-/* Who reads settings: its name, its sentence, the prefix of its variables. */
+/* The program that reads settings: its name, its sentence, the prefix of its variables. */
 struct settings_of {
 	const char *program, *about, *prefix;
 };

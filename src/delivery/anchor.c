@@ -34,7 +34,7 @@ void saga__anchor_know(struct saga__anchor *anchor, const struct saga__point *ne
 		return;
 	anchor->newest = newest ? *newest : none;
 	anchor->settled = settled && settled->place <= anchor->newest.place ? *settled : none;
-	/* What was on its way back in the era before has to begin anew in this one, too. */
+	/* A shard that was on its way back in the era before begins anew in this one, too. */
 	anchor->knew = !newest && (others || anchor->phase == SAGA__ANCHOR_GOES_BACK);
 	anchor->has_next = anchor->has_floor = anchor->settles = false;
 	anchor->bare = 0;

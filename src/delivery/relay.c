@@ -513,7 +513,7 @@ void saga__relay_again(struct saga__relay *relay)
 	relay->wait = relay->config.again_min_ms;
 }
 
-/* What left or was asked too long ago waits again. */
+/* Events that left, and doubles that were asked about, too long ago wait again. */
 static void look_after(struct saga__relay *relay, int64_t now)
 {
 	int64_t check = INT64_MAX;

@@ -89,7 +89,7 @@ static enum saga__outcome asserted_outcome(
 	return outcome;
 }
 
-/* What the operator left out of the body, the note says: NULL, not "", is what it is put in for. */
+/* The note fills in the fields that the operator left out of the body: those are NULL, not "". */
 static void leave_reasons_out(const saga_shape *shape, void *body)
 {
 	for (size_t i = 0; i < shape->field_count; i++) {

@@ -49,7 +49,7 @@ static void say(int fd, const struct finding *finding)
 		_exit(1);
 }
 
-/* What a bug needs beside all faults that any world bears. */
+/* The faults that a bug needs beside all those that any world bears. */
 struct need {
 	enum saga__mutant mutant;
 	unsigned faults; /* these alone, so that they strike in most seeds */

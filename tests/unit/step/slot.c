@@ -456,7 +456,7 @@ START_TEST(each_end_moves_as_the_table_allows)
 }
 END_TEST
 
-/* What the handler wrote stays exactly where its slot says that it took effect, or goes on. */
+/* A handler's writes stay exactly where its slot says that it took effect, or goes on. */
 START_TEST(writes_stay_where_the_slot_goes_on)
 {
 	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
