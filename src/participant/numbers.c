@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "report.h"
+#include "../lane/events.h"
 
 const int64_t saga__bounds[SAGA__BOUNDS] = { 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000,
 	100000, 250000, 500000, 1000000, 2500000, 10000000 };

@@ -54,23 +54,25 @@ fi
 complain 'the core includes what only the outside may' \
 	'#include <(time|pthread|threads|signal|unistd|fcntl|poll|uv|sqlite3|sys/.*|netinet/.*)\.h>' $core
 
-# ---- arrows: tool, examples -> participant -> step, delivery -> event ----
+# ---- arrows: tool, examples -> participant -> lane -> step, delivery -> event ----
 
 up() { printf '#include "([^"]*/)?(%s)/' "$1"; }
 complain 'an include that points the wrong way' \
-	"$(up 'step|delivery|participant|stores|transports|tool')" $(directory src/event)
+	"$(up 'step|delivery|lane|participant|stores|transports|tool')" $(directory src/event)
 complain 'an include that points the wrong way' \
-	"$(up 'step|participant|stores|transports|tool')" $(directory src/delivery)
+	"$(up 'step|lane|participant|stores|transports|tool')" $(directory src/delivery)
 complain 'an include that points the wrong way' \
-	"$(up 'delivery|participant|transports|tool')" $(directory src/step)
+	"$(up 'delivery|lane|participant|transports|tool')" $(directory src/step)
 complain 'an include that points the wrong way' \
-	"$(up 'participant|transports|tool')" $(directory src/stores)
+	"$(up 'lane|participant|transports|tool')" $(directory src/stores)
+complain 'an include that points the wrong way' \
+	"$(up 'participant|transports|tool')" $(directory src/lane)
 complain 'an include that points the wrong way' "$(up 'transports|tool')" $(directory src/sim)
-for inside in event delivery step stores participant tool; do
+for inside in event delivery step stores lane participant tool; do
 	complain 'nothing but a test knows the simulator' "$(up sim)" $(directory src/$inside)
 done
 complain 'a transport knows plugin.h only' \
-	"$(up 'event|step|delivery|participant|stores|tool')" $(directory transports)
+	"$(up 'event|step|delivery|lane|participant|stores|tool')" $(directory transports)
 
 # Services that the kit does not know are built on it.
 complain 'the kit knows no shop' \
@@ -86,7 +88,7 @@ owns()
 }
 
 owns 'msgpack(/.*)?\.h' 'src/event/.*'
-owns 'uv\.h' 'src/participant/.*|transports/.*|src/tool/bus\.c'
+owns 'uv\.h' 'src/lane/.*|src/participant/.*|transports/.*|src/tool/bus\.c'
 owns 'sqlite3\.h' 'src/stores/sqlite[a-z_]*\.[ch]'
 owns 'jansson\.h' 'src/event/json_read\.c'
 owns '(.*/)?nng(/|_).*' 'transports/nng(_[a-z]+)?\.[ch]|src/tool/bus\.c'

@@ -3,7 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "../../src/participant/share.h"
+#include "../../src/lane/share.h"
 
 START_TEST(the_shares_of_all_are_all)
 {

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "../step/blame.h"
-#include "lane_batch.h"
+#include "inside.h"
 
 enum {
 	FIRST_MS = 1000,

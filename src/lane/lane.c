@@ -6,7 +6,7 @@
 
 #include "../event/peek.h"
 #include "../mutation.h"
-#include "lane_batch.h"
+#include "inside.h"
 
 enum {
 	BACKOFF_FIRST_MS = 20,

@@ -4,7 +4,7 @@
 
 #include "../event/peek.h"
 #include "../step/work.h"
-#include "lane_batch.h"
+#include "inside.h"
 
 struct catching {
 	struct saga__lane *lane;

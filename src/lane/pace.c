@@ -1,6 +1,6 @@
 /* How large the batches of a participant's lanes may be. */
 
-#include "lane_batch.h"
+#include "inside.h"
 
 enum {
 	CALM_FIRST = 64,

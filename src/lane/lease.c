@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lane_batch.h"
+#include "inside.h"
 
 enum {
 	COUNT_MS = 300000, /* while others change what is counted */

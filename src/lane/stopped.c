@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lane_batch.h"
+#include "inside.h"
 
 enum {
 	HALTS_MOST = 256 /* streams that are told of at once */

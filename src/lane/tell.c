@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "../mutation.h"
-#include "lane_batch.h"
+#include "inside.h"
 
 static int add_missed(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
 {

@@ -1,7 +1,7 @@
 /* Why a batch fails: for one item's sake, or the store's. */
 
 #include "../step/blame.h"
-#include "lane_batch.h"
+#include "inside.h"
 
 static bool is_about_one(const struct saga__lane *lane)
 {

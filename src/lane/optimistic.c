@@ -7,7 +7,7 @@
  */
 
 #include "../step/work.h"
-#include "lane_batch.h"
+#include "inside.h"
 
 enum {
 	SURPRISED_EVENTS = 64,

@@ -1,5 +1,5 @@
-#ifndef SAGA_PARTICIPANT_LANE_H
-#define SAGA_PARTICIPANT_LANE_H
+#ifndef SAGA_LANE_LANE_H
+#define SAGA_LANE_LANE_H
 
 /*
  * A lane: some shards, one store connection, one queue. It takes what waits as batches, each one
@@ -12,7 +12,7 @@
 
 #include <uv.h>
 
-#include "report.h"
+#include "events.h"
 #include "share.h"
 
 /*
@@ -64,7 +64,7 @@ struct saga__lane_shard {
 	struct saga__source broker; /* of the last delivery that was committed; no owner: none */
 	uint64_t place;             /* where that stood */
 	bool catching_up;
-	bool waits;  /* our own stream does: lane_waits.c */
+	bool waits;  /* our own stream does: refused.c */
 	bool leased; /* and its calls are ours to make */
 };
 
@@ -132,7 +132,7 @@ struct saga__lane {
 	struct saga__shard chosen[SAGA__STORE_SHARDS]; /* whose streams the batch locks */
 	size_t chosen_count;
 	uint64_t chosen_shards;     /* the same as bits */
-	bool might_expect, expects; /* it takes for granted how things stand: lane_expect.c */
+	bool might_expect, expects; /* it takes for granted how things stand: optimistic.c */
 	unsigned short surprises[SAGA__DOUBTED]; /* by step: for how many events it does not */
 	size_t looks, looking; /* nudges that were obeyed; that this batch obeys */
 	bool up;

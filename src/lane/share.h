@@ -1,5 +1,5 @@
-#ifndef SAGA_PARTICIPANT_SHARE_H
-#define SAGA_PARTICIPANT_SHARE_H
+#ifndef SAGA_LANE_SHARE_H
+#define SAGA_LANE_SHARE_H
 
 /* How the instances of one participant share its shards. Pure; a set of shards is a mask. */
 

@@ -1,5 +1,5 @@
-#ifndef SAGA_PARTICIPANT_LANE_BATCH_H
-#define SAGA_PARTICIPANT_LANE_BATCH_H
+#ifndef SAGA_LANE_INSIDE_H
+#define SAGA_LANE_INSIDE_H
 
 #include "lane.h"
 
@@ -17,7 +17,7 @@ bool saga__lane_batch(struct saga__lane *lane);
 /* Whether our own events are still to be read again from the outbox. The lane's thread. */
 bool saga__lane_is_behind(const struct saga__lane *lane);
 
-/* ---- lane_take.c: what a batch takes from the store, under the lock ---- */
+/* ---- take.c: what a batch takes from the store, under the lock ---- */
 
 /* Nothing is read again yet: what a batch before this one read, and then lost, does not count. */
 void saga__lane_tell_due(const struct saga__lane *lane, struct saga__report *report);
@@ -27,7 +27,7 @@ void saga__lane_catch_nothing(struct saga__lane *lane);
 int saga__lane_catch_up(struct saga__lane *lane, saga_error *error);
 int saga__lane_take_due(struct saga__lane *lane, saga_error *error);
 
-/* ---- lane_shards.c: which shards it works ---- */
+/* ---- ownership.c: which shards it works ---- */
 
 /* NULL: it does not work that one. */
 struct saga__lane_shard *saga__lane_held(struct saga__lane *lane, unsigned number);
@@ -50,7 +50,7 @@ int saga__lane_settle(
 /* It ends well: its shards are clean, and the instance's leases gone. */
 void saga__lane_leave(struct saga__lane *lane);
 
-/* ---- lane_keep.c: the instance's leases, by lane 0 ---- */
+/* ---- lease.c: the instance's leases, by lane 0 ---- */
 
 bool saga__lane_is_to_renew(const struct saga__lane *lane);
 
@@ -58,14 +58,14 @@ bool saga__lane_is_to_renew(const struct saga__lane *lane);
 void saga__lane_tell_clock(struct saga__lane *lane, bool opened);
 void saga__lane_renew(struct saga__lane *lane);
 
-/* ---- lane_tell.c: what a batch leaves ---- */
+/* ---- tell.c: what a batch leaves ---- */
 
 /* Events in the outbox that nobody told: they go out before this batch's. */
 int saga__lane_tell_missed(struct saga__lane *lane, struct saga__report *report, saga_error *error);
 int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__report *report);
 void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *report);
 
-/* ---- lane_pace.c: a batch was lost; it was not, and so many events may be in the next ---- */
+/* ---- pace.c: a batch was lost; it was not, and so many events may be in the next ---- */
 
 void saga__pace_slow_down(struct saga__pace *pace, size_t ceiling);
 size_t saga__pace_speed_up(struct saga__pace *pace, size_t most);
@@ -110,7 +110,7 @@ void saga__lane_put_back(struct saga__lane *lane);
 void saga__lane_put_off(
 	struct saga__lane *lane, struct saga__chore *chore, const saga_error *error);
 
-/* In lane_halts.c: tells which streams have stopped, and what is ordered; the first lane does. */
+/* In stopped.c: tells which streams have stopped, and what is ordered; the first lane does. */
 int saga__lane_tell_halts(
 	struct saga__lane *lane, const struct saga__stream *resumed, bool anew, saga_error *error);
 void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore);
@@ -123,7 +123,7 @@ void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore);
 int saga__lane_check_moves(
 	struct saga__lane *lane, const struct saga__report *report, saga_error *error);
 
-/* ---- lane_expect.c: a batch of one event that begins its slots ---- */
+/* ---- optimistic.c: a batch of one event that begins its slots ---- */
 
 void saga__lane_expect_nothing(struct saga__lane *lane);
 
@@ -140,7 +140,7 @@ void saga__lane_check_expected(struct saga__lane *lane);
 void saga__lane_is_surprised(struct saga__lane *lane);
 
 /*
- * In lane_careful.c: a call that a careful batch asked for is waited for, since it may end the
+ * In probing.c: a call that a careful batch asked for is waited for, since it may end the
  * process as a handler may, and then it must be the suspect; but never for long.
  */
 enum {
@@ -152,13 +152,13 @@ void saga__lane_probe_call(struct saga__lane *lane, const struct saga__call *cal
 bool saga__lane_awaits_call(const struct saga__lane *lane); /* under the lock */
 
 /*
- * In lane_blame.c: the store has refused the batch. One item alone is blamed for it, unless the
+ * In blame.c: the store has refused the batch. One item alone is blamed for it, unless the
  * store refuses what is of no item, too: then it is the store that an operator must look at.
  */
 void saga__lane_refused(struct saga__lane *lane, const saga_error *error);
 
 /*
- * In lane_waits.c: the store refuses even the dead letter of the only item of the batch that has
+ * In refused.c: the store refuses even the dead letter of the only item of the batch that has
  * failed. Its stream waits, and is tried again; the others go on. False: that can't be done.
  */
 bool saga__lane_wait_for(struct saga__lane *lane, const saga_error *error);
@@ -172,10 +172,10 @@ void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left);
 /* A batch was committed: those that it has brought further go on. */
 void saga__lane_end_waits(struct saga__lane *lane, const struct saga__report *report);
 
-/* Also in lane_blame.c: the batch lost the connection, perhaps since one item takes too long. */
+/* Also in blame.c: the batch lost the connection, perhaps since one item takes too long. */
 void saga__lane_lost(struct saga__lane *lane, int code, const saga_error *error);
 
-/* ---- lane_course.c: how it goes, for whoever asks ---- */
+/* ---- health.c: how it goes, for whoever asks ---- */
 
 /* It has committed a batch: what waits begins to wait now. */
 void saga__lane_moved(struct saga__lane *lane);
@@ -195,7 +195,7 @@ void saga__lane_answer_waiting(struct saga__lane *lane);
 /* From the journal: a row that can't be read. */
 void saga__lane_row_was_set_aside(void *user, const char *text);
 
-/* In lane_careful.c: one source alone, since what runs must be what is suspected ... */
+/* In probing.c: one source alone, since what runs must be what is suspected ... */
 unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from);
 
 /* ... and its next event's attempt is counted, in a transaction of its own, before it runs. */

@@ -6,7 +6,7 @@
 #include "../event/peek.h"
 #include "../step/call.h"
 #include "../step/work.h"
-#include "lane_batch.h"
+#include "inside.h"
 
 enum {
 	KILLS_MOST = 2

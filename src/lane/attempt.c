@@ -1,6 +1,6 @@
 /* One batch: gather, lock, load, run, write, commit, tell. */
 
-#include "lane_batch.h"
+#include "inside.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../event/id.h"
-#include "lane_batch.h"
+#include "inside.h"
 
 void saga__lane_moved(struct saga__lane *lane)
 {

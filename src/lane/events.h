@@ -1,5 +1,5 @@
-#ifndef SAGA_PARTICIPANT_REPORT_H
-#define SAGA_PARTICIPANT_REPORT_H
+#ifndef SAGA_LANE_EVENTS_H
+#define SAGA_LANE_EVENTS_H
 
 /* What a lane tells the loop. Allocated by the lane, freed by the loop. */
 

@@ -1,4 +1,4 @@
-#include "report.h"
+#include "events.h"
 
 #include <stdlib.h>
 

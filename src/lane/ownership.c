@@ -6,7 +6,7 @@
 
 #include "../mutation.h"
 #include "../step/work.h"
-#include "lane_batch.h"
+#include "inside.h"
 
 struct settling {
 	struct saga__lane *lane;
