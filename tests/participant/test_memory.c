@@ -6,6 +6,7 @@
  * A test of seconds takes each so-manieth n, other ones each time; with SAGA_TEST_SOAK all. One n
  * alone by SAGA_TEST_NTH.
  */
+#include "../unit/rounds.h"
 #include "frail_plan.h"
 #include "pair.h"
 
@@ -69,8 +70,9 @@ static void fail_each(int lanes, unsigned long times)
 		(void)run_without(lanes, strtoul(only, NULL, 10), times, &excuses);
 		return;
 	}
+	if (step > 1)
+		step *= (unsigned long)slowness();
 	nth = first_of(step);
-
 	while (nth < MOST && run_without(lanes, nth, times, &excuses)) {
 		nth += step;
 		runs++;
