@@ -37,16 +37,16 @@ struct saga__stand {
 };
 
 /* What the loop asks of a lane: a job between batches. */
-enum saga__chore_kind {
-	SAGA__CHORE_READ = 1,
-	SAGA__CHORE_TRIM,
-	SAGA__CHORE_HALT,   /* write down that a stream has stopped */
-	SAGA__CHORE_RESUME, /* and that it goes on */
-	SAGA__CHORE_HOLD,   /* these shards are to be worked; the last one counts */
-	SAGA__CHORE_POINTS, /* a shard's positions are to be read: others may have moved them */
-	SAGA__CHORE_RELENT, /* events that the broker refused are to be published again */
-	SAGA__CHORE_REREAD, /* others may have worked its shards: they are as if gained now */
-	SAGA__CHORE_GIVE    /* nobody here works these any more: their leases may go */
+enum saga__lane_command_kind {
+	SAGA__COMMAND_READ = 1,
+	SAGA__COMMAND_TRIM,
+	SAGA__COMMAND_STOP,      /* write down that a stream has stopped */
+	SAGA__COMMAND_RESUME,    /* and that it goes on */
+	SAGA__COMMAND_ASSIGN,    /* these shards are to be worked; the last one counts */
+	SAGA__COMMAND_POSITIONS, /* a shard's positions are to be read: others may have moved them */
+	SAGA__COMMAND_REPUBLISH, /* events that the broker refused are to be published again */
+	SAGA__COMMAND_REREAD,    /* others may have worked its shards: they are as if gained now */
+	SAGA__COMMAND_RELEASE    /* nobody here works these any more: their leases may go */
 };
 
 /* What the keeper of the leases found. Sets of shards are masks. */
@@ -61,9 +61,9 @@ struct saga__kept {
 	int64_t dues[SAGA__STORE_SHARDS];
 };
 
-struct saga__chore {
-	struct saga__chore *next;
-	enum saga__chore_kind kind;
+struct saga__lane_command {
+	struct saga__lane_command *next;
+	enum saga__lane_command_kind kind;
 	unsigned shard;
 	uint64_t first, last; /* READ; TRIM: up to last */
 	bool reach;           /* READ: say where the stream ends, too */
@@ -105,11 +105,11 @@ struct saga__report {
 	uint32_t *tally;             /* BATCH: as the batch's */
 	int64_t batch_us, commit_us; /* BATCH: how long it took */
 
-	unsigned shard;           /* READ, TRIMMED */
-	bool complete;            /* READ: it is all that there is */
-	uint64_t reach;           /* READ, if asked for: where the stream ends */
-	uint64_t first;           /* TRIMMED */
-	struct saga__chore again; /* TRIMMED: if it has a kind, there may be more to trim */
+	unsigned shard;                  /* READ, TRIMMED */
+	bool complete;                   /* READ: it is all that there is */
+	uint64_t reach;                  /* READ, if asked for: where the stream ends */
+	uint64_t first;                  /* TRIMMED */
+	struct saga__lane_command again; /* TRIMMED: if it has a kind, there may be more to trim */
 
 	struct saga__kept kept; /* KEPT */
 

@@ -37,11 +37,11 @@ uint64_t saga__lane_worked(const struct saga__lane *lane);
 bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item);
 
 /* Takes the shards that the host assigns, leaves others, and reports both. */
-void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore);
+void saga__lane_hold(struct saga__lane *lane, const struct saga__lane_command *command);
 void saga__lane_change_shards(struct saga__lane *lane);
 
-/* Tells where its shard stands in all streams now. False: not now, the chore was put off. */
-bool saga__lane_read_points(struct saga__lane *lane, struct saga__chore *chore);
+/* Tells where its shard stands in all streams now. False: not now, the command was put off. */
+bool saga__lane_read_points(struct saga__lane *lane, struct saga__lane_command *command);
 
 /* Makes what it works what it is to work. Anew: on a new connection, all is read again. */
 int saga__lane_settle(
@@ -106,14 +106,14 @@ void saga__lane_log(struct saga__lane *lane, int level, const char *what, const 
 struct saga__lane_shard *saga__lane_shard_of(struct saga__lane *lane, unsigned number);
 void saga__lane_put_back(struct saga__lane *lane);
 
-/* A chore is to be tried again: what it failed for is as saga__lane_failed takes it. */
+/* A command is to be tried again: what it failed for is as saga__lane_failed takes it. */
 void saga__lane_put_off(
-	struct saga__lane *lane, struct saga__chore *chore, const saga_error *error);
+	struct saga__lane *lane, struct saga__lane_command *command, const saga_error *error);
 
 /* In stopped.c: tells which streams have stopped, and what is ordered; the first lane does. */
 int saga__lane_tell_halts(
 	struct saga__lane *lane, const struct saga__stream *resumed, bool anew, saga_error *error);
-void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore);
+void saga__lane_do_halt(struct saga__lane *lane, struct saga__lane_command *command);
 
 /*
  * Also there: in a batch that has written its positions, and so has its lock. Where another

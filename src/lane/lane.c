@@ -77,13 +77,13 @@ static void disconnect(struct saga__lane *lane)
 void saga__lane_free(struct saga__lane *lane)
 {
 	struct saga__item *item;
-	struct saga__chore *chore;
+	struct saga__lane_command *command;
 
 	while ((item = saga__lane_leftover(lane)))
 		saga__item_free(item);
-	while ((chore = lane->chores)) {
-		lane->chores = chore->next;
-		free(chore);
+	while ((command = lane->commands)) {
+		lane->commands = command->next;
+		free(command);
 	}
 	disconnect(lane);
 	saga__batch_free(&lane->batch);
@@ -128,24 +128,25 @@ int saga__lane_push(struct saga__lane *lane, struct saga__item *item, bool alway
 }
 
 /* Under the lock. The place of the next; of one that counts alone, also that of the last. */
-static struct saga__chore **place_of(struct saga__lane *lane, enum saga__chore_kind kind)
+static struct saga__lane_command **place_of(
+	struct saga__lane *lane, enum saga__lane_command_kind kind)
 {
-	struct saga__chore **at = &lane->chores;
+	struct saga__lane_command **at = &lane->commands;
 
-	while (*at && (kind != SAGA__CHORE_HOLD || (*at)->kind != kind))
+	while (*at && (kind != SAGA__COMMAND_ASSIGN || (*at)->kind != kind))
 		at = &(*at)->next;
 	return at;
 }
 
-int saga__lane_chore(struct saga__lane *lane, const struct saga__chore *chore)
+int saga__lane_give_command(struct saga__lane *lane, const struct saga__lane_command *command)
 {
-	struct saga__chore *copy = malloc(sizeof *copy), **place, *before;
+	struct saga__lane_command *copy = malloc(sizeof *copy), **place, *before;
 
 	if (!copy)
 		return SAGA_NOMEM;
-	*copy = *chore;
+	*copy = *command;
 	uv_mutex_lock(&lane->lock);
-	place = place_of(lane, chore->kind);
+	place = place_of(lane, command->kind);
 	before = *place;
 	copy->next = before ? before->next : NULL;
 	*place = copy;
@@ -339,7 +340,7 @@ static void connect_store(struct saga__lane *lane)
 	tell(lane, report);
 }
 
-/* ---- chores ---- */
+/* ---- commands ---- */
 
 struct reading {
 	struct saga__report *report;
@@ -362,66 +363,67 @@ static int take_sent(void *context, uint64_t seq, saga_id id, saga_id saga, saga
 	return code;
 }
 
-static int read_outbox(struct saga__lane *lane, const struct saga__chore *chore,
+static int read_outbox(struct saga__lane *lane, const struct saga__lane_command *command,
 	struct saga__report *report, saga_error *error)
 {
-	struct reading reading = { report, chore->shard };
+	struct reading reading = { report, command->shard };
 	/* One before the first, for its id. */
-	uint64_t from = chore->first > 1 ? chore->first - 1 : 1;
+	uint64_t from = command->first > 1 ? command->first - 1 : 1;
 	struct saga__stream_row row = { .seq = 0 };
-	int code = saga__journal_outbox(&lane->journal, chore->shard, from, chore->last,
-		chore->most + 1, take_sent, &reading, error);
+	int code = saga__journal_outbox(&lane->journal, command->shard, from, command->last,
+		command->most + 1, take_sent, &reading, error);
 
-	if (code == SAGA_OK && chore->reach)
-		code = saga__journal_stream(&lane->journal, chore->shard, &row, error);
+	if (code == SAGA_OK && command->reach)
+		code = saga__journal_stream(&lane->journal, command->shard, &row, error);
 	report->reach = row.seq;
-	report->shard = chore->shard;
+	report->shard = command->shard;
 	report->complete = code == SAGA_OK;
 	for (size_t i = 1; code == SAGA_OK && i < report->sent_count; i++)
 		report->sent[i].before = report->sent[i - 1].id;
 	return code;
 }
 
-static int trim_outbox(struct saga__lane *lane, const struct saga__chore *chore,
+static int trim_outbox(struct saga__lane *lane, const struct saga__lane_command *command,
 	struct saga__report *report, saga_error *error)
 {
 	struct saga__stream_row row = { .own = 0 };
-	uint64_t last = chore->last;
+	uint64_t last = command->last;
 	int64_t dropped = 0;
-	int code = saga__journal_stream(&lane->journal, chore->shard, &row, error);
+	int code = saga__journal_stream(&lane->journal, command->shard, &row, error);
 
 	if (last > row.own)
 		last = row.own; /* we have not seen them ourselves */
 	if (code == SAGA_OK && last)
-		code = saga__journal_trim(&lane->journal, chore->shard, last,
-			saga__journal_ageing(&lane->journal) - chore->age, chore->most, &dropped,
-			error);
-	if (dropped && chore->loud)
+		code = saga__journal_trim(&lane->journal, command->shard, last,
+			saga__journal_ageing(&lane->journal) - command->age, command->most,
+			&dropped, error);
+	if (dropped && command->loud)
 		saga__lane_log(lane, SAGA_ALARM, "outbox.dropped_unseen",
 			"events that some follower has not seen were dropped at retention_max_ms");
 
 	if (code == SAGA_OK)
-		code = saga__journal_stream(&lane->journal, chore->shard, &row, error);
-	if (dropped == (int64_t)chore->most)
-		report->again = *chore;
-	report->shard = chore->shard;
+		code = saga__journal_stream(&lane->journal, command->shard, &row, error);
+	if (dropped == (int64_t)command->most)
+		report->again = *command;
+	report->shard = command->shard;
 	report->first = row.first;
 	return code;
 }
 
-void saga__lane_put_off(struct saga__lane *lane, struct saga__chore *chore, const saga_error *error)
+void saga__lane_put_off(
+	struct saga__lane *lane, struct saga__lane_command *command, const saga_error *error)
 {
 	uv_mutex_lock(&lane->lock);
-	chore->next = lane->chores;
-	lane->chores = chore;
+	command->next = lane->commands;
+	lane->commands = command;
 	uv_mutex_unlock(&lane->lock);
 	job_failed(lane, error);
 }
 
-/* What is reported. False: the chore was put off. */
-static bool read_or_trim(struct saga__lane *lane, struct saga__chore *chore)
+/* What is reported. False: the command was put off. */
+static bool read_or_trim(struct saga__lane *lane, struct saga__lane_command *command)
 {
-	bool read = chore->kind == SAGA__CHORE_READ;
+	bool read = command->kind == SAGA__COMMAND_READ;
 	struct saga__report *report =
 		saga__report_new(lane, read ? SAGA__REPORT_READ : SAGA__REPORT_TRIMMED);
 	saga_error error = { .code = SAGA_OK };
@@ -430,10 +432,10 @@ static bool read_or_trim(struct saga__lane *lane, struct saga__chore *chore)
 	/* A READ must be answered: without memory for the answer it waits. */
 	if (!report) {
 		(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
-		saga__lane_put_off(lane, chore, &error);
+		saga__lane_put_off(lane, command, &error);
 		return false;
 	}
-	code = (read ? read_outbox : trim_outbox)(lane, chore, report, &error);
+	code = (read ? read_outbox : trim_outbox)(lane, command, report, &error);
 	if (code == SAGA_OK) {
 		tell(lane, report);
 		return true;
@@ -476,24 +478,24 @@ static void relent(struct saga__lane *lane)
 		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
 }
 
-static void do_chore(struct saga__lane *lane, struct saga__chore *chore)
+static void do_command(struct saga__lane *lane, struct saga__lane_command *command)
 {
 	bool done = true;
 
-	if (chore->kind == SAGA__CHORE_HOLD)
-		saga__lane_hold(lane, chore);
-	else if (chore->kind == SAGA__CHORE_REREAD)
+	if (command->kind == SAGA__COMMAND_ASSIGN)
+		saga__lane_hold(lane, command);
+	else if (command->kind == SAGA__COMMAND_REREAD)
 		lane->unsettled = ++lane->rereads;
-	else if (chore->kind == SAGA__CHORE_GIVE)
-		give(lane, chore->shards);
-	else if (chore->kind == SAGA__CHORE_RELENT)
+	else if (command->kind == SAGA__COMMAND_RELEASE)
+		give(lane, command->shards);
+	else if (command->kind == SAGA__COMMAND_REPUBLISH)
 		relent(lane);
-	else if (chore->kind == SAGA__CHORE_POINTS)
-		done = saga__lane_read_points(lane, chore);
+	else if (command->kind == SAGA__COMMAND_POSITIONS)
+		done = saga__lane_read_points(lane, command);
 	else
-		done = read_or_trim(lane, chore);
+		done = read_or_trim(lane, command);
 	if (done)
-		free(chore);
+		free(command);
 }
 
 static void letters_dropped(struct saga__lane *lane, int64_t count)
@@ -536,16 +538,16 @@ static void end_lane(struct saga__lane *lane)
 	tell_last(lane, &lane->ended);
 }
 
-static struct saga__chore *next_chore(struct saga__lane *lane, bool *ret_stopping)
+static struct saga__lane_command *next_command(struct saga__lane *lane, bool *ret_stopping)
 {
-	struct saga__chore *chore;
+	struct saga__lane_command *command;
 
 	uv_mutex_lock(&lane->lock);
 	*ret_stopping = lane->stopping;
-	if ((chore = lane->chores))
-		lane->chores = chore->next;
+	if ((command = lane->commands))
+		lane->commands = command->next;
 	uv_mutex_unlock(&lane->lock);
-	return chore;
+	return command;
 }
 
 static int64_t work(struct saga__lane *lane)
@@ -565,7 +567,7 @@ static int64_t work(struct saga__lane *lane)
 static int64_t turn(struct saga__lane *lane)
 {
 	int64_t now = saga__monotonic(lane->options.env), wait;
-	struct saga__chore *chore;
+	struct saga__lane_command *command;
 	bool stopping;
 
 	if (lane->stopped)
@@ -589,11 +591,11 @@ static int64_t turn(struct saga__lane *lane)
 		saga__lane_renew(lane);
 		return 0;
 	}
-	if ((chore = next_chore(lane, &stopping))) {
-		if (chore->kind == SAGA__CHORE_HALT || chore->kind == SAGA__CHORE_RESUME)
-			saga__lane_do_halt(lane, chore);
+	if ((command = next_command(lane, &stopping))) {
+		if (command->kind == SAGA__COMMAND_STOP || command->kind == SAGA__COMMAND_RESUME)
+			saga__lane_do_halt(lane, command);
 		else
-			do_chore(lane, chore);
+			do_command(lane, command);
 		return 0;
 	}
 	saga__lane_try_waits(lane, &wait);
@@ -622,8 +624,8 @@ static bool has_work(const struct saga__lane *lane)
 	if (!lane->up || saga__monotonic(lane->options.env) < lane->not_before)
 		return false;
 	if (saga__lane_awaits_call(lane))
-		return lane->chores;
-	return lane->chores || (lane->told && (lane->queue.first || saga__lane_is_nudged(lane)));
+		return lane->commands;
+	return lane->commands || (lane->told && (lane->queue.first || saga__lane_is_nudged(lane)));
 }
 
 void saga__lane_thread(void *context)

@@ -5,7 +5,7 @@
  * A lane: some shards, one store connection, one queue. It takes what waits as batches, each one
  * transaction, and reports what was committed. It runs on a thread of its own, or inline.
  *
- * Which of its shards it works, the host tells it (SAGA__CHORE_HOLD) by what its keeper, lane 0,
+ * Which of its shards it works, the host tells it (SAGA__COMMAND_ASSIGN) by what its keeper, lane 0,
  * reported. What else comes to it, requests and answers of calls of another's shards, it does in
  * batches of their own as a guest there: it locks the stream, and remembers nothing.
  */
@@ -172,7 +172,7 @@ struct saga__lane {
 	uv_cond_t filled, drained;
 	struct saga__items queue;
 	struct saga__items later; /* requests to be tried again */
-	struct saga__chore *chores;
+	struct saga__lane_command *commands;
 	size_t nudges;
 	size_t busy;        /* items in the batch that runs */
 	int64_t busy_since; /* the oldest of those came: monotonic */
@@ -202,7 +202,7 @@ void saga__lane_free(struct saga__lane *lane);
  * caller's; with wait_ms it waits so long for room. SAGA_STOPPED: it takes no more.
  */
 int saga__lane_push(struct saga__lane *lane, struct saga__item *item, bool always, int wait_ms);
-int saga__lane_chore(struct saga__lane *lane, const struct saga__chore *chore);
+int saga__lane_give_command(struct saga__lane *lane, const struct saga__lane_command *command);
 
 /* Others have committed events of its shards: it tells them. Any thread. */
 void saga__lane_nudge(struct saga__lane *lane);

@@ -40,20 +40,20 @@ static int add_stand(void *context, const struct saga__source *source, unsigned 
 	return SAGA_OK;
 }
 
-bool saga__lane_read_points(struct saga__lane *lane, struct saga__chore *chore)
+bool saga__lane_read_points(struct saga__lane *lane, struct saga__lane_command *command)
 {
 	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_POINTS);
 	saga_error error = { .code = SAGA_OK };
 	int code = report ? SAGA_OK : saga_error_set(&error, SAGA_NOMEM, "out of memory");
 
 	if (code == SAGA_OK) {
-		report->shard = chore->shard;
-		report->gained = UINT64_C(1) << chore->shard;
+		report->shard = command->shard;
+		report->gained = UINT64_C(1) << command->shard;
 		code = saga__journal_positions(&lane->journal, add_stand, report, &error);
 	}
 	if (code != SAGA_OK) {
 		saga__report_free(report);
-		saga__lane_put_off(lane, chore, &error);
+		saga__lane_put_off(lane, command, &error);
 		return false;
 	}
 	lane->options.report(lane->options.host, report);
@@ -317,21 +317,21 @@ static bool is_changed(const struct saga__lane *lane)
 	return lane->wanted != saga__lane_worked(lane) || lane->leased != leased;
 }
 
-void saga__lane_hold(struct saga__lane *lane, const struct saga__chore *chore)
+void saga__lane_hold(struct saga__lane *lane, const struct saga__lane_command *command)
 {
 	lane->told = true;
-	lane->wanted = chore->shards;
-	lane->leased = chore->leased;
+	lane->wanted = command->shards;
+	lane->leased = command->leased;
 	if (lane->options.number)
 		saga__clock_adopt(
-			&lane->journal.clock, &chore->clock, saga__monotonic(lane->options.env));
-	if (chore->due < lane->due)
-		lane->due = chore->due;
-	lane->shared = chore->shared;
+			&lane->journal.clock, &command->clock, saga__monotonic(lane->options.env));
+	if (command->due < lane->due)
+		lane->due = command->due;
+	lane->shared = command->shared;
 	lane->told_at = saga__monotonic(lane->options.env);
-	lane->unsettled = lane->rereads || lane->stale || chore->count || is_changed(lane);
+	lane->unsettled = lane->rereads || lane->stale || command->count || is_changed(lane);
 	for (size_t i = 0; i < lane->shard_count; i++)
-		if (chore->seqs[lane->locked[i].shard] > lane->shards[i].sent)
+		if (command->seqs[lane->locked[i].shard] > lane->shards[i].sent)
 			saga__lane_nudge(lane);
 }
 

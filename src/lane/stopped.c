@@ -47,23 +47,23 @@ static void log_void(struct saga__lane *lane, const struct saga__halt *halt)
 	saga__lane_log(lane, SAGA_WARNING, "stream.resumed", text);
 }
 
-void saga__lane_do_halt(struct saga__lane *lane, struct saga__chore *chore)
+void saga__lane_do_halt(struct saga__lane *lane, struct saga__lane_command *command)
 {
 	const struct saga__stream *resumed =
-		chore->kind == SAGA__CHORE_RESUME ? &chore->halt.source.stream : NULL;
+		command->kind == SAGA__COMMAND_RESUME ? &command->halt.source.stream : NULL;
 	saga_error error = { .code = SAGA_OK };
 	bool is_void = false;
-	int code = resumed ? saga__journal_resume(&lane->journal, &chore->halt, &error)
-			   : saga__journal_halt(&lane->journal, &chore->halt, &is_void, &error);
+	int code = resumed ? saga__journal_resume(&lane->journal, &command->halt, &error)
+			   : saga__journal_halt(&lane->journal, &command->halt, &is_void, &error);
 
 	if (code == SAGA_OK)
 		code = saga__lane_tell_halts(lane, resumed, resumed || is_void, &error);
 	if (code == SAGA_OK && is_void)
-		log_void(lane, &chore->halt);
+		log_void(lane, &command->halt);
 	if (code == SAGA_OK)
-		free(chore);
+		free(command);
 	else
-		saga__lane_put_off(lane, chore, &error);
+		saga__lane_put_off(lane, command, &error);
 }
 
 /* As far as it knows: renewals come each third of a lease, and then it was told. */

@@ -479,7 +479,7 @@ void saga__broker_refuse(struct saga_participant *p, unsigned shard, uint64_t se
 
 static void take_refusals(struct saga_participant *p)
 {
-	const struct saga__chore relent = { .kind = SAGA__CHORE_RELENT };
+	const struct saga__lane_command relent = { .kind = SAGA__COMMAND_REPUBLISH };
 	struct saga__refusal *refusals, *refusal;
 	bool relents;
 
@@ -499,7 +499,7 @@ static void take_refusals(struct saga_participant *p)
 		free(refusal);
 	}
 	for (size_t i = 0; relents && i < p->lane_count; i++) {
-		(void)saga__lane_chore(&p->lanes[i], &relent);
+		(void)saga__lane_give_command(&p->lanes[i], &relent);
 		if (!p->has_thread[i])
 			saga__wake(p);
 	}
@@ -599,10 +599,11 @@ void saga__broker_points(struct saga_participant *p, const struct saga__report *
 
 static void compare(struct saga_participant *p, unsigned shard)
 {
-	const struct saga__chore chore = { .kind = SAGA__CHORE_POINTS, .shard = shard };
+	const struct saga__lane_command command = { .kind = SAGA__COMMAND_POSITIONS,
+		.shard = shard };
 	struct saga__lane *lane = saga__lane_of(p, shard);
 
-	if (saga__lane_chore(lane, &chore) != SAGA_OK)
+	if (saga__lane_give_command(lane, &command) != SAGA_OK)
 		fail(p, "a position");
 	else if (!p->has_thread[lane - p->lanes])
 		saga__wake(p);

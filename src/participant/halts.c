@@ -14,13 +14,13 @@
 #include "../event/id.h"
 #include "inside.h"
 
-static void ask_lane(
-	struct saga_participant *p, enum saga__chore_kind kind, const struct saga__halt *halt)
+static void ask_lane(struct saga_participant *p, enum saga__lane_command_kind kind,
+	const struct saga__halt *halt)
 {
-	const struct saga__chore chore = { .kind = kind, .halt = *halt };
+	const struct saga__lane_command command = { .kind = kind, .halt = *halt };
 	saga_error error;
 
-	if (saga__lane_chore(&p->lanes[0], &chore) == SAGA_OK) {
+	if (saga__lane_give_command(&p->lanes[0], &command) == SAGA_OK) {
 		if (!p->has_thread[0])
 			saga__wake(p);
 		return;
@@ -31,12 +31,12 @@ static void ask_lane(
 
 void saga__halt_found(struct saga_participant *p, const struct saga__halt *halt)
 {
-	ask_lane(p, SAGA__CHORE_HALT, halt);
+	ask_lane(p, SAGA__COMMAND_STOP, halt);
 }
 
 void saga__halt_over(struct saga_participant *p, const struct saga__halt *halt)
 {
-	ask_lane(p, SAGA__CHORE_RESUME, halt);
+	ask_lane(p, SAGA__COMMAND_RESUME, halt);
 }
 
 static const struct saga__halt *known_halt(
@@ -94,7 +94,7 @@ void saga__halted(struct saga_participant *p, const struct saga__following *foll
 	}
 	/* A fork that is known keeps the time at which it was found. */
 	if (halt.why != SAGA__HALT_FORKED || !saga__is_forked(p, &halt.source.stream))
-		ask_lane(p, SAGA__CHORE_HALT, &halt);
+		ask_lane(p, SAGA__COMMAND_STOP, &halt);
 }
 
 /* ---- orders ---- */
@@ -156,7 +156,7 @@ static void carry_out_kept(struct saga_participant *p, const struct saga__halt *
 		saga__log(p, SAGA_WARNING, "stream.accepted",
 			"operator command: the incident of the broker's stream is accepted");
 	}
-	ask_lane(p, SAGA__CHORE_RESUME, halt);
+	ask_lane(p, SAGA__COMMAND_RESUME, halt);
 }
 
 static void carry_out(struct saga_participant *p, struct saga__halt halt)
@@ -171,13 +171,13 @@ static void carry_out(struct saga_participant *p, struct saga__halt halt)
 		saga__log(p, SAGA_WARNING, "stream.unknown",
 			"operator command refused: without a durable transport nothing is "
 			"published again, since followers ask for missing events");
-		ask_lane(p, SAGA__CHORE_RESUME, &halt);
+		ask_lane(p, SAGA__COMMAND_RESUME, &halt);
 		return;
 	}
 	if (!find_owner(p, &halt.source)) {
 		saga__log(p, SAGA_WARNING, "stream.unknown",
 			"operator command refused: its stream is not followed here");
-		ask_lane(p, SAGA__CHORE_RESUME, &halt);
+		ask_lane(p, SAGA__COMMAND_RESUME, &halt);
 		return;
 	}
 	following = saga__following_of(p, &halt.source);
@@ -205,7 +205,7 @@ void saga__was_reset(struct saga_participant *p, struct saga__following *followi
 		saga__log(p, SAGA_WARNING, "stream.accepted",
 			"operator command: the stream of %s is read again from its oldest event",
 			order->source.owner);
-	ask_lane(p, SAGA__CHORE_RESUME, order);
+	ask_lane(p, SAGA__COMMAND_RESUME, order);
 }
 
 /* An order was carried out: positions are not what is remembered of them. */

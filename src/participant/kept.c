@@ -391,13 +391,13 @@ static bool add(struct saga_participant *p, struct sending *sending, struct saga
 static void read_outbox(
 	struct saga_participant *p, unsigned shard, const struct saga__relay_effect *effect)
 {
-	const struct saga__chore read = { .kind = SAGA__CHORE_READ,
+	const struct saga__lane_command read = { .kind = SAGA__COMMAND_READ,
 		.shard = shard,
 		.first = effect->first,
 		.last = effect->last,
 		.most = (size_t)(effect->last - effect->first + 1) };
 
-	if (saga__lane_chore(saga__lane_of(p, shard), &read) != SAGA_OK)
+	if (saga__lane_give_command(saga__lane_of(p, shard), &read) != SAGA_OK)
 		saga__relay_read_end(p->kept.relays[shard], false, saga__monotonic(&p->env));
 	else if (!p->options.lanes)
 		saga__wake(p);

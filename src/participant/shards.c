@@ -11,7 +11,7 @@ enum {
 static void tell_lane(struct saga_participant *p, size_t at, const struct saga__kept *kept)
 {
 	uint64_t part = saga__share_of_lane((unsigned)at, (unsigned)p->lane_count);
-	struct saga__chore hold = { .kind = SAGA__CHORE_HOLD,
+	struct saga__lane_command hold = { .kind = SAGA__COMMAND_ASSIGN,
 		.shards = kept->worked & part,
 		.leased = kept->leased & part,
 		.count = kept->count,
@@ -29,7 +29,7 @@ static void tell_lane(struct saga_participant *p, size_t at, const struct saga__
 		p->due_now[at] = true; /* until its next batch tells */
 	}
 	/* Without memory it is told after the next renewal. */
-	(void)saga__lane_chore(&p->lanes[at], &hold);
+	(void)saga__lane_give_command(&p->lanes[at], &hold);
 	if (!p->has_thread[at])
 		saga__wake(p);
 }
@@ -37,12 +37,13 @@ static void tell_lane(struct saga_participant *p, size_t at, const struct saga__
 /* No lease goes before the last batch under it is committed. */
 static void give_up(struct saga_participant *p)
 {
-	const struct saga__chore give = { .kind = SAGA__CHORE_GIVE, .shards = p->giving };
+	const struct saga__lane_command give = { .kind = SAGA__COMMAND_RELEASE,
+		.shards = p->giving };
 
 	if (!p->giving || (p->giving & p->worked))
 		return;
 	p->giving = 0;
-	(void)saga__lane_chore(&p->lanes[0], &give);
+	(void)saga__lane_give_command(&p->lanes[0], &give);
 	if (!p->has_thread[0])
 		saga__wake(p);
 }
@@ -54,11 +55,11 @@ bool saga__knows(const struct saga_participant *p, unsigned shard)
 
 bool saga__shards_reread(struct saga_participant *p)
 {
-	const struct saga__chore reread = { .kind = SAGA__CHORE_REREAD };
+	const struct saga__lane_command reread = { .kind = SAGA__COMMAND_REREAD };
 	size_t asked = 0;
 
 	for (; asked < p->lane_count; asked++) {
-		if (saga__lane_chore(&p->lanes[asked], &reread) != SAGA_OK)
+		if (saga__lane_give_command(&p->lanes[asked], &reread) != SAGA_OK)
 			break;
 		p->rereads[asked]++;
 		if (!p->has_thread[asked])

@@ -243,7 +243,7 @@ static void send_message(
 static void do_publish_effect(
 	struct saga_participant *p, unsigned shard, const struct saga__publish_effect *effect)
 {
-	const struct saga__chore read = { .kind = SAGA__CHORE_READ,
+	const struct saga__lane_command read = { .kind = SAGA__COMMAND_READ,
 		.shard = shard,
 		.first = effect->first,
 		.last = effect->last,
@@ -255,7 +255,7 @@ static void do_publish_effect(
 		send_message(p, &effect->message, effect->to);
 		break;
 	case SAGA__PUBLISH_READ:
-		if (saga__lane_chore(saga__lane_of(p, shard), &read) != SAGA_OK)
+		if (saga__lane_give_command(saga__lane_of(p, shard), &read) != SAGA_OK)
 			saga__publish_read_end(
 				p->publishes[shard], false, saga__monotonic(&p->env));
 		break;

@@ -170,7 +170,7 @@ static void outbox_was_trimmed(struct saga_participant *p, const struct saga__re
 	if (p->publishes[report->shard])
 		saga__publish_trimmed(p->publishes[report->shard], report->first);
 	if (report->again.kind && p->life == SAGA__RUNS)
-		(void)saga__lane_chore(report->lane, &report->again);
+		(void)saga__lane_give_command(report->lane, &report->again);
 }
 
 static void handle_report(struct saga_participant *p, struct saga__report *report)
@@ -232,7 +232,7 @@ static void trim(struct saga_participant *p)
 		saga__kept_mark(p);
 	for (unsigned shard = 0; shard < p->shards; shard++) {
 		uint64_t seen = saga__streams_seen(p, shard);
-		struct saga__chore chore = { .kind = SAGA__CHORE_TRIM,
+		struct saga__lane_command command = { .kind = SAGA__COMMAND_TRIM,
 			.shard = shard,
 			.last = SAGA__MUTANT(trim_unseen) ? UINT64_MAX / 4 : seen,
 			.age = SAGA__MUTANT(retention_ignored) ? 1 : p->options.retention_ms,
@@ -241,11 +241,11 @@ static void trim(struct saga_participant *p)
 		if (!saga__works(p, shard))
 			continue;
 		if (seen)
-			(void)saga__lane_chore(saga__lane_of(p, shard), &chore);
-		chore.last = UINT64_MAX / 4;
-		chore.age = p->options.retention_max_ms;
-		chore.loud = p->keeps || p->followers[0];
-		(void)saga__lane_chore(saga__lane_of(p, shard), &chore);
+			(void)saga__lane_give_command(saga__lane_of(p, shard), &command);
+		command.last = UINT64_MAX / 4;
+		command.age = p->options.retention_max_ms;
+		command.loud = p->keeps || p->followers[0];
+		(void)saga__lane_give_command(saga__lane_of(p, shard), &command);
 	}
 }
 
