@@ -253,13 +253,14 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 }
 
 /* What an operator ordered comes behind all else of that stream, and goes back too. */
-static int reset_positions(struct saga__lane *lane, struct saga__report *report, saga_error *error)
+static int reset_positions(
+	struct saga__lane *lane, struct saga__notification *notification, saga_error *error)
 {
 	int code = SAGA_OK;
 
 	for (size_t i = 0; code == SAGA_OK && i < lane->hand_count; i++) {
 		const struct saga__item *item = lane->hand[i];
-		struct saga__move *move = &report->moves[report->move_count];
+		struct saga__move *move = &notification->moves[notification->move_count];
 
 		if (!item->reset)
 			continue;
@@ -269,7 +270,7 @@ static int reset_positions(struct saga__lane *lane, struct saga__report *report,
 			.id = item->id,
 			.reset = true,
 			.known = item->known };
-		report->move_count++;
+		notification->move_count++;
 		code = saga__journal_reset(&lane->journal, move, error);
 	}
 	return code;
@@ -343,8 +344,8 @@ static void read_clock(struct saga__lane *lane)
 	lane->batch.ageing_behind = saga__journal_ageing_behind(&lane->journal);
 }
 
-static int fill(
-	struct saga__lane *lane, unsigned from, struct saga__report *report, saga_error *error)
+static int fill(struct saga__lane *lane, unsigned from, struct saga__notification *notification,
+	saga_error *error)
 {
 	struct saga__batch *batch = &lane->batch;
 	/* What is in hand alone says which slots it wants: they come with the lock. */
@@ -364,7 +365,7 @@ static int fill(
 		note_chosen(lane);
 	read_clock(lane);
 	if (code == SAGA_OK && !lane->guest)
-		code = saga__lane_tell_missed(lane, report, error);
+		code = saga__lane_tell_missed(lane, notification, error);
 	if (code == SAGA_OK && (from & FROM_OUTBOX))
 		code = saga__lane_catch_up(lane, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
@@ -376,8 +377,8 @@ static int fill(
 	return code;
 }
 
-static int transact(
-	struct saga__lane *lane, unsigned from, struct saga__report *report, saga_error *error)
+static int transact(struct saga__lane *lane, unsigned from, struct saga__notification *notification,
+	saga_error *error)
 {
 	struct saga__journal *journal = &lane->journal;
 	struct saga__batch *batch = &lane->batch;
@@ -393,7 +394,7 @@ static int transact(
 	batch->store = journal->store;
 	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
 		return code;
-	if ((code = fill(lane, from, report, error)) != SAGA_OK)
+	if ((code = fill(lane, from, notification, error)) != SAGA_OK)
 		return code;
 	lane->filled_at = saga__monotonic(lane->options.env);
 	saga__batch_run(batch);
@@ -405,17 +406,17 @@ static int transact(
 	}
 	note_chosen(lane);
 	find_own(lane);
-	report->move_count = gather_moves(lane, report->moves);
-	code = saga__journal_write(journal, batch, lane->own, report->moves,
-		SAGA__MUTANT(position_not_stored) ? 0 : report->move_count, &woken, error);
+	notification->move_count = gather_moves(lane, notification->moves);
+	code = saga__journal_write(journal, batch, lane->own, notification->moves,
+		SAGA__MUTANT(position_not_stored) ? 0 : notification->move_count, &woken, error);
 	if (code == SAGA_OK)
-		code = saga__lane_check_moves(lane, report, error);
+		code = saga__lane_check_moves(lane, notification, error);
 	if (code == SAGA_OK)
-		code = reset_positions(lane, report, error);
+		code = reset_positions(lane, notification, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = next_due(lane, &soonest, error);
 	if (code == SAGA_OK)
-		code = saga__lane_tell_outgoing(lane, report);
+		code = saga__lane_tell_outgoing(lane, notification);
 	at = saga__micros(lane->options.env);
 	if (code == SAGA_OK)
 		code = journal->ops->commit(journal->store, error);
@@ -423,8 +424,8 @@ static int transact(
 		code = SAGA_OK;
 	if (code != SAGA_OK)
 		return code;
-	report->commit_us = saga__micros(lane->options.env) - at;
-	report->batch_us = report->commit_us + at - begun;
+	notification->commit_us = saga__micros(lane->options.env) - at;
+	notification->batch_us = notification->commit_us + at - begun;
 	/* What a guest leaves, who works the shard will find. */
 	lane->due = lane->guest || soonest < batch->due ? soonest : batch->due;
 	if (woken && !lane->guest)
@@ -548,7 +549,7 @@ static bool is_awaiting_call(struct saga__lane *lane)
 
 bool saga__lane_batch(struct saga__lane *lane)
 {
-	struct saga__report *report;
+	struct saga__notification *notification;
 	saga_error error = { .code = SAGA_OK };
 	size_t most;
 	unsigned from;
@@ -566,10 +567,11 @@ bool saga__lane_batch(struct saga__lane *lane)
 		return false;
 	/* What fails before the batch begins is no fault of the last one's item, which is gone. */
 	saga__blame_begin(&lane->batch);
-	report = saga__report_new(lane, SAGA__REPORT_BATCH);
-	code = saga__report_room(report, lane->hand_count, lane->options.plan->step_count);
+	notification = saga__notification_new(lane, SAGA__NOTIFY_COMMITTED);
+	code = saga__notification_room(
+		notification, lane->hand_count, lane->options.plan->step_count);
 	if (code == SAGA_OK)
-		lane->batch.tally = report->tally;
+		lane->batch.tally = notification->tally;
 	else
 		(void)saga_error_set(&error, code, "out of memory");
 	if (lane->limit == 1)
@@ -578,23 +580,24 @@ bool saga__lane_batch(struct saga__lane *lane)
 	if (code == SAGA_OK && lane->careful && !lane->guest && from != FROM_OTHERS)
 		code = saga__lane_suspect(lane, from, &error);
 	if (code == SAGA_OK)
-		code = transact(lane, from, report, &error);
+		code = transact(lane, from, notification, &error);
 	lane->alone = 0;
 	lane->batch.tally = NULL;
-	if (SAGA__MUTANT(sent_before_commit) && code != SAGA_OK && report && report->sent_count) {
-		report->move_count = 0;
-		lane->options.report(lane->options.host, report);
-		report = NULL;
+	if (SAGA__MUTANT(sent_before_commit) && code != SAGA_OK && notification &&
+		notification->sent_count) {
+		notification->move_count = 0;
+		lane->options.notify(lane->options.host, notification);
+		notification = NULL;
 	}
 	if (code != SAGA_OK) {
-		saga__report_free(report);
+		saga__notification_free(notification);
 		failed(lane, code, &error);
 		return true;
 	}
 	succeeded(lane, from);
 	if (careful && lane->batch.calls)
 		saga__lane_probe_call(lane, lane->batch.calls);
-	saga__lane_tell_committed(lane, report);
+	saga__lane_tell_committed(lane, notification);
 	return true;
 }
 

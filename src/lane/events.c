@@ -4,72 +4,73 @@
 
 #include "../step/call.h"
 
-struct saga__report *saga__report_new(struct saga__lane *lane, enum saga__report_kind kind)
+struct saga__notification *saga__notification_new(
+	struct saga__lane *lane, enum saga__notification_kind kind)
 {
-	struct saga__report *report = calloc(1, sizeof *report);
+	struct saga__notification *notification = calloc(1, sizeof *notification);
 
-	if (!report)
+	if (!notification)
 		return NULL;
-	report->lane = lane;
-	report->kind = kind;
-	saga__items_init(&report->answers);
-	return report;
+	notification->lane = lane;
+	notification->kind = kind;
+	saga__items_init(&notification->answers);
+	return notification;
 }
 
-int saga__report_room(struct saga__report *report, size_t items, size_t steps)
+int saga__notification_room(struct saga__notification *notification, size_t items, size_t steps)
 {
-	if (!report)
+	if (!notification)
 		return SAGA_NOMEM;
-	report->moves = calloc(items + 1, sizeof *report->moves);
-	report->acks = calloc(items + 1, sizeof *report->acks);
-	report->refused = calloc(items + 1, sizeof *report->refused);
-	report->refused_shards = calloc(items + 1, sizeof *report->refused_shards);
-	report->tally = calloc((steps + 1) * SAGA__TALLIES, sizeof *report->tally);
-	return report->moves && report->acks && report->refused && report->refused_shards &&
-			report->tally
+	notification->moves = calloc(items + 1, sizeof *notification->moves);
+	notification->acks = calloc(items + 1, sizeof *notification->acks);
+	notification->refused = calloc(items + 1, sizeof *notification->refused);
+	notification->refused_shards = calloc(items + 1, sizeof *notification->refused_shards);
+	notification->tally = calloc((steps + 1) * SAGA__TALLIES, sizeof *notification->tally);
+	return notification->moves && notification->acks && notification->refused &&
+			notification->refused_shards && notification->tally
 		? SAGA_OK
 		: SAGA_NOMEM;
 }
 
-void saga__report_free(struct saga__report *report)
+void saga__notification_free(struct saga__notification *notification)
 {
 	struct saga__item *item;
 	struct saga__call *call;
 
-	if (!report)
+	if (!notification)
 		return;
-	for (size_t i = 0; i < report->sent_count; i++)
-		saga__blob_unref(report->sent[i].event);
-	while ((item = saga__items_pop(&report->answers)))
+	for (size_t i = 0; i < notification->sent_count; i++)
+		saga__blob_unref(notification->sent[i].event);
+	while ((item = saga__items_pop(&notification->answers)))
 		saga__item_free(item);
-	while ((call = report->calls)) {
-		report->calls = call->next;
+	while ((call = notification->calls)) {
+		notification->calls = call->next;
 		saga__call_free(call);
 	}
-	free(report->halts);
-	free(report->sent);
-	free(report->moves);
-	free(report->acks);
-	free(report->refused);
-	free(report->refused_shards);
-	free(report->tally);
-	free(report->stands);
-	free(report);
+	free(notification->halts);
+	free(notification->sent);
+	free(notification->moves);
+	free(notification->acks);
+	free(notification->refused);
+	free(notification->refused_shards);
+	free(notification->tally);
+	free(notification->stands);
+	free(notification);
 }
 
-int saga__report_add(struct saga__report *report, const struct saga__sent *sent)
+int saga__notification_add(struct saga__notification *notification, const struct saga__sent *sent)
 {
-	if (report->sent_count == report->sent_room) {
-		size_t room = report->sent_room ? 2 * report->sent_room : 64;
-		struct saga__sent *more = realloc(report->sent, room * sizeof *more);
+	if (notification->sent_count == notification->sent_room) {
+		size_t room = notification->sent_room ? 2 * notification->sent_room : 64;
+		struct saga__sent *more = realloc(notification->sent, room * sizeof *more);
 
 		if (!more)
 			return SAGA_NOMEM;
-		report->sent = more;
-		report->sent_room = room;
+		notification->sent = more;
+		notification->sent_room = room;
 	}
-	report->sent[report->sent_count] = *sent;
+	notification->sent[notification->sent_count] = *sent;
 	saga__blob_ref(sent->event);
-	report->sent_count++;
+	notification->sent_count++;
 	return SAGA_OK;
 }

@@ -7,19 +7,19 @@
 #include "../stores/journal.h"
 #include "../stores/journal_halts.h"
 
-enum saga__report_kind {
-	SAGA__REPORT_UP = 1,  /* the store is there: counts; and as HELD */
-	SAGA__REPORT_DOWN,    /* it is not: error says why; tried again by itself */
-	SAGA__REPORT_BATCH,   /* a batch is committed */
-	SAGA__REPORT_READ,    /* outbox rows that were asked for */
-	SAGA__REPORT_TRIMMED, /* the outbox begins at first now */
-	SAGA__REPORT_HALTS,   /* all followed streams that have stopped, and orders for them */
-	SAGA__REPORT_FATAL,   /* the participant can't go on: error says why */
-	SAGA__REPORT_ENDED,   /* the lane has stopped, and closed its store */
-	SAGA__REPORT_KEPT,    /* the leases were renewed: which shards are to be worked */
-	SAGA__REPORT_ANSWERS, /* requests that the store kept waiting for too long */
-	SAGA__REPORT_HELD,    /* the lane works other shards now: their streams, positions */
-	SAGA__REPORT_POINTS   /* what a POINTS asked for: stands of that shard */
+enum saga__notification_kind {
+	SAGA__NOTIFY_CONNECTED = 1, /* the store is there: counts; and as HELD */
+	SAGA__NOTIFY_DISCONNECTED,  /* it is not: error says why; tried again by itself */
+	SAGA__NOTIFY_COMMITTED,     /* a batch is committed */
+	SAGA__NOTIFY_READ,          /* outbox rows that were asked for */
+	SAGA__NOTIFY_TRIMMED,       /* the outbox begins at first now */
+	SAGA__NOTIFY_STOPPED,  /* all followed streams that have stopped, and orders for them */
+	SAGA__NOTIFY_FATAL,    /* the participant can't go on: error says why */
+	SAGA__NOTIFY_ENDED,    /* the lane has stopped, and closed its store */
+	SAGA__NOTIFY_RENEWED,  /* the leases were renewed: which shards are to be worked */
+	SAGA__NOTIFY_ANSWERS,  /* requests that the store kept waiting for too long */
+	SAGA__NOTIFY_ASSIGNED, /* the lane works other shards now: their streams, positions */
+	SAGA__NOTIFY_POSITIONS /* what a POINTS asked for: stands of that shard */
 };
 
 struct saga__sent {
@@ -81,9 +81,9 @@ struct saga__lane_command {
 	struct saga__halt halt;            /* HALT, RESUME */
 };
 
-struct saga__report {
-	struct saga__report *next;
-	enum saga__report_kind kind;
+struct saga__notification {
+	struct saga__notification *next;
+	enum saga__notification_kind kind;
 	struct saga__lane *lane;
 	saga_error error;
 
@@ -139,18 +139,19 @@ struct saga__report {
 	size_t stand_count, stand_room;
 };
 
-struct saga__report *saga__report_new(struct saga__lane *lane, enum saga__report_kind kind);
+struct saga__notification *saga__notification_new(
+	struct saga__lane *lane, enum saga__notification_kind kind);
 
 /*
  * Room in a BATCH for a move and an ack an item, and for a tally a step. NOMEM: also if there is no
- * report.
+ * notification.
  */
-int saga__report_room(struct saga__report *report, size_t items, size_t steps);
+int saga__notification_room(struct saga__notification *notification, size_t items, size_t steps);
 
 /* Frees all that it still holds: take what is kept out of it first. NULL is fine. */
-void saga__report_free(struct saga__report *report);
+void saga__notification_free(struct saga__notification *notification);
 
 /* One more sent event; takes a share. NOMEM. */
-int saga__report_add(struct saga__report *report, const struct saga__sent *sent);
+int saga__notification_add(struct saga__notification *notification, const struct saga__sent *sent);
 
 #endif

@@ -130,23 +130,23 @@ static void refuse(struct saga__item *item)
 void saga__lane_answer_waiting(struct saga__lane *lane)
 {
 	int64_t now = saga__monotonic(lane->options.env);
-	struct saga__report *report;
+	struct saga__notification *notification;
 
 	if (!lane->options.request_ms || !lane->course.failing ||
 		now - lane->course.failing_since < lane->options.request_ms ||
-		!(report = saga__report_new(lane, SAGA__REPORT_ANSWERS)))
+		!(notification = saga__notification_new(lane, SAGA__NOTIFY_ANSWERS)))
 		return;
 	uv_mutex_lock(&lane->lock);
-	take_requests(&lane->queue, &report->answers);
-	take_requests(&lane->later, &report->answers);
+	take_requests(&lane->queue, &notification->answers);
+	take_requests(&lane->later, &notification->answers);
 	uv_cond_broadcast(&lane->drained);
 	uv_mutex_unlock(&lane->lock);
-	for (struct saga__item *item = report->answers.first; item; item = item->next)
+	for (struct saga__item *item = notification->answers.first; item; item = item->next)
 		refuse(item);
-	if (report->answers.first)
-		lane->options.report(lane->options.host, report);
+	if (notification->answers.first)
+		lane->options.notify(lane->options.host, notification);
 	else
-		saga__report_free(report);
+		saga__notification_free(notification);
 }
 
 /* ---- what can't be worked ---- */
@@ -166,11 +166,12 @@ static bool is_unworked(const struct saga__lane *lane, const struct saga__item *
 /* An event comes again once its shard is worked; so does a call whose answer this is. */
 void saga__lane_refuse_unworked(struct saga__lane *lane)
 {
-	struct saga__report *report;
+	struct saga__notification *notification;
 	struct saga__items others;
 	struct saga__item *item;
 
-	if (!lane->unreadable || !(report = saga__report_new(lane, SAGA__REPORT_ANSWERS)))
+	if (!lane->unreadable ||
+		!(notification = saga__notification_new(lane, SAGA__NOTIFY_ANSWERS)))
 		return;
 	saga__items_init(&others);
 	uv_mutex_lock(&lane->lock);
@@ -178,19 +179,19 @@ void saga__lane_refuse_unworked(struct saga__lane *lane)
 		if (!is_unworked(lane, item))
 			saga__items_push(&others, item);
 		else if (is_to_be_answered(item))
-			saga__items_push(&report->answers, item);
+			saga__items_push(&notification->answers, item);
 		else
 			saga__item_free(item);
 	saga__items_move(&lane->queue, &others);
 	uv_cond_broadcast(&lane->drained);
 	uv_mutex_unlock(&lane->lock);
-	for (item = report->answers.first; item; item = item->next) {
+	for (item = notification->answers.first; item; item = item->next) {
 		item->reply->code = SAGA_REFUSED;
 		(void)snprintf(item->reply->text, sizeof item->reply->text,
 			"saga_stream: the row of its shard can't be read");
 	}
-	if (report->answers.first)
-		lane->options.report(lane->options.host, report);
+	if (notification->answers.first)
+		lane->options.notify(lane->options.host, notification);
 	else
-		saga__report_free(report);
+		saga__notification_free(notification);
 }

@@ -20,7 +20,7 @@ bool saga__lane_is_behind(const struct saga__lane *lane);
 /* ---- take.c: what a batch takes from the store, under the lock ---- */
 
 /* Nothing is read again yet: what a batch before this one read, and then lost, does not count. */
-void saga__lane_tell_due(const struct saga__lane *lane, struct saga__report *report);
+void saga__lane_tell_due(const struct saga__lane *lane, struct saga__notification *notification);
 void saga__lane_catch_nothing(struct saga__lane *lane);
 
 /* Our own events that nobody here has handled: read again from the outbox. */
@@ -36,7 +36,7 @@ uint64_t saga__lane_worked(const struct saga__lane *lane);
 /* From a stream, for a shard that is not worked, or in another spell. */
 bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item);
 
-/* Takes the shards that the host assigns, leaves others, and reports both. */
+/* Takes the shards that the host assigns, leaves others, and tells both. */
 void saga__lane_hold(struct saga__lane *lane, const struct saga__lane_command *command);
 void saga__lane_change_shards(struct saga__lane *lane);
 
@@ -44,8 +44,8 @@ void saga__lane_change_shards(struct saga__lane *lane);
 bool saga__lane_read_points(struct saga__lane *lane, struct saga__lane_command *command);
 
 /* Makes what it works what it is to work. Anew: on a new connection, all is read again. */
-int saga__lane_settle(
-	struct saga__lane *lane, bool anew, struct saga__report *report, saga_error *error);
+int saga__lane_settle(struct saga__lane *lane, bool anew, struct saga__notification *notification,
+	saga_error *error);
 
 /* It ends well: its shards are clean, and the instance's leases gone. */
 void saga__lane_leave(struct saga__lane *lane);
@@ -61,9 +61,10 @@ void saga__lane_renew(struct saga__lane *lane);
 /* ---- tell.c: what a batch leaves ---- */
 
 /* Events in the outbox that nobody told: they go out before this batch's. */
-int saga__lane_tell_missed(struct saga__lane *lane, struct saga__report *report, saga_error *error);
-int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__report *report);
-void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *report);
+int saga__lane_tell_missed(
+	struct saga__lane *lane, struct saga__notification *notification, saga_error *error);
+int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__notification *notification);
+void saga__lane_tell_committed(struct saga__lane *lane, struct saga__notification *notification);
 
 /* ---- pace.c: a batch was lost; it was not, and so many events may be in the next ---- */
 
@@ -121,7 +122,7 @@ void saga__lane_do_halt(struct saga__lane *lane, struct saga__lane_command *comm
  * before: the batch is lost, and what the lane works is read again.
  */
 int saga__lane_check_moves(
-	struct saga__lane *lane, const struct saga__report *report, saga_error *error);
+	struct saga__lane *lane, const struct saga__notification *notification, saga_error *error);
 
 /* ---- optimistic.c: a batch of one event that begins its slots ---- */
 
@@ -170,7 +171,7 @@ bool saga__lane_holds_back(const struct saga__lane *lane, const struct saga__ite
 void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left);
 
 /* A batch was committed: those that it has brought further go on. */
-void saga__lane_end_waits(struct saga__lane *lane, const struct saga__report *report);
+void saga__lane_end_waits(struct saga__lane *lane, const struct saga__notification *notification);
 
 /* Also in blame.c: the batch lost the connection, perhaps since one item takes too long. */
 void saga__lane_lost(struct saga__lane *lane, int code, const saga_error *error);

@@ -28,10 +28,10 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 	saga__items_init(&lane->queue);
 	saga__items_init(&lane->later);
 	lane->hand = calloc(options->limits.batch_events, sizeof(struct saga__item *));
-	lane->fatal = saga__report_new(lane, SAGA__REPORT_FATAL);
-	lane->ended = saga__report_new(lane, SAGA__REPORT_ENDED);
+	lane->fatal = saga__notification_new(lane, SAGA__NOTIFY_FATAL);
+	lane->ended = saga__notification_new(lane, SAGA__NOTIFY_ENDED);
 	if (!lane->hand || !lane->fatal || !lane->ended)
-		goto free_reports;
+		goto free_notifications;
 	if (saga__batch_init(&lane->batch, &options->limits) != SAGA_OK)
 		goto free_batch;
 	for (size_t i = 0; i < options->plan->type_count; i++)
@@ -53,9 +53,9 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 
 free_batch:
 	saga__batch_free(&lane->batch);
-free_reports:
-	saga__report_free(lane->ended);
-	saga__report_free(lane->fatal);
+free_notifications:
+	saga__notification_free(lane->ended);
+	saga__notification_free(lane->fatal);
 	free(lane->hand);
 	return SAGA_NOMEM;
 }
@@ -87,8 +87,8 @@ void saga__lane_free(struct saga__lane *lane)
 	}
 	disconnect(lane);
 	saga__batch_free(&lane->batch);
-	saga__report_free(lane->ended);
-	saga__report_free(lane->fatal);
+	saga__notification_free(lane->ended);
+	saga__notification_free(lane->fatal);
 	free(lane->hand);
 	uv_cond_destroy(&lane->drained);
 	uv_cond_destroy(&lane->filled);
@@ -200,9 +200,9 @@ struct saga__item *saga__lane_leftover(struct saga__lane *lane)
 
 /* ---- telling ---- */
 
-static void tell(struct saga__lane *lane, struct saga__report *report)
+static void tell(struct saga__lane *lane, struct saga__notification *notification)
 {
-	lane->options.report(lane->options.host, report);
+	lane->options.notify(lane->options.host, notification);
 }
 
 void saga__lane_log(struct saga__lane *lane, int level, const char *what, const char *text)
@@ -217,25 +217,26 @@ void saga__lane_log(struct saga__lane *lane, int level, const char *what, const 
 		lane->options.log(lane->options.log_user, &log);
 }
 
-/* What is told once; its report was made at open. */
-static void tell_last(struct saga__lane *lane, struct saga__report **report)
+/* What is told once; its notification was made at open. */
+static void tell_last(struct saga__lane *lane, struct saga__notification **notification)
 {
-	struct saga__report *last = *report;
+	struct saga__notification *last = *notification;
 
-	*report = NULL;
+	*notification = NULL;
 	if (last)
 		tell(lane, last);
 }
 
 static void tell_down(struct saga__lane *lane, const saga_error *error)
 {
-	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_DOWN);
+	struct saga__notification *notification =
+		saga__notification_new(lane, SAGA__NOTIFY_DISCONNECTED);
 
 	/* Out of memory for the news itself: it is told when this is tried again. */
-	if (!report)
+	if (!notification)
 		return;
-	report->error = *error;
-	tell(lane, report);
+	notification->error = *error;
+	tell(lane, notification);
 }
 
 /* ---- failing ---- */
@@ -293,11 +294,12 @@ static bool was_replaced(const struct saga__lane *lane)
 	return lane->batch_ready && !saga__id_same(lane->uuid, lane->journal.uuid);
 }
 
-static int open_store(struct saga__lane *lane, struct saga__report *report, saga_error *error)
+static int open_store(
+	struct saga__lane *lane, struct saga__notification *notification, saga_error *error)
 {
-	int code = report ? saga__journal_open(&lane->journal, lane->options.store_ops,
-				    &lane->options.journal, error)
-			  : saga_error_set(error, SAGA_NOMEM, "out of memory");
+	int code = notification ? saga__journal_open(&lane->journal, lane->options.store_ops,
+					  &lane->options.journal, error)
+				: saga_error_set(error, SAGA_NOMEM, "out of memory");
 
 	if (code == SAGA_OK) {
 		show_connection(lane, lane->journal.store);
@@ -309,19 +311,20 @@ static int open_store(struct saga__lane *lane, struct saga__report *report, saga
 	/* The last process may have written rows of waiting streams: they are found again. */
 	if (code == SAGA_OK && !lane->batch_ready && !lane->options.number)
 		code = saga__journal_unhalt(&lane->journal, NULL, error);
-	return code == SAGA_OK ? saga__lane_settle(lane, true, report, error) : code;
+	return code == SAGA_OK ? saga__lane_settle(lane, true, notification, error) : code;
 }
 
 static void connect_store(struct saga__lane *lane)
 {
-	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_UP);
+	struct saga__notification *notification =
+		saga__notification_new(lane, SAGA__NOTIFY_CONNECTED);
 	saga_error error;
-	int code = open_store(lane, report, &error);
+	int code = open_store(lane, notification, &error);
 
 	if (code != SAGA_OK) {
 		bool lasts = !lane->batch_ready || (lane->journal.store && was_replaced(lane));
 
-		saga__report_free(report);
+		saga__notification_free(notification);
 		if (lane->options.number == 0 && !lane->failures && code == SAGA_CONTENDED &&
 			strncmp(error.text, SAGA__DECLARATION_WAITS,
 				strlen(SAGA__DECLARATION_WAITS)) == 0)
@@ -337,13 +340,13 @@ static void connect_store(struct saga__lane *lane)
 	lane->batch_ready = true;
 	lane->up = true;
 	lane->failures = 0;
-	tell(lane, report);
+	tell(lane, notification);
 }
 
 /* ---- commands ---- */
 
 struct reading {
-	struct saga__report *report;
+	struct saga__notification *notification;
 	unsigned shard;
 };
 
@@ -356,7 +359,7 @@ static int take_sent(void *context, uint64_t seq, saga_id id, saga_id saga, saga
 	(void)saga;
 	if (!blob)
 		return SAGA_NOMEM;
-	code = saga__report_add(reading->report,
+	code = saga__notification_add(reading->notification,
 		&(struct saga__sent){
 			.event = blob, .shard = reading->shard, .seq = seq, .id = id });
 	saga__blob_unref(blob);
@@ -364,9 +367,9 @@ static int take_sent(void *context, uint64_t seq, saga_id id, saga_id saga, saga
 }
 
 static int read_outbox(struct saga__lane *lane, const struct saga__lane_command *command,
-	struct saga__report *report, saga_error *error)
+	struct saga__notification *notification, saga_error *error)
 {
-	struct reading reading = { report, command->shard };
+	struct reading reading = { notification, command->shard };
 	/* One before the first, for its id. */
 	uint64_t from = command->first > 1 ? command->first - 1 : 1;
 	struct saga__stream_row row = { .seq = 0 };
@@ -375,16 +378,16 @@ static int read_outbox(struct saga__lane *lane, const struct saga__lane_command 
 
 	if (code == SAGA_OK && command->reach)
 		code = saga__journal_stream(&lane->journal, command->shard, &row, error);
-	report->reach = row.seq;
-	report->shard = command->shard;
-	report->complete = code == SAGA_OK;
-	for (size_t i = 1; code == SAGA_OK && i < report->sent_count; i++)
-		report->sent[i].before = report->sent[i - 1].id;
+	notification->reach = row.seq;
+	notification->shard = command->shard;
+	notification->complete = code == SAGA_OK;
+	for (size_t i = 1; code == SAGA_OK && i < notification->sent_count; i++)
+		notification->sent[i].before = notification->sent[i - 1].id;
 	return code;
 }
 
 static int trim_outbox(struct saga__lane *lane, const struct saga__lane_command *command,
-	struct saga__report *report, saga_error *error)
+	struct saga__notification *notification, saga_error *error)
 {
 	struct saga__stream_row row = { .own = 0 };
 	uint64_t last = command->last;
@@ -404,9 +407,9 @@ static int trim_outbox(struct saga__lane *lane, const struct saga__lane_command 
 	if (code == SAGA_OK)
 		code = saga__journal_stream(&lane->journal, command->shard, &row, error);
 	if (dropped == (int64_t)command->most)
-		report->again = *command;
-	report->shard = command->shard;
-	report->first = row.first;
+		notification->again = *command;
+	notification->shard = command->shard;
+	notification->first = row.first;
 	return code;
 }
 
@@ -424,30 +427,30 @@ void saga__lane_put_off(
 static bool read_or_trim(struct saga__lane *lane, struct saga__lane_command *command)
 {
 	bool read = command->kind == SAGA__COMMAND_READ;
-	struct saga__report *report =
-		saga__report_new(lane, read ? SAGA__REPORT_READ : SAGA__REPORT_TRIMMED);
+	struct saga__notification *notification =
+		saga__notification_new(lane, read ? SAGA__NOTIFY_READ : SAGA__NOTIFY_TRIMMED);
 	saga_error error = { .code = SAGA_OK };
 	int code;
 
 	/* A READ must be answered: without memory for the answer it waits. */
-	if (!report) {
+	if (!notification) {
 		(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
 		saga__lane_put_off(lane, command, &error);
 		return false;
 	}
-	code = (read ? read_outbox : trim_outbox)(lane, command, report, &error);
+	code = (read ? read_outbox : trim_outbox)(lane, command, notification, &error);
 	if (code == SAGA_OK) {
-		tell(lane, report);
+		tell(lane, notification);
 		return true;
 	}
 	/* If by nothing; what is missing is asked for again. */
 	if (read) {
-		for (size_t i = 0; i < report->sent_count; i++)
-			saga__blob_unref(report->sent[i].event);
-		report->sent_count = 0;
-		tell(lane, report);
+		for (size_t i = 0; i < notification->sent_count; i++)
+			saga__blob_unref(notification->sent[i].event);
+		notification->sent_count = 0;
+		tell(lane, notification);
 	} else {
-		saga__report_free(report);
+		saga__notification_free(notification);
 	}
 	job_failed(lane, &error);
 	return true;

@@ -45,8 +45,8 @@ struct saga__lane_options {
 	int64_t lease_ms;
 	bool counts; /* what is in the store, at each renewal, if others change it too */
 
-	/* Reports a commit or another event. The lane's thread; the host owns the report. */
-	void (*report)(void *host, struct saga__report *report);
+	/* Reports a commit or another event. The lane's thread; the host owns the notification. */
+	void (*notify)(void *host, struct saga__notification *notification);
 	/* The lane's load has sunk. Any thread. */
 	void (*rested)(void *host);
 	void *host;
@@ -165,7 +165,7 @@ struct saga__lane {
 	bool has_halts;      /* streams that have stopped, as was told last */
 
 	/* Reports made in advance, so that telling needs no memory; NULL: it was told. */
-	struct saga__report *fatal, *ended;
+	struct saga__notification *fatal, *ended;
 
 	/* under the lock */
 	uv_mutex_t lock;

@@ -210,7 +210,8 @@ static void plan_next(struct saga__lane *lane, const struct standing *standing)
 	lane->keeper.at = saga__monotonic(lane->options.env) + wait;
 }
 
-static int renew(struct saga__lane *lane, struct saga__report *report, saga_error *error)
+static int renew(
+	struct saga__lane *lane, struct saga__notification *notification, saga_error *error)
 {
 	struct saga__leases leases;
 	struct standing standing;
@@ -222,15 +223,15 @@ static int renew(struct saga__lane *lane, struct saga__report *report, saga_erro
 	saga__lane_tell_clock(lane, false);
 	lane->keeper.halts = leases.halts > 0;
 	standing = stand(lane, &leases);
-	if ((code = take_share(lane, &leases, &standing, &report->kept, error)) != SAGA_OK)
+	if ((code = take_share(lane, &leases, &standing, &notification->kept, error)) != SAGA_OK)
 		return code;
-	report->kept.count = is_to_count(lane, &standing);
-	report->kept.clock = lane->journal.clock;
+	notification->kept.count = is_to_count(lane, &standing);
+	notification->kept.clock = lane->journal.clock;
 	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++) {
 		bool is_there = shard < lane->journal.shards;
 
-		report->kept.seqs[shard] = is_there ? leases.at[shard].seq : 0;
-		report->kept.dues[shard] = is_there ? leases.at[shard].due : SAGA__NEVER;
+		notification->kept.seqs[shard] = is_there ? leases.at[shard].seq : 0;
+		notification->kept.dues[shard] = is_there ? leases.at[shard].due : SAGA__NEVER;
 	}
 	plan_next(lane, &standing);
 	return SAGA_OK;
@@ -238,20 +239,21 @@ static int renew(struct saga__lane *lane, struct saga__report *report, saga_erro
 
 void saga__lane_renew(struct saga__lane *lane)
 {
-	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_KEPT);
+	struct saga__notification *notification =
+		saga__notification_new(lane, SAGA__NOTIFY_RENEWED);
 	saga_error error;
-	int code = report ? renew(lane, report, &error)
-			  : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+	int code = notification ? renew(lane, notification, &error)
+				: saga_error_set(&error, SAGA_NOMEM, "out of memory");
 
 	if (code == SAGA_OK) {
-		lane->options.report(lane->options.host, report);
-		report = NULL;
+		lane->options.notify(lane->options.host, notification);
+		notification = NULL;
 		if (lane->keeper.halts || lane->has_halts)
 			code = saga__lane_tell_halts(lane, NULL, false, &error);
 	}
 	if (code == SAGA_OK)
 		return;
-	saga__report_free(report);
+	saga__notification_free(notification);
 	if (code == SAGA_TWINS) {
 		saga__lane_give_up(lane, &error);
 		return;

@@ -11,7 +11,7 @@
 struct settling {
 	struct saga__lane *lane;
 	bool anew; /* on a new connection: all is read again */
-	struct saga__report *report;
+	struct saga__notification *notification;
 	struct saga__shard locked[SAGA__STORE_SHARDS];
 	struct saga__lane_shard shards[SAGA__STORE_SHARDS];
 	size_t count;
@@ -23,40 +23,42 @@ struct settling {
 static int add_stand(void *context, const struct saga__source *source, unsigned shard,
 	struct saga__position position)
 {
-	struct saga__report *report = context;
+	struct saga__notification *notification = context;
 
-	if (!(report->gained >> shard & 1))
+	if (!(notification->gained >> shard & 1))
 		return SAGA_OK;
-	if (report->stand_count == report->stand_room) {
-		size_t room = report->stand_room ? 2 * report->stand_room : 16;
-		struct saga__stand *more = realloc(report->stands, room * sizeof *more);
+	if (notification->stand_count == notification->stand_room) {
+		size_t room = notification->stand_room ? 2 * notification->stand_room : 16;
+		struct saga__stand *more = realloc(notification->stands, room * sizeof *more);
 
 		if (!more)
 			return SAGA_NOMEM;
-		report->stands = more;
-		report->stand_room = room;
+		notification->stands = more;
+		notification->stand_room = room;
 	}
-	report->stands[report->stand_count++] = (struct saga__stand){ *source, shard, position };
+	notification->stands[notification->stand_count++] =
+		(struct saga__stand){ *source, shard, position };
 	return SAGA_OK;
 }
 
 bool saga__lane_read_points(struct saga__lane *lane, struct saga__lane_command *command)
 {
-	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_POINTS);
+	struct saga__notification *notification =
+		saga__notification_new(lane, SAGA__NOTIFY_POSITIONS);
 	saga_error error = { .code = SAGA_OK };
-	int code = report ? SAGA_OK : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+	int code = notification ? SAGA_OK : saga_error_set(&error, SAGA_NOMEM, "out of memory");
 
 	if (code == SAGA_OK) {
-		report->shard = command->shard;
-		report->gained = UINT64_C(1) << command->shard;
-		code = saga__journal_positions(&lane->journal, add_stand, report, &error);
+		notification->shard = command->shard;
+		notification->gained = UINT64_C(1) << command->shard;
+		code = saga__journal_positions(&lane->journal, add_stand, notification, &error);
 	}
 	if (code != SAGA_OK) {
-		saga__report_free(report);
+		saga__notification_free(notification);
 		saga__lane_put_off(lane, command, &error);
 		return false;
 	}
-	lane->options.report(lane->options.host, report);
+	lane->options.notify(lane->options.host, notification);
 	return true;
 }
 
@@ -122,8 +124,8 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	saga_error *error)
 {
 	struct saga__lane *lane = s->lane;
-	struct saga__report *report = s->report;
-	struct saga__stream_row *row = &report->streams[report->stream_count];
+	struct saga__notification *notification = s->notification;
+	struct saga__stream_row *row = &notification->streams[notification->stream_count];
 	struct saga__lane_shard *own = &s->shards[s->count];
 	bool set_back = false;
 	bool mended = false;
@@ -152,14 +154,14 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 		own->spell = ++s->spells;
 		own->sent = row->seq;
 		own->sent_id = row->last;
-		report->gained |= 1ull << shard;
+		notification->gained |= 1ull << shard;
 	}
 	own->own = row->own;
 	own->caught = own->stored = row->own;
 	own->catching_up =
 		lane->consumes_own && row->own < row->seq && !SAGA__MUTANT(gained_without_own);
-	report->spells[report->stream_count] = own->spell;
-	report->stream_shards[report->stream_count++] = shard;
+	notification->spells[notification->stream_count] = own->spell;
+	notification->stream_shards[notification->stream_count++] = shard;
 	return SAGA_OK;
 }
 
@@ -215,10 +217,10 @@ static int settle_all(struct settling *s, saga_error *error)
 			code = saga__journal_mark_clean(
 				&lane->journal, shard, lane->options.instance, error);
 	/* Before: an order that is carried out in between is thought to be newer. */
-	if (code == SAGA_OK && s->report->gained)
-		code = saga__journal_orders(&lane->journal, &s->report->orders, error);
-	if (code == SAGA_OK && s->report->gained)
-		code = saga__journal_positions(&lane->journal, add_stand, s->report, error);
+	if (code == SAGA_OK && s->notification->gained)
+		code = saga__journal_orders(&lane->journal, &s->notification->orders, error);
+	if (code == SAGA_OK && s->notification->gained)
+		code = saga__journal_positions(&lane->journal, add_stand, s->notification, error);
 	return code;
 }
 
@@ -246,8 +248,8 @@ static void adopt(struct settling *s)
 
 	memcpy(lane->locked, s->locked, s->count * sizeof *lane->locked);
 	for (size_t i = 0; i < s->count; i++)
-		if (s->report->gained >> s->locked[i].shard & 1)
-			s->shards[i].orders = s->report->orders;
+		if (s->notification->gained >> s->locked[i].shard & 1)
+			s->shards[i].orders = s->notification->orders;
 	memcpy(lane->shards, s->shards, s->count * sizeof *lane->shards);
 	lane->shard_count = s->count;
 	lane->spells = s->spells;
@@ -267,13 +269,13 @@ static void adopt(struct settling *s)
 	drop_strays(lane);
 }
 
-int saga__lane_settle(
-	struct saga__lane *lane, bool anew, struct saga__report *report, saga_error *error)
+int saga__lane_settle(struct saga__lane *lane, bool anew, struct saga__notification *notification,
+	saga_error *error)
 {
 	struct saga__journal *j = &lane->journal;
 	struct settling s = { .lane = lane,
 		.anew = anew,
-		.report = report,
+		.notification = notification,
 		.spells = lane->spells,
 		.due = SAGA__NEVER };
 	int code = j->ops->begin(j->store, error);
@@ -282,7 +284,7 @@ int saga__lane_settle(
 		return code;
 	code = settle_all(&s, error);
 	if (code == SAGA_OK && s.count)
-		code = saga__journal_count(j, s.locked, s.count, &report->counts, error);
+		code = saga__journal_count(j, s.locked, s.count, &notification->counts, error);
 	if (code == SAGA_OK)
 		code = j->ops->commit(j->store, error);
 	if (code != SAGA_OK) {
@@ -290,18 +292,18 @@ int saga__lane_settle(
 			j->ops->rollback(j->store);
 		return code;
 	}
-	report->rereads = lane->rereads;
+	notification->rereads = lane->rereads;
 	adopt(&s);
-	report->uuid = j->uuid;
-	report->birth = j->birth;
-	report->shards = j->shards;
-	report->lowered = j->lowered;
-	report->reads_wait = j->reads_wait;
-	report->unsound = j->unsound;
-	memcpy(report->encoding, j->encoding, sizeof report->encoding);
-	report->worked = saga__lane_worked(lane);
-	report->unreadable = lane->unreadable;
-	saga__lane_tell_due(lane, report);
+	notification->uuid = j->uuid;
+	notification->birth = j->birth;
+	notification->shards = j->shards;
+	notification->lowered = j->lowered;
+	notification->reads_wait = j->reads_wait;
+	notification->unsound = j->unsound;
+	memcpy(notification->encoding, j->encoding, sizeof notification->encoding);
+	notification->worked = saga__lane_worked(lane);
+	notification->unreadable = lane->unreadable;
+	saga__lane_tell_due(lane, notification);
 	return SAGA_OK;
 }
 
@@ -337,16 +339,17 @@ void saga__lane_hold(struct saga__lane *lane, const struct saga__lane_command *c
 
 void saga__lane_change_shards(struct saga__lane *lane)
 {
-	struct saga__report *report = saga__report_new(lane, SAGA__REPORT_HELD);
+	struct saga__notification *notification =
+		saga__notification_new(lane, SAGA__NOTIFY_ASSIGNED);
 	saga_error error;
-	int code = report ? saga__lane_settle(lane, false, report, &error)
-			  : saga_error_set(&error, SAGA_NOMEM, "out of memory");
+	int code = notification ? saga__lane_settle(lane, false, notification, &error)
+				: saga_error_set(&error, SAGA_NOMEM, "out of memory");
 
 	if (code == SAGA_OK) {
-		lane->options.report(lane->options.host, report);
+		lane->options.notify(lane->options.host, notification);
 		return;
 	}
-	saga__report_free(report);
+	saga__notification_free(notification);
 	saga__lane_log_refusal(lane, &error);
 	saga__lane_failed(lane, &error, saga__is_lost(code));
 }

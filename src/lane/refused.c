@@ -175,8 +175,8 @@ void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left)
 	*ret_left = 0;
 }
 
-static bool is_over(
-	struct saga__lane *lane, const struct saga__wait *wait, const struct saga__report *report)
+static bool is_over(struct saga__lane *lane, const struct saga__wait *wait,
+	const struct saga__notification *notification)
 {
 	const struct saga__lane_shard *shard = saga__lane_held(lane, wait->shard);
 
@@ -186,14 +186,16 @@ static bool is_over(
 		return false;
 	if (wait->own)
 		return shard->own >= wait->seq;
-	for (size_t i = 0; i < report->move_count; i++)
-		if (report->moves[i].shard == wait->shard && report->moves[i].seq >= wait->seq &&
-			saga__stream_same(&report->moves[i].source.stream, &wait->source.stream))
+	for (size_t i = 0; i < notification->move_count; i++)
+		if (notification->moves[i].shard == wait->shard &&
+			notification->moves[i].seq >= wait->seq &&
+			saga__stream_same(
+				&notification->moves[i].source.stream, &wait->source.stream))
 			return true;
 	return false;
 }
 
-void saga__lane_end_waits(struct saga__lane *lane, const struct saga__report *report)
+void saga__lane_end_waits(struct saga__lane *lane, const struct saga__notification *notification)
 {
 	size_t left = 0;
 
@@ -202,7 +204,7 @@ void saga__lane_end_waits(struct saga__lane *lane, const struct saga__report *re
 	for (size_t i = 0; i < lane->wait_count; i++) {
 		saga_error error;
 
-		if (!is_over(lane, &lane->waits[i], report)) {
+		if (!is_over(lane, &lane->waits[i], notification)) {
 			lane->waits[left++] = lane->waits[i];
 			continue;
 		}

@@ -12,27 +12,27 @@ enum {
 int saga__lane_tell_halts(
 	struct saga__lane *lane, const struct saga__stream *resumed, bool anew, saga_error *error)
 {
-	struct saga__report *report;
+	struct saga__notification *notification;
 	int code;
 
 	if (lane->options.number)
 		return SAGA_OK;
-	if (!(report = saga__report_new(lane, SAGA__REPORT_HALTS)) ||
-		!(report->halts = calloc(HALTS_MOST, sizeof *report->halts))) {
-		saga__report_free(report);
+	if (!(notification = saga__notification_new(lane, SAGA__NOTIFY_STOPPED)) ||
+		!(notification->halts = calloc(HALTS_MOST, sizeof *notification->halts))) {
+		saga__notification_free(notification);
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	}
 	code = saga__journal_halts(
-		&lane->journal, report->halts, HALTS_MOST, &report->halt_count, error);
-	if (code != SAGA_OK || (!anew && !report->halt_count && !lane->has_halts)) {
-		saga__report_free(report);
+		&lane->journal, notification->halts, HALTS_MOST, &notification->halt_count, error);
+	if (code != SAGA_OK || (!anew && !notification->halt_count && !lane->has_halts)) {
+		saga__notification_free(notification);
 		return code;
 	}
-	lane->has_halts = report->halt_count > 0;
-	report->anew = anew;
-	if ((report->resumed = resumed != NULL))
-		report->stream = *resumed;
-	lane->options.report(lane->options.host, report);
+	lane->has_halts = notification->halt_count > 0;
+	notification->anew = anew;
+	if ((notification->resumed = resumed != NULL))
+		notification->stream = *resumed;
+	lane->options.notify(lane->options.host, notification);
 	return SAGA_OK;
 }
 
@@ -75,14 +75,14 @@ static bool is_alone(const struct saga__lane *lane)
 }
 
 int saga__lane_check_moves(
-	struct saga__lane *lane, const struct saga__report *report, saga_error *error)
+	struct saga__lane *lane, const struct saga__notification *notification, saga_error *error)
 {
 	bool is_void = false;
 	int code = SAGA_OK;
 
-	if (report->move_count && !is_alone(lane))
-		code = saga__journal_moves(
-			&lane->journal, report->moves, report->move_count, &is_void, error);
+	if (notification->move_count && !is_alone(lane))
+		code = saga__journal_moves(&lane->journal, notification->moves,
+			notification->move_count, &is_void, error);
 	if (code != SAGA_OK || !is_void)
 		return code;
 	lane->stale = lane->unsettled = true;

@@ -7,16 +7,16 @@
 
 static int add_missed(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
 {
-	struct saga__report *report = context;
+	struct saga__notification *notification = context;
 	struct saga__blob *blob = saga__blob_new(event.at, event.size);
 	int code;
 
 	(void)saga;
 	if (!blob)
 		return SAGA_NOMEM;
-	code = saga__report_add(report,
+	code = saga__notification_add(notification,
 		&(struct saga__sent){
-			.event = blob, .shard = report->shard, .seq = seq, .id = id });
+			.event = blob, .shard = notification->shard, .seq = seq, .id = id });
 	saga__blob_unref(blob);
 	return code;
 }
@@ -25,24 +25,25 @@ static int add_missed(void *context, uint64_t seq, saga_id id, saga_id saga, sag
  * Events in the outbox that nobody told: of a batch whose commit was not answered, or of another
  * instance. They go out before this batch's.
  */
-int saga__lane_tell_missed(struct saga__lane *lane, struct saga__report *report, saga_error *error)
+int saga__lane_tell_missed(
+	struct saga__lane *lane, struct saga__notification *notification, saga_error *error)
 {
 	for (size_t i = 0; i < lane->shard_count; i++) {
 		struct saga__lane_shard *shard = &lane->shards[i];
-		size_t before = report->sent_count;
+		size_t before = notification->sent_count;
 		saga_id last = shard->sent_id;
 		int code;
 
 		if (!saga__lane_has_chosen(lane, i) || shard->sent >= lane->locked[i].seq)
 			continue;
-		report->shard = lane->locked[i].shard;
-		code = saga__journal_outbox(&lane->journal, report->shard, shard->sent + 1,
-			lane->locked[i].seq, SIZE_MAX / 2, add_missed, report, error);
+		notification->shard = lane->locked[i].shard;
+		code = saga__journal_outbox(&lane->journal, notification->shard, shard->sent + 1,
+			lane->locked[i].seq, SIZE_MAX / 2, add_missed, notification, error);
 		if (code != SAGA_OK)
 			return code;
-		for (size_t k = before; k < report->sent_count; k++) {
-			report->sent[k].before = last;
-			last = report->sent[k].id;
+		for (size_t k = before; k < notification->sent_count; k++) {
+			notification->sent[k].before = last;
+			last = notification->sent[k].id;
 		}
 		shard->catching_up =
 			lane->consumes_own && !shard->waits && !SAGA__MUTANT(own_skipped);
@@ -50,10 +51,10 @@ int saga__lane_tell_missed(struct saga__lane *lane, struct saga__report *report,
 	return SAGA_OK;
 }
 
-int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__report *report)
+int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__notification *notification)
 {
 	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next) {
-		int code = saga__report_add(report,
+		int code = saga__notification_add(notification,
 			&(struct saga__sent){
 				out->event, out->shard, out->seq, out->id, out->before });
 
@@ -88,7 +89,7 @@ static void push_own(struct saga__lane *lane)
 }
 
 /* Under the lock: what was in hand is done with. */
-static void settle_hand(struct saga__lane *lane, struct saga__report *report)
+static void settle_hand(struct saga__lane *lane, struct saga__notification *notification)
 {
 	for (size_t i = 0; i < lane->hand_count; i++) {
 		struct saga__item *item = lane->hand[i];
@@ -96,10 +97,10 @@ static void settle_hand(struct saga__lane *lane, struct saga__report *report)
 		if (saga__item_is_own(item))
 			saga__lane_shard_of(lane, item->shard)->pending--;
 		if (item->kept)
-			report->acks[report->ack_count++] = item->token;
+			notification->acks[notification->ack_count++] = item->token;
 		if (item->kind == SAGA__ITEM_REFUSED) {
-			report->refused[report->refused_count] = item->seq;
-			report->refused_shards[report->refused_count++] = item->shard;
+			notification->refused[notification->refused_count] = item->seq;
+			notification->refused_shards[notification->refused_count++] = item->shard;
 		}
 		if (item->kind == SAGA__ITEM_REQUEST && item->next_ready) {
 			item->attempts = item->next_attempts;
@@ -108,7 +109,7 @@ static void settle_hand(struct saga__lane *lane, struct saga__report *report)
 			continue;
 		}
 		if (item->kind == SAGA__ITEM_REQUEST && item->answered)
-			saga__items_push(&report->answers, item);
+			saga__items_push(&notification->answers, item);
 		else
 			saga__item_free(item);
 	}
@@ -135,17 +136,17 @@ static void move_on(struct saga__lane *lane)
 	}
 }
 
-void saga__lane_tell_due(const struct saga__lane *lane, struct saga__report *report)
+void saga__lane_tell_due(const struct saga__lane *lane, struct saga__notification *notification)
 {
-	report->due = lane->due;
-	report->due_now = lane->due <= saga__journal_now(&lane->journal);
+	notification->due = lane->due;
+	notification->due_now = lane->due <= saga__journal_now(&lane->journal);
 }
 
 /* What the store must know of the broker's stream, if it is asked again. */
-static void note_places(struct saga__lane *lane, const struct saga__report *report)
+static void note_places(struct saga__lane *lane, const struct saga__notification *notification)
 {
-	for (size_t i = 0; i < report->move_count; i++) {
-		const struct saga__move *move = &report->moves[i];
+	for (size_t i = 0; i < notification->move_count; i++) {
+		const struct saga__move *move = &notification->moves[i];
 		struct saga__lane_shard *shard = saga__lane_held(lane, move->shard);
 
 		if (!shard || !saga__source_is_broker(&move->source) || move->source.stream.shard)
@@ -158,27 +159,27 @@ static void note_places(struct saga__lane *lane, const struct saga__report *repo
 	}
 }
 
-void saga__lane_tell_committed(struct saga__lane *lane, struct saga__report *report)
+void saga__lane_tell_committed(struct saga__lane *lane, struct saga__notification *notification)
 {
 	if (!lane->guest) {
 		move_on(lane);
-		note_places(lane, report);
-		saga__lane_end_waits(lane, report);
+		note_places(lane, notification);
+		saga__lane_end_waits(lane, notification);
 	}
-	report->calls = lane->batch.calls;
+	notification->calls = lane->batch.calls;
 	lane->batch.calls = NULL;
-	saga__lane_tell_due(lane, report);
+	saga__lane_tell_due(lane, notification);
 	if (!lane->guest) /* else another counts it */
-		report->counts = lane->batch.delta;
+		notification->counts = lane->batch.delta;
 	uv_mutex_lock(&lane->lock);
 	if (!lane->guest)
 		push_own(lane);
-	settle_hand(lane, report);
+	settle_hand(lane, notification);
 	lane->behind = saga__lane_is_behind(lane);
-	report->idle = !lane->queue.first && !lane->behind;
+	notification->idle = !lane->queue.first && !lane->behind;
 	uv_cond_broadcast(&lane->drained);
 	uv_mutex_unlock(&lane->lock);
-	lane->options.report(lane->options.host, report);
+	lane->options.notify(lane->options.host, notification);
 	uv_mutex_lock(&lane->lock);
 	lane->busy = 0;
 	uv_cond_broadcast(&lane->drained);

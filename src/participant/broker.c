@@ -552,12 +552,13 @@ static void republish(struct saga_participant *p, unsigned shard)
 
 /* ---- what the lanes did ---- */
 
-void saga__broker_committed(struct saga_participant *p, const struct saga__report *report)
+void saga__broker_committed(
+	struct saga_participant *p, const struct saga__notification *notification)
 {
 	int64_t now = saga__monotonic(&p->env);
 
-	for (size_t i = 0; i < report->move_count; i++) {
-		const struct saga__move *moved = &report->moves[i];
+	for (size_t i = 0; i < notification->move_count; i++) {
+		const struct saga__move *moved = &notification->moves[i];
 		struct saga__broker_shard *shard = &p->broker.shards[moved->shard];
 
 		if (shard->republishes && p->kept.relays[moved->shard] &&
@@ -576,21 +577,21 @@ void saga__broker_committed(struct saga_participant *p, const struct saga__repor
 			ack_passed(p, shard);
 		}
 	}
-	for (size_t i = 0; i < report->refused_count; i++)
-		if (p->kept.relays[report->refused_shards[i]])
-			saga__relay_set_aside(
-				p->kept.relays[report->refused_shards[i]], report->refused[i], now);
+	for (size_t i = 0; i < notification->refused_count; i++)
+		if (p->kept.relays[notification->refused_shards[i]])
+			saga__relay_set_aside(p->kept.relays[notification->refused_shards[i]],
+				notification->refused[i], now);
 }
 
-void saga__broker_points(struct saga_participant *p, const struct saga__report *report)
+void saga__broker_points(struct saga_participant *p, const struct saga__notification *notification)
 {
 	struct points points;
 
-	if (!p->broker.era || report->shard >= p->shards)
+	if (!p->broker.era || notification->shard >= p->shards)
 		return;
-	points = find_points(report->stands, report->stand_count, report->shard,
+	points = find_points(notification->stands, notification->stand_count, notification->shard,
 		p->broker.era->newest.stream.store);
-	saga__anchor_compared(&p->broker.shards[report->shard].anchor,
+	saga__anchor_compared(&p->broker.shards[notification->shard].anchor,
 		points.found ? &points.newest : NULL,
 		points.settled.place ? &points.settled : NULL);
 }

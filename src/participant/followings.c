@@ -27,7 +27,7 @@ enum {
 /* ---- positions ---- */
 
 /* The lane has just read the positions of the gained shards; they replace the known ones. */
-int saga__followings_keep_stands(struct saga_participant *p, const struct saga__report *held)
+int saga__followings_keep_stands(struct saga_participant *p, const struct saga__notification *held)
 {
 	struct saga__stand *stands = calloc(p->stand_count + held->stand_count + 1, sizeof *stands);
 	size_t count = 0;

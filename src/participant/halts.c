@@ -209,14 +209,15 @@ void saga__was_reset(struct saga_participant *p, struct saga__following *followi
 }
 
 /* An order was carried out: positions are not what is remembered of them. */
-static bool has_gone_on(const struct saga_participant *p, const struct saga__report *report)
+static bool has_gone_on(
+	const struct saga_participant *p, const struct saga__notification *notification)
 {
 	for (size_t i = 0; i < p->halt_count; i++) {
 		bool stands = false;
 
-		for (size_t k = 0; k < report->halt_count && !stands; k++)
+		for (size_t k = 0; k < notification->halt_count && !stands; k++)
 			stands = saga__stream_same(
-				&p->halts[i].source.stream, &report->halts[k].source.stream);
+				&p->halts[i].source.stream, &notification->halts[k].source.stream);
 		if (!stands)
 			return true;
 	}
@@ -231,16 +232,16 @@ static void stop_forked(struct saga_participant *p)
 			saga__follow_fork(f->follow);
 }
 
-void saga__halts_found(struct saga_participant *p, struct saga__report *report)
+void saga__halts_found(struct saga_participant *p, struct saga__notification *notification)
 {
-	bool anew = report->anew || has_gone_on(p, report);
+	bool anew = notification->anew || has_gone_on(p, notification);
 
 	free(p->halts);
-	p->halts = report->halts;
-	p->halt_count = report->halt_count;
-	report->halts = NULL;
-	for (struct saga__following *f = p->followings; f && report->resumed; f = f->next)
-		if (saga__stream_same(&f->source.stream, &report->stream))
+	p->halts = notification->halts;
+	p->halt_count = notification->halt_count;
+	notification->halts = NULL;
+	for (struct saga__following *f = p->followings; f && notification->resumed; f = f->next)
+		if (saga__stream_same(&f->source.stream, &notification->stream))
 			f->ordered = false;
 	if (anew && !p->keeps) /* no order moves what is followed there */
 		(void)saga__shards_reread(p);

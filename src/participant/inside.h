@@ -200,8 +200,8 @@ struct saga_participant {
 	size_t lane_count;
 	size_t lanes_ended;
 	bool has_thread[SAGA__LANES_MOST];
-	uv_mutex_t lock; /* of the reports, the inbox and the health */
-	struct saga__report *reports, **reports_end;
+	uv_mutex_t lock; /* of the notifications, the inbox and the health */
+	struct saga__notification *notifications, **notifications_end;
 
 	/* which of the store's shards this instance works, as masks */
 	saga_id instance;
@@ -282,7 +282,7 @@ void saga__stopped(struct saga_participant *p);
 
 /* turn.c */
 void saga__turn(struct saga_participant *p);
-void saga__report(void *host, struct saga__report *report);
+void saga__notify(void *host, struct saga__notification *notification);
 void saga__drop_leftovers(struct saga_participant *p);
 struct saga__lane *saga__lane_of(struct saga_participant *p, unsigned shard);
 
@@ -306,18 +306,20 @@ static inline bool saga__shards_are_settled(const struct saga_participant *p)
 
 /* Another instance may have come further than this one knows. False: out of memory. */
 bool saga__shards_reread(struct saga_participant *p);
-void saga__shards_kept(struct saga_participant *p, const struct saga__report *report);
-int saga__shards_held(struct saga_participant *p, const struct saga__report *held);
+void saga__shards_kept(struct saga_participant *p, const struct saga__notification *notification);
+int saga__shards_held(struct saga_participant *p, const struct saga__notification *held);
 void saga__guest_keep(struct saga_participant *p, const struct saga__sent *sent);
 void saga__guest_drop(struct saga_participant *p);
 
 /* streams.c */
 /* Streams begin and end with the shards that are gained and lost. */
-int saga__streams_hold(struct saga_participant *p, const struct saga__report *held, uint64_t lost);
+int saga__streams_hold(
+	struct saga_participant *p, const struct saga__notification *held, uint64_t lost);
 /* Of shards that are not known any more, nothing is followed until they were read again. */
 void saga__streams_forget(struct saga_participant *p);
-void saga__streams_committed(struct saga_participant *p, const struct saga__report *report);
-void saga__streams_read(struct saga_participant *p, struct saga__report *report);
+void saga__streams_committed(
+	struct saga_participant *p, const struct saga__notification *notification);
+void saga__streams_read(struct saga_participant *p, struct saga__notification *notification);
 void saga__streams_turn(struct saga_participant *p);
 int64_t saga__streams_due(struct saga_participant *p);
 uint64_t saga__streams_unseen(struct saga_participant *p);
@@ -343,7 +345,7 @@ struct saga__following *saga__following_heard(
 	struct saga_participant *p, const struct saga__source *source);
 void saga__following_restart(
 	struct saga_participant *p, struct saga__following *following, uint64_t gained);
-int saga__followings_keep_stands(struct saga_participant *p, const struct saga__report *held);
+int saga__followings_keep_stands(struct saga_participant *p, const struct saga__notification *held);
 void saga__followings_fade(struct saga_participant *p); /* silent ones make room */
 void saga__followings_free(struct saga_participant *p);
 
@@ -370,8 +372,9 @@ uint64_t saga__streams_seen(struct saga_participant *p, unsigned shard);
 int saga__kept_start(
 	struct saga_participant *p, unsigned shard, const struct saga__stream_row *row);
 void saga__kept_work(struct saga_participant *p, uint64_t but); /* tells the transport */
-void saga__kept_committed(struct saga_participant *p, const struct saga__report *report);
-void saga__kept_read(struct saga_participant *p, struct saga__report *report);
+void saga__kept_committed(
+	struct saga_participant *p, const struct saga__notification *notification);
+void saga__kept_read(struct saga_participant *p, struct saga__notification *notification);
 void saga__kept_mark(struct saga_participant *p); /* now and then */
 int64_t saga__kept_settle_ms(const struct saga_participant *p);
 void saga__kept_settles(struct saga_participant *p);
@@ -395,8 +398,9 @@ void saga__broker_pass(
 	struct saga_participant *p, const struct saga__frame *frame, unsigned number);
 /* Where a delivery stands, for its item. */
 struct saga__source saga__broker_source(const struct saga_participant *p);
-void saga__broker_committed(struct saga_participant *p, const struct saga__report *report);
-void saga__broker_points(struct saga_participant *p, const struct saga__report *report);
+void saga__broker_committed(
+	struct saga_participant *p, const struct saga__notification *notification);
+void saga__broker_points(struct saga_participant *p, const struct saga__notification *notification);
 void saga__broker_turn(struct saga_participant *p);
 int64_t saga__broker_due(const struct saga_participant *p);
 void saga__broker_close(struct saga_participant *p);
@@ -426,7 +430,7 @@ void saga__halted(struct saga_participant *p, const struct saga__following *foll
 /* It had forked when the store was last looked at. */
 bool saga__is_forked(const struct saga_participant *p, const struct saga__stream *stream);
 /* What a lane found in the store; and that one of our shards has committed an order. */
-void saga__halts_found(struct saga_participant *p, struct saga__report *report);
+void saga__halts_found(struct saga_participant *p, struct saga__notification *notification);
 void saga__was_reset(struct saga_participant *p, struct saga__following *following);
 
 /* submit.c */

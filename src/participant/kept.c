@@ -505,10 +505,10 @@ static void publish_all(struct saga_participant *p)
 
 /* ---- what the lanes did ---- */
 
-void saga__kept_committed(struct saga_participant *p, const struct saga__report *report)
+void saga__kept_committed(struct saga_participant *p, const struct saga__notification *notification)
 {
-	for (size_t i = 0; i < report->sent_count; i++) {
-		const struct saga__sent *sent = &report->sent[i];
+	for (size_t i = 0; i < notification->sent_count; i++) {
+		const struct saga__sent *sent = &notification->sent[i];
 
 		if (!saga__works(p, sent->shard))
 			saga__guest_keep(p, sent);
@@ -516,21 +516,21 @@ void saga__kept_committed(struct saga_participant *p, const struct saga__report 
 			saga__relay_committed(
 				p->kept.relays[sent->shard], sent->seq, sent->id, sent->event);
 	}
-	for (size_t i = 0; i < report->ack_count; i++)
-		saga__kept_ack(p, report->acks[i]);
-	saga__broker_committed(p, report);
+	for (size_t i = 0; i < notification->ack_count; i++)
+		saga__kept_ack(p, notification->acks[i]);
+	saga__broker_committed(p, notification);
 	flush_acks(p);
 }
 
-void saga__kept_read(struct saga_participant *p, struct saga__report *report)
+void saga__kept_read(struct saga_participant *p, struct saga__notification *notification)
 {
-	struct saga__relay *relay = p->kept.relays[report->shard];
+	struct saga__relay *relay = p->kept.relays[notification->shard];
 
-	for (size_t i = 0; relay && i < report->sent_count; i++)
-		saga__relay_read(
-			relay, report->sent[i].seq, report->sent[i].id, report->sent[i].event);
+	for (size_t i = 0; relay && i < notification->sent_count; i++)
+		saga__relay_read(relay, notification->sent[i].seq, notification->sent[i].id,
+			notification->sent[i].event);
 	if (relay)
-		saga__relay_read_end(relay, report->complete, saga__monotonic(&p->env));
+		saga__relay_read_end(relay, notification->complete, saga__monotonic(&p->env));
 }
 
 /* ---- the turn ---- */

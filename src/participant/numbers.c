@@ -36,11 +36,11 @@ static void observe(struct saga__histogram *histogram, int64_t us)
 	add(&histogram->sum, us);
 }
 
-void saga__numbers_add(struct saga__numbers *numbers, const struct saga__report *report)
+void saga__numbers_add(struct saga__numbers *numbers, const struct saga__notification *notification)
 {
 	for (size_t i = 0; i < (numbers->step_count + 1) * SAGA__TALLIES; i++)
-		if (report->tally[i])
-			add(&numbers->steps[i], report->tally[i]);
-	observe(&numbers->batches, report->batch_us);
-	observe(&numbers->commits, report->commit_us);
+		if (notification->tally[i])
+			add(&numbers->steps[i], notification->tally[i]);
+	observe(&numbers->batches, notification->batch_us);
+	observe(&numbers->commits, notification->commit_us);
 }

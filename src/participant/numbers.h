@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct saga__report;
+struct saga__notification;
 
 enum {
 	SAGA__BOUNDS = 15
@@ -31,7 +31,8 @@ extern const int64_t saga__bounds[SAGA__BOUNDS];
 
 int saga__numbers_init(struct saga__numbers *numbers, size_t step_count);
 void saga__numbers_free(struct saga__numbers *numbers);
-void saga__numbers_add(struct saga__numbers *numbers, const struct saga__report *report);
+void saga__numbers_add(
+	struct saga__numbers *numbers, const struct saga__notification *notification);
 
 static inline int64_t saga__number(const int64_t *at)
 {

@@ -317,7 +317,7 @@ static int init_lanes(struct saga_participant *p, saga_error *error)
 		.user = p->options.handler_user ? p->options.handler_user : p->options.user,
 		.log = p->log ? saga__say_log : NULL,
 		.log_user = p,
-		.report = saga__report,
+		.notify = saga__notify,
 		.rested = rested,
 		.host = p,
 		.lease_ms = p->options.lease_ms,
@@ -358,11 +358,11 @@ static void free_all(struct saga_participant *p)
 {
 	p->driver->close(p);
 	saga__streams_close(p);
-	while (p->reports) {
-		struct saga__report *next = p->reports->next;
+	while (p->notifications) {
+		struct saga__notification *next = p->notifications->next;
 
-		saga__report_free(p->reports);
-		p->reports = next;
+		saga__notification_free(p->notifications);
+		p->notifications = next;
 	}
 	for (size_t i = 0; i < p->lane_count; i++)
 		saga__lane_free(&p->lanes[i]);
@@ -400,7 +400,7 @@ int saga__open_driven(const saga_participant_def *def, const saga_options *optio
 	}
 	p->driver = drive->driver;
 	p->driven = drive->context;
-	p->reports_end = &p->reports;
+	p->notifications_end = &p->notifications;
 	p->inbox_end = &p->inbox;
 	p->shards = 1;
 	if ((code = saga__plan_new(def, &p->plan, error)) != SAGA_OK)
@@ -499,13 +499,14 @@ void saga_health_of(const saga_participant *participant, saga_health *health)
 	int64_t queued = 0;
 	saga_health now;
 
-	/* Loads first: what leaves a lane meanwhile is among the reports, or in this turn. */
+	/* Loads first: what leaves a lane meanwhile is among the notifications, or in this turn. */
 	for (size_t i = 0; i < p->lane_count; i++)
 		queued += (int64_t)saga__lane_load(&p->lanes[i]);
 	uv_mutex_lock(&p->lock);
 	now = p->health;
 	now.queued = queued + (int64_t)p->inbox_count + p->turning;
-	for (const struct saga__report *report = p->reports; report; report = report->next)
+	for (const struct saga__notification *notification = p->notifications; notification;
+		notification = notification->next)
 		now.queued++;
 	uv_mutex_unlock(&p->lock);
 	add_course(p, &now);

@@ -69,9 +69,9 @@ bool saga__shards_reread(struct saga_participant *p)
 	return asked == p->lane_count;
 }
 
-void saga__shards_kept(struct saga_participant *p, const struct saga__report *report)
+void saga__shards_kept(struct saga_participant *p, const struct saga__notification *notification)
 {
-	const struct saga__kept *kept = &report->kept;
+	const struct saga__kept *kept = &notification->kept;
 
 	if (kept->live != p->live)
 		saga__log(p, SAGA_INFO, "instances.changed",
@@ -86,7 +86,7 @@ void saga__shards_kept(struct saga_participant *p, const struct saga__report *re
 	give_up(p);
 }
 
-int saga__shards_held(struct saga_participant *p, const struct saga__report *held)
+int saga__shards_held(struct saga_participant *p, const struct saga__notification *held)
 {
 	size_t at = (size_t)(held->lane - p->lanes);
 	uint64_t part = saga__share_of_lane((unsigned)at, (unsigned)p->lane_count);

@@ -43,7 +43,8 @@ static int start_publish(
 	return code;
 }
 
-int saga__streams_hold(struct saga_participant *p, const struct saga__report *held, uint64_t lost)
+int saga__streams_hold(
+	struct saga_participant *p, const struct saga__notification *held, uint64_t lost)
 {
 	int code = held->gained ? saga__followings_keep_stands(p, held) : SAGA_OK;
 
@@ -473,16 +474,17 @@ static void was_moved(struct saga_participant *p, struct saga__following *follow
 		saga__follow_committed(following->follow, move->shard, move->seq, move->id, now);
 }
 
-void saga__streams_committed(struct saga_participant *p, const struct saga__report *report)
+void saga__streams_committed(
+	struct saga_participant *p, const struct saga__notification *notification)
 {
 	int64_t now = saga__monotonic(&p->env);
 
 	if (p->keeps) {
-		saga__kept_committed(p, report);
+		saga__kept_committed(p, notification);
 		return;
 	}
-	for (size_t i = 0; i < report->sent_count; i++) {
-		const struct saga__sent *sent = &report->sent[i];
+	for (size_t i = 0; i < notification->sent_count; i++) {
+		const struct saga__sent *sent = &notification->sent[i];
 
 		if (!saga__works(p, sent->shard))
 			saga__guest_keep(p, sent);
@@ -490,27 +492,28 @@ void saga__streams_committed(struct saga_participant *p, const struct saga__repo
 			(void)saga__publish_committed(
 				p->publishes[sent->shard], sent->seq, sent->id, sent->event, now);
 	}
-	for (size_t i = 0; i < report->move_count; i++)
+	for (size_t i = 0; i < notification->move_count; i++)
 		for (struct saga__following *f = p->followings; f; f = f->next)
-			if (saga__stream_same(&f->source.stream, &report->moves[i].source.stream))
-				was_moved(p, f, &report->moves[i], now);
-	for (struct saga__following *f = p->followings; f && report->idle; f = f->next)
+			if (saga__stream_same(
+				    &f->source.stream, &notification->moves[i].source.stream))
+				was_moved(p, f, &notification->moves[i], now);
+	for (struct saga__following *f = p->followings; f && notification->idle; f = f->next)
 		saga__follow_flush(f->follow, now);
 }
 
-void saga__streams_read(struct saga_participant *p, struct saga__report *report)
+void saga__streams_read(struct saga_participant *p, struct saga__notification *notification)
 {
-	struct saga__publish *publish = p->publishes[report->shard];
+	struct saga__publish *publish = p->publishes[notification->shard];
 
 	if (p->keeps)
-		saga__kept_read(p, report);
+		saga__kept_read(p, notification);
 	if (!publish)
 		return;
-	for (size_t i = 0; i < report->sent_count; i++)
-		saga__publish_read(publish, report->sent[i].seq, report->sent[i].before,
-			report->sent[i].id, report->sent[i].event);
-	saga__publish_reaches(publish, report->reach);
-	saga__publish_read_end(publish, report->complete, saga__monotonic(&p->env));
+	for (size_t i = 0; i < notification->sent_count; i++)
+		saga__publish_read(publish, notification->sent[i].seq, notification->sent[i].before,
+			notification->sent[i].id, notification->sent[i].event);
+	saga__publish_reaches(publish, notification->reach);
+	saga__publish_read_end(publish, notification->complete, saga__monotonic(&p->env));
 }
 
 void saga__streams_turn(struct saga_participant *p)

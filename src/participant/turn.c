@@ -1,4 +1,4 @@
-/* A turn of the loop, after something happened: reports, frames, lanes, the end. */
+/* A turn of the loop, after something happened: notifications, frames, lanes, the end. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,32 +17,32 @@ struct saga__lane *saga__lane_of(struct saga_participant *p, unsigned shard)
 	return &p->lanes[shard & (p->lane_count - 1)];
 }
 
-/* ---- reports ---- */
+/* ---- notifications ---- */
 
-void saga__report(void *host, struct saga__report *report)
+void saga__notify(void *host, struct saga__notification *notification)
 {
 	struct saga_participant *p = host;
 
-	report->next = NULL;
+	notification->next = NULL;
 	uv_mutex_lock(&p->lock);
-	*p->reports_end = report;
-	p->reports_end = &report->next;
+	*p->notifications_end = notification;
+	p->notifications_end = &notification->next;
 	uv_mutex_unlock(&p->lock);
 	saga__wake(p);
 }
 
-static struct saga__report *next_report(struct saga_participant *p)
+static struct saga__notification *next_notification(struct saga_participant *p)
 {
-	struct saga__report *report;
+	struct saga__notification *notification;
 
 	uv_mutex_lock(&p->lock);
-	if ((report = p->reports)) {
-		p->reports = report->next;
-		if (!p->reports)
-			p->reports_end = &p->reports;
+	if ((notification = p->notifications)) {
+		p->notifications = notification->next;
+		if (!p->notifications)
+			p->notifications_end = &p->notifications;
 	}
 	uv_mutex_unlock(&p->lock);
-	return report;
+	return notification;
 }
 
 static bool all_up(const struct saga_participant *p)
@@ -54,16 +54,17 @@ static bool all_up(const struct saga_participant *p)
 }
 
 /* A lane's own: no other lane counts what it changes meanwhile. */
-static void count_lane(struct saga_participant *p, const struct saga__report *report, bool anew)
+static void count_lane(
+	struct saga_participant *p, const struct saga__notification *notification, bool anew)
 {
-	struct saga__counts *own = &p->lane_counts[report->lane - p->lanes], all = { 0 };
+	struct saga__counts *own = &p->lane_counts[notification->lane - p->lanes], all = { 0 };
 
 	if (anew)
 		*own = (struct saga__counts){ 0 };
-	own->waiting += report->counts.waiting;
-	own->dead += report->counts.dead;
-	own->stuck += report->counts.stuck;
-	own->parked += report->counts.parked;
+	own->waiting += notification->counts.waiting;
+	own->dead += notification->counts.dead;
+	own->stuck += notification->counts.stuck;
+	own->parked += notification->counts.parked;
 	for (size_t i = 0; i < p->lane_count; i++) {
 		all.waiting += p->lane_counts[i].waiting;
 		all.dead += p->lane_counts[i].dead;
@@ -73,43 +74,43 @@ static void count_lane(struct saga_participant *p, const struct saga__report *re
 	p->counts = all;
 }
 
-static void note_due(struct saga_participant *p, const struct saga__report *report)
+static void note_due(struct saga_participant *p, const struct saga__notification *notification)
 {
-	size_t at = (size_t)(report->lane - p->lanes);
+	size_t at = (size_t)(notification->lane - p->lanes);
 
-	p->dues[at] = report->due;
-	p->due_now[at] = report->due_now;
+	p->dues[at] = notification->due;
+	p->due_now[at] = notification->due_now;
 }
 
-static void hold(struct saga_participant *p, const struct saga__report *report)
+static void hold(struct saga_participant *p, const struct saga__notification *notification)
 {
 	saga_error error;
 
-	count_lane(p, report, true);
-	note_due(p, report);
-	if (saga__shards_held(p, report) == SAGA_OK)
+	count_lane(p, notification, true);
+	note_due(p, notification);
+	if (saga__shards_held(p, notification) == SAGA_OK)
 		return;
 	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
 	saga__fatal(p, &error);
 }
 
-static void warn_of_store(struct saga_participant *p, const struct saga__report *report)
+static void warn_of_store(struct saga_participant *p, const struct saga__notification *notification)
 {
-	if (report->lowered)
+	if (notification->lowered)
 		saga__log(p, SAGA_WARNING, "store.not_durable",
 			"the store's URL lowers its durability: what is promised holds only until "
 			"the power goes");
-	if (*report->encoding)
+	if (*notification->encoding)
 		saga__log(p, SAGA_WARNING, "store.encoding",
 			"the store's database has the encoding %s: a text that it can't hold is "
 			"refused, and an event that has one becomes a dead letter; move it to a "
 			"database with ENCODING 'UTF8'",
-			report->encoding);
-	if (report->reads_wait)
+			notification->encoding);
+	if (notification->reads_wait)
 		saga__log(p, SAGA_WARNING, "store.reads_wait",
 			"READ_COMMITTED_SNAPSHOT is off in the store's database: what is promised "
 			"holds, but reads wait for batches that write, and deadlock with them");
-	if (report->unsound)
+	if (notification->unsound)
 		saga__log(p, SAGA_INFO, "store.old_sqlite",
 			"SQLite before 3.51.3 can lose commits when a second connection to the "
 			"file "
@@ -118,14 +119,14 @@ static void warn_of_store(struct saga_participant *p, const struct saga__report 
 			"only, which make none, and run no second instance on it");
 }
 
-static void lane_came_up(struct saga_participant *p, const struct saga__report *report)
+static void lane_came_up(struct saga_participant *p, const struct saga__notification *notification)
 {
 	saga_error error;
 
-	if (!p->known && report->lane == &p->lanes[0])
-		warn_of_store(p, report);
-	p->lane_up[report->lane - p->lanes] = true;
-	hold(p, report);
+	if (!p->known && notification->lane == &p->lanes[0])
+		warn_of_store(p, notification);
+	p->lane_up[notification->lane - p->lanes] = true;
+	hold(p, notification);
 	if (!all_up(p) || p->known)
 		return;
 	p->known = true;
@@ -133,90 +134,91 @@ static void lane_came_up(struct saga_participant *p, const struct saga__report *
 		saga__fatal(p, &error);
 }
 
-static void make_calls(struct saga_participant *p, struct saga__report *report)
+static void make_calls(struct saga_participant *p, struct saga__notification *notification)
 {
 	struct saga__call *call;
 
-	while ((call = report->calls)) {
-		report->calls = call->next;
+	while ((call = notification->calls)) {
+		notification->calls = call->next;
 		/* A call that can't begin is made when its row falls due, or after the restart. */
 		if (p->life != SAGA__RUNS || p->driver->call(p, call) != SAGA_OK)
 			saga__call_free(call);
 	}
 }
 
-static void answer_all(struct saga_participant *p, struct saga__report *report)
+static void answer_all(struct saga_participant *p, struct saga__notification *notification)
 {
 	struct saga__item *item;
 
-	while ((item = saga__items_pop(&report->answers)))
+	while ((item = saga__items_pop(&notification->answers)))
 		saga__answer(p, item);
 }
 
-static void batch_was_committed(struct saga_participant *p, struct saga__report *report)
+static void batch_was_committed(struct saga_participant *p, struct saga__notification *notification)
 {
-	count_lane(p, report, false);
-	note_due(p, report);
-	saga__numbers_add(&p->numbers, report);
-	saga__streams_committed(p, report);
-	make_calls(p, report);
-	answer_all(p, report);
+	count_lane(p, notification, false);
+	note_due(p, notification);
+	saga__numbers_add(&p->numbers, notification);
+	saga__streams_committed(p, notification);
+	make_calls(p, notification);
+	answer_all(p, notification);
 }
 
 /* The lane goes on with rows that it could not trim at once; waiting work goes in between. */
-static void outbox_was_trimmed(struct saga_participant *p, const struct saga__report *report)
+static void outbox_was_trimmed(
+	struct saga_participant *p, const struct saga__notification *notification)
 {
 	/* A relay finds events missing that left the outbox unseen when it reads them. */
-	if (p->publishes[report->shard])
-		saga__publish_trimmed(p->publishes[report->shard], report->first);
-	if (report->again.kind && p->life == SAGA__RUNS)
-		(void)saga__lane_give_command(report->lane, &report->again);
+	if (p->publishes[notification->shard])
+		saga__publish_trimmed(p->publishes[notification->shard], notification->first);
+	if (notification->again.kind && p->life == SAGA__RUNS)
+		(void)saga__lane_give_command(notification->lane, &notification->again);
 }
 
-static void handle_report(struct saga_participant *p, struct saga__report *report)
+static void handle_notification(struct saga_participant *p, struct saga__notification *notification)
 {
-	size_t at = (size_t)(report->lane - p->lanes);
+	size_t at = (size_t)(notification->lane - p->lanes);
 
-	switch (report->kind) {
-	case SAGA__REPORT_UP:
-		lane_came_up(p, report);
+	switch (notification->kind) {
+	case SAGA__NOTIFY_CONNECTED:
+		lane_came_up(p, notification);
 		break;
-	case SAGA__REPORT_KEPT:
-		saga__shards_kept(p, report);
+	case SAGA__NOTIFY_RENEWED:
+		saga__shards_kept(p, notification);
 		break;
-	case SAGA__REPORT_HELD:
-		hold(p, report);
+	case SAGA__NOTIFY_ASSIGNED:
+		hold(p, notification);
 		break;
-	case SAGA__REPORT_DOWN:
+	case SAGA__NOTIFY_DISCONNECTED:
 		p->lane_up[at] = false;
 		break;
-	case SAGA__REPORT_BATCH:
-		batch_was_committed(p, report);
+	case SAGA__NOTIFY_COMMITTED:
+		batch_was_committed(p, notification);
 		break;
-	case SAGA__REPORT_ANSWERS:
-		answer_all(p, report);
+	case SAGA__NOTIFY_ANSWERS:
+		answer_all(p, notification);
 		break;
-	case SAGA__REPORT_READ:
-		saga__streams_read(p, report);
+	case SAGA__NOTIFY_READ:
+		saga__streams_read(p, notification);
 		break;
-	case SAGA__REPORT_POINTS:
-		saga__broker_points(p, report);
+	case SAGA__NOTIFY_POSITIONS:
+		saga__broker_points(p, notification);
 		break;
-	case SAGA__REPORT_TRIMMED:
-		outbox_was_trimmed(p, report);
+	case SAGA__NOTIFY_TRIMMED:
+		outbox_was_trimmed(p, notification);
 		break;
-	case SAGA__REPORT_HALTS:
-		saga__halts_found(p, report);
+	case SAGA__NOTIFY_STOPPED:
+		saga__halts_found(p, notification);
 		break;
-	case SAGA__REPORT_FATAL:
-		saga__fatal(p, &report->error);
+	case SAGA__NOTIFY_FATAL:
+		saga__fatal(p, &notification->error);
 		break;
-	case SAGA__REPORT_ENDED:
+	case SAGA__NOTIFY_ENDED:
 		p->lanes_ended++;
 		p->lane_up[at] = false;
 		break;
 	}
-	saga__report_free(report);
+	saga__notification_free(notification);
 }
 
 /* ---- the outbox's age ---- */
@@ -348,7 +350,7 @@ static bool is_idle(struct saga_participant *p)
 		if (saga__lane_load(&p->lanes[i]))
 			return false;
 	uv_mutex_lock(&p->lock);
-	any = p->reports || p->inbox || p->kept.taken;
+	any = p->notifications || p->inbox || p->kept.taken;
 	uv_mutex_unlock(&p->lock);
 	return !any;
 }
@@ -409,7 +411,7 @@ static void set_alarm(struct saga_participant *p, int64_t wait)
 
 void saga__turn(struct saga_participant *p)
 {
-	struct saga__report *report;
+	struct saga__notification *notification;
 	int64_t wait;
 
 	if (p->turning || p->life >= SAGA__CLOSES)
@@ -420,8 +422,8 @@ void saga__turn(struct saga_participant *p)
 	if (p->life == SAGA__OPENED)
 		begin(p);
 	wait = turn_lanes(p);
-	while ((report = next_report(p)))
-		handle_report(p, report);
+	while ((notification = next_notification(p)))
+		handle_notification(p, notification);
 	saga__streams_turn(p);
 	trim(p);
 	if (p->options.stop_when_idle && is_idle(p))
