@@ -265,10 +265,10 @@ SAGA_API struct uv_loop_s *saga_port_loop(saga_port *port);
  * block, unless its comment says otherwise, but not longer than timeout_ms: a connection that
  * cannot keep to it answers AWAY, or UNKNOWN from commit, and is closed.
  *
- * A store may be pipelined: in a transaction `begin`, `mark`, `back`, `require` and a `run` without
- * a sink may answer SAGA_OK before the server has answered. If such a statement fails, the
- * statements behind it do not run, and the next slot that waits answers its code instead: a `run`
- * with a sink, or at the latest `commit`. So no result counts before that.
+ * A store may be pipelined: in a transaction `begin`, `mark`, `back`, `require`, `run_counted` and
+ * a `run` without a sink may answer SAGA_OK before the server has answered. If such a statement
+ * fails, the statements behind it do not run, and the next slot that waits answers its code
+ * instead: a `run` with a sink, or at the latest `commit`. So no result counts before that.
  */
 
 typedef enum saga_dialect {
@@ -395,6 +395,15 @@ typedef struct saga_store_ops {
 	 * `rollback` follows. Only for a pipelined store; NULL: the library looks at the count.
 	 */
 	int (*require)(void *store, const saga_statement *statement, saga_error *error);
+
+	/*
+	 * In a transaction: runs a statement, and adds the number of rows that it changed to
+	 * *changed when the answer comes: before `commit` or `rollback` returns, and not at all if
+	 * the statement failed or the connection was lost. It may return before the answer.
+	 * `changed` lives until then. Only for a pipelined store; NULL: the library asks by a sink.
+	 */
+	int (*run_counted)(void *store, const saga_statement *statement, int64_t *changed,
+		saga_error *error);
 } saga_store_ops;
 
 /* ======== what an error may say ======== */

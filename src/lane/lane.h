@@ -153,6 +153,7 @@ struct saga__lane {
 	size_t hand_count;
 	saga_id uuid;      /* of the store that it began with */
 	saga_id cursor;    /* of forgetting */
+	int64_t odd_rows;  /* parked rows that became letters while probing, not yet told */
 	int64_t lost;      /* batches; atomic, for whoever counts */
 	int64_t filled_at; /* monotonic: its batch's handlers began; 0: not yet */
 	bool refused;      /* the store refuses all: that was said */

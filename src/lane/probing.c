@@ -61,7 +61,8 @@ static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_sh
 			continue;
 		}
 		code = saga__journal_due(&lane->journal, *ret_shard,
-			saga__journal_now(&lane->journal), 1, &batch->arena, &rows, &count, error);
+			saga__journal_now(&lane->journal), 1, &batch->arena, &rows, &count,
+			&batch->parked.went, error);
 		if (code == SAGA_OK && count)
 			*ret_id = rows[0]->id;
 	}
@@ -103,6 +104,7 @@ int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error
 	int code;
 
 	lane->careful--;
+	lane->batch.parked = (struct saga__parked_counts){ 0, 0 }; /* the last batch's */
 	if ((code = lane->journal.ops->begin(lane->journal.store, error)) != SAGA_OK)
 		return code;
 	code = find_suspect(lane, from, &shard, &id, error);
@@ -113,6 +115,8 @@ int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error
 	}
 	if (code == SAGA_OK)
 		code = lane->journal.ops->commit(lane->journal.store, error);
+	if (code == SAGA_OK) /* the batch that follows tells it */
+		lane->odd_rows += lane->batch.parked.went;
 	if (code == SAGA_OK || code == SAGA_UNKNOWN) {
 		lane->suspect = id;
 		lane->survived = false;

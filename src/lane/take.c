@@ -122,7 +122,8 @@ int saga__lane_take_due(struct saga__lane *lane, saga_error *error)
 		if (dues[i] > batch->now || (alone != SIZE_MAX && alone != i))
 			continue;
 		code = saga__journal_due(&lane->journal, lane->locked[i].shard, batch->now,
-			most_of_shard(lane), &batch->arena, &rows, &count, error);
+			most_of_shard(lane), &batch->arena, &rows, &count, &batch->parked.went,
+			error);
 		if (code != SAGA_OK)
 			return code;
 		for (size_t k = 0; k < count; k++) {

@@ -169,8 +169,11 @@ void saga__lane_tell_committed(struct saga__lane *lane, struct saga__notificatio
 	notification->calls = lane->batch.calls;
 	lane->batch.calls = NULL;
 	saga__lane_tell_due(lane, notification);
-	if (!lane->guest) /* else another counts it */
-		notification->counts = lane->batch.delta;
+	if (!lane->guest) { /* else another counts it */
+		notification->counts = saga__batch_counts(&lane->batch);
+		notification->counts.parked -= lane->odd_rows;
+		lane->odd_rows = 0;
+	}
 	uv_mutex_lock(&lane->lock);
 	if (!lane->guest)
 		push_own(lane);

@@ -360,6 +360,21 @@ static bool process_rests(struct saga__member *member, char *why, size_t size)
 	return true;
 }
 
+/* The gauge of parked events, of all instances, agrees with a store that has none. */
+static bool gauge_rests(struct saga__member *first, char *why, size_t size)
+{
+	const struct saga__member *member;
+	int64_t parked = 0;
+
+	for (size_t i = 0; (member = saga__sim_instance(first, i)); i++)
+		parked += member->p ? member->p->counts.parked : 0;
+	if (!parked)
+		return true;
+	(void)snprintf(why, size, "%s counts %lld parked events, and its store has none",
+		first->def.name, (long long)parked);
+	return false;
+}
+
 /* By one instance, and no more: what is left in doubt is only for the begin. */
 static bool shards_rest(struct saga__member *first, char *why, size_t size)
 {
@@ -457,7 +472,9 @@ bool saga__check_rest(saga_sim *sim, char *why, size_t size)
 
 		if (!process_rests(member, why, size) || !parked_rest(member, why, size) ||
 			!slots_rest(member, why, size) || !streams_rest(member, why, size) ||
-			(member->first == member && !shards_rest(member, why, size)))
+			(member->first == member &&
+				(!shards_rest(member, why, size) ||
+					!gauge_rests(member, why, size))))
 			return false;
 	}
 	/* The publisher may find out later what the broker lost. */

@@ -66,6 +66,7 @@ enum saga__change {
 struct saga__parking {
 	struct saga__parking *next;
 	enum saga__change change;
+	enum saga__parked_kind was; /* the row's kind before; of a row that is added: none */
 	unsigned shard;
 	struct saga__parked parked;
 };
@@ -88,6 +89,14 @@ struct saga__shard {
 
 struct saga__counts {
 	int64_t waiting, dead, stuck, parked;
+};
+
+/*
+ * Live parked rows that the store added and dropped for a batch, by the rows that its statements
+ * changed: a row that is there already is not added again. Complete once the batch is committed.
+ */
+struct saga__parked_counts {
+	int64_t came, went;
 };
 
 /* What a batch counts for each step: to which state its slots moved, and beside those: */
@@ -155,9 +164,10 @@ struct saga__batch {
 	struct saga__outgoing *outgoing;
 	struct saga__parking *parkings;
 	struct saga__wake *wakes;
-	struct saga__call *calls; /* to be made after the commit; the host's then */
-	int64_t due;              /* the soonest of what was parked */
-	struct saga__counts delta;
+	struct saga__call *calls;  /* to be made after the commit; the host's then */
+	int64_t due;               /* the soonest of what was parked */
+	struct saga__counts delta; /* without parked rows: saga__batch_counts */
+	struct saga__parked_counts parked;
 	saga_error lost; /* why all of it must be rolled back; code 0: not */
 
 	/* Handlers that ended the transaction themselves: by event and step. Not run again. */
@@ -218,6 +228,12 @@ int saga__batch_add(struct saga__batch *batch, struct saga__item *item);
 
 /* Runs all that was added. lost.code tells if the transaction must be given up. */
 void saga__batch_run(struct saga__batch *batch);
+
+/* The counter that gains the rows that this change of the batch changes; NULL: none. */
+int64_t *saga__parking_counter(struct saga__batch *batch, const struct saga__parking *parking);
+
+/* The changes of all counts by a batch that is committed. */
+struct saga__counts saga__batch_counts(const struct saga__batch *batch);
 
 /* The shard that a saga's slots and events live in. */
 static inline unsigned saga__batch_shard(const struct saga__batch *batch, saga_id saga)

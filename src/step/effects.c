@@ -227,6 +227,33 @@ static bool is_live(enum saga__parked_kind kind)
 	return kind != SAGA__PARKED_HELD && kind != SAGA__PARKED_LETTER;
 }
 
+int64_t *saga__parking_counter(struct saga__batch *batch, const struct saga__parking *parking)
+{
+	bool is = is_live(parking->parked.kind);
+
+	switch (parking->change) {
+	case SAGA__PARK_ADD:
+		return is ? &batch->parked.came : NULL;
+	case SAGA__PARK_DROP:
+	case SAGA__PARK_DROP_KIND:
+		return is ? &batch->parked.went : NULL;
+	case SAGA__PARK_SET:
+		if (is == is_live(parking->was))
+			return NULL;
+		return is ? &batch->parked.came : &batch->parked.went;
+	}
+	assert(false);
+	return NULL;
+}
+
+struct saga__counts saga__batch_counts(const struct saga__batch *batch)
+{
+	struct saga__counts counts = batch->delta;
+
+	counts.parked = batch->parked.came - batch->parked.went;
+	return counts;
+}
+
 static struct saga__parking *change(
 	struct saga__batch *batch, enum saga__change what, const struct saga__item *item)
 {
@@ -342,7 +369,7 @@ void saga__park(struct saga__batch *batch, struct saga__work *work, enum saga__p
 		.event = trigger,
 		.question = question,
 	};
-	batch->delta.parked += is_live(kind) - (old && is_live(old->kind));
+	parking->was = old ? old->kind : SAGA__NOT_PARKED;
 	if (due < batch->due)
 		batch->due = due;
 }
@@ -376,7 +403,6 @@ void saga__unpark(struct saga__batch *batch, struct saga__work *work)
 	if (!(parking = change(batch, SAGA__PARK_DROP, work->item)))
 		return;
 	parking->parked = *work->parked;
-	batch->delta.parked -= is_live(work->parked->kind);
 }
 
 void saga__drop_parked(struct saga__batch *batch, const struct saga__work *work,
@@ -390,7 +416,6 @@ void saga__drop_parked(struct saga__batch *batch, const struct saga__work *work,
 	parking->parked.row = batch->plan->rows[slot->row].name;
 	parking->parked.subject = slot->subject;
 	parking->parked.kind = kind;
-	batch->delta.parked -= is_live(kind);
 }
 
 void saga__dead_letter(struct saga__batch *batch, struct saga__work *work, const char *why)

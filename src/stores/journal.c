@@ -145,7 +145,7 @@ int saga__journal_look_at_parked(
 
 int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size_t most,
 	struct saga__arena *arena, struct saga__parked ***ret_rows, size_t *ret_count,
-	saga_error *error)
+	int64_t *went, saga_error *error)
 {
 	const saga_value values[] = { saga_int64(shard), saga_int64(now),
 		saga_int64((int64_t)most) };
@@ -168,7 +168,7 @@ int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size
 		int first = code;
 
 		due.count = 0;
-		code = saga__journal_mend_due(j, values, &mended, error);
+		code = saga__journal_mend_due(j, values, &mended, went, error);
 		if (code == SAGA_OK && !mended)
 			return first == SAGA_OK
 				? saga__journal_odd("saga_parked", "row can't be read", error)

@@ -178,10 +178,13 @@ int saga__journal_probe(struct saga__journal *journal, saga_error *error);
 
 /* ---- parked rows ---- */
 
-/* Due rows of a shard, the soonest first, at most `most`; into the arena, as a linked array. */
+/*
+ * Due rows of a shard, the soonest first, at most `most`; into the arena, as a linked array. *went
+ * gains the number of live rows that can't be read and that it makes dead letters.
+ */
 int saga__journal_due(struct saga__journal *journal, unsigned shard, int64_t now, size_t most,
 	struct saga__arena *arena, struct saga__parked ***ret_rows, size_t *ret_count,
-	saga_error *error);
+	int64_t *went, saga_error *error);
 int saga__journal_next_due(
 	struct saga__journal *journal, unsigned shard, int64_t *ret_due, saga_error *error);
 

@@ -185,8 +185,9 @@ static int start(struct saga__writing *w, size_t room)
 	w->room = room;
 	w->statements = saga__arena_alloc(w->arena, (room + 1) * sizeof *w->statements);
 	w->texts = saga__arena_alloc(w->arena, (room + 1) * sizeof(struct saga__texts *));
+	w->counters = saga__arena_calloc(w->arena, room + 1, sizeof(int64_t *));
 	w->values = saga__arena_alloc(w->arena, (room + 1) * VALUES_MOST * sizeof *w->values);
-	return w->statements && w->texts && w->values ? SAGA_OK : SAGA_NOMEM;
+	return w->statements && w->texts && w->counters && w->values ? SAGA_OK : SAGA_NOMEM;
 }
 
 saga_value *saga__writing_add(
@@ -201,7 +202,12 @@ saga_value *saga__writing_add(
 	return at;
 }
 
-/* Neighbours of one text become one statement. */
+static bool are_alike(const struct saga__writing *w, size_t a, size_t b)
+{
+	return w->texts[a] == w->texts[b] && w->counters[a] == w->counters[b];
+}
+
+/* Neighbours of one text and one counter become one statement. */
 static void fold(struct saga__writing *w)
 {
 	size_t count = 0;
@@ -209,7 +215,7 @@ static void fold(struct saga__writing *w)
 	for (size_t i = 0, next; i < w->count; i = next) {
 		saga_statement one = w->statements[i];
 
-		for (next = i + 1; next < w->count && w->texts[next] == w->texts[i]; next++)
+		for (next = i + 1; next < w->count && are_alike(w, i, next); next++)
 			;
 		if (next - i > 1) {
 			one.sql = w->texts[i]->all;
@@ -217,6 +223,7 @@ static void fold(struct saga__writing *w)
 			if (!one.values)
 				w->code = SAGA_NOMEM;
 		}
+		w->counters[count] = w->counters[i];
 		w->statements[count++] = one;
 	}
 	w->count = count;
@@ -425,8 +432,18 @@ static void put_moves(struct saga__writing *w, const struct saga__move *moves, s
 	}
 }
 
-/* The first of the written statements whose count of changed rows is needed. */
+static bool is_counted(const struct saga__writing *w)
+{
+	size_t i = 0;
+
+	while (i < w->count && !w->counters[i])
+		i++;
+	return i < w->count;
+}
+
+/* The moves stand behind the other statements; whether each changed a row is needed at once. */
 struct asking {
+	const struct saga__writing *writing;
 	size_t moves;
 	bool *moved;
 };
@@ -435,6 +452,8 @@ static void count_changed(void *context, size_t i, int64_t changed)
 {
 	struct asking *asking = context;
 
+	if (asking->writing->counters[i])
+		*asking->writing->counters[i] += changed;
 	if (i >= asking->moves)
 		asking->moved[i - asking->moves] = changed > 0;
 }
@@ -482,7 +501,7 @@ static size_t count_all(const struct saga__batch *batch)
 static int write_and_ask(struct saga__journal *j, struct saga__writing *w,
 	const struct saga__move *moves, size_t count, saga_error *error)
 {
-	struct asking asking = { w->count,
+	struct asking asking = { w, w->count,
 		saga__arena_calloc(w->arena, count + 1, sizeof *asking.moved) };
 	saga_sink sink = { NULL, count_changed, &asking };
 	int code;
@@ -492,8 +511,31 @@ static int write_and_ask(struct saga__journal *j, struct saga__writing *w,
 	update_moves(w, moves, count);
 	if (!w->count)
 		return SAGA_OK;
-	code = j->ops->run(j->store, w->statements, w->count, count ? &sink : NULL, error);
+	code = j->ops->run(
+		j->store, w->statements, w->count, count || is_counted(w) ? &sink : NULL, error);
 	return code == SAGA_OK ? add_positions(j, moves, count, asking.moved, error) : code;
+}
+
+/* Sends all without waiting for an answer, if the store can count so. */
+static int write_on(struct saga__journal *j, const struct saga__writing *w, saga_error *error)
+{
+	struct asking asking = { .writing = w, .moves = SIZE_MAX };
+	saga_sink sink = { NULL, count_changed, &asking };
+	int code = SAGA_OK;
+
+	if (!j->ops->run_counted)
+		return j->ops->run(
+			j->store, w->statements, w->count, is_counted(w) ? &sink : NULL, error);
+	for (size_t i = 0, next; code == SAGA_OK && i < w->count; i = next) {
+		for (next = i; next < w->count && !w->counters[next]; next++)
+			;
+		if (next > i)
+			code = j->ops->run(j->store, w->statements + i, next - i, NULL, error);
+		else
+			code = j->ops->run_counted(
+				j->store, &w->statements[next++], w->counters[i], error);
+	}
+	return code;
 }
 
 int saga__journal_write(struct saga__journal *j, struct saga__batch *batch, const uint64_t *own,
@@ -517,5 +559,5 @@ int saga__journal_write(struct saga__journal *j, struct saga__batch *batch, cons
 	fold(&w);
 	if (w.code != SAGA_OK)
 		return saga_error_set(error, w.code, "out of memory");
-	return w.count ? j->ops->run(j->store, w.statements, w.count, NULL, error) : SAGA_OK;
+	return w.count ? write_on(j, &w, error) : SAGA_OK;
 }

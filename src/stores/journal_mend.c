@@ -122,17 +122,17 @@ static int set_parked_aside(
 		key[0], key[1]);
 }
 
-int saga__journal_mend_due(
-	struct saga__journal *j, const saga_value *due, bool *ret_mended, saga_error *error)
+int saga__journal_mend_due(struct saga__journal *j, const saga_value *due, bool *ret_mended,
+	int64_t *went, saga_error *error)
 {
 	const saga_statement statement = {
 		SAGA__FIRST_ROWS(j->dialect,
-			"SELECT saga, id FROM saga_parked"
-			" WHERE shard = ? AND due <= ? ORDER BY due, id"),
+			"SELECT saga, id, CASE WHEN kind IN ('held', 'letter') THEN 0 ELSE 1 END"
+			" AS live FROM saga_parked WHERE shard = ? AND due <= ? ORDER BY due, id"),
 		due, 3
 	};
 	struct keys keys = { .count = 0 };
-	int code = read_keys(j, &statement, 2, &keys, error);
+	int code = read_keys(j, &statement, KEY, &keys, error);
 
 	for (size_t i = 0; code == SAGA_OK && i < keys.count; i++) {
 		const saga_value *key = keys.at[i];
@@ -141,6 +141,7 @@ int saga__journal_mend_due(
 		code = saga__journal_look_at_parked(j, &key[0], &key[1], &why);
 		if (code == SAGA_REFUSED) {
 			code = set_parked_aside(j, key, why.text, error);
+			*went += key[2].as.int64;
 			*ret_mended = true;
 		} else if (code != SAGA_OK) {
 			(void)saga_error_set(error, code, "%s", why.text);

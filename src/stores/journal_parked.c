@@ -89,13 +89,14 @@ static void add_parked(struct saga__writing *w, const struct saga__batch *batch,
 	v[15] = v[13];
 }
 
-static void write_parking(struct saga__writing *w, const struct saga__batch *batch,
-	const struct saga__parking *parking)
+static void write_parking(
+	struct saga__writing *w, struct saga__batch *batch, const struct saga__parking *parking)
 {
 	const struct saga__parked *row = &parking->parked;
 	const struct saga__texts *texts = &parked_texts[parking->change];
 	saga_value *v;
 
+	w->counters[w->count] = saga__parking_counter(batch, parking);
 	switch (parking->change) {
 	case SAGA__PARK_DROP:
 		v = saga__writing_add(w, texts, 2);
@@ -112,7 +113,7 @@ static void write_parking(struct saga__writing *w, const struct saga__batch *bat
 	case SAGA__PARK_ADD:
 		add_parked(w, batch, parking);
 		break;
-	default:
+	case SAGA__PARK_SET:
 		put_parked(saga__writing_add(w, texts, 14), batch, parking);
 		break;
 	}
@@ -121,6 +122,7 @@ static void write_parking(struct saga__writing *w, const struct saga__batch *bat
 /* Changes of one saga's rows keep their order, so each change has its turn. */
 struct turn {
 	const struct saga__parking *parking;
+	const int64_t *counter;
 	size_t order, turn;
 };
 
@@ -141,6 +143,8 @@ static int by_turn(const void *a, const void *b)
 		return left->turn > right->turn ? 1 : -1;
 	if (left->parking->change != right->parking->change)
 		return left->parking->change > right->parking->change ? 1 : -1;
+	if (left->counter != right->counter)
+		return (uintptr_t)left->counter > (uintptr_t)right->counter ? 1 : -1;
 	return (left->order > right->order) - (left->order < right->order);
 }
 
@@ -154,7 +158,7 @@ static void sort_parkings(struct turn *turns, size_t count)
 	qsort(turns, count, sizeof *turns, by_turn);
 }
 
-void saga__write_parked(struct saga__writing *w, const struct saga__batch *batch)
+void saga__write_parked(struct saga__writing *w, struct saga__batch *batch)
 {
 	struct turn *turns;
 	size_t count = 0;
@@ -167,7 +171,7 @@ void saga__write_parked(struct saga__writing *w, const struct saga__batch *batch
 	}
 	count = 0;
 	for (const struct saga__parking *p = batch->parkings; p; p = p->next, count++)
-		turns[count] = (struct turn){ p, count, 0 };
+		turns[count] = (struct turn){ p, saga__parking_counter(batch, p), count, 0 };
 	if (w->sets)
 		sort_parkings(turns, count);
 	for (size_t i = 0; i < count; i++)

@@ -63,10 +63,11 @@ int saga__journal_look_at_position(
 
 /*
  * Rows that can't be read are set aside, each by itself, so that the others can be; journal_mend.c
- * says how. *ret_mended: there was one. `due`: the values of the query for due rows.
+ * says how. *ret_mended: there was one. `due`: the values of the query for due rows; *went gains
+ * the number of those that were live.
  */
-int saga__journal_mend_due(
-	struct saga__journal *journal, const saga_value *due, bool *ret_mended, saga_error *error);
+int saga__journal_mend_due(struct saga__journal *journal, const saga_value *due, bool *ret_mended,
+	int64_t *went, saga_error *error);
 int saga__journal_mend_outbox(struct saga__journal *journal, unsigned shard, uint64_t first,
 	uint64_t last, bool *ret_mended, saga_error *error);
 int saga__journal_mend_positions(

@@ -24,6 +24,7 @@ struct saga__writing {
 	bool sets;
 	saga_statement *statements;
 	const struct saga__texts **texts;
+	int64_t **counters; /* NULL for a statement whose changed rows nobody counts */
 	saga_value *values; /* one statement's behind the other's */
 	size_t count, value_count, room;
 	int code;
@@ -44,6 +45,6 @@ static inline saga_value saga__bytes_or_null(saga_bytes bytes)
 }
 
 /* journal_parked.c: what the batch does to parked rows. */
-void saga__write_parked(struct saga__writing *writing, const struct saga__batch *batch);
+void saga__write_parked(struct saga__writing *writing, struct saga__batch *batch);
 
 #endif

@@ -176,9 +176,9 @@ static void forget_required(struct saga__pg *pg)
 	pg->required = 0;
 }
 
-static int require(void *handle, const saga_statement *statement, saga_error *error)
+/* Whether a statement can go on its way without a wait for its answer. */
+static int make_way(struct saga__pg *pg, const saga_statement *statement, saga_error *error)
 {
-	struct saga__pg *pg = handle;
 	struct saga__pg_end end = { .code = SAGA_OK };
 	int code = enter(pg, statement->sql, error);
 
@@ -187,9 +187,25 @@ static int require(void *handle, const saga_statement *statement, saga_error *er
 			pg->open ? "the transaction has failed" : "no transaction is open");
 	if (code == SAGA_OK && pg->count >= SAGA__PG_SENT_MOST)
 		code = wait(pg, NULL, error, &end);
+	return code;
+}
+
+static int require(void *handle, const saga_statement *statement, saga_error *error)
+{
+	struct saga__pg *pg = handle;
+	int code = make_way(pg, statement, error);
+
 	return code == SAGA_OK
 		? saga__pg_send_must(pg, statement, is_to_guard(pg, statement), error)
 		: code;
+}
+
+static int run_counted(
+	void *handle, const saga_statement *statement, int64_t *changed, saga_error *error)
+{
+	int code = make_way(handle, statement, error);
+
+	return code == SAGA_OK ? saga__pg_send_counted(handle, statement, changed, error) : code;
 }
 
 /* ---- transactions ---- */
@@ -377,4 +393,5 @@ const saga_store_ops saga__postgres_store = {
 	.close = close_store,
 	.traits = SAGA_STORE_SETS,
 	.require = require,
+	.run_counted = run_counted,
 };

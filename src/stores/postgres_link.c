@@ -255,6 +255,14 @@ int saga__pg_send_must(
 		error);
 }
 
+int saga__pg_send_counted(
+	struct saga__pg *pg, const saga_statement *statement, int64_t *changed, saga_error *error)
+{
+	return send_run(pg, statement,
+		(struct saga__pg_sent){ .kind = RUN, .changed = changed, .sql = statement->sql },
+		error);
+}
+
 int saga__pg_drop(struct saga__pg *pg, uint64_t number, saga_error *error)
 {
 	saga__pg_cache_forget(&pg->cache, number);
@@ -358,13 +366,15 @@ static void take_done(struct answering *a, const struct saga__pg_sent *sent, PGr
 	const char *tag = PQcmdStatus(result);
 	bool changes = begins_with(tag, "INSERT") || begins_with(tag, "UPDATE") ||
 		begins_with(tag, "DELETE") || begins_with(tag, "MERGE");
+	int64_t changed = changes ? (int64_t)strtoll(PQcmdTuples(result), NULL, 10) : 0;
 
 	(void)snprintf(a->end.tag, sizeof a->end.tag, "%s", tag);
+	if (sent->changed)
+		*sent->changed += changed;
 	if (a->end.code != SAGA_OK || !sent->wanted || !a->sink || !a->sink->done)
 		return;
 	a->end.was_given = true;
-	a->sink->done(a->sink->context, sent->i,
-		changes ? (int64_t)strtoll(PQcmdTuples(result), NULL, 10) : 0);
+	a->sink->done(a->sink->context, sent->i, changed);
 }
 
 /* A mark that was not made must not be gone back to: there may be an older one of that name. */

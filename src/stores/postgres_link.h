@@ -28,12 +28,13 @@ enum {
 
 struct saga__pg_sent {
 	int kind;
-	size_t i;        /* of the run that waits */
-	bool wanted;     /* by its sink */
-	bool must;       /* change a row, or find one */
-	bool guards;     /* and the server itself says if it did not */
-	uint64_t number; /* of the prepared statement */
-	const char *sql; /* a constant, or borrowed until the run returns */
+	size_t i;         /* of the run that waits */
+	bool wanted;      /* by its sink */
+	bool must;        /* change a row, or find one */
+	bool guards;      /* and the server itself says if it did not */
+	uint64_t number;  /* of the prepared statement */
+	const char *sql;  /* a constant, or borrowed until the run returns */
+	int64_t *changed; /* NULL, or gains the number of rows that it changed */
 };
 
 struct saga__pg {
@@ -93,6 +94,11 @@ int saga__pg_send(struct saga__pg *pg, const saga_statement *statement, size_t i
  */
 int saga__pg_send_must(
 	struct saga__pg *pg, const saga_statement *statement, bool guards, saga_error *error);
+
+/* The same with a statement whose changed rows are added to *changed when it answers. */
+int saga__pg_send_counted(
+	struct saga__pg *pg, const saga_statement *statement, int64_t *changed, saga_error *error);
+
 int saga__pg_drop(struct saga__pg *pg, uint64_t number, saga_error *error);
 int saga__pg_send_own(struct saga__pg *pg, enum saga__pg_own which, saga_error *error);
 

@@ -95,6 +95,7 @@ int main(int argc, char **argv)
 		add_statement_tests(suite, row);
 		add_transaction_tests(suite, row);
 		add_require_tests(suite, row);
+		add_count_tests(suite, row);
 		srunner_add_suite(runner, suite);
 		if (!store->many)
 			printf("skip: tests of several connections, for %s\n", store->name);

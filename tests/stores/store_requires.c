@@ -161,6 +161,82 @@ START_TEST(it_needs_a_transaction)
 }
 END_TEST
 
+/* ---- changed rows that are counted late ---- */
+
+static void must_count(struct bench *bench, const char *sql, const saga_value *values, size_t count,
+	int64_t *changed)
+{
+	const saga_statement statement = { sql, values, count };
+
+	ck_assert_code(bench,
+		bench->ops->run_counted(bench->handle, &statement, changed, &bench->error),
+		SAGA_OK);
+}
+
+START_TEST(changed_rows_are_known_once_it_is_committed)
+{
+	struct bench bench;
+	int64_t raised = 10, dropped = 0, none = 0;
+
+	begin_with_three(&bench, _i);
+	must_count(&bench, "UPDATE things SET label = ? WHERE id < ?", VALUES(text("x"), number(3)),
+		&raised);
+	send_thing(&bench, 7);
+	must_count(&bench, raise, VALUES(text("y"), number(99)), &none);
+	must_count(&bench, "SELECT id FROM things WHERE id > ?", VALUES(number(0)), &none);
+	must_count(&bench, "DELETE FROM things WHERE id > ?", VALUES(number(2)), &dropped);
+	must_count(&bench, raise, VALUES(text("z"), number(1)), &raised);
+	must_commit(&bench);
+	ck_assert_int_eq(raised, 10 + 2 + 1);
+	ck_assert_int_eq(dropped, 2);
+	ck_assert_int_eq(none, 0);
+	bench_close(&bench);
+}
+END_TEST
+
+START_TEST(of_what_fails_no_row_is_counted)
+{
+	struct bench bench;
+	int64_t changed = 0;
+
+	begin_with_three(&bench, _i);
+	must_count(&bench, "INSERT INTO nowhere (id) VALUES (?)", VALUES(number(1)), &changed);
+	must_count(&bench, raise, VALUES(text("x"), number(1)), &changed);
+	ck_assert_code(&bench, commit(&bench), SAGA_REFUSED);
+	ck_assert_int_eq(changed, 0);
+	must_be_taken_back(&bench);
+}
+END_TEST
+
+START_TEST(counting_needs_a_transaction)
+{
+	const saga_value value = saga_int64(1);
+	const saga_statement statement = { insert, &value, 1 };
+	struct bench bench;
+	int64_t changed = 0;
+
+	bench_open(&bench, _i);
+	ck_assert_code(&bench,
+		bench.ops->run_counted(bench.handle, &statement, &changed, &bench.error),
+		SAGA_REFUSED);
+	ck_assert_int_eq(count_things(&bench), 0);
+	bench_close(&bench);
+}
+END_TEST
+
+void add_count_tests(Suite *suite, int row)
+{
+	const saga_store_ops *ops = saga_store_builtin(stores_under_test[row].scheme);
+	TCase *tcase;
+
+	if (!ops || !ops->run_counted)
+		return;
+	tcase = new_case(suite, "counts");
+	tcase_add_loop_test(tcase, changed_rows_are_known_once_it_is_committed, row, row + 1);
+	tcase_add_loop_test(tcase, of_what_fails_no_row_is_counted, row, row + 1);
+	tcase_add_loop_test(tcase, counting_needs_a_transaction, row, row + 1);
+}
+
 void add_require_tests(Suite *suite, int row)
 {
 	const saga_store_ops *ops = saga_store_builtin(stores_under_test[row].scheme);

@@ -92,6 +92,7 @@ void add_value_tests(Suite *suite, int row);
 void add_statement_tests(Suite *suite, int row);
 void add_transaction_tests(Suite *suite, int row);
 void add_require_tests(Suite *suite, int row);
+void add_count_tests(Suite *suite, int row);
 
 /* A test case of the suite with a directory of its own. */
 TCase *new_case(Suite *suite, const char *name);

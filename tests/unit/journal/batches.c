@@ -165,8 +165,8 @@ static size_t due_rows(struct desk *desk, int64_t now, struct saga__parked ***re
 	saga_error error;
 
 	saga__batch_begin(&desk->batch);
-	OK(saga__journal_due(
-		   &desk->journal, 0, now, 10, &desk->batch.arena, ret_rows, &count, &error),
+	OK(saga__journal_due(&desk->journal, 0, now, 10, &desk->batch.arena, ret_rows, &count,
+		   &desk->batch.parked.went, &error),
 		error);
 	return count;
 }

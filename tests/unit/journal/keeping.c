@@ -216,8 +216,8 @@ START_TEST(counts_are_of_steps_and_of_rows_that_go_on)
 	desk_begin(desk);
 	for (int kind = 1; kind < SAGA__PARKED_KINDS; kind++)
 		(void)desk_park(desk, 1, B, (enum saga__parked_kind)kind, 5, "");
-	ck_assert_int_eq(desk->batch.delta.parked, SAGA__PARKED_KINDS - 1 - 2);
 	desk_commit(desk, NULL, 0);
+	ck_assert_int_eq(saga__batch_counts(&desk->batch).parked, SAGA__PARKED_KINDS - 1 - 2);
 	OK(saga__journal_count(&desk->journal, shards, 1, &counts, &error), error);
 	ck_assert_int_eq(counts.waiting, 2);
 	ck_assert_int_eq(counts.dead, 1);
@@ -226,6 +226,82 @@ START_TEST(counts_are_of_steps_and_of_rows_that_go_on)
 	/* And of these shards: all of them are of the first. */
 	OK(saga__journal_count(&desk->journal, shards + 1, 1, &counts, &error), error);
 	ck_assert_int_eq(counts.waiting + counts.dead + counts.stuck + counts.parked, 0);
+	desk_free(desk);
+}
+END_TEST
+
+static int64_t rows_in_store(struct desk *desk)
+{
+	const struct saga__shard shard = { .shard = 0 };
+	struct saga__counts counts;
+	saga_error error;
+
+	OK(saga__journal_count(&desk->journal, &shard, 1, &counts, &error), error);
+	return counts.parked;
+}
+
+/* Parks the desk's events `first` to `last`, each behind another saga. */
+static void park_events(struct desk *desk, int first, int last)
+{
+	desk->parked = first;
+	for (int i = first; i <= last; i++)
+		(void)desk_park(desk, 1, B, i % 3 == 2 ? SAGA__PARKED_LETTER : SAGA__PARKED_BEHIND,
+			SAGA__NEVER, "a/");
+}
+
+/* The events come again: their rows have the same ids, and are not added. */
+START_TEST(rows_that_are_there_already_are_not_counted_again)
+{
+	struct desk *desk = desk_opened(true);
+	int64_t counted = 0;
+
+	for (int last = 0; last < 12; last += 3) {
+		desk_begin(desk);
+		park_events(desk, 0, last);
+		park_events(desk, 0, 0); /* twice in one batch */
+		desk_commit(desk, NULL, 0);
+		counted += saga__batch_counts(&desk->batch).parked;
+		ck_assert_int_eq(counted, rows_in_store(desk));
+	}
+	ck_assert_int_eq(counted, 7);
+	desk_free(desk);
+}
+END_TEST
+
+static void change_row(struct desk *desk, const struct saga__parked *row, enum saga__change change,
+	enum saga__parked_kind kind)
+{
+	struct saga__parking *parking;
+
+	(void)desk_park(desk, 1, B, kind, SAGA__NEVER, "");
+	parking = desk->batch.parking_last;
+	parking->change = change;
+	parking->was = row->kind;
+	parking->parked.id = row->id;
+	parking->parked.saga = row->saga;
+}
+
+/* What was dropped meanwhile can't be dropped, nor can what was never there. */
+START_TEST(rows_that_are_not_there_are_not_counted_as_dropped)
+{
+	struct desk *desk = desk_opened(true);
+	struct saga__parked rows[4];
+
+	desk_begin(desk);
+	for (int i = 0; i < 4; i++)
+		rows[i] = *desk_park(desk, 1, B, SAGA__PARKED_RETRY, 5, "");
+	desk_commit(desk, NULL, 0);
+	ck_assert_int_eq(saga__batch_counts(&desk->batch).parked, 4);
+	for (int again = 0; again < 2; again++) {
+		desk_begin(desk);
+		change_row(desk, &rows[0], SAGA__PARK_DROP, SAGA__PARKED_RETRY);
+		change_row(desk, &rows[1], SAGA__PARK_DROP, SAGA__PARKED_RETRY);
+		change_row(desk, &rows[2], SAGA__PARK_SET, SAGA__PARKED_HELD);
+		change_row(desk, &rows[3], SAGA__PARK_DROP_KIND, SAGA__PARKED_CALL);
+		desk_commit(desk, NULL, 0);
+		ck_assert_int_eq(saga__batch_counts(&desk->batch).parked, again ? -1 : -3);
+		ck_assert_int_eq(rows_in_store(desk), 1);
+	}
 	desk_free(desk);
 }
 END_TEST
@@ -366,6 +442,8 @@ int main(void)
 		{ positions_move_with_their_batch, 0 },
 		{ positions_never_go_back, 0 },
 		{ counts_are_of_steps_and_of_rows_that_go_on, 0 },
+		{ rows_that_are_there_already_are_not_counted_again, 0 },
+		{ rows_that_are_not_there_are_not_counted_as_dropped, 0 },
 		{ a_saga_that_is_not_over_is_never_forgotten, 10 },
 		{ a_saga_goes_together_after_its_last_move, 0 },
 		{ an_armed_schedule_keeps_its_saga, 0 },

@@ -140,27 +140,32 @@ static struct kept_row *find_row(const struct memory *memory, saga_id saga, saga
 	return NULL;
 }
 
-static void drop_row(struct memory *memory, struct kept_row *row)
+/* This and the functions behind it return how many rows they changed. */
+static int drop_row(struct memory *memory, struct kept_row *row)
 {
 	if (!row)
-		return;
+		return 0;
 	saga__blob_unref(row->event);
 	saga__blob_unref(row->question);
 	*row = memory->rows[--memory->row_count];
+	return 1;
 }
 
-static void drop_kind(struct memory *memory, const struct saga__parked *parked)
+static int drop_kind(struct memory *memory, const struct saga__parked *parked)
 {
+	int dropped = 0;
+
 	for (size_t i = memory->row_count; i-- > 0;) {
 		struct kept_row *row = &memory->rows[i];
 
 		if (saga__id_same(row->saga, parked->saga) && strcmp(row->row, parked->row) == 0 &&
 			strcmp(row->subject, parked->subject) == 0 && row->kind == parked->kind)
-			drop_row(memory, row);
+			dropped += drop_row(memory, row);
 	}
+	return dropped;
 }
 
-static void put_row(struct memory *memory, const struct saga__parked *parked, bool add)
+static int put_row(struct memory *memory, const struct saga__parked *parked, bool add)
 {
 	struct kept_row *old = find_row(memory, parked->saga, parked->id);
 	struct kept_row row = {
@@ -174,17 +179,12 @@ static void put_row(struct memory *memory, const struct saga__parked *parked, bo
 		.question = blob_of(parked->question),
 	};
 
-	/*
-	 * The event came again: its row has the same id, and the journal leaves it as it is. The
-	 * batch, which does not see that, has counted a row more.
-	 */
+	/* The event came again: its row has the same id, and the journal leaves it as it is. */
 	if (add && old) {
 		ck_assert_str_eq(old->row, parked->row);
-		memory->counts.parked -=
-			parked->kind != SAGA__PARKED_HELD && parked->kind != SAGA__PARKED_LETTER;
 		saga__blob_unref(row.event);
 		saga__blob_unref(row.question);
-		return;
+		return 0;
 	}
 	ck_assert_msg(add || old, "changed a row that is not there");
 	ck_assert_msg(row.event, "parked without its event");
@@ -201,6 +201,21 @@ static void put_row(struct memory *memory, const struct saga__parked *parked, bo
 		old = &memory->rows[memory->row_count++];
 	}
 	*old = row;
+	return 1;
+}
+
+static int apply_parking(struct memory *memory, const struct saga__parking *parking)
+{
+	switch (parking->change) {
+	case SAGA__PARK_DROP:
+		return drop_row(memory, find_row(memory, parking->parked.saga, parking->parked.id));
+	case SAGA__PARK_DROP_KIND:
+		return drop_kind(memory, &parking->parked);
+	case SAGA__PARK_ADD:
+	case SAGA__PARK_SET:
+		return put_row(memory, &parking->parked, parking->change == SAGA__PARK_ADD);
+	}
+	ck_abort_msg("a change of a kind that there is not");
 }
 
 static void apply_wake(struct memory *memory, const struct saga__wake *wake, int64_t now)
@@ -333,27 +348,29 @@ static void check_driven(const struct memory *memory)
 	}
 }
 
-void memory_apply(struct memory *memory, const struct saga__batch *batch)
+void memory_apply(struct memory *memory, struct saga__batch *batch)
 {
+	struct saga__counts counts;
+
 	for (const struct saga__slot *slot = batch->slots; slot; slot = slot->next)
 		if (slot->dirty && (slot->stored || slot->state != SAGA__ABSENT))
 			apply_slot(memory, batch, slot);
 	for (const struct saga__outgoing *out = batch->outgoing; out; out = out->next)
 		apply_event(memory, out);
 	for (const struct saga__parking *p = batch->parkings; p; p = p->next) {
-		if (p->change == SAGA__PARK_DROP)
-			drop_row(memory, find_row(memory, p->parked.saga, p->parked.id));
-		else if (p->change == SAGA__PARK_DROP_KIND)
-			drop_kind(memory, &p->parked);
-		else
-			put_row(memory, &p->parked, p->change == SAGA__PARK_ADD);
+		int64_t *counter = saga__parking_counter(batch, p);
+		int changed = apply_parking(memory, p);
+
+		if (counter)
+			*counter += changed;
 	}
 	for (const struct saga__wake *wake = batch->wakes; wake; wake = wake->next)
 		apply_wake(memory, wake, batch->now);
-	memory->counts.waiting += batch->delta.waiting;
-	memory->counts.dead += batch->delta.dead;
-	memory->counts.stuck += batch->delta.stuck;
-	memory->counts.parked += batch->delta.parked;
+	counts = saga__batch_counts(batch);
+	memory->counts.waiting += counts.waiting;
+	memory->counts.dead += counts.dead;
+	memory->counts.stuck += counts.stuck;
+	memory->counts.parked += counts.parked;
 	recount(memory);
 	check_driven(memory);
 }

@@ -72,7 +72,7 @@ struct memory {
 void memory_free(struct memory *memory);
 
 void memory_load(const struct memory *memory, struct saga__batch *batch);
-void memory_apply(struct memory *memory, const struct saga__batch *batch);
+void memory_apply(struct memory *memory, struct saga__batch *batch);
 
 /* The due rows, soonest first, each in the batch's memory. */
 size_t memory_due(const struct memory *memory, struct saga__batch *batch,
