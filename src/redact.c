@@ -149,7 +149,7 @@ static const char *end_of_user(const char *at)
 static void hide_user(struct hiding *hiding, const char *url)
 {
 	static const char *const named[] = { "postgres://", "postgresql://", "mssql://" };
-	const char *at = strstr(url, "://"), *end, *colon;
+	const char *at = strstr(url, "://"), *end, *colon, *first;
 	bool is_token = true; /* a name without a password may be a token */
 
 	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
@@ -169,6 +169,9 @@ static void hide_user(struct hiding *hiding, const char *url)
 	if (!end)
 		return;
 	colon = memchr(at, ':', (size_t)(end - at));
+	first = colon ? memchr(at, '@', (size_t)(colon - at)) : NULL;
+	if (is_token && first)
+		hide(hiding, at, (size_t)(first - at)); /* TOKEN@ANOTHER:URL@ */
 	if (colon)
 		hide(hiding, colon + 1, (size_t)(end - colon - 1));
 	else if (is_token)

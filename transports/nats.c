@@ -30,8 +30,8 @@ enum {
 
 static const char *content_type(const struct saga__nats *self)
 {
-	return self->place.json ? "application/cloudevents+json"
-				: "application/cloudevents+msgpack";
+	return self->place.format == SAGA__NATS_JSON ? "application/cloudevents+json"
+						     : "application/cloudevents+msgpack";
 }
 
 static void id_text(saga_id id, char *text)
@@ -331,7 +331,7 @@ static int open_nats(saga_port *port, const saga_transport_options *options, voi
 		(void)snprintf(self->inbox + 7 + 2 * i, 3, "%02x", random[i]);
 	if ((code = saga__nats_link_open(self, error)) != SAGA_OK)
 		return code;
-	if (place.json)
+	if (place.format == SAGA__NATS_JSON)
 		saga_port_wants_json(port);
 	saga_port_settles(port, place.settle * 1000);
 	*ret_transport = self;

@@ -21,14 +21,6 @@ static bool copy(char *to, size_t room, const char *at, const char *end)
 	return true;
 }
 
-static int hex_of(char c)
-{
-	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)((at - digits) % 16) : -1;
-}
-
 /*
  * Copies [at, end) and takes percent-encoding out. A `%` without two hex digits is a `%`, as for
  * libnats and the clients of other languages. False: empty, too long, or with a NUL in it.
@@ -38,12 +30,16 @@ static bool decode(char *to, size_t room, const char *at, const char *end)
 	size_t size = 0;
 
 	while (at < end && size + 1 < room) {
-		bool coded = *at == '%' && end - at > 2 && hex_of(at[1]) >= 0 && hex_of(at[2]) >= 0;
+		size_t left = (size_t)(end - at), piece = *at == '%' && left > 2 ? 3 : 1;
 
-		to[size] = coded ? (char)(hex_of(at[1]) * 16 + hex_of(at[2])) : *at;
-		if (to[size++] == '\0')
+		if (piece == 3 && memcmp(at, "%00", 3) == 0)
 			return false;
-		at += coded ? 3 : 1;
+		if (saga_url_decode(at, piece, to + size, 2) != SAGA_OK) {
+			to[size] = '%';
+			piece = 1;
+		}
+		size++;
+		at += piece;
 	}
 	to[size] = '\0';
 	return size && at == end;
@@ -75,29 +71,20 @@ static int read_user(
 			      SAGA__NATS_TEXT - 1);
 }
 
-static bool is_port(const char *at, const char *end)
-{
-	long port = 0;
-
-	for (const char *digit = at; digit < end; digit++) {
-		if (*digit < '0' || *digit > '9' || port > 65535)
-			return false;
-		port = 10 * port + (*digit - '0');
-	}
-	return end > at && port > 0 && port <= 65535;
-}
-
 static int read_server(
 	struct saga__nats_place *place, const char *at, const char *end, saga_error *error)
 {
 	const char *colon = last_of(at, end, ':');
 	const char *host_end = colon && end[-1] != ']' ? colon : end;
+	int64_t port = 4222;
 	char *server;
 
 	if (place->server_count == SAGA__NATS_SERVERS)
 		return saga_error_set(error, SAGA_MALFORMED, "transport: more than %d servers",
 			SAGA__NATS_SERVERS);
-	if (host_end == at || end - at > 200 || (host_end < end && !is_port(colon + 1, end)))
+	if (host_end == at || end - at > 200 ||
+		(host_end < end &&
+			!saga_url_number(colon + 1, (size_t)(end - colon - 1), 1, 65535, &port)))
 		return saga_error_set(error, SAGA_MALFORMED,
 			"transport: HOST or HOST:PORT is wanted, not `%.*s`", (int)(end - at), at);
 	server = place->servers[place->server_count++];
@@ -137,24 +124,24 @@ static int read_domain(
 
 /* ---- settings ---- */
 
-struct setting {
-	const char *name;
-	size_t at; /* in the place */
-	int64_t least, most;
-	bool tls_only;
-};
-
+#define AT(member) offsetof(struct saga__nats_place, member)
 #define NUMBER(name_, least_, most_) \
 	{ \
-#name_, offsetof(struct saga__nats_place, name_), least_, most_, false \
+		.key = #name_, .kind = SAGA_URL_NUMBER, .least = least_, .most = most_, \
+		.offset = AT(name_) \
 	}
-#define TEXT(name_, tls_) \
+#define TEXT(name_) \
 	{ \
-#name_, offsetof(struct saga__nats_place, name_), 0, 0, tls_ \
+		.key = #name_, .kind = SAGA_URL_TEXT, .least = 1, .most = SAGA__NATS_TEXT - 1, \
+		.offset = AT(name_) \
 	}
 
-static const struct setting numbers[] = {
+static const saga_url_setting table[] = {
 	NUMBER(replicas, 1, 5),
+	{ .key = "retention",
+		.kind = SAGA_URL_WORD,
+		.offset = AT(retention),
+		.words = "limits interest" },
 	NUMBER(age, 0, 4000000000),
 	NUMBER(bytes, 0, INT64_MAX / 2),
 	NUMBER(messages, 0, INT64_MAX / 2),
@@ -162,88 +149,33 @@ static const struct setting numbers[] = {
 	NUMBER(window, 1, 172800),
 	NUMBER(ack, 1, 3600),
 	NUMBER(pending, 1, 65536),
+	{ .key = "format", .kind = SAGA_URL_WORD, .offset = AT(format), .words = "msgpack json" },
+	TEXT(creds),
 	NUMBER(reconnect, 10, 60000),
+	TEXT(ca),
+	TEXT(cert),
+	TEXT(key),
+	TEXT(name),
+	{ .key = NULL },
 };
 
-static const struct setting texts[] = {
-	TEXT(creds, false),
-	TEXT(ca, true),
-	TEXT(cert, true),
-	TEXT(key, true),
-	TEXT(name, true),
-};
-
-static bool is_named(const struct setting *setting, const char *at, const char *end)
+static int read_settings(struct saga__nats_place *place, const char *url, saga_error *error)
 {
-	return strlen(setting->name) == (size_t)(end - at) &&
-		memcmp(setting->name, at, (size_t)(end - at)) == 0;
-}
+	int code = saga_url_settings("transport", url, table, place, NULL, error);
+	const char *of_tls = place->ca[0] ? "ca"
+		: place->cert[0]          ? "cert"
+		: place->key[0]           ? "key"
+		: place->name[0]          ? "name"
+					  : NULL;
 
-static int read_number(struct saga__nats_place *place, const struct setting *setting,
-	const char *text, saga_error *error)
-{
-	char *end;
-	long long value = strtoll(text, &end, 10);
-
-	if (!*text || *end || strspn(text, "0123456789") != strlen(text) || strlen(text) > 18 ||
-		value < setting->least || value > setting->most)
-		return saga_error_set(error, SAGA_MALFORMED, "transport: %s is %lld to %lld",
-			setting->name, (long long)setting->least, (long long)setting->most);
-	*(int64_t *)(void *)((char *)place + setting->at) = value;
+	if (code != SAGA_OK)
+		return code;
+	if (of_tls && !place->tls)
+		return saga_error_set(
+			error, SAGA_MALFORMED, "transport: %s is for tls:// only", of_tls);
+	if (!place->cert[0] != !place->key[0])
+		return saga_error_set(error, SAGA_MALFORMED, "transport: cert and key go together");
 	return SAGA_OK;
-}
-
-/* One of two words. */
-static bool read_choice(bool *ret_second, const char *text, const char *first, const char *second)
-{
-	*ret_second = strcmp(text, second) == 0;
-	return *ret_second || strcmp(text, first) == 0;
-}
-
-static int read_setting(
-	struct saga__nats_place *place, const char *at, const char *end, saga_error *error)
-{
-	const char *equals = memchr(at, '=', (size_t)(end - at));
-	char value[SAGA__NATS_TEXT];
-
-	if (!equals || !copy(value, sizeof value, equals + 1, end))
-		return saga_error_set(error, SAGA_MALFORMED,
-			"transport: SETTING=VALUE is wanted, not `%.*s`", (int)(end - at), at);
-	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-		if (is_named(&numbers[i], at, equals))
-			return read_number(place, &numbers[i], value, error);
-	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-		if (!is_named(&texts[i], at, equals))
-			continue;
-		if (texts[i].tls_only && !place->tls)
-			return saga_error_set(error, SAGA_MALFORMED,
-				"transport: %s is for tls:// only", texts[i].name);
-		memcpy((char *)place + texts[i].at, value, strlen(value) + 1);
-		return SAGA_OK;
-	}
-	if (equals - at == 9 && memcmp(at, "retention", 9) == 0 &&
-		read_choice(&place->interest, value, "limits", "interest"))
-		return SAGA_OK;
-	if (equals - at == 6 && memcmp(at, "format", 6) == 0 &&
-		read_choice(&place->json, value, "msgpack", "json"))
-		return SAGA_OK;
-	return saga_error_set(error, SAGA_MALFORMED, "transport: there is no setting `%.*s`",
-		(int)(end - at), at);
-}
-
-static int read_settings(struct saga__nats_place *place, const char *at, saga_error *error)
-{
-	int code = SAGA_OK;
-
-	while (code == SAGA_OK && *at) {
-		const char *end = at + 1 + strcspn(at + 1, "&");
-
-		code = read_setting(place, at + 1, end, error);
-		at = end;
-	}
-	if (code == SAGA_OK && !place->cert[0] != !place->key[0])
-		code = saga_error_set(error, SAGA_MALFORMED, "transport: cert and key go together");
-	return code;
 }
 
 static int read_place(const char *url, struct saga__nats_place *ret_place, saga_error *error)
@@ -277,7 +209,7 @@ static int read_place(const char *url, struct saga__nats_place *ret_place, saga_
 	if (code == SAGA_OK)
 		code = read_domain(&place, host_end, domain_end, error);
 	if (code == SAGA_OK)
-		code = read_settings(&place, domain_end, error);
+		code = read_settings(&place, url, error);
 	if (!place.window)
 		place.window = 2 * place.settle;
 	if (code == SAGA_OK)

@@ -8,8 +8,8 @@
  *	tls://  the same, by TLS
  *
  * PORT is 4222 if nothing is said. DOMAIN, 1 to 32 of A-Z a-z 0-9 _ -, is `saga` if nothing is
- * said: one choreography's stream has that name, and its subjects begin so. What is before the last
- * `@` is percent-decoded, a `?` in it must be %3F; all else stands as it is.
+ * said: one choreography's stream has that name, and its subjects begin so. The text before
+ * the last `@` is percent-encoded, where a `?` must be %3F, and so are the settings.
  * Settings:
  *
  *	replicas   1 to 5: of the stream, and so of its consumers. Default 1
@@ -51,10 +51,22 @@ enum {
 	SAGA__NATS_DOMAIN = 33
 };
 
+enum saga__nats_retention {
+	SAGA__NATS_LIMITS,
+	SAGA__NATS_INTEREST
+};
+
+enum saga__nats_format {
+	SAGA__NATS_MSGPACK,
+	SAGA__NATS_JSON
+};
+
 struct saga__nats_place {
 	char servers[SAGA__NATS_SERVERS][SAGA__NATS_TEXT]; /* "nats://host:port" */
 	size_t server_count;
-	bool tls, interest, json;
+	bool tls;
+	enum saga__nats_retention retention;
+	enum saga__nats_format format;
 	char domain[SAGA__NATS_DOMAIN];
 	char user[SAGA__NATS_TEXT], password[SAGA__NATS_TEXT], token[SAGA__NATS_TEXT];
 	char creds[SAGA__NATS_TEXT];

@@ -53,7 +53,8 @@ static natsStatus add_stream(const struct saga__nats *self, struct saga__nats_ta
 	config.Description = "events of sagas, see libsaga";
 	config.Subjects = subjects;
 	config.SubjectsLen = 1;
-	config.Retention = place->interest ? js_InterestPolicy : js_LimitsPolicy;
+	config.Retention =
+		place->retention == SAGA__NATS_INTEREST ? js_InterestPolicy : js_LimitsPolicy;
 	config.MaxMsgs = or_unlimited(place->messages);
 	config.MaxBytes = or_unlimited(place->bytes);
 	config.MaxAge = place->age * NANOSECONDS;

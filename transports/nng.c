@@ -306,9 +306,10 @@ static void on_down(void *context, struct saga__nng_link *link)
 /* The lock is held. */
 static void wait_longer(struct end *end)
 {
+	uint64_t most = (uint64_t)end->member->place.reconnect;
+
 	end->next = now_ms() + end->wait;
-	end->wait = 2 * end->wait < end->member->place.reconnect ? 2 * end->wait
-								 : end->member->place.reconnect;
+	end->wait = 2 * end->wait < most ? 2 * end->wait : most;
 }
 
 static void open_link(struct end *end, nng_stream *stream)
@@ -317,8 +318,8 @@ static void open_link(struct end *end, nng_stream *stream)
 	const struct saga__nng_link_config config = {
 		.side = end->side,
 		.ipc = self->place.ipc,
-		.frame = self->place.frame,
-		.sendbuf = self->place.sendbuf,
+		.frame = (size_t)self->place.frame,
+		.sendbuf = (size_t)self->place.sendbuf,
 		.context = end,
 		.up = on_up,
 		.message = on_message,
@@ -536,8 +537,8 @@ static void init_member(struct member *self, saga_port *port, const saga_transpo
 	if (!self->place.sendbuf)
 		self->place.sendbuf = SENDBUF;
 	/* The host itself drops a frame that is too large; only a giant costs the connection. */
-	if (self->place.frame < self->frame_bytes + TOPIC_BYTES)
-		self->place.frame = self->frame_bytes + TOPIC_BYTES;
+	if (self->place.frame < (int64_t)(self->frame_bytes + TOPIC_BYTES))
+		self->place.frame = (int64_t)(self->frame_bytes + TOPIC_BYTES);
 	self->opened = self->heard = now_ms();
 	self->pub = (struct end){ .member = self, .side = SAGA__NNG_PUB, .url = self->place.in };
 	self->sub = (struct end){ .member = self, .side = SAGA__NNG_SUB, .url = self->place.out };

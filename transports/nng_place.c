@@ -21,29 +21,15 @@ static int wrong(saga_error *error, const char *url, const char *why)
 	return saga_error_set(error, SAGA_MALFORMED, "transport: %s in `%.200s`", why, url);
 }
 
-/* All of text, a number in its limits; 0: it is not. */
-static size_t number(const char *text, size_t size, size_t least, size_t most)
-{
-	size_t value = 0;
-
-	if (!size || size > 9)
-		return 0;
-	for (size_t i = 0; i < size; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return 0;
-		value = value * 10 + (size_t)(text[i] - '0');
-	}
-	return value >= least && value <= most ? value : 0;
-}
-
 /* HOST:PORT; where the port begins, or 0. */
 static size_t port_at(const char *text, size_t size)
 {
 	size_t at = size;
+	int64_t port;
 
 	while (at && text[at - 1] != ':')
 		at--;
-	if (at < 2 || !number(text + at, size - at, 1, PORT_MOST))
+	if (at < 2 || !saga_url_number(text + at, size - at, 1, PORT_MOST, &port))
 		return 0;
 	for (size_t i = 0; i < at; i++)
 		if (!memchr(host_signs, text[i], sizeof host_signs - 1))
@@ -91,104 +77,87 @@ static bool read_address(const struct scheme *scheme, const char *text, size_t s
 static bool default_out(const struct scheme *scheme, const char *text, size_t size, char *to)
 {
 	size_t at = scheme->ipc ? 0 : port_at(text, size);
-	size_t port = scheme->ipc ? 0 : number(text + at, size - at, 1, PORT_MOST) + 1;
 	char whole[SAGA__NNG_TEXT];
-	int length = scheme->ipc ? snprintf(whole, sizeof whole, "%.*s.out", (int)size, text)
-				 : snprintf(whole, sizeof whole, "%.*s%zu", (int)at, text, port);
+	int64_t port = 0;
+	int length;
+
+	if (scheme->ipc)
+		length = snprintf(whole, sizeof whole, "%.*s.out", (int)size, text);
+	else if (saga_url_number(text + at, size - at, 1, PORT_MOST - 1, &port))
+		length = snprintf(
+			whole, sizeof whole, "%.*s%lld", (int)at, text, (long long)port + 1);
+	else
+		return false;
 
 	return (size_t)length < sizeof whole && read_address(scheme, whole, (size_t)length, to);
 }
 
-static bool read_out(const struct scheme *scheme, const char *in, const char *value, size_t size,
+static bool read_out(const struct scheme *scheme, const char *in, const char *value,
 	struct saga__nng_place *place)
 {
-	char whole[SAGA__NNG_TEXT];
+	char whole[2 * SAGA__NNG_TEXT];
+	size_t size = strlen(value);
+	int64_t port;
 	int length;
 
-	if (scheme->ipc || !number(value, size, 1, PORT_MOST))
+	if (scheme->ipc || !saga_url_number(value, size, 1, PORT_MOST, &port))
 		return read_address(scheme, value, size, place->out);
-	length = snprintf(whole, sizeof whole, "%.*s%.*s", (int)port_at(in, strcspn(in, "?")), in,
-		(int)size, value);
+	length = snprintf(
+		whole, sizeof whole, "%.*s%s", (int)port_at(in, strcspn(in, "?")), in, value);
 	return (size_t)length < sizeof whole &&
 		read_address(scheme, whole, (size_t)length, place->out);
 }
 
 /* ---- settings ---- */
 
-struct limit {
-	const char *name;
-	size_t at, least, most;
+/* A place and the setting that only its scheme can read. */
+struct settings {
+	struct saga__nng_place place;
+	char out[SAGA__NNG_TEXT];
 };
 
-static const struct limit limits[] = {
-	{ "sendbuf", offsetof(struct saga__nng_place, sendbuf), 65536, 268435456 },
-	{ "frame", offsetof(struct saga__nng_place, frame), 1024, 268435456 },
-	{ "reconnect", offsetof(struct saga__nng_place, reconnect), 10, 60000 },
-};
-
-struct word {
-	const char *name;
-	size_t at;
-};
-
-static const struct word tls_words[] = {
-	{ "ca", offsetof(struct saga__nng_place, ca) },
-	{ "cert", offsetof(struct saga__nng_place, cert) },
-	{ "key", offsetof(struct saga__nng_place, key) },
-	{ "name", offsetof(struct saga__nng_place, name) },
-};
-
-static bool is(const char *name, const char *text, size_t size)
-{
-	return strlen(name) == size && memcmp(name, text, size) == 0;
-}
-
-static int wrong_setting(saga_error *error, const char *text, size_t size, const char *why)
-{
-	return saga_error_set(error, SAGA_MALFORMED, "transport: setting `%.*s`: %s",
-		(int)(size < 80 ? size : 80), text, why);
-}
-
-static int read_limit(const struct limit *limit, const char *text, size_t size, const char *value,
-	size_t value_size, struct saga__nng_place *place, saga_error *error)
-{
-	size_t *field = (size_t *)(void *)((char *)place + limit->at);
-	char why[64];
-
-	(void)snprintf(why, sizeof why, "%zu to %zu is wanted", limit->least, limit->most);
-	*field = number(value, value_size, limit->least, limit->most);
-	return *field ? SAGA_OK : wrong_setting(error, text, size, why);
-}
-
-static int read_setting(const struct scheme *scheme, const char *in, const char *text, size_t size,
-	struct saga__nng_place *place, saga_error *error)
-{
-	const char *equals = memchr(text, '=', size);
-	size_t name = equals ? (size_t)(equals - text) : size;
-	const char *value = text + name + 1;
-	size_t value_size = equals ? size - name - 1 : 0;
-
-	if (!value_size)
-		return wrong_setting(error, text, size, "has no value");
-	if (is("out", text, name))
-		return read_out(scheme, in, value, value_size, place)
-			? SAGA_OK
-			: wrong_setting(error, text, size,
-				  scheme->ipc ? "a path from / on, of at most 100 bytes, is wanted"
-					      : "PORT or HOST:PORT is wanted");
-	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
-		if (is(limits[i].name, text, name))
-			return read_limit(&limits[i], text, size, value, value_size, place, error);
-	for (size_t i = 0; i < sizeof tls_words / sizeof tls_words[0]; i++) {
-		if (!is(tls_words[i].name, text, name))
-			continue;
-		if (!scheme->tls)
-			return wrong_setting(error, text, size, "is for nng+tls+tcp only");
-		return put((char *)place + tls_words[i].at, "", value, value_size)
-			? SAGA_OK
-			: wrong_setting(error, text, size, "is too long");
+#define AT(member) offsetof(struct settings, member)
+#define TEXT(key_, member) \
+	{ \
+		.key = key_, .kind = SAGA_URL_TEXT, .least = 1, .most = SAGA__NNG_TEXT - 1, \
+		.offset = AT(member) \
 	}
-	return wrong_setting(error, text, size, "there is no such setting");
+
+static const saga_url_setting table[] = {
+	TEXT("out", out),
+	{ .key = "sendbuf",
+		.kind = SAGA_URL_NUMBER,
+		.least = 65536,
+		.most = 268435456,
+		.offset = AT(place.sendbuf) },
+	{ .key = "frame",
+		.kind = SAGA_URL_NUMBER,
+		.least = 1024,
+		.most = 268435456,
+		.offset = AT(place.frame) },
+	{ .key = "reconnect",
+		.kind = SAGA_URL_NUMBER,
+		.least = 10,
+		.most = 60000,
+		.offset = AT(place.reconnect) },
+	TEXT("ca", place.ca),
+	TEXT("cert", place.cert),
+	TEXT("key", place.key),
+	TEXT("name", place.name),
+	{ .key = NULL },
+};
+
+static int read_settings(
+	const struct scheme *scheme, const char *url, struct settings *settings, saga_error *error)
+{
+	int code = saga_url_settings("transport", url, table, settings, NULL, error);
+
+	if (code != SAGA_OK || !settings->out[0] ||
+		read_out(scheme, url + strlen(scheme->ours), settings->out, &settings->place))
+		return code;
+	return saga_error_set(error, SAGA_MALFORMED, "transport: out is %s, not `%s`",
+		scheme->ipc ? "a path from / on, of at most 100 bytes" : "PORT or HOST:PORT",
+		settings->out);
 }
 
 /* TLS here is mutual: both must show who they are. */
@@ -199,8 +168,17 @@ static int check_tls(const struct scheme *scheme, const char *in, struct saga__n
 
 	place->ipc = scheme->ipc;
 	place->tls = scheme->tls;
-	if (!scheme->tls)
-		return SAGA_OK;
+	if (!scheme->tls) {
+		const char *given = place->ca[0] ? "ca"
+			: place->cert[0]         ? "cert"
+			: place->key[0]          ? "key"
+			: place->name[0]         ? "name"
+						 : NULL;
+
+		return given ? saga_error_set(error, SAGA_MALFORMED,
+				       "transport: %s is for nng+tls+tcp only", given)
+			     : SAGA_OK;
+	}
 	if (!place->ca[0] || !place->cert[0] || !place->key[0])
 		return saga_error_set(error, SAGA_MALFORMED,
 			"transport: nng+tls+tcp needs the settings ca, cert and key; %s is missing",
@@ -214,10 +192,11 @@ static int check_tls(const struct scheme *scheme, const char *in, struct saga__n
 
 static int read_place(const char *url, struct saga__nng_place *ret_place, saga_error *error)
 {
-	struct saga__nng_place place = { .frame = SAGA__NNG_FRAME, .reconnect = 1000 };
+	struct settings settings = { .place = { .frame = SAGA__NNG_FRAME, .reconnect = 1000 } };
+	struct saga__nng_place *place = &settings.place;
 	const struct scheme *scheme;
-	const char *in, *at;
-	int code = SAGA_OK;
+	const char *in;
+	int code;
 
 	if (!url)
 		url = "";
@@ -227,23 +206,20 @@ static int read_place(const char *url, struct saga__nng_place *ret_place, saga_e
 			"is wanted, not `%.*s`",
 			(int)strcspn(url, ":/@"), url);
 	in = url + strlen(scheme->ours);
-	if (!read_address(scheme, in, strcspn(in, "?"), place.in))
+	if (!read_address(scheme, in, strcspn(in, "?"), place->in))
 		return wrong(error, url,
 			scheme->ipc ? "a path from / on, of at most 100 bytes, is wanted"
 				    : "HOST:PORT is wanted");
-	for (at = in + strcspn(in, "?"); *at && code == SAGA_OK; at += strcspn(at, "&")) {
-		at++;
-		code = read_setting(scheme, in, at, strcspn(at, "&"), &place, error);
-	}
+	code = read_settings(scheme, url, &settings, error);
 	if (code == SAGA_OK)
-		code = check_tls(scheme, in, &place, error);
+		code = check_tls(scheme, in, place, error);
 	if (code != SAGA_OK)
 		return code;
-	if (!place.out[0] && !default_out(scheme, in, strcspn(in, "?"), place.out))
+	if (!place->out[0] && !default_out(scheme, in, strcspn(in, "?"), place->out))
 		return wrong(error, url, "there is no room for `out` behind it: say ?out=");
-	if (strcmp(place.in, place.out) == 0)
+	if (strcmp(place->in, place->out) == 0)
 		return wrong(error, url, "in and out are the same");
-	*ret_place = place;
+	*ret_place = *place;
 	return SAGA_OK;
 }
 

@@ -10,8 +10,8 @@
  *	nng+tls+tcp://HOST:PORT?ca=FILE&cert=FILE&key=FILE
  *
  * This is the bus's *in*, which participants publish to. Its *out*, which they listen to, is one
- * port further, or at PATH.out; `?out=` says otherwise. Settings follow a `?`, joined by `&`, as
- * they are (nothing is escaped):
+ * port further, or at PATH.out; `?out=` says otherwise. Settings follow a `?`, joined by `&`, and
+ * are percent-encoded:
  *
  *	out        PORT, HOST:PORT or PATH
  *	sendbuf    bytes that wait to be sent, for each connection: 65536 to 268435456; as many may
@@ -27,6 +27,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <nng/nng.h>
 #include <nng/supplemental/tls/tls.h>
@@ -41,8 +42,8 @@ struct saga__nng_place {
 	char out[SAGA__NNG_TEXT];
 	bool ipc, tls;
 	char ca[SAGA__NNG_TEXT], cert[SAGA__NNG_TEXT], key[SAGA__NNG_TEXT], name[SAGA__NNG_TEXT];
-	size_t sendbuf; /* 0: not said */
-	size_t frame, reconnect;
+	int64_t sendbuf; /* 0: not said */
+	int64_t frame, reconnect;
 };
 
 /* MALFORMED, in words that name what is wrong. Touches no file and no network. */

@@ -37,6 +37,7 @@ GROUPS = {
     ("plugin.h", ""): ("saga_transport", "write a transport"),
     ("plugin.h", "transports"): ("saga_transport", ""),
     ("plugin.h", "stores"): ("saga_store", "write a store"),
+    ("plugin.h", "the settings of a URL"): ("saga_url", "read the settings of a URL"),
     ("plugin.h", "what an error may say"): ("saga_redact", "take the secrets of a URL out of a text"),
     ("sim.h", ""): ("saga_sim", "simulate participants under faults, by seeds"),
 }

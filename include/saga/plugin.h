@@ -406,6 +406,51 @@ typedef struct saga_store_ops {
 		saga_error *error);
 } saga_store_ops;
 
+/* ======== the settings of a URL ======== */
+
+enum saga_url_kind {
+	SAGA_URL_NUMBER = 1, /* an int64_t, from least to most; least is not below 0 */
+	SAGA_URL_TEXT,       /* char[most + 1]: least to most bytes and a NUL */
+	SAGA_URL_WORD        /* an int or an enum: which one of `words`, from 0 */
+};
+
+/* One setting that a URL may have: its key, what it may be, and which member gets it. */
+typedef struct saga_url_setting {
+	const char *key;
+	enum saga_url_kind kind;
+	int64_t least, most;
+	size_t offset;     /* of the member, in the struct that is read into */
+	const char *words; /* separated by a space */
+} saga_url_setting;
+
+/*
+ * Reads the settings behind the first `?` of a URL, KEY=VALUE joined by `&` and percent-encoded, by
+ * a table that ends with a key of NULL and has at most 63 others. A member whose setting the URL
+ * lacks keeps its value, the default. `of` begins the error, which names the key, the value and
+ * what is wanted, but no secret (see saga_redact). After a failure some members may have been
+ * written.
+ *
+ * A key that the table lacks is an error, unless ret_rest is not NULL: for a driver that reads
+ * settings of its own it then gets the URL without those in the table, and has as much room as the
+ * URL. MALFORMED. Any thread.
+ */
+SAGA_API int saga_url_settings(const char *of, const char *url, const saga_url_setting *settings,
+	void *into, char *ret_rest, saga_error *error);
+
+/*
+ * Takes the percent-encoding out of `size` bytes; they and a NUL go `to` where there is room, which
+ * may be `text` itself. MALFORMED: a `%` without two hex digits behind it, or %00; TOO_BIG. Any
+ * thread.
+ */
+SAGA_API int saga_url_decode(const char *text, size_t size, char *to, size_t room);
+
+/*
+ * Returns whether `size` bytes are digits that make a number from least (not below 0) to most, such
+ * as a port. Any thread.
+ */
+SAGA_API bool saga_url_number(
+	const char *text, size_t size, int64_t least, int64_t most, int64_t *ret_number);
+
 /* ======== what an error may say ======== */
 
 /*

@@ -147,7 +147,8 @@ static int set_up(struct saga__mssql_store *store, const struct saga__mssql_sett
 	int code;
 
 	(void)snprintf(sql, sizeof sql, settings_sql, settings->timeout_ms / 4 * 3 + 1,
-		settings->serializable ? "SERIALIZABLE" : "READ COMMITTED");
+		settings->isolation == SAGA__MSSQL_SERIALIZABLE ? "SERIALIZABLE"
+								: "READ COMMITTED");
 	if ((code = saga__mssql_say(store, sql)) != SAGA_OK)
 		return explain_set_up(
 			store, settings, code, "the server refuses the settings", error);

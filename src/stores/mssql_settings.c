@@ -1,6 +1,5 @@
 #include "mssql_settings.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,24 +7,29 @@
 static const char scheme[] = "mssql://";
 static const char wanted[] = "mssql://user:password@host:port/database";
 
-static int read_isolation(const char *value, bool *ret_serializable, saga_error *error)
-{
-	bool serializable = strcmp(value, "serializable") == 0;
+#define AT(member) offsetof(struct saga__mssql_settings, member)
 
-	if (!serializable && strcmp(value, "read-committed") != 0)
-		return saga_error_set(error, SAGA_MALFORMED,
-			"store: isolation is read-committed or serializable, not `%s`", value);
-	*ret_serializable = serializable;
-	return SAGA_OK;
-}
+static const saga_url_setting table[] = {
+	{ .key = "isolation",
+		.kind = SAGA_URL_WORD,
+		.offset = AT(isolation),
+		.words = "read-committed serializable" },
+	{ .key = "encrypt",
+		.kind = SAGA_URL_TEXT,
+		.least = 1,
+		.offset = AT(encrypt),
+		.most = sizeof((struct saga__mssql_settings *)0)->encrypt - 1 },
+	{ .key = NULL },
+};
 
 /*
- * ct-lib has no property for it, and a file of settings of our own would be the whole process's:
- * what is wanted beyond its default, TLS if the server offers it, stands in freetds.conf.
+ * ct-lib has no property for encryption, and a file of settings of our own would be the whole
+ * process's: an operator who wants more than its default, TLS if the server offers it, writes that
+ * into freetds.conf.
  */
-static int read_encrypt(const char *value, saga_error *error)
+static int check_encrypt(const char *value, saga_error *error)
 {
-	if (strcmp(value, "conf") == 0)
+	if (!*value || strcmp(value, "conf") == 0)
 		return SAGA_OK;
 	return saga_error_set(error, SAGA_MALFORMED,
 		"store: encrypt=%s can't be asked of FreeTDS here: write a section [NAME] with "
@@ -34,33 +38,17 @@ static int read_encrypt(const char *value, saga_error *error)
 		value, value);
 }
 
-static int read_key(
-	const struct saga__url_key *key, struct saga__mssql_settings *settings, saga_error *error)
+/* In place. `what` is named instead of the text, which may be a password. */
+static int decode(char *text, const char *what, saga_error *error)
 {
-	if (strcmp(key->name, "isolation") == 0)
-		return read_isolation(key->value, &settings->serializable, error);
-	if (strcmp(key->name, "encrypt") == 0)
-		return read_encrypt(key->value, error);
-	return saga_error_set(error, SAGA_MALFORMED,
-		"store: mssql knows no key `%s`, but encrypt and isolation", key->name);
-}
+	size_t size = strlen(text);
 
-/* The URL's keys alone: the rest holds a password, which an error would show. */
-static int read_keys(const char *query, struct saga__mssql_settings *settings, saga_error *error)
-{
-	char *text;
-	int code;
-
-	if (!query)
+	if (saga_url_decode(text, size, text, size + 1) == SAGA_OK)
 		return SAGA_OK;
-	if (!(text = malloc(strlen(query) + sizeof "mssql:...?")))
-		return saga_error_set(error, SAGA_NOMEM, "store: out of memory");
-	(void)stpcpy(stpcpy(text, "mssql:...?"), query);
-	code = saga__url_read(text, &settings->keys, error);
-	for (size_t i = 0; code == SAGA_OK && i < settings->keys.key_count; i++)
-		code = read_key(&settings->keys.keys[i], settings, error);
-	free(text);
-	return code;
+	return saga_error_set(error, SAGA_MALFORMED,
+		"store: a `%%` of %s has no two hex digits behind it, or is %%00; a `%%` itself is "
+		"written %%25, in %s",
+		what, wanted);
 }
 
 static int read_user(char *login, struct saga__mssql_settings *settings, saga_error *error)
@@ -72,12 +60,9 @@ static int read_user(char *login, struct saga__mssql_settings *settings, saga_er
 		*password++ = '\0';
 	else
 		password = login + strlen(login);
-	code = saga__url_decode(login, "the user's name", error);
-	if (code == SAGA_OK)
-		code = saga__url_decode(password, "the password", NULL);
-	if (code != SAGA_OK)
-		return saga_error_set(error, SAGA_MALFORMED,
-			"store: the login's percent-encoding is wrong, in %s", wanted);
+	if ((code = decode(login, "the user's name", error)) != SAGA_OK ||
+		(code = decode(password, "the password", error)) != SAGA_OK)
+		return code;
 	if (*login == '\0')
 		return saga_error_set(error, SAGA_MALFORMED, "store: no user, in %s", wanted);
 	settings->user = login;
@@ -85,51 +70,36 @@ static int read_user(char *login, struct saga__mssql_settings *settings, saga_er
 	return SAGA_OK;
 }
 
-static int read_port(const char *text, int *ret_port, saga_error *error)
-{
-	char *end;
-	long port;
-
-	errno = 0;
-	port = strtol(text, &end, 10);
-	if (errno != 0 || *end != '\0' || *text < '0' || *text > '9' || port < 1 || port > 65535)
-		return saga_error_set(error, SAGA_MALFORMED,
-			"store: a port is a number from 1 to 65535, not `%s`", text);
-	*ret_port = (int)port;
-	return SAGA_OK;
-}
-
 /* `host`, `host:port`, `[v6]` or `[v6]:port`. */
 static int read_host(char *host, struct saga__mssql_settings *settings, saga_error *error)
 {
 	char *end = *host == '[' ? strchr(host, ']') : host + strcspn(host, ":");
-	int code, port = 1433;
+	int64_t port = 1433;
+	int code;
 
 	if (*host == '[' && end)
 		end++;
 	if (!end || end == host || (*end && *end != ':'))
 		return saga_error_set(
 			error, SAGA_MALFORMED, "store: `%s` is no host:port, in %s", host, wanted);
-	if (*end) {
-		*end = '\0';
-		if ((code = read_port(end + 1, &port, error)) != SAGA_OK)
-			return code;
-	}
-	if ((code = saga__url_decode(host, host, error)) != SAGA_OK)
+	if (*end && !saga_url_number(end + 1, strlen(end + 1), 1, 65535, &port))
+		return saga_error_set(error, SAGA_MALFORMED,
+			"store: a port is a number from 1 to 65535, not `%s`", end + 1);
+	*end = '\0';
+	if ((code = decode(host, "the host", error)) != SAGA_OK)
 		return code;
 	if (strlen(host) > 255)
 		return saga_error_set(error, SAGA_MALFORMED, "store: the host's name is too long");
-	(void)snprintf(settings->server, sizeof settings->server, "%s:%d", host, port);
+	(void)snprintf(settings->server, sizeof settings->server, "%s:%d", host, (int)port);
 	return SAGA_OK;
 }
 
 static int read_rest(char *rest, struct saga__mssql_settings *settings, saga_error *error)
 {
-	char *query = strchr(rest, '?'), *database, *host;
+	char *database, *host;
 	int code;
 
-	if (query)
-		*query++ = '\0';
+	rest[strcspn(rest, "?")] = '\0';
 	if ((database = strchr(rest, '/')))
 		*database++ = '\0';
 	if (!(host = strrchr(rest, '@')) || !database || !*database)
@@ -140,9 +110,7 @@ static int read_rest(char *rest, struct saga__mssql_settings *settings, saga_err
 	if (code == SAGA_OK)
 		code = read_host(host, settings, error);
 	if (code == SAGA_OK)
-		code = saga__url_decode(database, "the database's name", error);
-	if (code == SAGA_OK)
-		code = read_keys(query, settings, error);
+		code = decode(database, "the database's name", error);
 	return code;
 }
 
@@ -161,6 +129,10 @@ int saga__mssql_settings_read(const saga_store_options *options,
 	if (!(settings.memory = strdup(url + sizeof scheme - 1)))
 		return saga_error_set(error, SAGA_NOMEM, "store: out of memory");
 	code = read_rest(settings.memory, &settings, error);
+	if (code == SAGA_OK)
+		code = saga_url_settings("store", url, table, &settings, NULL, error);
+	if (code == SAGA_OK)
+		code = check_encrypt(settings.encrypt, error);
 	if (code != SAGA_OK && error)
 		saga_redact(url, error->text, sizeof error->text);
 	if (code == SAGA_OK)
@@ -172,7 +144,6 @@ int saga__mssql_settings_read(const saga_store_options *options,
 
 void saga__mssql_settings_free(struct saga__mssql_settings *settings)
 {
-	saga__url_free(&settings->keys);
 	free(settings->memory);
 	settings->memory = NULL;
 }

@@ -3,16 +3,19 @@
 
 /* The options of a SQL Server store: `mssql://user:password@host:port/database?key=...`. */
 
-#include "url.h"
-
 #include <saga/plugin.h>
+
+enum saga__mssql_isolation {
+	SAGA__MSSQL_READ_COMMITTED,
+	SAGA__MSSQL_SERIALIZABLE
+};
 
 struct saga__mssql_settings {
 	char *memory;
-	struct saga__url keys;
 	const char *user, *password, *database;
 	char server[280]; /* "host:port", as ct_connect reads it */
-	bool serializable;
+	enum saga__mssql_isolation isolation;
+	char encrypt[32];
 	int timeout_ms;
 };
 

@@ -5,66 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-	const char *name, *begin;
-} isolations[] = {
-	{ "read-committed", "BEGIN ISOLATION LEVEL READ COMMITTED" },
-	{ "repeatable-read", "BEGIN ISOLATION LEVEL REPEATABLE READ" },
-	{ "serializable", "BEGIN ISOLATION LEVEL SERIALIZABLE" },
+static const char *const begins[] = { "BEGIN ISOLATION LEVEL READ COMMITTED",
+	"BEGIN ISOLATION LEVEL REPEATABLE READ", "BEGIN ISOLATION LEVEL SERIALIZABLE", "BEGIN" };
+
+/* Indexes of `begins`; a URL can't name the last. */
+enum isolation {
+	READ_COMMITTED,
+	REPEATABLE_READ,
+	SERIALIZABLE,
+	OF_THE_SERVER
 };
 
-static int read_isolation(const char *value, size_t size, const char **ret_begin, saga_error *error)
-{
-	for (size_t i = 0; i < sizeof isolations / sizeof isolations[0]; i++) {
-		if (strlen(isolations[i].name) == size &&
-			memcmp(isolations[i].name, value, size) == 0) {
-			*ret_begin = isolations[i].begin;
-			return SAGA_OK;
-		}
-	}
-	return saga_error_set(error, SAGA_MALFORMED,
-		"store: isolation is read-committed, repeatable-read or serializable, not `%.*s`",
-		(int)(size < 40 ? size : 40), value);
-}
-
-/* Takes our own keys out of the URL, in place. */
-static int take_keys(char *url, const char **ret_begin, saga_error *error)
-{
-	static const char isolation[] = "isolation=";
-	const size_t name = sizeof isolation - 1;
-	char *from = strchr(url, '?'), *to;
-	bool first = true;
-
-	if (!from)
-		return SAGA_OK;
-	for (to = from++; *from;) {
-		size_t size = strcspn(from, "&");
-		bool is_last = from[size] == '\0';
-
-		if (strncmp(from, isolation, name) == 0) {
-			int code = read_isolation(from + name, size - name, ret_begin, error);
-
-			if (code != SAGA_OK)
-				return code;
-		} else if (size > 0) {
-			*to++ = first ? '?' : '&';
-			memmove(to, from, size);
-			to += size;
-			first = false;
-		}
-		from += is_last ? size : size + 1;
-	}
-	*to = '\0';
-	return SAGA_OK;
-}
-
-/* How many hex digits, two at most, begin the text. */
-static size_t hex_digits(const char *text)
-{
-	size_t count = strspn(text, "0123456789abcdefABCDEF");
-
-	return count < 2 ? count : 2;
-}
+static const saga_url_setting table[] = {
+	{ .key = "isolation",
+		.kind = SAGA_URL_WORD,
+		.words = "read-committed repeatable-read serializable" },
+	{ .key = NULL },
+};
 
 /*
  * Refuses URLs for which libpq's error would repeat a part of the password: libpq ends the user's
@@ -82,11 +39,14 @@ static int check_escapes(const char *url, saga_error *error)
 		return saga_error_set(error, SAGA_MALFORMED,
 			"store: in a user's name, password or database `/` `@` `?` are written "
 			"%%2F %%40 %%3F");
-	for (const char *c = strchr(url, '%'); c; c = strchr(c + 1, '%'))
-		if (hex_digits(c + 1) < 2 || strncmp(c, "%00", 3) == 0)
+	for (const char *c = strchr(url, '%'); c; c = strchr(c + 1, '%')) {
+		char byte[2];
+
+		if (saga_url_decode(c, strnlen(c, 3), byte, sizeof byte) != SAGA_OK)
 			return saga_error_set(error, SAGA_MALFORMED,
 				"store: a `%%` of the URL has no two hex digits behind it; "
 				"a `%%` itself is written %%25");
+	}
 	return SAGA_OK;
 }
 
@@ -99,8 +59,9 @@ int saga__pg_settings_read(const saga_store_options *options,
 	struct saga__pg_settings *ret_settings, saga_error *error)
 {
 	const char *url = options->url ? options->url : "";
-	struct saga__pg_settings settings = { .begin = "BEGIN", .timeout_ms = options->timeout_ms };
-	char *copy, *why = NULL;
+	struct saga__pg_settings settings = { .timeout_ms = options->timeout_ms };
+	enum isolation isolation = OF_THE_SERVER;
+	char *rest, *why = NULL;
 	int code;
 
 	if (options->timeout_ms <= 0)
@@ -109,16 +70,17 @@ int saga__pg_settings_read(const saga_store_options *options,
 	if (!has_scheme(url))
 		return saga_error_set(error, SAGA_MALFORMED,
 			"store: the URL begins with neither postgres:// nor postgresql://");
-	if (!(copy = strdup(url)))
+	if (!(rest = malloc(strlen(url) + 1)))
 		return saga_error_set(error, SAGA_NOMEM, "store: out of memory");
-	if ((code = check_escapes(copy, error)) == SAGA_OK)
-		code = take_keys(copy, &settings.begin, error);
-	if (code == SAGA_OK && !(settings.options = PQconninfoParse(copy, &why)))
+	if ((code = check_escapes(url, error)) == SAGA_OK)
+		code = saga_url_settings("store", url, table, &isolation, rest, error);
+	settings.begin = begins[isolation];
+	if (code == SAGA_OK && !(settings.options = PQconninfoParse(rest, &why)))
 		code = why ? saga_error_set(error, SAGA_MALFORMED, "store: %.*s",
 				     (int)strcspn(why, "\n"), why)
 			   : saga_error_set(error, SAGA_NOMEM, "store: out of memory");
 	PQfreemem(why);
-	free(copy);
+	free(rest);
 	if (code != SAGA_OK && error)
 		saga_redact(url, error->text, sizeof error->text);
 	if (code == SAGA_OK)

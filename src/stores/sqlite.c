@@ -371,11 +371,12 @@ static int set_up(struct saga__sqlite *store, const struct saga__sqlite_settings
 
 	if (rc == SQLITE_OK) {
 		(void)snprintf(text, sizeof text, "PRAGMA wal_autocheckpoint=%d",
-			settings->checkpoints ? CHECKPOINT : 0);
+			settings->checkpoint == SAGA__SQLITE_CHECKPOINTS ? CHECKPOINT : 0);
 		rc = set(store, text);
 	}
 	if (rc == SQLITE_OK) {
-		(void)snprintf(text, sizeof text, "PRAGMA synchronous=%s", settings->synchronous);
+		(void)snprintf(
+			text, sizeof text, "PRAGMA synchronous=%d", (int)settings->synchronous);
 		rc = set(store, text);
 	}
 	if (rc == SQLITE_OK && settings->cache_kb > 0) {
@@ -498,19 +499,17 @@ static int open_store(const saga_store_options *options, void **ret_store, saga_
 	int rc, code = saga__sqlite_settings_read(options, &settings, error);
 
 	if (code != SAGA_OK)
-		goto out;
+		return code;
 	store = new_store(&settings);
 	rc = store ? connect_to(store, &settings) : SQLITE_NOMEM;
 	if (rc == SQLITE_OK) {
 		*ret_store = store;
-		goto out;
+		return SAGA_OK;
 	}
 	code = code_of_open(rc);
 	(void)saga_error_set(error, code, "store: %s: `%s`", why_not(store), settings.path);
 	if (store)
 		close_store(store);
-out:
-	saga__url_free(&settings.url);
 	return code;
 }
 

@@ -178,8 +178,8 @@ static void open_peer(struct door *door, nng_stream *stream)
 	const struct saga__nng_link_config config = {
 		.side = door->side,
 		.ipc = door->place.ipc,
-		.frame = door->place.frame,
-		.sendbuf = door->place.sendbuf ? door->place.sendbuf : SENDBUF,
+		.frame = (size_t)door->place.frame,
+		.sendbuf = (size_t)(door->place.sendbuf ? door->place.sendbuf : SENDBUF),
 		.context = peer,
 		.up = set_up,
 		.message = on_message,

@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "../stores/dialect.h"
-#include "../stores/url.h"
 
 #define LAYOUT "3" /* that this tool knows: src/stores/journal.c */
 
@@ -15,6 +14,7 @@ enum {
 	TIMEOUT_MS = 10000,
 	REPLAYS = 8,
 	SHARDS_MOST = 64,
+	PATH_BYTES = 4096,
 	SQLITE_HEADER = 20,
 	SQLITE_WRITES = 18 /* where its header says how it is written: 2 is a write-ahead log */
 };
@@ -92,21 +92,20 @@ static int read_header(const char *path, unsigned char header[SQLITE_HEADER], sa
 static int check_file(const char *url, saga_error *error)
 {
 	unsigned char header[SQLITE_HEADER] = { 0 };
-	struct saga__url parts;
-	int code = saga__url_read(url, &parts, error);
+	const char *encoded = url + strcspn(url, ":") + 1;
+	char path[PATH_BYTES];
+	int code = saga_url_decode(encoded, strcspn(encoded, "?"), path, sizeof path);
 
-	if (code != SAGA_OK)
-		return code;
-	if (strcmp(parts.path, ":memory:") == 0)
-		code = saga_error_set(error, SAGA_MALFORMED,
+	if (code != SAGA_OK || !*path)
+		return SAGA_OK; /* the store says what is wrong */
+	if (strcmp(path, ":memory:") == 0)
+		return saga_error_set(error, SAGA_MALFORMED,
 			"`%s`: a database in memory is its process's alone", url);
-	else if ((code = read_header(parts.path, header, error)) == SAGA_OK &&
-		header[SQLITE_WRITES] != 2)
+	if ((code = read_header(path, header, error)) == SAGA_OK && header[SQLITE_WRITES] != 2)
 		code = saga_error_set(error, SAGA_UNSUPPORTED,
 			"`%s` holds no saga tables: it has no write-ahead log, as a participant's "
 			"store has",
-			parts.path);
-	saga__url_free(&parts);
+			path);
 	return code;
 }
 

@@ -71,18 +71,20 @@ static const struct {
 	{ "nng+tcp://h:-1", "HOST:PORT is wanted" },
 	{ "nng+tcp://h h:1", "HOST:PORT is wanted" },
 	{ "nng+tcp://h/x:1", "HOST:PORT is wanted" },
-	{ "nng+tcp://h:1?", "has no value" },
-	{ "nng+tcp://h:1?out", "setting `out`: has no value" },
-	{ "nng+tcp://h:1?out=", "has no value" },
-	{ "nng+tcp://h:1?out=0", "PORT or HOST:PORT is wanted" },
-	{ "nng+tcp://h:1?out=/x", "PORT or HOST:PORT is wanted" },
+	{ "nng+tcp://h:1?", "setting 1 behind the `?`" },
+	{ "nng+tcp://h:1?out", "out has no =VALUE" },
+	{ "nng+tcp://h:1?out=", "out is a text of 1 to 255 bytes" },
+	{ "nng+tcp://h:1?out=0", "PORT or HOST:PORT, not" },
+	{ "nng+tcp://h:1?out=/x", "PORT or HOST:PORT, not" },
 	{ "nng+tcp://h:1?out=1", "in and out are the same" },
 	{ "nng+tcp://h:65535", "say ?out=" },
-	{ "nng+tcp://h:1?sendbuf=65535", "setting `sendbuf=65535`: 65536 to 268435456 is wanted" },
-	{ "nng+tcp://h:1?sendbuf=9999999999", "65536 to 268435456 is wanted" },
-	{ "nng+tcp://h:1?frame=1k", "1024 to 268435456 is wanted" },
-	{ "nng+tcp://h:1?frame=4096&reconnect=1", "10 to 60000 is wanted" },
-	{ "nng+tcp://h:1?colour=red", "no such setting" },
+	{ "nng+tcp://h:1?sendbuf=65535",
+		"sendbuf is a number from 65536 to 268435456, not `65535`" },
+	{ "nng+tcp://h:1?sendbuf=9999999999", "65536 to 268435456, not `9999999999`" },
+	{ "nng+tcp://h:1?frame=1k", "frame is a number from 1024 to 268435456, not `1k`" },
+	{ "nng+tcp://h:1?frame=4096&reconnect=1",
+		"reconnect is a number from 10 to 60000, not `1`" },
+	{ "nng+tcp://h:1?colour=red", "there is no setting `colour`; there are out, sendbuf" },
 	{ "nng+tcp://h:1?ca=/x", "is for nng+tls+tcp only" },
 	{ "nng+ipc://", "a path from / on" },
 	{ "nng+ipc://bus", "a path from / on" },
@@ -121,6 +123,7 @@ START_TEST(outs_have_defaults)
 	check_place("nng+tcp://host:5560", "tcp://host:5560", "tcp://host:5561");
 	check_place("nng+tcp://[::1]:5560?out=7", "tcp://[::1]:5560", "tcp://[::1]:7");
 	check_place("nng+tcp://host:65535?out=1", "tcp://host:65535", "tcp://host:1");
+	check_place("nng+tcp://a:1?out=b%3A2", "tcp://a:1", "tcp://b:2");
 	check_place("nng+tcp://a:1?frame=2048&out=b:2", "tcp://a:1", "tcp://b:2");
 	check_place("nng+ipc:///run/bus", "ipc:///run/bus", "ipc:///run/bus.out");
 	check_place("nng+ipc:///run/bus?out=/x", "ipc:///run/bus", "ipc:///x");

@@ -176,7 +176,7 @@ static void exec_bus(const struct test_bus *bus, const char *settings, int says)
 	if (strcmp(scheme, "nng+tls+tcp") == 0)
 		tls_settings(tls, sizeof tls, "bus", "ca");
 	else
-		(void)snprintf(tls, sizeof tls, "frame=1048576");
+		(void)snprintf(tls, sizeof tls, "reconnect=1000");
 	(void)snprintf(in, sizeof in, "%s?%s%s", bus->in, tls, settings);
 	(void)snprintf(out, sizeof out, "%s?%s%s", bus->out, tls, settings);
 	if (bus->out[0])

@@ -23,6 +23,7 @@ static const struct {
 	{ "postgres://shop:s3cret%zz@h/db", "bad token: \"s3cret%zz\"", "bad token: \"***\"" },
 	{ "mssql://sa:P%40ss%2Fw@h/db", "login P@ss/w or P%40ss%2Fw", "login *** or ***" },
 	{ "nats://t0ken@h", "nats://t0ken@h is away", "nats://***@h is away" },
+	{ "nats://t0ken@nats://u:p@h", "not `nats://t0ken@nats`", "not `nats://***@nats`" },
 	{ "nats://u:PA/SS@h", "HOST:PORT is wanted, not `u:PA`",
 		"HOST:PORT is wanted, not `u:***`" },
 	{ "nats://u:p?ss@h", "not `ss@h`", "not `***@h`" },
