@@ -16,7 +16,7 @@ enum {
 	DOUBLES_US = 500000000, /* the same id within this is a double */
 	UNACKED_MOST = 256,     /* delivered to one instance, and not acked */
 	SETTLE_MS = 10000,      /* then what it has is on its disks */
-	SEQ_BITS = 48           /* of a token; the rest counts how often all began anew */
+	SEQ_BITS = 32           /* of a token; the rest is the epoch of the delivery */
 };
 
 #define SEQ_MASK ((UINT64_C(1) << SEQ_BITS) - 1)

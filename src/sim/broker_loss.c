@@ -82,7 +82,7 @@ void saga__broker_rewind(void *transport, unsigned shard, uint64_t place)
 	saga__sim_trace(member->sim, member, "has shard %u delivered again behind %llu", shard,
 		(unsigned long long)place);
 	broker->ahead[group][shard] = 0;
-	broker->epochs[group][shard]++;
+	broker->epochs[group][shard] = ++broker->epoch;
 	if (broker->floors[group] > place)
 		broker->floors[group] = place;
 	for (uint64_t i = place; i < broker->count; i++) {
@@ -149,7 +149,7 @@ static void move_floors(saga_sim *sim, uint64_t left)
 				: 0;
 
 			broker->ahead[group][shard] = ahead && stood > left ? stood : 0;
-			broker->epochs[group][shard]++;
+			broker->epochs[group][shard] = ++broker->epoch;
 		}
 		if (floor > left)
 			broker->floors[group] = floor = left;

@@ -230,9 +230,13 @@ struct saga__broker {
 	struct saga__message_kept **messages; /* message n at n - 1 */
 	uint64_t count, room;
 	uint64_t floors[SAGA__MEMBERS_MOST]; /* of a group: all up to here are acked */
-	/* For each shard: places that came later and count as acked; how often all began anew. */
+	/*
+	 * For each shard: the places of later messages that count as acked, and the epoch of its
+	 * deliveries. No two epochs are the same, since a place may belong to another shard later.
+	 */
 	uint64_t ahead[SAGA__MEMBERS_MOST][SAGA__SIM_SHARDS];
 	uint64_t epochs[SAGA__MEMBERS_MOST][SAGA__SIM_SHARDS];
+	uint64_t epoch;             /* the newest */
 	struct saga__ghost *ghosts; /* it calls them doubles, and has lost them */
 	size_t ghost_count;
 	saga_id era;
