@@ -25,7 +25,9 @@ enum {
 	SAGA__NATS_BUCKETS = 1024,
 	SAGA__NATS_AGAIN_MS = 100,
 	SAGA__NATS_LOOKS = 1024, /* at places of the stream, at once */
-	SAGA__NATS_SEQ_BITS = 56 /* of a delivery's token; the rest is the shard */
+	/* A delivery's token: the stream's sequence, the newest incident, the shard. */
+	SAGA__NATS_SEQ_BITS = 48,
+	SAGA__NATS_INCIDENT_BITS = 10
 };
 
 /* A request for deliveries that is under way. */
@@ -44,11 +46,17 @@ struct saga__nats_shard {
 	uint64_t not_before; /* ms: after the servers refused */
 };
 
-/* A delivery that is not acked. */
+/*
+ * A delivery that is not acked. The servers know an ack by the sequence alone, and after an incident
+ * they may have another event there: so an ack of an older delivery is not sent.
+ */
 struct saga__nats_held {
 	struct saga__nats_held *next;
 	uint64_t token;
-	uint64_t at; /* ms: delivered, said to be in progress, or given back */
+	uint64_t incident; /* the newest one when the reply subject came */
+	uint64_t at;       /* ms: delivered, said to be in progress, or given back */
+	saga_id id;
+	int64_t stored_at;
 	char reply[];
 };
 
@@ -134,9 +142,10 @@ struct saga__nats {
 	/* The same, of what the broker has: nats_watch.c. */
 	saga_broker broker; /* as the keeper found it, and the host is to be told */
 	bool has_broker;
-	bool doubts;     /* the next that is found is to be doubted */
-	char leader[64]; /* of the stream, as it was found last */
-	uint64_t top;    /* the highest place that a new event was given since the last doubt */
+	bool doubts;        /* the next that is found is to be doubted */
+	uint64_t incidents; /* so far; after each one other events may stand at known places */
+	char leader[64];    /* of the stream, as it was found last */
+	uint64_t top;       /* the highest place that a new event was given since the last doubt */
 	int64_t message_most; /* bytes of a message that the stream takes; 0, -1: any */
 	bool has_refused;     /* something was too large: the limits are looked at more often */
 	bool redials;         /* another limit may hold for a new connection */
@@ -225,6 +234,10 @@ void saga__nats_watch_rewind(struct saga__nats *self, unsigned shard, uint64_t p
 void saga__nats_watch_note(struct saga__nats *self, const saga_broker *broker);
 /* Something may have been lost. Any thread. */
 void saga__nats_watch_doubt(struct saga__nats *self);
+/* Another event stands where one was delivered from: that is an incident by itself. */
+void saga__nats_watch_replaced(struct saga__nats *self);
+/* The number of the newest incident. Who also wants a usable connection asks for that first. */
+uint64_t saga__nats_watch_incident(struct saga__nats *self);
 
 /* ---- nats_take.c: what came; the loop's thread ---- */
 

@@ -15,21 +15,49 @@ enum {
 	REFUSED_MS = 250
 };
 
+static uint64_t low_bits(uint64_t number, unsigned count)
+{
+	return number & ((UINT64_C(1) << count) - 1);
+}
+
+static uint64_t token_of(unsigned shard, uint64_t incident, uint64_t sequence)
+{
+	return ((uint64_t)shard << SAGA__NATS_INCIDENT_BITS |
+		       low_bits(incident, SAGA__NATS_INCIDENT_BITS))
+		<< SAGA__NATS_SEQ_BITS |
+		low_bits(sequence, SAGA__NATS_SEQ_BITS);
+}
+
 static unsigned shard_of(uint64_t token)
 {
-	return (unsigned)(token >> SAGA__NATS_SEQ_BITS);
+	return (unsigned)(token >> (SAGA__NATS_SEQ_BITS + SAGA__NATS_INCIDENT_BITS));
 }
 
 /* ---- what is held ---- */
 
+/* The token without its incident. */
+static uint64_t place_in(uint64_t token)
+{
+	return token_of(shard_of(token), 0, token);
+}
+
+/* What is held of that shard and sequence, whatever the incident. */
 static struct saga__nats_held **place_of(struct saga__nats *self, uint64_t token)
 {
-	uint64_t mixed = token * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t mixed = place_in(token) * UINT64_C(0x9e3779b97f4a7c15);
 	struct saga__nats_held **at = &self->held[mixed >> 32 & (SAGA__NATS_BUCKETS - 1)];
 
-	while (*at && (*at)->token != token)
+	while (*at && place_in((*at)->token) != place_in(token))
 		at = &(*at)->next;
 	return at;
+}
+
+/* NULL: that delivery is not held any more. */
+static struct saga__nats_held **find(struct saga__nats *self, uint64_t token)
+{
+	struct saga__nats_held **at = place_of(self, token);
+
+	return *at && (*at)->token == token ? at : NULL;
 }
 
 static void say(natsConnection *nc, const struct saga__nats_held *held, const char *what)
@@ -241,44 +269,83 @@ static void was_delivered(struct saga__nats_shard *shard)
 		shard->pulls[1].left--;
 }
 
-bool saga__nats_pull_take(struct saga__nats *self, natsMsg *message, saga_frame *frame)
+/* NULL: out of memory. */
+static struct saga__nats_held *new_held(
+	uint64_t token, uint64_t incident, const char *reply, natsMsg *message)
 {
-	const char *reply = natsMsg_GetReply(message);
-	int64_t stored_at = 0;
-	uint64_t sequence = reply ? sequence_of(reply, &stored_at) : 0, token;
-	unsigned number = self->of ? frame->part & (self->of - 1) : 0;
-	struct saga__nats_held **at, *held;
-	size_t size;
+	size_t size = strlen(reply) + 1;
+	struct saga__nats_held *held = malloc(sizeof *held + size);
 
-	if (!sequence || !self->of)
-		return false;
-	size = strlen(reply) + 1;
-	was_delivered(&self->shards[number]);
-	if (!(held = malloc(sizeof *held + size)))
-		return false; /* it comes again */
-	token = (uint64_t)number << SAGA__NATS_SEQ_BITS |
-		(sequence & ((UINT64_C(1) << SAGA__NATS_SEQ_BITS) - 1));
-	*held = (struct saga__nats_held){ .token = token, .at = saga__nats_now() };
+	if (!held)
+		return NULL;
+	*held = (struct saga__nats_held){
+		.token = token, .incident = incident, .at = saga__nats_now()
+	};
+	held->id = saga__nats_id_of(message);
 	memcpy(held->reply, reply, size);
-	at = place_of(self, token);
-	if (!(self->shards_worked >> number & 1)) {
-		say(saga__nats_link_usable(self), held, "-NAK");
-		free(held);
-		return false;
-	}
-	/* Again, while we have it: the newer name of it counts. */
-	if (*at) {
+	return held;
+}
+
+static bool is_same(const struct saga__nats_held *one, const struct saga__nats_held *other)
+{
+	return one->stored_at == other->stored_at &&
+		memcmp(&one->id, &other->id, sizeof one->id) == 0;
+}
+
+/*
+ * Puts a delivery among what is held. False: its event is held already, and the newer reply
+ * subject counts.
+ */
+static bool hold(struct saga__nats *self, struct saga__nats_held *held)
+{
+	struct saga__nats_held **at = place_of(self, held->token);
+
+	if (*at && is_same(*at, held)) {
+		held->token = (*at)->token;
 		held->next = (*at)->next;
 		free(*at);
 		*at = held;
 		return false;
 	}
+	/* The servers have lost that event: nothing is left to be acked. */
+	if (*at) {
+		release(self, at);
+		saga__nats_watch_replaced(self);
+		held->incident = saga__nats_watch_incident(self);
+		held->token = token_of(shard_of(held->token), held->incident, held->token);
+		at = place_of(self, held->token);
+	}
 	*at = held;
-	self->shards[number].held++;
-	frame->token = token;
+	self->shards[shard_of(held->token)].held++;
+	return true;
+}
+
+bool saga__nats_pull_take(struct saga__nats *self, natsMsg *message, saga_frame *frame)
+{
+	const char *reply = natsMsg_GetReply(message);
+	int64_t stored_at = 0;
+	uint64_t sequence = reply ? sequence_of(reply, &stored_at) : 0;
+	uint64_t incident = saga__nats_watch_incident(self);
+	unsigned number = self->of ? frame->part & (self->of - 1) : 0;
+	struct saga__nats_held *held;
+
+	if (!sequence || !self->of)
+		return false;
+	was_delivered(&self->shards[number]);
+	if (!(held = new_held(token_of(number, incident, sequence), incident, reply, message)))
+		return false; /* it comes again */
+	held->stored_at = stored_at;
+	if (!(self->shards_worked >> number & 1)) {
+		say(saga__nats_link_usable(self), held, "-NAK");
+		free(held);
+		return false;
+	}
+	if (!hold(self, held))
+		return false;
+	frame->token = held->token;
 	frame->place = sequence;
 	frame->stored_at = stored_at;
-	frame->id = saga__nats_id_of(message);
+	frame->id = held->id;
 	return true;
 }
 
@@ -335,13 +402,15 @@ void saga__nats_pull_work(struct saga__nats *self, uint64_t shards, unsigned of)
 void saga__nats_pull_ack(struct saga__nats *self, const uint64_t *tokens, size_t count)
 {
 	natsConnection *nc = saga__nats_link_usable(self);
+	uint64_t incident = saga__nats_watch_incident(self);
 
 	for (size_t i = 0; i < count; i++) {
-		struct saga__nats_held **at = place_of(self, tokens[i]);
+		struct saga__nats_held **at = find(self, tokens[i]);
 
-		if (!*at)
+		if (!at)
 			continue;
-		say(nc, *at, "+ACK");
+		/* It comes again, as a double; or another event does, and was not acked. */
+		say(nc, *at, (*at)->incident == incident ? "+ACK" : "-NAK");
 		release(self, at);
 	}
 	saga__nats_pull_all(self);
@@ -360,9 +429,9 @@ void saga__nats_pull_forget_given(struct saga__nats *self, unsigned shard)
 
 void saga__nats_pull_lose(struct saga__nats *self, uint64_t token)
 {
-	struct saga__nats_held **at = place_of(self, token);
+	struct saga__nats_held **at = find(self, token);
 
-	if (*at)
+	if (at)
 		release(self, at);
 }
 

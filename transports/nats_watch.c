@@ -349,6 +349,7 @@ void saga__nats_watch_rewind(struct saga__nats *self, unsigned shard, uint64_t p
 
 	saga__nats_pull_forget_given(self, shard);
 	uv_mutex_lock(&self->lock);
+	self->incidents++; /* what the shard gets again has other tokens */
 	self->rewinds |= bit;
 	self->rewind_to[shard] = place;
 	self->ready &= ~bit;
@@ -366,11 +367,30 @@ void saga__nats_watch_doubt(struct saga__nats *self)
 	uv_mutex_unlock(&self->lock);
 }
 
+void saga__nats_watch_replaced(struct saga__nats *self)
+{
+	uv_mutex_lock(&self->lock);
+	self->incidents++;
+	uv_mutex_unlock(&self->lock);
+	saga__nats_watch_doubt(self);
+}
+
+uint64_t saga__nats_watch_incident(struct saga__nats *self)
+{
+	uint64_t incident;
+
+	uv_mutex_lock(&self->lock);
+	incident = self->incidents;
+	uv_mutex_unlock(&self->lock);
+	return incident;
+}
+
 /* Under the lock: the keeper has asked for all of this. */
 void saga__nats_watch_note(struct saga__nats *self, const saga_broker *broker)
 {
 	bool doubt = self->has_broker && self->broker.doubt;
 
+	self->incidents += broker->doubt;
 	self->broker = *broker;
 	self->broker.doubt = broker->doubt || doubt;
 	self->broker.shards &= ~self->rewinds;

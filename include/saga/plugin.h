@@ -145,7 +145,8 @@ typedef struct saga_transport_ops {
 
 	/*
 	 * Loop thread; must not block. The deliveries with these tokens are committed and need not
-	 * come again. Mandatory for a durable transport, never called for another.
+	 * come again. If the broker has another frame at the place of one of them by now, that
+	 * frame must still come. Mandatory for a durable transport, never called for another.
 	 */
 	void (*ack)(void *transport, const uint64_t *tokens, size_t count);
 

@@ -270,6 +270,90 @@ START_TEST(a_shard_that_is_left_and_taken_again_is_heard)
 }
 END_TEST
 
+/* Keeps a copy of the server's files, or puts it back, while the server does not run. */
+static void restart_with(const char *from, const char *to)
+{
+	char line[512];
+
+	must("kill");
+	for (size_t i = 0; i < 2; i++)
+		ck_assert(turn_until(&hosts[i], is_down, 0));
+	(void)snprintf(line, sizeof line, "rm -rf %s/%s && cp -a %s/%s %s/%s", directory, to,
+		directory, from, directory, to);
+	ck_assert_int_eq(system(line), 0);
+	must("again");
+	for (size_t i = 0; i < 2; i++)
+		ck_assert(turn_until(&hosts[i], is_up, 0));
+}
+
+static bool has_floor(struct host *host, size_t n)
+{
+	bool answer;
+
+	(void)n;
+	uv_mutex_lock(&host->lock);
+	answer = host->broker.shards & 1;
+	uv_mutex_unlock(&host->lock);
+	return answer;
+}
+
+/*
+ * Host 1 holds event 1 while the server loses it, because older files are put in the place of its
+ * own. Event 2 then stands at the place of event 1.
+ */
+static void replace_what_is_held(const char *settings)
+{
+	start("");
+	(void)snprintf(url + strlen(url), sizeof url - strlen(url), "/back%s", settings);
+	begin();
+	host_open_as(&hosts[0], &world, "order", 1, 0);
+	host_open_as(&hosts[1], &world, "stock", 2, 0);
+	world.ops->work(hosts[1].transport, 1, 1);
+	ck_assert(turn_until(&hosts[1], has_floor, 0));
+	restart_with("server/server1", "copy");
+	send_kept(0, 1);
+	ck_assert(turn_until(&hosts[1], has_different, 1));
+	restart_with("copy", "server/server1");
+	send_kept(0, 2);
+	ck_assert(turn_until(&hosts[0], is_sent, 2));
+	ck_assert_uint_eq(hosts[0].receipt.place, hosts[1].inbox[0].place);
+}
+
+START_TEST(another_event_at_the_place_of_one_that_is_held_comes)
+{
+	replace_what_is_held("");
+	ck_assert(turn_until(&hosts[1], has_different, 2));
+	ck_assert_uint_ne(hosts[1].inbox[0].token, hosts[1].inbox[1].token);
+	world.ops->ack(hosts[1].transport, &hosts[1].inbox[0].token, 1);
+	host_close(&hosts[1]);
+	host_open_as(&hosts[1], &world, "stock", 2, 0);
+	world.ops->work(hosts[1].transport, 1, 1);
+	ck_assert_msg(turn_until(&hosts[1], has_different, 1), "the ack of event 1 took event 2");
+	ck_assert_int_eq(hosts[1].inbox[0].bytes[0], 2);
+	ack_all(1);
+	end(2);
+	stop();
+}
+END_TEST
+
+/* Host 1 asks for no more than it holds: so host 2 has event 2 when host 1 acks event 1. */
+START_TEST(an_ack_falls_on_no_other_event_at_its_place)
+{
+	replace_what_is_held("?pending=1");
+	host_open_as(&hosts[2], &world, "stock", 2, 0);
+	world.ops->work(hosts[2].transport, 1, 1);
+	ck_assert(turn_until(&hosts[2], has_different, 1));
+	ack_all(1);
+	host_forget(&hosts[1]);
+	host_close(&hosts[2]);
+	ck_assert_msg(turn_until(&hosts[1], has_different, 1), "the ack of event 1 took event 2");
+	ck_assert_int_eq(hosts[1].inbox[0].bytes[0], 2);
+	ack_all(1);
+	end(2);
+	stop();
+}
+END_TEST
+
 enum {
 	CROWD = 9600, /* more than a transport keeps for a host that takes nothing */
 	CROWD_SHARDS = 32
@@ -501,6 +585,11 @@ int main(void)
 	tcase_add_test(tcase, who_does_not_say_who_he_is_stays_out);
 	tcase_add_test(tcase, a_token_opens_too);
 	tcase_add_test(tcase, tls_with_certificates_of_both_sides);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("older files");
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, another_event_at_the_place_of_one_that_is_held_comes);
+	tcase_add_test(tcase, an_ack_falls_on_no_other_event_at_its_place);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
