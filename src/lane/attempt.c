@@ -35,7 +35,7 @@ bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item)
 	if (saga__lane_holds_back(lane, item))
 		return true;
 	shard = saga__lane_held(lane, item->shard);
-	return !shard || item->spell != shard->spell;
+	return !shard || item->epoch != shard->epoch;
 }
 
 /* Takes it into the hand, if that has room and it is of the batch's kind. */

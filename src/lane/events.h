@@ -131,7 +131,7 @@ struct saga__notification {
 	uint64_t gained;     /* of those, what is new to it: they have streams */
 	unsigned rereads;    /* of those that were asked of the lane, how many this answers */
 	unsigned stream_shards[SAGA__STORE_SHARDS];
-	unsigned spells[SAGA__STORE_SHARDS]; /* what items of that shard must name */
+	unsigned epochs[SAGA__STORE_SHARDS]; /* what items of that shard must name */
 	uint64_t orders;                     /* that were carried out before the stands were read */
 	struct saga__stream_row streams[SAGA__STORE_SHARDS];
 	size_t stream_count;

@@ -33,7 +33,7 @@ int saga__lane_take_due(struct saga__lane *lane, saga_error *error);
 struct saga__lane_shard *saga__lane_held(struct saga__lane *lane, unsigned number);
 uint64_t saga__lane_worked(const struct saga__lane *lane);
 
-/* From a stream, for a shard that is not worked, or in another spell. */
+/* From a stream, for a shard that is not worked, or in another epoch. */
 bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item);
 
 /* Takes the shards that the host assigns, leaves others, and tells both. */

@@ -59,7 +59,7 @@ struct saga__lane_shard {
 	uint64_t stored; /* as `own` is in the store, where another may have come further */
 	saga_id sent_id;
 	size_t pending; /* of our own events, in the queue */
-	unsigned spell;
+	unsigned epoch;
 	uint64_t orders;            /* carried out before its positions were read */
 	struct saga__source broker; /* of the last delivery that was committed; no owner: none */
 	uint64_t place;             /* where that stood */
@@ -127,7 +127,7 @@ struct saga__lane {
 	bool shared;             /* other instances may carry out orders, ... */
 	int64_t told_at;         /* ... as it was told then: monotonic */
 	bool stale;              /* one has: as if a reread had been asked for */
-	unsigned spells;         /* of working a shard, so far */
+	unsigned epochs;         /* of working a shard, so far */
 	bool guest;              /* the batch is of another's shards */
 	struct saga__shard chosen[SAGA__STORE_SHARDS]; /* whose streams the batch locks */
 	size_t chosen_count;

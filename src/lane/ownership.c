@@ -15,7 +15,7 @@ struct settling {
 	struct saga__shard locked[SAGA__STORE_SHARDS];
 	struct saga__lane_shard shards[SAGA__STORE_SHARDS];
 	size_t count;
-	unsigned spells;
+	unsigned epochs;
 	int64_t due;
 	bool unclean;
 };
@@ -151,7 +151,7 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	s->unclean = s->unclean || (!before && row->unclean);
 	if (!before || lane->rereads || lane->stale || set_back || mended) {
 		*own = (struct saga__lane_shard){ .own = 0 };
-		own->spell = ++s->spells;
+		own->epoch = ++s->epochs;
 		own->sent = row->seq;
 		own->sent_id = row->last;
 		notification->gained |= 1ull << shard;
@@ -160,7 +160,7 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	own->caught = own->stored = row->own;
 	own->catching_up =
 		lane->consumes_own && row->own < row->seq && !SAGA__MUTANT(gained_without_own);
-	notification->spells[notification->stream_count] = own->spell;
+	notification->epochs[notification->stream_count] = own->epoch;
 	notification->stream_shards[notification->stream_count++] = shard;
 	return SAGA_OK;
 }
@@ -252,7 +252,7 @@ static void adopt(struct settling *s)
 			s->shards[i].orders = s->notification->orders;
 	memcpy(lane->shards, s->shards, s->count * sizeof *lane->shards);
 	lane->shard_count = s->count;
-	lane->spells = s->spells;
+	lane->epochs = s->epochs;
 	if (s->due < lane->due || s->anew)
 		lane->due = s->due;
 	if (s->unclean) {
@@ -276,7 +276,7 @@ int saga__lane_settle(struct saga__lane *lane, bool anew, struct saga__notificat
 	struct settling s = { .lane = lane,
 		.anew = anew,
 		.notification = notification,
-		.spells = lane->spells,
+		.epochs = lane->epochs,
 		.due = SAGA__NEVER };
 	int code = j->ops->begin(j->store, error);
 

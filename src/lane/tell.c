@@ -82,7 +82,7 @@ static void push_own(struct saga__lane *lane)
 		item->event = saga__blob_ref(out->event);
 		item->seq = out->seq;
 		item->id = out->id;
-		item->spell = shard->spell;
+		item->epoch = shard->epoch;
 		shard->pending++;
 		saga__items_push(&lane->queue, item);
 	}

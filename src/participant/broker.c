@@ -219,7 +219,7 @@ static void move(struct saga_participant *p, unsigned shard, const struct saga__
 	item->source = *source;
 	item->seq = point->place;
 	item->id = point->id;
-	item->spell = p->spells[shard];
+	item->epoch = p->epochs[shard];
 	item->reset = reset;
 	item->known = UINT64_MAX; /* no operator's order */
 	saga__streams_give(p, shard, item);

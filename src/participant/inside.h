@@ -209,7 +209,7 @@ struct saga_participant {
 	uint64_t wanted; /* as the last renewal had it */
 	uint64_t giving; /* leases that go when no lane works them any more */
 	unsigned live;   /* instances; 0: there was no renewal yet */
-	unsigned spells[SAGA__STORE_SHARDS];
+	unsigned epochs[SAGA__STORE_SHARDS];
 	uint64_t orders[SAGA__STORE_SHARDS]; /* carried out before its positions were read */
 	unsigned rereads[SAGA__LANES_MOST];  /* that the lane has not answered */
 

@@ -99,7 +99,7 @@ void saga__kept_mark(struct saga_participant *p)
 		item->source = p->kept.marks[shard];
 		item->seq = p->kept.marked[shard] = settled;
 		item->id = p->broker.shards[shard].marked_in;
-		item->spell = p->spells[shard];
+		item->epoch = p->epochs[shard];
 		item->reset = true;
 		item->known = UINT64_MAX; /* no operator's order */
 		saga__streams_give(p, shard, item);
@@ -196,7 +196,7 @@ static void give_event(struct saga_participant *p, const struct saga__frame *fra
 		item->seq = frame->place;
 		item->id = frame->mark;
 	}
-	item->spell = p->spells[shard];
+	item->epoch = p->epochs[shard];
 	item->event = saga__blob_ref(frame->bytes);
 	if (SAGA__MUTANT(acked_at_once))
 		saga__kept_ack(p, frame->token);

@@ -62,7 +62,7 @@ int saga__streams_hold(
 		/* After a reconnection it goes on: what it missed comes with the next batch. */
 		if (!(held->gained >> shard & 1))
 			continue;
-		p->spells[shard] = held->spells[i];
+		p->epochs[shard] = held->epochs[i];
 		p->orders[shard] = held->orders;
 		if (p->keeps)
 			code = saga__kept_start(p, shard, &held->streams[i]);
@@ -352,7 +352,7 @@ static void push(struct saga_participant *p, struct saga__following *following,
 	item->source = following->source;
 	item->seq = effect->seq;
 	item->id = effect->id;
-	item->spell = p->spells[shard];
+	item->epoch = p->epochs[shard];
 	item->event = kind == SAGA__ITEM_EVENT ? saga__blob_ref(effect->event) : NULL;
 	item->why = kept;
 	if (SAGA__MUTANT(seen_of_received))

@@ -40,7 +40,7 @@ struct saga__item {
 	struct saga__source source; /* without an owner: our own stream; kept: the broker's */
 	uint64_t seq;
 	saga_id id;
-	unsigned spell; /* of a shard's being worked here; void in another */
+	unsigned epoch; /* of a shard's being worked here; void in another */
 	bool reset;     /* MOVE: set there, back too; an order, of which ... */
 	uint64_t known; /* ... it says what orders were carried out when it was read */
 	bool kept;      /* EVENT: a durable transport's: */
