@@ -45,7 +45,7 @@ static bool take(struct saga__lane *lane, struct saga__item *item)
 		return false;
 	if (item->kind == SAGA__ITEM_REQUEST)
 		item->shard = shard_of_request(lane, item);
-	if (lane->guest == (saga__lane_held(lane, item->shard) != NULL))
+	if (lane->foreign == (saga__lane_held(lane, item->shard) != NULL))
 		return false;
 	lane->hand[lane->hand_count++] = item;
 	return true;
@@ -121,11 +121,11 @@ static unsigned sources_of_store(const struct saga__lane *lane)
  * A batch is of our own shards, or of others': in turn, if there are both. Who holds another's may
  * stand still, and ours wait no longer for it than one batch; but what failed here is tried again.
  */
-static bool is_guests_turn(const struct saga__lane *lane)
+static bool is_foreign_next(const struct saga__lane *lane)
 {
-	if (lane->batch.instead || (lane->failures && !lane->guest))
-		return lane->guest;
-	return !lane->guest && !works_all(lane);
+	if (lane->batch.instead || (lane->failures && !lane->foreign))
+		return lane->foreign;
+	return !lane->foreign && !works_all(lane);
 }
 
 static void take_all(struct saga__lane *lane)
@@ -140,10 +140,10 @@ static void gather(struct saga__lane *lane)
 	wait_for_more(lane);
 	lane->hand_count = 0;
 	lane->looking = lane->nudges;
-	lane->guest = is_guests_turn(lane);
+	lane->foreign = is_foreign_next(lane);
 	take_all(lane);
-	if (!lane->hand_count && (lane->guest || !sources_of_store(lane))) {
-		lane->guest = !lane->guest;
+	if (!lane->hand_count && (lane->foreign || !sources_of_store(lane))) {
+		lane->foreign = !lane->foreign;
 		lane->batch.instead = SAGA__NO_OUTCOME; /* of what went elsewhere */
 		take_all(lane);
 	}
@@ -178,7 +178,7 @@ static void choose_shards(struct saga__lane *lane, unsigned from)
 /* Where their streams stand, for the lane. */
 static void note_chosen(struct saga__lane *lane)
 {
-	for (size_t i = 0, k = 0; i < lane->shard_count && !lane->guest; i++)
+	for (size_t i = 0, k = 0; i < lane->shard_count && !lane->foreign; i++)
 		if (saga__lane_has_chosen(lane, i))
 			lane->locked[i] = lane->chosen[k++];
 }
@@ -302,7 +302,7 @@ static void count_own(
 static void find_own(struct saga__lane *lane)
 {
 	memset(lane->own, 0, sizeof lane->own);
-	for (size_t i = 0, k = 0; i < lane->shard_count && !lane->guest; i++) {
+	for (size_t i = 0, k = 0; i < lane->shard_count && !lane->foreign; i++) {
 		struct saga__lane_shard *shard = &lane->shards[i];
 		size_t taken, made;
 		uint64_t upto, *own = &lane->own[k];
@@ -364,7 +364,7 @@ static int fill(struct saga__lane *lane, unsigned from, struct saga__notificatio
 	if (code == SAGA_OK)
 		note_chosen(lane);
 	read_clock(lane);
-	if (code == SAGA_OK && !lane->guest)
+	if (code == SAGA_OK && !lane->foreign)
 		code = saga__lane_tell_missed(lane, notification, error);
 	if (code == SAGA_OK && (from & FROM_OUTBOX))
 		code = saga__lane_catch_up(lane, error);
@@ -426,9 +426,9 @@ static int transact(struct saga__lane *lane, unsigned from, struct saga__notific
 		return code;
 	notification->commit_us = saga__micros(lane->options.env) - at;
 	notification->batch_us = notification->commit_us + at - begun;
-	/* What a guest leaves, who works the shard will find. */
-	lane->due = lane->guest || soonest < batch->due ? soonest : batch->due;
-	if (woken && !lane->guest)
+	/* The owner of the shard will find what a foreign batch leaves. */
+	lane->due = lane->foreign || soonest < batch->due ? soonest : batch->due;
+	if (woken && !lane->foreign)
 		lane->due = batch->now;
 	return SAGA_OK;
 }
@@ -475,7 +475,7 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 	if (lane->stale)
 		return;
 	/* Its shard is looked at, and the others go on. */
-	if (lane->journal.odd_stream && !lane->guest) {
+	if (lane->journal.odd_stream && !lane->foreign) {
 		lane->stale = lane->unsettled = true;
 		return;
 	}
@@ -513,7 +513,7 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 
 static unsigned sources(const struct saga__lane *lane)
 {
-	return (lane->hand_count ? FROM_HAND : 0) | (lane->guest ? 0 : sources_of_store(lane));
+	return (lane->hand_count ? FROM_HAND : 0) | (lane->foreign ? 0 : sources_of_store(lane));
 }
 
 static void succeeded(struct saga__lane *lane, unsigned from)
@@ -528,7 +528,7 @@ static void succeeded(struct saga__lane *lane, unsigned from)
 	lane->batch.wary = false;
 	lane->batch.poison_count = 0;
 	/* What is in hand alone locks the streams of its own shards, no others. */
-	if (!lane->guest && from != FROM_HAND)
+	if (!lane->foreign && from != FROM_HAND)
 		lane->looks = lane->looking;
 	most = saga__pace_speed_up(lane->options.pace, most);
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
@@ -576,8 +576,8 @@ bool saga__lane_batch(struct saga__lane *lane)
 		(void)saga_error_set(&error, code, "out of memory");
 	if (lane->limit == 1)
 		from = saga__lane_be_careful(lane, from);
-	careful = lane->batch.probing = lane->careful && !lane->guest;
-	if (code == SAGA_OK && lane->careful && !lane->guest && from != FROM_OTHERS)
+	careful = lane->batch.probing = lane->careful && !lane->foreign;
+	if (code == SAGA_OK && lane->careful && !lane->foreign && from != FROM_OTHERS)
 		code = saga__lane_suspect(lane, from, &error);
 	if (code == SAGA_OK)
 		code = transact(lane, from, notification, &error);

@@ -7,7 +7,7 @@
  *
  * Which of its shards it works, the host tells it (SAGA__COMMAND_ASSIGN) by what its keeper, lane 0,
  * reported. What else comes to it, requests and answers of calls of another's shards, it does in
- * batches of their own as a guest there: it locks the stream, and remembers nothing.
+ * batches of their own, foreign ones: such a batch locks the stream, and remembers nothing.
  */
 
 #include <uv.h>
@@ -128,7 +128,7 @@ struct saga__lane {
 	int64_t told_at;         /* ... as it was told then: monotonic */
 	bool stale;              /* one has: as if a reread had been asked for */
 	unsigned epochs;         /* of working a shard, so far */
-	bool guest;              /* the batch is of another's shards */
+	bool foreign;            /* the batch is of another's shards */
 	struct saga__shard chosen[SAGA__STORE_SHARDS]; /* whose streams the batch locks */
 	size_t chosen_count;
 	uint64_t chosen_shards;     /* the same as bits */

@@ -137,7 +137,7 @@ bool saga__lane_wait_for(struct saga__lane *lane, const saga_error *error)
 	switch ((enum saga__item_kind)item->kind) {
 	case SAGA__ITEM_EVENT:
 		/* A durable transport's order is its own: its events wait with the lane. */
-		waits = !item->kept && !lane->guest && hold_back(lane, item, error);
+		waits = !item->kept && !lane->foreign && hold_back(lane, item, error);
 		break;
 	case SAGA__ITEM_DUE:
 		waits = put_off(lane, item);

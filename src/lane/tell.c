@@ -161,7 +161,7 @@ static void note_places(struct saga__lane *lane, const struct saga__notification
 
 void saga__lane_tell_committed(struct saga__lane *lane, struct saga__notification *notification)
 {
-	if (!lane->guest) {
+	if (!lane->foreign) {
 		move_on(lane);
 		note_places(lane, notification);
 		saga__lane_end_waits(lane, notification);
@@ -169,13 +169,13 @@ void saga__lane_tell_committed(struct saga__lane *lane, struct saga__notificatio
 	notification->calls = lane->batch.calls;
 	lane->batch.calls = NULL;
 	saga__lane_tell_due(lane, notification);
-	if (!lane->guest) { /* else another counts it */
+	if (!lane->foreign) { /* else another counts it */
 		notification->counts = saga__batch_counts(&lane->batch);
 		notification->counts.parked -= lane->odd_rows;
 		lane->odd_rows = 0;
 	}
 	uv_mutex_lock(&lane->lock);
-	if (!lane->guest)
+	if (!lane->foreign)
 		push_own(lane);
 	settle_hand(lane, notification);
 	lane->behind = saga__lane_is_behind(lane);

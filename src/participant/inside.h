@@ -135,8 +135,8 @@ struct saga__following {
 };
 
 /* An event that was committed for a shard that another instance works, to be sent. */
-struct saga__guest {
-	struct saga__guest *next;
+struct saga__foreign_event {
+	struct saga__foreign_event *next;
 	struct saga__sent sent;
 };
 
@@ -236,8 +236,8 @@ struct saga_participant {
 	struct saga__room room; /* for events of streams that wait */
 	uint64_t streams_refused;
 	int64_t refusal_told, faded; /* monotonic */
-	struct saga__guest *guests;
-	size_t guest_count;
+	struct saga__foreign_event *foreign;
+	size_t foreign_count;
 	struct saga__stand *stands;
 	size_t stand_count;
 	struct saga__halt *halts; /* as the store has them */
@@ -308,8 +308,8 @@ static inline bool saga__shards_are_settled(const struct saga_participant *p)
 bool saga__shards_reread(struct saga_participant *p);
 void saga__shards_kept(struct saga_participant *p, const struct saga__notification *notification);
 int saga__shards_held(struct saga_participant *p, const struct saga__notification *held);
-void saga__guest_keep(struct saga_participant *p, const struct saga__sent *sent);
-void saga__guest_drop(struct saga_participant *p);
+void saga__keep_foreign(struct saga_participant *p, const struct saga__sent *sent);
+void saga__drop_foreign(struct saga_participant *p);
 
 /* streams.c */
 /* Streams begin and end with the shards that are gained and lost. */

@@ -22,10 +22,10 @@ enum {
 	AGAIN_MAX_MS = 30000,
 	SETTLE_MS = 250000, /* JetStream syncs every two minutes, if nobody says otherwise */
 	SEND_MOST = 64,
-	SEQ_BITS = 56 /* of a token; the rest is the shard, or all of them set: a guest's */
+	SEQ_BITS = 56 /* of a token; the rest is the shard, or all of them set: a foreign event's */
 };
 
-#define GUEST UINT64_MAX
+#define FOREIGN UINT64_MAX
 
 int64_t saga__kept_settle_ms(const struct saga_participant *p)
 {
@@ -132,7 +132,7 @@ void saga__kept_ack(struct saga_participant *p, uint64_t token)
 
 /* ---- what the broker delivers ---- */
 
-/* Another instance, or a guest, has committed for a shard that we work: its lane looks. */
+/* Another instance has committed for a shard that we work: its lane looks. */
 static void take_own(struct saga_participant *p, saga_bytes event, unsigned shard)
 {
 	struct saga_event decoded;
@@ -344,8 +344,8 @@ struct sending {
 	saga_frame frames[SEND_MOST];
 	struct saga__peek seen[SEND_MOST];
 	size_t count;
-	size_t guests; /* the first of ours, which live until it is sent */
-	bool is_full;  /* the next event needs a sending of its own */
+	size_t foreign; /* the first of ours, which live until it is sent */
+	bool is_full;   /* the next event needs a sending of its own */
 };
 
 /* The event as JSON, in the arena. */
@@ -444,7 +444,7 @@ static void gather(struct saga_participant *p, struct sending *sending)
 	int64_t now = saga__monotonic(&p->env);
 	struct saga__relay_effect effect;
 
-	sending->count = sending->guests = 0;
+	sending->count = sending->foreign = 0;
 	sending->is_full = false;
 	saga__arena_reset(&p->arena);
 	for (unsigned shard = 0; shard < p->shards; shard++) {
@@ -453,20 +453,20 @@ static void gather(struct saga_participant *p, struct sending *sending)
 		while (relay && has_room(p, sending) && saga__relay_next(relay, now, &effect))
 			do_effect(p, sending, shard, &effect);
 	}
-	for (const struct saga__guest *guest = p->guests; guest && has_room(p, sending);
-		guest = guest->next) {
+	for (const struct saga__foreign_event *foreign = p->foreign;
+		foreign && has_room(p, sending); foreign = foreign->next) {
 		/* The worker of its shard says so, if it can't be sent. */
-		if (!add(p, sending, guest->sent.event, GUEST, 0) && sending->count)
+		if (!add(p, sending, foreign->sent.event, FOREIGN, 0) && sending->count)
 			sending->is_full = true;
 		else
-			sending->guests++;
+			sending->foreign++;
 	}
 }
 
 static void put_back(struct saga_participant *p, const saga_frame *frame)
 {
-	/* A guest's is in the outbox: who works its shard finds it. */
-	if (frame->token != GUEST)
+	/* A foreign event is in the outbox: who works its shard finds it. */
+	if (frame->token != FOREIGN)
 		saga__relay_put_back(p->kept.relays[frame->token >> SEQ_BITS],
 			frame->token & ((UINT64_C(1) << SEQ_BITS) - 1));
 }
@@ -481,8 +481,8 @@ static bool send_all(struct saga_participant *p, const struct sending *sending)
 		sent = 0;
 	for (size_t i = sent; i < sending->count; i++)
 		put_back(p, &sending->frames[i]);
-	for (size_t i = 0; i < sending->guests; i++)
-		saga__guest_drop(p);
+	for (size_t i = 0; i < sending->foreign; i++)
+		saga__drop_foreign(p);
 	if (sent < sending->count)
 		return false;
 	__atomic_store_n(&p->writable, true, __ATOMIC_RELEASE);
@@ -495,9 +495,9 @@ static void publish_all(struct saga_participant *p)
 
 	while (__atomic_load_n(&p->writable, __ATOMIC_ACQUIRE)) {
 		gather(p, &sending);
-		/* Guests alone that can't be sent, which none of the others would take along. */
-		for (; !sending.count && sending.guests; sending.guests--)
-			saga__guest_drop(p);
+		/* Foreign events alone that can't be sent, which none of the others would take along. */
+		for (; !sending.count && sending.foreign; sending.foreign--)
+			saga__drop_foreign(p);
 		if (!sending.count || !send_all(p, &sending))
 			return;
 	}
@@ -511,7 +511,7 @@ void saga__kept_committed(struct saga_participant *p, const struct saga__notific
 		const struct saga__sent *sent = &notification->sent[i];
 
 		if (!saga__works(p, sent->shard))
-			saga__guest_keep(p, sent);
+			saga__keep_foreign(p, sent);
 		else if (p->kept.relays[sent->shard])
 			saga__relay_committed(
 				p->kept.relays[sent->shard], sent->seq, sent->id, sent->event);

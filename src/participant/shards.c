@@ -5,7 +5,7 @@
 #include "inside.h"
 
 enum {
-	GUESTS_MOST = 1024
+	FOREIGN_MOST = 1024
 };
 
 static void tell_lane(struct saga_participant *p, size_t at, const struct saga__kept *kept)
@@ -106,27 +106,28 @@ int saga__shards_held(struct saga_participant *p, const struct saga__notificatio
 
 /* ---- events of shards that are not worked here ---- */
 
-void saga__guest_drop(struct saga_participant *p)
+void saga__drop_foreign(struct saga_participant *p)
 {
-	struct saga__guest *guest = p->guests;
+	struct saga__foreign_event *foreign = p->foreign;
 
-	p->guests = guest->next;
-	p->guest_count--;
-	saga__blob_unref(guest->sent.event);
-	free(guest);
+	p->foreign = foreign->next;
+	p->foreign_count--;
+	saga__blob_unref(foreign->sent.event);
+	free(foreign);
 }
 
 /* What there is no room for is in the outbox, and its shard's worker will find it there. */
-void saga__guest_keep(struct saga_participant *p, const struct saga__sent *sent)
+void saga__keep_foreign(struct saga_participant *p, const struct saga__sent *sent)
 {
-	struct saga__guest *guest, **end = &p->guests;
+	struct saga__foreign_event *foreign, **end = &p->foreign;
 
-	if (!p->transport || p->guest_count >= GUESTS_MOST || !(guest = calloc(1, sizeof *guest)))
+	if (!p->transport || p->foreign_count >= FOREIGN_MOST ||
+		!(foreign = calloc(1, sizeof *foreign)))
 		return;
-	guest->sent = *sent;
+	foreign->sent = *sent;
 	saga__blob_ref(sent->event);
 	while (*end)
 		end = &(*end)->next;
-	*end = guest;
-	p->guest_count++;
+	*end = foreign;
+	p->foreign_count++;
 }

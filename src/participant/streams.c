@@ -270,20 +270,20 @@ static void do_publish_effect(
 }
 
 /* Once, and whoever works the shard answers who missed it. */
-static void send_guests(struct saga_participant *p)
+static void send_foreign(struct saga_participant *p)
 {
-	struct saga__guest *guest;
+	struct saga__foreign_event *foreign;
 
-	while ((guest = p->guests) && flush_waiting(p)) {
+	while ((foreign = p->foreign) && flush_waiting(p)) {
 		struct saga__message message = { .kind = SAGA__EVENT,
-			.stream = { p->uuid, guest->sent.shard },
-			.last = guest->sent.seq,
-			.id = guest->sent.before,
-			.event = saga__blob_bytes(guest->sent.event) };
+			.stream = { p->uuid, foreign->sent.shard },
+			.last = foreign->sent.seq,
+			.id = foreign->sent.before,
+			.event = saga__blob_bytes(foreign->sent.event) };
 
 		memcpy(message.from, p->plan->name, strlen(p->plan->name) + 1);
 		send_message(p, &message, NULL);
-		saga__guest_drop(p);
+		saga__drop_foreign(p);
 	}
 }
 
@@ -296,7 +296,7 @@ static void publish_all(struct saga_participant *p)
 		while (p->publishes[shard] && flush_waiting(p) &&
 			saga__publish_next(p->publishes[shard], now, &effect))
 			do_publish_effect(p, shard, &effect);
-	send_guests(p);
+	send_foreign(p);
 }
 
 /* ---- events for our lanes ---- */
@@ -487,7 +487,7 @@ void saga__streams_committed(
 		const struct saga__sent *sent = &notification->sent[i];
 
 		if (!saga__works(p, sent->shard))
-			saga__guest_keep(p, sent);
+			saga__keep_foreign(p, sent);
 		else if (p->publishes[sent->shard])
 			(void)saga__publish_committed(
 				p->publishes[sent->shard], sent->seq, sent->id, sent->event, now);
@@ -569,8 +569,8 @@ void saga__streams_close(struct saga_participant *p)
 		p->inbox = frame->next;
 		saga__inbox_free(frame);
 	}
-	while (p->guests)
-		saga__guest_drop(p);
+	while (p->foreign)
+		saga__drop_foreign(p);
 	free(p->halts);
 	free(p->stands);
 	free(p->frame);
