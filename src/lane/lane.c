@@ -22,7 +22,7 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 	lane->options = *options;
 	lane->options.journal.set_aside = saga__lane_row_was_set_aside;
 	lane->options.journal.user = lane;
-	lane->course.rests = true; /* until its first turn */
+	lane->course.rests = true; /* until its first tick */
 	lane->limit = options->limits.batch_events;
 	lane->due = SAGA__NEVER;
 	saga__items_init(&lane->queue);
@@ -528,7 +528,7 @@ static void forget(struct saga__lane *lane)
 		job_failed(lane, &error);
 }
 
-/* ---- turning ---- */
+/* ---- ticking ---- */
 
 static void end_lane(struct saga__lane *lane)
 {
@@ -567,7 +567,7 @@ static int64_t work(struct saga__lane *lane)
 	return lane->up ? saga__lane_idle_ms(lane) : 0;
 }
 
-static int64_t turn(struct saga__lane *lane)
+static int64_t tick(struct saga__lane *lane)
 {
 	int64_t now = saga__monotonic(lane->options.env), wait;
 	struct saga__lane_command *command;
@@ -610,9 +610,9 @@ static int64_t turn(struct saga__lane *lane)
 }
 
 /* It rests if it is up and waits for nothing but what may come. */
-int64_t saga__lane_turn(struct saga__lane *lane)
+int64_t saga__lane_tick(struct saga__lane *lane)
 {
-	int64_t wait = turn(lane);
+	int64_t wait = tick(lane);
 
 	saga__lane_note_rest(lane,
 		lane->stopped ||
@@ -636,7 +636,7 @@ void saga__lane_thread(void *context)
 	struct saga__lane *lane = context;
 
 	while (!lane->stopped) {
-		int64_t wait = saga__lane_turn(lane);
+		int64_t wait = saga__lane_tick(lane);
 
 		if (!wait || lane->stopped)
 			continue;

@@ -231,9 +231,9 @@ struct saga__item *saga__lane_leftover(struct saga__lane *lane);
  * Does at most one batch. Returns for how many ms there is nothing to do: 0: again at once;
  * -1: until something is pushed.
  */
-int64_t saga__lane_turn(struct saga__lane *lane);
+int64_t saga__lane_tick(struct saga__lane *lane);
 
-/* The body of its thread: turns until it is stopped. */
+/* The body of its thread: ticks until it is stopped. */
 void saga__lane_thread(void *context);
 
 #endif

@@ -596,7 +596,7 @@ void saga__broker_points(struct saga_participant *p, const struct saga__notifica
 		points.settled.place ? &points.settled : NULL);
 }
 
-/* ---- the turn ---- */
+/* ---- the tick ---- */
 
 static void compare(struct saga_participant *p, unsigned shard)
 {
@@ -632,7 +632,7 @@ static void do_effect(
 	}
 }
 
-void saga__broker_turn(struct saga_participant *p)
+void saga__broker_tick(struct saga_participant *p)
 {
 	struct saga__anchor_effect effect;
 

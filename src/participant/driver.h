@@ -2,7 +2,7 @@
 #define SAGA_PARTICIPANT_DRIVER_H
 
 /*
- * The driver of a participant gives it time and randomness, calls saga__turn when a turn is wanted,
+ * The driver of a participant gives it time and randomness, calls saga__tick when a tick is wanted,
  * and makes its outside calls. In production it is libuv (loop.c); the simulator brings its own.
  * Thread: the loop's, except for wake.
  */
@@ -15,10 +15,10 @@ struct saga__driver {
 	/* Fills p->env and makes what the rest needs. Also after a failure `close` comes. */
 	int (*open)(struct saga_participant *p, saga_error *error);
 
-	/* A turn is wanted, now; never takes it in here. Any thread, also after `stop`. */
+	/* A tick is wanted, now; never takes it in here. Any thread, also after `stop`. */
 	void (*wake)(struct saga_participant *p);
 
-	/* A turn is wanted in so many ms, instead of what was wanted before; -1: none. */
+	/* A tick is wanted in so many ms, instead of what was wanted before; -1: none. */
 	void (*alarm)(struct saga_participant *p, int64_t ms);
 
 	/* Makes a call and hands it to saga__call_made. NOMEM: the call is still the caller's. */
@@ -28,7 +28,7 @@ struct saga__driver {
 	size_t (*calls)(struct saga_participant *p);
 	void (*drop_calls)(struct saga_participant *p);
 
-	/* No more turns are wanted: calls saga__stopped, then or later. */
+	/* No more ticks are wanted: calls saga__stopped, then or later. */
 	void (*stop)(struct saga_participant *p);
 
 	/* Waits for calls that are made, and frees all; of one that never opened, too. */

@@ -30,7 +30,7 @@ static uint64_t unseen_by(const struct saga_participant *p, size_t index)
 	return unseen;
 }
 
-void saga__followers_turn(struct saga_participant *p)
+void saga__followers_tick(struct saga_participant *p)
 {
 	int64_t now = saga__monotonic(&p->env);
 	const struct saga__enrolled *silent;

@@ -179,7 +179,7 @@ struct saga_participant {
 	saga_error why;
 	int stop_asked;       /* atomic */
 	int64_t interrupt_at; /* monotonic: batches that still run when it stops; 0: not yet */
-	bool turning;         /* under the lock */
+	bool ticking;         /* under the lock */
 
 	/* the loop, if that drives it */
 	uv_loop_t *loop;
@@ -280,8 +280,8 @@ void saga__wake(struct saga_participant *p);
 void saga__call_made(struct saga_participant *p, struct saga__call *call);
 void saga__stopped(struct saga_participant *p);
 
-/* turn.c */
-void saga__turn(struct saga_participant *p);
+/* tick.c */
+void saga__tick(struct saga_participant *p);
 void saga__notify(void *host, struct saga__notification *notification);
 void saga__drop_leftovers(struct saga_participant *p);
 struct saga__lane *saga__lane_of(struct saga_participant *p, unsigned shard);
@@ -320,7 +320,7 @@ void saga__streams_forget(struct saga_participant *p);
 void saga__streams_committed(
 	struct saga_participant *p, const struct saga__notification *notification);
 void saga__streams_read(struct saga_participant *p, struct saga__notification *notification);
-void saga__streams_turn(struct saga_participant *p);
+void saga__streams_tick(struct saga_participant *p);
 int64_t saga__streams_due(struct saga_participant *p);
 uint64_t saga__streams_unseen(struct saga_participant *p);
 void saga__streams_count(struct saga_participant *p, saga_health *health);
@@ -330,7 +330,7 @@ void saga__streams_close(struct saga_participant *p);
 /* A NEED or SEEN of a stream of ours came. */
 void saga__followers_heard(struct saga_participant *p, const struct saga__message *message);
 /* Tells of those that are silent. */
-void saga__followers_turn(struct saga_participant *p);
+void saga__followers_tick(struct saga_participant *p);
 
 /* inbox.c */
 int saga__transport_open(struct saga_participant *p, saga_error *error);
@@ -378,7 +378,7 @@ void saga__kept_read(struct saga_participant *p, struct saga__notification *noti
 void saga__kept_mark(struct saga_participant *p); /* now and then */
 int64_t saga__kept_settle_ms(const struct saga_participant *p);
 void saga__kept_settles(struct saga_participant *p);
-void saga__kept_turn(struct saga_participant *p);
+void saga__kept_tick(struct saga_participant *p);
 int64_t saga__kept_due(struct saga_participant *p);
 void saga__kept_close(struct saga_participant *p);
 /* Any thread. */
@@ -401,7 +401,7 @@ struct saga__source saga__broker_source(const struct saga_participant *p);
 void saga__broker_committed(
 	struct saga_participant *p, const struct saga__notification *notification);
 void saga__broker_points(struct saga_participant *p, const struct saga__notification *notification);
-void saga__broker_turn(struct saga_participant *p);
+void saga__broker_tick(struct saga_participant *p);
 int64_t saga__broker_due(const struct saga_participant *p);
 void saga__broker_close(struct saga_participant *p);
 /* An event of ours can't be sent: it becomes a dead letter. */

@@ -533,12 +533,12 @@ void saga__kept_read(struct saga_participant *p, struct saga__notification *noti
 		saga__relay_read_end(relay, notification->complete, saga__monotonic(&p->env));
 }
 
-/* ---- the turn ---- */
+/* ---- the tick ---- */
 
-void saga__kept_turn(struct saga_participant *p)
+void saga__kept_tick(struct saga_participant *p)
 {
 	take_sent(p);
-	saga__broker_turn(p);
+	saga__broker_tick(p);
 	take_frames(p);
 	flush_acks(p);
 	if (p->transport && p->life == SAGA__RUNS)

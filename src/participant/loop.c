@@ -53,12 +53,12 @@ static void random_bytes(void *context, void *buffer, size_t size)
 
 static void on_wake(uv_async_t *handle)
 {
-	saga__turn(handle->data);
+	saga__tick(handle->data);
 }
 
 static void on_alarm(uv_timer_t *handle)
 {
-	saga__turn(handle->data);
+	saga__tick(handle->data);
 }
 
 static int open_own(struct saga_participant *p, saga_error *error)

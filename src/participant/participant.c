@@ -499,12 +499,12 @@ void saga_health_of(const saga_participant *participant, saga_health *health)
 	int64_t queued = 0;
 	saga_health now;
 
-	/* Loads first: what leaves a lane meanwhile is among the notifications, or in this turn. */
+	/* Loads first: what leaves a lane meanwhile is among the notifications, or in this tick. */
 	for (size_t i = 0; i < p->lane_count; i++)
 		queued += (int64_t)saga__lane_load(&p->lanes[i]);
 	uv_mutex_lock(&p->lock);
 	now = p->health;
-	now.queued = queued + (int64_t)p->inbox_count + p->turning;
+	now.queued = queued + (int64_t)p->inbox_count + p->ticking;
 	for (const struct saga__notification *notification = p->notifications; notification;
 		notification = notification->next)
 		now.queued++;

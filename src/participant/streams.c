@@ -328,7 +328,7 @@ void saga__streams_give(struct saga_participant *p, unsigned shard, struct saga_
 	if (saga__lane_push(lane, item, true, 0) != SAGA_OK)
 		saga__item_free(item);
 	else if (!p->has_thread[lane - p->lanes])
-		saga__wake(p); /* this turn has done its batch already */
+		saga__wake(p); /* this tick has done its batch already */
 }
 
 /* Without memory for it: it stays undelivered for that shard, and comes again after a restart. */
@@ -516,16 +516,16 @@ void saga__streams_read(struct saga_participant *p, struct saga__notification *n
 	saga__publish_read_end(publish, notification->complete, saga__monotonic(&p->env));
 }
 
-void saga__streams_turn(struct saga_participant *p)
+void saga__streams_tick(struct saga_participant *p)
 {
 	if (p->keeps) {
-		saga__kept_turn(p);
+		saga__kept_tick(p);
 		return;
 	}
 	set_hold(p);
 	take_frames(p);
 	if (p->life == SAGA__RUNS)
-		saga__followers_turn(p);
+		saga__followers_tick(p);
 	if (!p->transport || p->life != SAGA__RUNS)
 		return;
 	saga__followings_fade(p);

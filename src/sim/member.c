@@ -88,7 +88,7 @@ static void take_turn(struct saga__member *member)
 
 	member->wake_at = member->alarm_at = SAGA__SIM_NEVER;
 	saga__member_spend(member, TURN_US);
-	saga__turn(member->p);
+	saga__tick(member->p);
 	if (member->dead)
 		return;
 	saga__check_queues(member);
@@ -137,7 +137,7 @@ static void wake(struct saga_participant *p)
 	if (at < member->wake_at)
 		member->wake_at = at;
 	/* In its own turn it is planned at the end of that; the first wake comes while it opens. */
-	if (member->p == p && !p->turning)
+	if (member->p == p && !p->ticking)
 		plan_turn(member);
 }
 
@@ -239,7 +239,7 @@ static void end_process(struct saga__member *member)
 
 	saga_stop(p);
 	while (p->life != SAGA__STOPPED && turns++ < ENDING_TURNS_MOST)
-		saga__turn(p);
+		saga__tick(p);
 	if (p->life != SAGA__STOPPED)
 		saga__sim_breach(member->sim, "%s does not stop", member->def.name);
 	else

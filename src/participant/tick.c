@@ -1,4 +1,4 @@
-/* A turn of the loop, after something happened: notifications, frames, lanes, the end. */
+/* A tick of the loop, after something happened: notifications, frames, lanes, the end. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -374,18 +374,18 @@ static void publish_health(struct saga_participant *p)
 	saga__streams_count(p, &health);
 	uv_mutex_lock(&p->lock);
 	p->health = health;
-	p->turning = false;
+	p->ticking = false;
 	uv_mutex_unlock(&p->lock);
 }
 
-/* ---- a turn ---- */
+/* ---- a tick ---- */
 
-static int64_t turn_lanes(struct saga_participant *p)
+static int64_t tick_lanes(struct saga_participant *p)
 {
 	int64_t soonest = -1;
 
 	for (size_t i = 0; i < p->lane_count; i++) {
-		int64_t wait = p->has_thread[i] ? -1 : saga__lane_turn(&p->lanes[i]);
+		int64_t wait = p->has_thread[i] ? -1 : saga__lane_tick(&p->lanes[i]);
 
 		if (wait >= 0 && (soonest < 0 || wait < soonest))
 			soonest = wait;
@@ -409,22 +409,22 @@ static void set_alarm(struct saga_participant *p, int64_t wait)
 		saga__wake(p);
 }
 
-void saga__turn(struct saga_participant *p)
+void saga__tick(struct saga_participant *p)
 {
 	struct saga__notification *notification;
 	int64_t wait;
 
-	if (p->turning || p->life >= SAGA__CLOSES)
+	if (p->ticking || p->life >= SAGA__CLOSES)
 		return;
 	uv_mutex_lock(&p->lock);
-	p->turning = true;
+	p->ticking = true;
 	uv_mutex_unlock(&p->lock);
 	if (p->life == SAGA__OPENED)
 		begin(p);
-	wait = turn_lanes(p);
+	wait = tick_lanes(p);
 	while ((notification = next_notification(p)))
 		handle_notification(p, notification);
-	saga__streams_turn(p);
+	saga__streams_tick(p);
 	trim(p);
 	if (p->options.stop_when_idle && is_idle(p))
 		saga_stop(p);
