@@ -201,9 +201,10 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, enum saga__p
 /* They live in the memory of handlers, which `refuse` will use. */
 static void drop_wishes(struct saga_step *step)
 {
-	for (struct saga__wish *wish = step->wishes; wish; wish = wish->next)
-		saga__blob_unref(wish->event);
-	step->wishes = NULL;
+	for (struct saga__scheduling *scheduling = step->schedulings; scheduling;
+		scheduling = scheduling->next)
+		saga__blob_unref(scheduling->event);
+	step->schedulings = NULL;
 }
 
 void saga__step_take_back(struct saga_step *step)
@@ -540,7 +541,7 @@ static size_t schedule_of(const struct saga_step *step, const saga_type *type)
 void saga_after_body(saga_step *step, int64_t ms, const saga_type *type, const void *body)
 {
 	struct saga__batch *batch = step->batch;
-	struct saga__wish *wish, **end;
+	struct saga__scheduling *scheduling, **end;
 	saga_error error;
 	saga_id id;
 	size_t row;
@@ -555,17 +556,18 @@ void saga_after_body(saga_step *step, int64_t ms, const saga_type *type, const v
 		saga__step_undeclared(step, "saga_after %s: %lld ms", type->name, (long long)ms);
 		return;
 	}
-	if (!(wish = saga__arena_calloc(&batch->scratch, 1, sizeof *wish))) {
+	if (!(scheduling = saga__arena_calloc(&batch->scratch, 1, sizeof *scheduling))) {
 		(void)saga__step_fail(step, SAGA_TOO_BIG, "handler_bytes are used up");
 		return;
 	}
-	wish->row = row;
-	wish->due = batch->now + ms;
-	if (!(wish->event = saga__batch_encode(batch, step->work, type, body, "", &id, &error))) {
+	scheduling->row = row;
+	scheduling->due = batch->now + ms;
+	if (!(scheduling->event =
+			    saga__batch_encode(batch, step->work, type, body, "", &id, &error))) {
 		(void)saga__step_fail(step, error.code, "%s", error.text);
 		return;
 	}
-	for (end = &step->wishes; *end; end = &(*end)->next)
+	for (end = &step->schedulings; *end; end = &(*end)->next)
 		;
-	*end = wish; /* in order: the last for an event is the one that counts */
+	*end = scheduling; /* in order: the last for an event is the one that counts */
 }

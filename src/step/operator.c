@@ -118,7 +118,7 @@ static struct saga__blob *asserted_event(struct saga__batch *batch, struct saga_
 	return saga__batch_encode(batch, work, type, body, work->parked->why, ret_id, error);
 }
 
-static void decree(struct saga__batch *batch, struct saga__work *work)
+static void carry_out(struct saga__batch *batch, struct saga__work *work)
 {
 	const struct saga__parked *parked = work->parked;
 	struct saga__slot *slot = work->slot;
@@ -160,7 +160,7 @@ static void decree(struct saga__batch *batch, struct saga__work *work)
 void saga__do_operator(struct saga__batch *batch, struct saga__work *work)
 {
 	if (work->parked->command == SAGA__COMMAND_ASSERT)
-		decree(batch, work);
+		carry_out(batch, work);
 	else
 		requeue(batch, work);
 }

@@ -1,12 +1,13 @@
-/* The schedules of a step: armed by its run, withdrawn, and due. */
+/* The schedules of a step: made by its run, withdrawn, and due. */
 
 #include "../mutation.h"
 #include "work.h"
 
-void saga__arm(struct saga__batch *batch, struct saga__work *work, struct saga__wish *wish)
+void saga__schedule(
+	struct saga__batch *batch, struct saga__work *work, struct saga__scheduling *scheduling)
 {
 	struct saga__slot *schedule =
-		saga__batch_slot(batch, work->slot->saga, wish->row, work->slot->subject);
+		saga__batch_slot(batch, work->slot->saga, scheduling->row, work->slot->subject);
 	struct saga__work parking = { .batch = batch,
 		.item = work->item,
 		.event = work->event,
@@ -23,11 +24,11 @@ void saga__arm(struct saga__batch *batch, struct saga__work *work, struct saga__
 		return;
 	if (schedule->state == SAGA__WAITING)
 		saga__drop_parked(batch, work, schedule, SAGA__PARKED_SCHEDULE);
-	saga__park(batch, &parking, SAGA__PARKED_SCHEDULE, 0, wish->due, "", "",
+	saga__park(batch, &parking, SAGA__PARKED_SCHEDULE, 0, scheduling->due, "", "",
 		(saga_bytes){ NULL, 0 });
 	if (batch->lost.code == SAGA_OK)
 		batch->parking_last->parked.event =
-			saga__keep(batch, saga__blob_bytes(wish->event));
+			saga__keep(batch, saga__blob_bytes(scheduling->event));
 	saga__slot_move(batch, schedule, to, "");
 }
 

@@ -14,8 +14,9 @@ static void leave(struct saga__batch *batch, struct saga__work *work, struct sag
 		work->slot->note = step->note;
 		work->slot->dirty = true;
 	}
-	for (struct saga__wish *wish = step->wishes; wish; wish = wish->next)
-		saga__arm(batch, work, wish);
+	for (struct saga__scheduling *scheduling = step->schedulings; scheduling;
+		scheduling = scheduling->next)
+		saga__schedule(batch, work, scheduling);
 }
 
 /* The slot keeps its trigger, and of a request the digest and the answer, for its repeats. */

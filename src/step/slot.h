@@ -137,8 +137,8 @@ struct saga__settlement saga__slot_settle(
 	enum saga__ended ended, enum saga__outcome outcome, bool spent, bool may_reject);
 
 /*
- * A schedule is a slot too, with inputs of its own: armed by saga_after (WAITING), fired when due
- * (DONE), withdrawn by `unless` or with its step (BARRED), for good. A fired one may be armed anew.
+ * A schedule is a slot too, with inputs of its own: made by saga_after (WAITING), fired when due
+ * (DONE), withdrawn by `unless` or with its step (BARRED), for good. A fired one may be made anew.
  */
 enum saga__schedule_input {
 	SAGA__ARM,

@@ -29,8 +29,8 @@ enum saga__phase {
 	SAGA__PHASE_READ,
 };
 
-struct saga__wish {
-	struct saga__wish *next;
+struct saga__scheduling {
+	struct saga__scheduling *next;
 	size_t row;
 	int64_t due;
 	struct saga__blob *event;
@@ -65,7 +65,7 @@ struct saga_step {
 	bool native;
 	bool noted;
 	saga_bytes note;
-	struct saga__wish *wishes;
+	struct saga__scheduling *schedulings;
 };
 
 /* The handler that a phase of the step calls. */
@@ -157,7 +157,8 @@ saga_bytes saga__keep(struct saga__batch *batch, saga_bytes bytes);
 void saga__count(const struct saga__work *work, int what); /* a saga__tally of its step */
 void saga__slot_move(
 	struct saga__batch *batch, struct saga__slot *slot, enum saga__state to, const char *why);
-void saga__arm(struct saga__batch *batch, struct saga__work *work, struct saga__wish *wish);
+void saga__schedule(
+	struct saga__batch *batch, struct saga__work *work, struct saga__scheduling *scheduling);
 void saga__slot_withdraw_schedules(struct saga__batch *batch, struct saga__work *work);
 saga_retry_rule saga__rule_of(const struct saga__work *work); /* with its defaults filled in */
 void saga__tell_retry(
