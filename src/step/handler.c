@@ -199,7 +199,7 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, enum saga__p
 }
 
 /* They live in the memory of handlers, which `refuse` will use. */
-static void drop_wishes(struct saga_step *step)
+static void drop_schedulings(struct saga_step *step)
 {
 	for (struct saga__scheduling *scheduling = step->schedulings; scheduling;
 		scheduling = scheduling->next)
@@ -212,7 +212,7 @@ void saga__step_take_back(struct saga_step *step)
 	struct saga__batch *batch = step->batch;
 	saga_error error;
 
-	drop_wishes(step);
+	drop_schedulings(step);
 	if (!step->touched || SAGA__MUTANT(reject_keeps_writes))
 		return;
 	step->touched = false;
@@ -235,7 +235,7 @@ void saga__step_take_back(struct saga_step *step)
 
 void saga__step_end(struct saga_step *step)
 {
-	drop_wishes(step);
+	drop_schedulings(step);
 	saga__blob_unref(step->event);
 }
 

@@ -196,12 +196,12 @@ static const settlement stuck = { SAGA__STUCK, SAGA__MOVE | SAGA__PARK_FOR_OPERA
 static const settlement barred = { SAGA__BARRED, SAGA__REJECT_FOR_IT | REJECTION, SAGA_REJECTED };
 static const settlement barred_silently = { SAGA__BARRED,
 	SAGA__WITHDRAW_SCHEDULES | SAGA__MOVE | SAGA__UNPARK, SAGA_OK };
-static const settlement barred_in_debt = { SAGA__BARRED,
+static const settlement barred_owing = { SAGA__BARRED,
 	SAGA__WITHDRAW_SCHEDULES | SAGA__MOVE | SAGA__OWE_REJECTION, SAGA_OK };
-static const settlement debt_paid = { SAGA__ABSENT,
+static const settlement owed_published = { SAGA__ABSENT,
 	SAGA__REJECT_FOR_IT | SAGA__RECORD_TRIGGER | SAGA__PUBLISH | SAGA__UNPARK, SAGA_OK };
-static const settlement debt_gone = { SAGA__ABSENT, SAGA__UNPARK, SAGA_OK };
-static const settlement debt_stays = { SAGA__ABSENT, SAGA__OWE_REJECTION, SAGA_OK };
+static const settlement owed_by_nobody = { SAGA__ABSENT, SAGA__UNPARK, SAGA_OK };
+static const settlement still_owed = { SAGA__ABSENT, SAGA__OWE_REJECTION, SAGA_OK };
 
 static settlement answer(int code)
 {
@@ -314,7 +314,7 @@ static settlement settle_bar(enum saga__outcome outcome, bool may_reject)
 	case SAGA__REJECTS:
 		return may_reject ? barred : barred_silently;
 	case SAGA__FAILS:
-		return barred_in_debt;
+		return barred_owing;
 	case SAGA__EMITS:
 	case SAGA__DONE_SILENTLY:
 	case SAGA__WAITS:
@@ -325,16 +325,16 @@ static settlement settle_bar(enum saga__outcome outcome, bool may_reject)
 	case SAGA__NO_OUTCOME:
 		break;
 	}
-	return impossible(barred_in_debt);
+	return impossible(barred_owing);
 }
 
 static settlement settle_refusal(enum saga__outcome outcome, bool may_reject)
 {
 	switch (outcome) {
 	case SAGA__REJECTS:
-		return may_reject ? debt_paid : debt_gone;
+		return may_reject ? owed_published : owed_by_nobody;
 	case SAGA__FAILS:
-		return debt_stays;
+		return still_owed;
 	case SAGA__EMITS:
 	case SAGA__DONE_SILENTLY:
 	case SAGA__WAITS:
@@ -345,7 +345,7 @@ static settlement settle_refusal(enum saga__outcome outcome, bool may_reject)
 	case SAGA__NO_OUTCOME:
 		break;
 	}
-	return impossible(debt_stays);
+	return impossible(still_owed);
 }
 
 static settlement settle_read(enum saga__outcome outcome, bool spent)
