@@ -480,10 +480,10 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 		return;
 	}
 	/* Of all that was not waited for, something was not so. */
-	if (code == SAGA_REJECTED || (code == SAGA_REFUSED && lane->batch.trusted)) {
+	if (code == SAGA_REJECTED || (code == SAGA_REFUSED && lane->batch.optimistic)) {
 		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);
 		saga__lane_is_surprised(lane);
-		lane->batch.wary = true;
+		lane->batch.replays = true;
 		return;
 	}
 	switch (code) {
@@ -525,7 +525,7 @@ static void succeeded(struct saga__lane *lane, unsigned from)
 	saga__blame_settle(&lane->batch);
 	saga__lane_moved(lane);
 	lane->batch.instead = SAGA__NO_OUTCOME;
-	lane->batch.wary = false;
+	lane->batch.replays = false;
 	lane->batch.poison_count = 0;
 	/* What is in hand alone locks the streams of its own shards, no others. */
 	if (!lane->foreign && from != FROM_HAND)

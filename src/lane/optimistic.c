@@ -2,7 +2,7 @@
  * Where events come one at a time, an event mostly begins its slots, and its stream stands where
  * this lane left it. Of a step that has been so for a while both are required then, and not read: a
  * round trip less. A slot's key sees to the one, since its row is added; a condition on its row to
- * the stream. If it was not so, the batch is lost as one that trusted in vain is, and its replay
+ * the stream. If it was not so, the batch is lost as one that optimistic in vain is, and its replay
  * reads; so a handler may run that should not, but what it did is taken back.
  */
 
@@ -62,7 +62,7 @@ bool saga__lane_is_to_expect(struct saga__lane *lane)
 	unsigned short *surprises;
 
 	lane->might_expect = !lane->foreign && !lane->careful && lane->hand_count == 1 &&
-		!batch->wary && !batch->instead && saga__journal_expects(&lane->journal) &&
+		!batch->replays && !batch->instead && saga__journal_expects(&lane->journal) &&
 		all_begin(batch) && is_as_left(lane);
 	if (!lane->might_expect)
 		return false;
@@ -81,7 +81,7 @@ int saga__lane_expect(struct saga__lane *lane, saga_error *error)
 	shard->stored_own = left->stored;
 	for (struct saga__slot *slot = batch->slots; slot; slot = slot->next)
 		slot->loaded = true;
-	batch->trusted = true;
+	batch->optimistic = true;
 	return saga__journal_expect(&lane->journal, shard, error);
 }
 

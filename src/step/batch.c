@@ -71,7 +71,7 @@ void saga__batch_begin(struct saga__batch *batch)
 	memset(&batch->delta, 0, sizeof batch->delta);
 	batch->parked = (struct saga__parked_counts){ 0, 0 };
 	batch->lost.code = SAGA_OK;
-	batch->marked = batch->trusted = false;
+	batch->marked = batch->optimistic = false;
 	saga__blame_begin(batch);
 }
 

@@ -143,11 +143,11 @@ struct saga__batch {
 	size_t locked_count;
 
 	/*
-	 * A replay: each step gets a mark, and its answers at once. Else a step may be trusted; the
+	 * A replay: each step gets a savepoint, and its answers at once. Else a step may be optimistic; the
 	 * batch is lost as REJECTED then if that one is to be taken back, or if what it required
 	 * was not so.
 	 */
-	bool wary;
+	bool replays;
 
 	/* Handlers don't run, but end so: when a batch of one can't be committed otherwise. */
 	enum saga__outcome instead; /* SAGA__NO_OUTCOME: they run */
@@ -200,11 +200,11 @@ struct saga__batch {
 	struct saga__buffer event;  /* the outcome, as an event */
 	struct saga__buffer named;  /* a note or a question */
 	struct saga__id_maker ids;
-	int runs;     /* of handlers; makes verdicts' tokens */
-	bool marked;  /* a handler has set a mark in the transaction */
-	bool trusted; /* a handler has not, and can't be taken back alone */
+	int runs;        /* of handlers; makes verdicts' tokens */
+	bool marked;     /* a handler has set a mark in the transaction */
+	bool optimistic; /* a handler has not, and can't be taken back alone */
 
-	/* By step: for how many runs it is not trusted, being new, or since it was taken back. */
+	/* By step: for how many runs it is not optimistic, being new, or since it was taken back. */
 	unsigned short doubts[SAGA__DOUBTED];
 };
 

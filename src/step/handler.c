@@ -135,12 +135,12 @@ static unsigned short *doubts_of(const struct saga_step *step)
 }
 
 /* What is taken back once will be taken back again: others should not be replayed for it. */
-static bool is_trusted(const struct saga_step *step)
+static bool is_optimistic(const struct saga_step *step)
 {
 	const struct saga__batch *batch = step->batch;
 	unsigned short *doubts = doubts_of(step);
 
-	if (!batch->store_ops || !batch->store_ops->require || batch->wary ||
+	if (!batch->store_ops || !batch->store_ops->require || batch->replays ||
 		step->phase == SAGA__PHASE_REFUSE || step->phase == SAGA__PHASE_READ)
 		return false;
 	return !*doubts || !(*doubts)--;
@@ -188,7 +188,7 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, enum saga__p
 		step->text = batch->instead_text;
 		return SAGA_OK;
 	}
-	step->trusted = is_trusted(step);
+	step->optimistic = is_optimistic(step);
 	verdict = saga__handler_of(work->step, phase)(step);
 	check_transaction(step);
 	judge(step, verdict);
@@ -221,14 +221,15 @@ void saga__step_take_back(struct saga_step *step)
 	if (!step->marked && SAGA__MUTANT(trusted_keeps_writes))
 		return;
 	if (!step->marked) {
-		saga__batch_lose(batch, SAGA_REJECTED, "a step was trusted, and takes back");
+		saga__batch_lose(batch, SAGA_REJECTED,
+			"an optimistic step rolled back; the batch is replayed with reads");
 		return;
 	}
 	step->marked = false;
 	if (batch->store_ops->back(batch->store, &error) != SAGA_OK)
 		saga__batch_lose(batch,
 			saga__code_loses_batch(error.code) ? error.code
-				: batch->trusted           ? SAGA_REJECTED
+				: batch->optimistic        ? SAGA_REJECTED
 							   : SAGA_CONTENDED,
 			error.text);
 }

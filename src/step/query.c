@@ -41,8 +41,8 @@ static bool may_run(struct saga_step *step, bool writes, const char *sql)
 		return false;
 	}
 	step->touched = true;
-	if (step->trusted) {
-		batch->trusted = true;
+	if (step->optimistic) {
+		batch->optimistic = true;
 		return true;
 	}
 	/* Before its first statement, a read too: a failing one spoils a PostgreSQL transaction. */
@@ -144,7 +144,7 @@ bool saga_require_sql(saga_step *step, const char *sql, const saga_value *values
 
 	if (!may_run(step, true, sql))
 		return false;
-	if (step->trusted) {
+	if (step->optimistic) {
 		code = step->batch->store_ops->require(step->batch->store, &statement, &error);
 		met = true;
 	} else {

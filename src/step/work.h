@@ -59,8 +59,8 @@ struct saga_step {
 	const char *text; /* the reason, for operators */
 	saga_bytes question;
 
-	bool trusted; /* its answers are not waited for, and it gets no mark */
-	bool touched; /* it has run a statement */
+	bool optimistic; /* its answers are not waited for, and it gets no mark */
+	bool touched;    /* it has run a statement */
 	bool marked;
 	bool native;
 	bool noted;
