@@ -1,9 +1,9 @@
 /*
- * Where events come one at a time, an event mostly begins its slots, and its stream stands where
- * this lane left it. Of a step that has been so for a while both are required then, and not read: a
- * round trip less. A slot's key sees to the one, since its row is added; a condition on its row to
- * the stream. If it was not so, the batch is lost as one that optimistic in vain is, and its replay
- * reads; so a handler may run that should not, but what it did is taken back.
+ * The optimistic batch. Where events come one at a time, an event mostly begins its slots, and its
+ * stream stands where this lane left it. When a step has done so for a while, its batches read
+ * neither: they add the slot's row, whose key fails if it was there, and put a condition on the
+ * stream's row. That saves a round trip. If either was otherwise, the batch is rolled back and
+ * replayed with reads; so a handler may run that should not, but nothing of it stays.
  */
 
 #include "../step/work.h"

@@ -22,7 +22,7 @@ static bool is_of(const struct saga__wait *wait, const struct saga__item *item)
 		return false;
 	if (wait->own)
 		return saga__item_is_own(item);
-	return saga__item_is_followed(item) && !item->kept &&
+	return saga__item_is_followed(item) && !item->durable &&
 		saga__stream_same(&item->source.stream, &wait->source.stream);
 }
 
@@ -137,7 +137,7 @@ bool saga__lane_wait_for(struct saga__lane *lane, const saga_error *error)
 	switch ((enum saga__item_kind)item->kind) {
 	case SAGA__ITEM_EVENT:
 		/* A durable transport's order is its own: its events wait with the lane. */
-		waits = !item->kept && !lane->foreign && hold_back(lane, item, error);
+		waits = !item->durable && !lane->foreign && hold_back(lane, item, error);
 		break;
 	case SAGA__ITEM_DUE:
 		waits = put_off(lane, item);

@@ -96,7 +96,7 @@ static void settle_hand(struct saga__lane *lane, struct saga__notification *noti
 
 		if (saga__item_is_own(item))
 			saga__lane_shard_of(lane, item->shard)->pending--;
-		if (item->kept)
+		if (item->durable)
 			notification->acks[notification->ack_count++] = item->token;
 		if (item->kind == SAGA__ITEM_REFUSED) {
 			notification->refused[notification->refused_count] = item->seq;

@@ -29,9 +29,9 @@ static struct saga__frame *copy_frames(
 		if (frame)
 			frame->bytes = saga__blob_new(frames[i].bytes.at, frames[i].bytes.size);
 		if (frame) {
-			frame->kept = !saga__id_is_zero(frames[i].id);
+			frame->durable = !saga__id_is_zero(frames[i].id);
 			frame->concerns =
-				frame->kept && saga__plan_concerns(p->plan, frames[i].topic, 0);
+				frame->durable && saga__plan_concerns(p->plan, frames[i].topic, 0);
 			frame->token = frames[i].token;
 			frame->part = frames[i].part;
 			frame->place = frames[i].place;

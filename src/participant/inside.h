@@ -37,7 +37,7 @@ enum saga__life {
 struct saga__frame {
 	struct saga__frame *next;
 	struct saga__blob *bytes;
-	bool kept;     /* by a durable transport */
+	bool durable;  /* by a durable transport */
 	bool concerns; /* its topic is a type of ours */
 	uint64_t token, place;
 	saga_id mark; /* of what stands there: saga__broker_mark */

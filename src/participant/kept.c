@@ -188,7 +188,7 @@ static void give_event(struct saga_participant *p, const struct saga__frame *fra
 	}
 	item->kind = SAGA__ITEM_EVENT;
 	item->shard = shard;
-	item->kept = true;
+	item->durable = true;
 	item->token = frame->token;
 	item->id = id;
 	if (frame->place) {
@@ -278,7 +278,7 @@ static void take_frames(struct saga_participant *p)
 		append(&p->kept.taken, saga__inbox_take(p, &refused));
 	while ((frame = p->kept.taken) && (p->life != SAGA__RUNS || saga__streams_have_room(p))) {
 		p->kept.taken = frame->next;
-		if (!frame->kept || p->life != SAGA__RUNS)
+		if (!frame->durable || p->life != SAGA__RUNS)
 			saga__inbox_free(frame);
 		else if (!saga__broker_holds(p, frame, frame->part & (p->shards - 1)))
 			saga__kept_take(p, frame);

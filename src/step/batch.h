@@ -143,9 +143,9 @@ struct saga__batch {
 	size_t locked_count;
 
 	/*
-	 * A replay: each step gets a savepoint, and its answers at once. Else a step may be optimistic; the
-	 * batch is lost as REJECTED then if that one is to be taken back, or if what it required
-	 * was not so.
+	 * This batch is a replay: each step gets a savepoint and waits for its answers. Otherwise a
+	 * step may be optimistic: if it must be taken back, or if what it required was not so, the
+	 * whole batch is lost as REJECTED.
 	 */
 	bool replays;
 
@@ -202,7 +202,7 @@ struct saga__batch {
 	struct saga__id_maker ids;
 	int runs;        /* of handlers; makes verdicts' tokens */
 	bool marked;     /* a handler has set a mark in the transaction */
-	bool optimistic; /* a handler has not, and can't be taken back alone */
+	bool optimistic; /* an optimistic step ran: it can't be taken back alone */
 
 	/* By step: for how many runs it is not optimistic, being new, or since it was taken back. */
 	unsigned short doubts[SAGA__DOUBTED];

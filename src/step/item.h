@@ -43,7 +43,7 @@ struct saga__item {
 	unsigned epoch; /* of a shard's being worked here; void in another */
 	bool reset;     /* MOVE: set there, back too; an order, of which ... */
 	uint64_t known; /* ... it says what orders were carried out when it was read */
-	bool kept;      /* EVENT: a durable transport's: */
+	bool durable;   /* EVENT: a durable transport's: */
 	uint64_t token; /* to be acked once it is committed */
 	char *why;      /* EVENT: it can't be read: a dead letter for this reason; REFUSED */
 	bool withheld;  /* its handlers don't run: blame.h */
@@ -72,7 +72,7 @@ static inline bool saga__item_is_followed(const struct saga__item *item)
 /* An event of our own stream. */
 static inline bool saga__item_is_own(const struct saga__item *item)
 {
-	return item->kind == SAGA__ITEM_EVENT && !saga__item_is_followed(item) && !item->kept;
+	return item->kind == SAGA__ITEM_EVENT && !saga__item_is_followed(item) && !item->durable;
 }
 
 void saga__item_free(struct saga__item *item); /* NULL is fine */

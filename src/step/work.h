@@ -59,7 +59,7 @@ struct saga_step {
 	const char *text; /* the reason, for operators */
 	saga_bytes question;
 
-	bool optimistic; /* its answers are not waited for, and it gets no mark */
+	bool optimistic; /* its answers are not waited for, and it gets no savepoint */
 	bool touched;    /* it has run a statement */
 	bool marked;
 	bool native;
