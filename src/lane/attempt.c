@@ -139,7 +139,7 @@ static void gather(struct saga__lane *lane)
 	uv_mutex_lock(&lane->lock);
 	wait_for_more(lane);
 	lane->hand_count = 0;
-	lane->looking = lane->nudges;
+	lane->looking = lane->looks_asked;
 	lane->foreign = is_foreign_next(lane);
 	take_all(lane);
 	if (!lane->hand_count && (lane->foreign || !sources_of_store(lane))) {
@@ -627,7 +627,7 @@ int64_t saga__lane_idle_ms(struct saga__lane *lane)
 	uv_mutex_lock(&lane->lock);
 	for (const struct saga__item *item = lane->later.first; item; item = item->next)
 		wait = sooner(wait, item->ready - now);
-	if (lane->queue.first || saga__lane_is_nudged(lane))
+	if (lane->queue.first || saga__lane_is_to_look(lane))
 		wait = 0;
 	uv_mutex_unlock(&lane->lock);
 	return wait;

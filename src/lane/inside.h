@@ -84,9 +84,9 @@ static inline bool saga__lane_has_chosen(const struct saga__lane *lane, size_t a
 }
 
 /* Under the lock: others have committed events of its shards. */
-static inline bool saga__lane_is_nudged(const struct saga__lane *lane)
+static inline bool saga__lane_is_to_look(const struct saga__lane *lane)
 {
-	return lane->shard_count && lane->nudges != lane->looks;
+	return lane->shard_count && lane->looks_asked != lane->looks;
 }
 
 /* How long there is nothing to do; -1: until something is pushed. */

@@ -156,10 +156,10 @@ int saga__lane_give_command(struct saga__lane *lane, const struct saga__lane_com
 	return SAGA_OK;
 }
 
-void saga__lane_nudge(struct saga__lane *lane)
+void saga__lane_look(struct saga__lane *lane)
 {
 	uv_mutex_lock(&lane->lock);
-	lane->nudges++;
+	lane->looks_asked++;
 	uv_mutex_unlock(&lane->lock);
 	uv_cond_signal(&lane->filled);
 }
@@ -628,7 +628,7 @@ static bool has_work(const struct saga__lane *lane)
 		return false;
 	if (saga__lane_awaits_call(lane))
 		return lane->commands;
-	return lane->commands || (lane->told && (lane->queue.first || saga__lane_is_nudged(lane)));
+	return lane->commands || (lane->told && (lane->queue.first || saga__lane_is_to_look(lane)));
 }
 
 void saga__lane_thread(void *context)

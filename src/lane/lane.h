@@ -134,7 +134,7 @@ struct saga__lane {
 	uint64_t chosen_shards;     /* the same as bits */
 	bool might_expect, expects; /* it takes for granted how things stand: optimistic.c */
 	unsigned short surprises[SAGA__DOUBTED]; /* by step: for how many events it does not */
-	size_t looks, looking; /* nudges that were obeyed; that this batch obeys */
+	size_t looks, looking;                   /* looks that were done; that this batch does */
 	bool up;
 	bool consumes_own;
 	size_t limit;        /* events in the next batch */
@@ -174,7 +174,7 @@ struct saga__lane {
 	struct saga__items queue;
 	struct saga__items later; /* requests to be tried again */
 	struct saga__lane_command *commands;
-	size_t nudges;
+	size_t looks_asked;
 	size_t busy;        /* items in the batch that runs */
 	int64_t busy_since; /* the oldest of those came: monotonic */
 	struct {
@@ -206,7 +206,7 @@ int saga__lane_push(struct saga__lane *lane, struct saga__item *item, bool alway
 int saga__lane_give_command(struct saga__lane *lane, const struct saga__lane_command *command);
 
 /* Others have committed events of its shards: it tells them. Any thread. */
-void saga__lane_nudge(struct saga__lane *lane);
+void saga__lane_look(struct saga__lane *lane);
 
 /* Items that wait or are worked on. Any thread. */
 size_t saga__lane_load(struct saga__lane *lane);

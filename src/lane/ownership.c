@@ -334,7 +334,7 @@ void saga__lane_hold(struct saga__lane *lane, const struct saga__lane_command *c
 	lane->unsettled = lane->rereads || lane->stale || command->count || is_changed(lane);
 	for (size_t i = 0; i < lane->shard_count; i++)
 		if (command->seqs[lane->locked[i].shard] > lane->shards[i].sent)
-			saga__lane_nudge(lane);
+			saga__lane_look(lane);
 }
 
 void saga__lane_change_shards(struct saga__lane *lane)

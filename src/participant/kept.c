@@ -142,7 +142,7 @@ static void take_own(struct saga_participant *p, saga_bytes event, unsigned shar
 	saga__arena_reset(&p->arena);
 	if (saga__event_decode(p->decoder, &p->arena, event, &decoded, NULL) == SAGA_OK &&
 		decoded.sequence > saga__relay_last(p->kept.relays[shard]))
-		saga__lane_nudge(saga__lane_of(p, shard));
+		saga__lane_look(saga__lane_of(p, shard));
 }
 
 /* From now on it is as all others. */

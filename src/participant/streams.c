@@ -140,7 +140,7 @@ static void take_own_frame(struct saga_participant *p, const struct saga__messag
 
 	if (message->kind == SAGA__EVENT && shard < p->shards && saga__works(p, shard) &&
 		p->publishes[shard] && message->last > saga__publish_last(p->publishes[shard]))
-		saga__lane_nudge(saga__lane_of(p, shard));
+		saga__lane_look(saga__lane_of(p, shard));
 }
 
 static void take_stream_frame(struct saga_participant *p, const struct saga__message *message)
