@@ -553,15 +553,15 @@ bool saga__lane_batch(struct saga__lane *lane)
 	saga_error error = { .code = SAGA_OK };
 	size_t most;
 	unsigned from;
-	bool careful;
+	bool is_probing;
 	int code;
 
 	if (is_awaiting_call(lane))
 		return false;
 	saga__lane_refuse_unworked(lane);
 	most = __atomic_load_n(&lane->options.pace->ceiling, __ATOMIC_RELAXED);
-	if (lane->careful || lane->limit > most)
-		lane->limit = lane->careful ? 1 : most;
+	if (lane->probing || lane->limit > most)
+		lane->limit = lane->probing ? 1 : most;
 	gather(lane);
 	if (!(from = sources(lane)))
 		return false;
@@ -575,9 +575,9 @@ bool saga__lane_batch(struct saga__lane *lane)
 	else
 		(void)saga_error_set(&error, code, "out of memory");
 	if (lane->limit == 1)
-		from = saga__lane_be_careful(lane, from);
-	careful = lane->batch.probing = lane->careful && !lane->foreign;
-	if (code == SAGA_OK && lane->careful && !lane->foreign && from != FROM_OTHERS)
+		from = saga__lane_take_one_source(lane, from);
+	is_probing = lane->batch.probing = lane->probing && !lane->foreign;
+	if (code == SAGA_OK && lane->probing && !lane->foreign && from != FROM_OTHERS)
 		code = saga__lane_suspect(lane, from, &error);
 	if (code == SAGA_OK)
 		code = transact(lane, from, notification, &error);
@@ -595,7 +595,7 @@ bool saga__lane_batch(struct saga__lane *lane)
 		return true;
 	}
 	succeeded(lane, from);
-	if (careful && lane->batch.calls)
+	if (is_probing && lane->batch.calls)
 		saga__lane_probe_call(lane, lane->batch.calls);
 	saga__lane_tell_committed(lane, notification);
 	return true;

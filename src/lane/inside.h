@@ -141,7 +141,7 @@ void saga__lane_check_expected(struct saga__lane *lane);
 void saga__lane_is_surprised(struct saga__lane *lane);
 
 /*
- * In probing.c: a call that a careful batch asked for is waited for, since it may end the
+ * In probing.c: a call that a probing batch asked for is waited for, since it may end the
  * process as a handler may, and then it must be the suspect; but never for long.
  */
 enum {
@@ -197,7 +197,7 @@ void saga__lane_answer_waiting(struct saga__lane *lane);
 void saga__lane_row_was_set_aside(void *user, const char *text);
 
 /* In probing.c: one source alone, since what runs must be what is suspected ... */
-unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from);
+unsigned saga__lane_take_one_source(struct saga__lane *lane, unsigned from);
 
 /* ... and its next event's attempt is counted, in a transaction of its own, before it runs. */
 int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error);

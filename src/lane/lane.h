@@ -141,9 +141,9 @@ struct saga__lane {
 	int failures;        /* in a row */
 	int64_t not_before;  /* after a failure: monotonic */
 	int64_t due;         /* of parked rows; the store's clock */
-	size_t alone;        /* careful, with what is not in hand: that shard + 1 alone; else 0 */
+	size_t alone;        /* probing what is not in hand: that shard + 1 alone; else 0 */
 	bool revive;         /* calls of ours that may be made by nobody are to be made */
-	size_t careful;      /* events still to be tried alone, after an unclean end */
+	size_t probing;      /* events still to be probed, after an unclean end */
 	saga_id suspect;     /* the last of them, counted already by this process */
 	bool survived;       /* and its batch was committed */
 	saga_id probed;      /* a call that was made meanwhile: its parked row; zero: none, ... */

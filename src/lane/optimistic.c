@@ -61,7 +61,7 @@ bool saga__lane_is_to_expect(struct saga__lane *lane)
 	const struct saga__batch *batch = &lane->batch;
 	unsigned short *surprises;
 
-	lane->might_expect = !lane->foreign && !lane->careful && lane->hand_count == 1 &&
+	lane->might_expect = !lane->foreign && !lane->probing && lane->hand_count == 1 &&
 		!batch->replays && !batch->instead && saga__journal_expects(&lane->journal) &&
 		all_begin(batch) && is_as_left(lane);
 	if (!lane->might_expect)

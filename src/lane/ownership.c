@@ -256,7 +256,7 @@ static void adopt(struct settling *s)
 	if (s->due < lane->due || s->anew)
 		lane->due = s->due;
 	if (s->unclean) {
-		lane->careful = lane->options.limits.batch_events;
+		lane->probing = lane->options.limits.batch_events;
 		lane->probe_left = SAGA__PROBES_MS;
 	}
 	if (s->anew)

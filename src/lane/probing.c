@@ -103,7 +103,7 @@ int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error
 	saga_id id;
 	int code;
 
-	lane->careful--;
+	lane->probing--;
 	lane->batch.parked = (struct saga__parked_counts){ 0, 0 }; /* the last batch's */
 	if ((code = lane->journal.ops->begin(lane->journal.store, error)) != SAGA_OK)
 		return code;
@@ -148,7 +148,7 @@ bool saga__lane_awaits_call(const struct saga__lane *lane)
 }
 
 /* One source alone: what runs must be what was suspected. */
-unsigned saga__lane_be_careful(struct saga__lane *lane, unsigned from)
+unsigned saga__lane_take_one_source(struct saga__lane *lane, unsigned from)
 {
 	from = from & FROM_OUTBOX  ? FROM_OUTBOX
 		: from & FROM_DUE  ? FROM_DUE
