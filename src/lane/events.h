@@ -43,7 +43,7 @@ enum saga__lane_command_kind {
 	SAGA__COMMAND_STOP,      /* write down that a stream has stopped */
 	SAGA__COMMAND_RESUME,    /* and that it goes on */
 	SAGA__COMMAND_ASSIGN,    /* these shards are to be worked; the last one counts */
-	SAGA__COMMAND_POSITIONS, /* a shard's positions are to be read: others may have moved them */
+	SAGA__COMMAND_POSITIONS, /* read a shard's positions: others may have moved them */
 	SAGA__COMMAND_REPUBLISH, /* events that the broker refused are to be published again */
 	SAGA__COMMAND_REREAD,    /* others may have worked its shards: they are as if gained now */
 	SAGA__COMMAND_RELEASE    /* nobody here works these any more: their leases may go */

@@ -5,7 +5,7 @@
  * A lane: some shards, one store connection, one queue. It takes what waits as batches, each one
  * transaction, and reports what was committed. It runs on a thread of its own, or inline.
  *
- * Which of its shards it works, the host tells it (SAGA__COMMAND_ASSIGN) by what its keeper, lane 0,
+ * The host assigns its shards (SAGA__COMMAND_ASSIGN), by what the keeper, lane 0,
  * reported. What else comes to it, requests and answers of calls of another's shards, it does in
  * batches of their own, foreign ones: such a batch locks the stream, and remembers nothing.
  */

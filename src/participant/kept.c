@@ -495,7 +495,7 @@ static void publish_all(struct saga_participant *p)
 
 	while (__atomic_load_n(&p->writable, __ATOMIC_ACQUIRE)) {
 		gather(p, &sending);
-		/* Foreign events alone that can't be sent, which none of the others would take along. */
+		/* Foreign events alone, which can't be sent and go with nothing else. */
 		for (; !sending.count && sending.foreign; sending.foreign--)
 			saga__drop_foreign(p);
 		if (!sending.count || !send_all(p, &sending))
