@@ -15,6 +15,7 @@
  * ours.
  */
 
+#include "backoff.h"
 #include "nng_link.h"
 #include "nng_place.h"
 #include "plugins.h"
@@ -61,7 +62,8 @@ struct end {
 	bool up, down;
 	bool ends;     /* was shut; it is closed when it is quiet */
 	uint64_t next; /* when to dial again, or what has no `up` is closed */
-	uint64_t wait, hello;
+	int64_t wait;
+	uint64_t hello;
 };
 
 struct member {
@@ -306,10 +308,10 @@ static void on_down(void *context, struct saga__nng_link *link)
 /* The lock is held. */
 static void wait_longer(struct end *end)
 {
-	uint64_t most = (uint64_t)end->member->place.reconnect;
-
-	end->next = now_ms() + end->wait;
-	end->wait = 2 * end->wait < most ? 2 * end->wait : most;
+	/* All participants have lost the same bus at the same moment. */
+	end->next =
+		now_ms() + (uint64_t)saga__backoff_jitter(end->wait / 2, end->wait, nng_random());
+	end->wait = saga__backoff_double(end->wait, end->member->place.reconnect);
 }
 
 static void open_link(struct end *end, nng_stream *stream)

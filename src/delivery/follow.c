@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../backoff.h"
 #include "../event/id.h"
 #include "../mutation.h"
 #include "follow_state.h"
@@ -601,11 +602,10 @@ static void need(const struct saga__follow *follow, uint64_t to, struct saga__fo
 
 static int64_t jitter(const struct saga__follow *follow)
 {
-	int64_t least = follow->config.need_min_ms;
 	uint32_t random;
 
 	saga__random(follow->config.env, &random, sizeof random);
-	return least + (int64_t)(random % (uint64_t)(follow->need_wait - least + 1));
+	return saga__backoff_jitter(follow->config.need_min_ms, follow->need_wait, random);
 }
 
 static bool next_need(struct saga__follow *follow, int64_t now, struct saga__follow_effect *effect)
@@ -625,9 +625,7 @@ static bool next_need(struct saga__follow *follow, int64_t now, struct saga__fol
 			to = seq - 1;
 	need(follow, to, effect);
 	follow->asked = to;
-	follow->need_wait = follow->need_wait * 2 < follow->config.need_max_ms
-		? follow->need_wait * 2
-		: follow->config.need_max_ms;
+	follow->need_wait = saga__backoff_double(follow->need_wait, follow->config.need_max_ms);
 	follow->need_due = now + jitter(follow);
 	follow->counts.needs++;
 	return true;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../backoff.h"
 #include "publish_state.h"
 
 enum {
@@ -287,7 +288,7 @@ static bool next_beat(
 	effect->message.id = saga__publish_id_at(publish, effect->message.last);
 	if (publish->audience.behind) {
 		publish->beat_due = now + publish->beat_wait;
-		publish->beat_wait = publish->beat_wait > most / 2 ? most : publish->beat_wait * 2;
+		publish->beat_wait = saga__backoff_double(publish->beat_wait, most);
 	} else {
 		publish->beat_due = now + (int64_t)most * SAGA__SIGN_OF_LIFE;
 	}

@@ -61,7 +61,7 @@ struct saga__publish {
 	uint64_t reckoned;  /* next at the last reckoning */
 	int64_t owed_since; /* those alive had seen all, then this was sent */
 	int64_t beat_due;
-	int beat_wait;
+	int64_t beat_wait;
 	struct saga__reading reading;
 	int64_t read_again; /* for all, not before */
 	struct saga__blob *lent;

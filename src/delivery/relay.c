@@ -6,6 +6,7 @@
 
 #include <saga/error.h>
 
+#include "../backoff.h"
 #include "../event/id.h"
 #include "../mutation.h"
 
@@ -534,8 +535,8 @@ static void look_after(struct saga__relay *relay, int64_t now)
 		}
 	}
 	relay->check = check;
-	if (any && (relay->wait *= 2) > relay->config.again_max_ms)
-		relay->wait = relay->config.again_max_ms;
+	if (any)
+		relay->wait = saga__backoff_double(relay->wait, relay->config.again_max_ms);
 }
 
 static bool ask(struct saga__relay *relay, int64_t now, struct saga__relay_effect *ret_effect)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../backoff.h"
 #include "../event/peek.h"
 #include "../mutation.h"
 #include "inside.h"
@@ -243,13 +244,12 @@ static void tell_down(struct saga__lane *lane, const saga_error *error)
 
 void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool reconnect)
 {
-	int64_t wait = BACKOFF_FIRST_MS;
+	int64_t wait = saga__backoff_after(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, ++lane->failures);
+	uint32_t random;
 
-	for (int i = 0; i < lane->failures && wait < BACKOFF_MAX_MS; i++)
-		wait *= 2;
-	if (wait > BACKOFF_MAX_MS)
-		wait = BACKOFF_MAX_MS;
-	lane->failures++;
+	/* All lanes of all instances have lost the same store at the same moment. */
+	saga__random(lane->options.env, &random, sizeof random);
+	wait = saga__backoff_jitter(wait / 2, wait, random);
 	lane->not_before = saga__monotonic(lane->options.env) + wait;
 	saga__lane_note_error(lane, error);
 	if (!reconnect)

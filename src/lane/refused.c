@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "../backoff.h"
 #include "../step/blame.h"
 #include "inside.h"
 
@@ -45,11 +46,7 @@ static void note_count(struct saga__lane *lane)
 
 static int64_t pause_of(const struct saga__lane *lane)
 {
-	int64_t pause = FIRST_MS;
-
-	for (int i = 0; i < lane->wait_tries && pause < MOST_MS; i++)
-		pause *= 2;
-	return pause < MOST_MS ? pause : MOST_MS;
+	return saga__backoff_after(FIRST_MS, MOST_MS, lane->wait_tries + 1);
 }
 
 static void tell(struct saga__lane *lane, const struct saga__wait *wait, const saga_error *error)

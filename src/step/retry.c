@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "../backoff.h"
 #include "work.h"
 
 /*
@@ -61,17 +62,13 @@ void saga__tell_retry(
 	saga__count(work, SAGA__TALLY_RETRY);
 }
 
-/* Full jitter: up to the doubled delay (Brooker, "Exponential backoff and jitter", 2015). */
-int64_t saga__backoff(struct saga__batch *batch, const saga_retry_rule *rule, int attempts)
+/* A delay of 1 ms or more may be drawn: retries of many sagas spread over the whole wait. */
+int64_t saga__retry_delay(struct saga__batch *batch, const saga_retry_rule *rule, int attempts)
 {
-	int64_t most = rule->max_ms, delay = rule->first_ms;
+	int64_t most = saga__backoff_after(rule->first_ms, rule->max_ms, attempts);
 	uint32_t random;
 
-	assert(delay > 0 && most > 0);
-	for (int i = 1; i < attempts && delay < most; i++)
-		delay *= 2;
-	if (delay > most)
-		delay = most;
+	assert(rule->first_ms > 0);
 	saga__random(batch->env, &random, sizeof random);
-	return 1 + (int64_t)(random % (uint64_t)delay);
+	return saga__backoff_jitter(1, most, random);
 }

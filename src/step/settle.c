@@ -98,13 +98,13 @@ static void try_later(struct saga__batch *batch, struct saga__work *work, bool c
 		/* The item has them once the batch is committed. */
 		work->item->next_attempts = attempts;
 		work->item->next_ready =
-			saga__monotonic(batch->env) + saga__backoff(batch, &rule, attempts);
+			saga__monotonic(batch->env) + saga__retry_delay(batch, &rule, attempts);
 		return;
 	}
 	if (!call && SAGA__MUTANT(retry_forgotten))
 		return;
 	saga__park(batch, work, call ? SAGA__PARKED_CALL : SAGA__PARKED_RETRY, attempts,
-		batch->now + saga__backoff(batch, &rule, attempts), "", why,
+		batch->now + saga__retry_delay(batch, &rule, attempts), "", why,
 		call ? work->parked->question : (saga_bytes){ NULL, 0 });
 }
 

@@ -163,7 +163,7 @@ void saga__slot_withdraw_schedules(struct saga__batch *batch, struct saga__work 
 saga_retry_rule saga__rule_of(const struct saga__work *work); /* with its defaults filled in */
 void saga__tell_retry(
 	const struct saga__work *work, const char *what, int attempts, bool fault, const char *why);
-int64_t saga__backoff(struct saga__batch *batch, const saga_retry_rule *rule, int attempts);
+int64_t saga__retry_delay(struct saga__batch *batch, const saga_retry_rule *rule, int attempts);
 int saga__attempts_with(const struct saga__work *work); /* made, this one too */
 bool saga__is_spent(const saga_retry_rule *rule, int attempts);
 
