@@ -7,20 +7,21 @@
  */
 
 #include "envelope.h"
+#include "json_out.h"
+
+/* The body as it came: MessagePack to JSON, which needs no type. Malformed: null. */
+void saga__json_put_body(struct saga__json *json, saga_bytes data);
+
+/* The whole event as application/cloudevents+json. */
+void saga__json_put_event(struct saga__json *json, const struct saga_event *event);
 
 /*
- * Writers answer the length of all of it without the NUL, and cut short what does not fit, as
- * snprintf does. The body as it came (MessagePack to JSON; needs no type).
+ * The same into a buffer: they return the length of all of it without the NUL, and cut short what
+ * does not fit, as snprintf does.
  */
 size_t saga__json_body(saga_bytes data, char *buffer, size_t size);
 
-/* The whole event as application/cloudevents+json. `time` is RFC 3339 with milliseconds. */
 size_t saga__json_event(const struct saga_event *event, char *buffer, size_t size);
-
-/*
- * A JSON string with quotes and escapes; invalid UTF-8 becomes U+FFFD. Whatever a terminal would
- * obey is escaped, also where JSON need not (DEL, C1).
- */
 size_t saga__json_text(const char *text, char *buffer, size_t size);
 
 /*

@@ -214,50 +214,24 @@ void saga__answer_stopped(struct saga_participant *p, struct saga__item *item)
 	saga__answer(p, item);
 }
 
-struct json {
-	char *at;
-	size_t size, length;
-};
-
-static void put(struct json *json, const char *text)
-{
-	size_t length = strlen(text);
-
-	for (size_t i = 0; i < length; i++)
-		if (json->length + i + 1 < json->size)
-			json->at[json->length + i] = text[i];
-	json->length += length;
-}
-
-/* Where the next writer may write, and how much. */
-static char *rest(struct json *json, size_t *ret_size)
-{
-	*ret_size = json->length < json->size ? json->size - json->length : 0;
-	return *ret_size ? json->at + json->length : NULL;
-}
-
 size_t saga_answer_json(const saga_answer *answer, char *buffer, size_t size)
 {
-	struct json json = { buffer, size, 0 };
-	char id[SAGA_ID_TEXT];
-	size_t left;
-	char *at;
+	struct saga__json_buffer into = { buffer, size, 0 };
+	struct saga__json json = saga__json_into(&into);
 
-	put(&json, "{\"code\":\"");
-	put(&json, saga_code_name(answer->code));
-	put(&json, "\",\"text\":");
-	at = rest(&json, &left);
-	json.length += saga__json_text(answer->text, at, left);
-	put(&json, ",\"saga\":\"");
-	put(&json, saga_id_text(answer->saga, id));
-	put(&json, answer->repeated ? "\",\"repeated\":true" : "\",\"repeated\":false");
+	saga__json_open(&json, '{');
+	saga__json_name(&json, "code");
+	saga__json_put_text(&json, saga_code_name(answer->code));
+	saga__json_name(&json, "text");
+	saga__json_put_text(&json, answer->text);
+	saga__json_name(&json, "saga");
+	saga__json_put_id(&json, answer->saga);
+	saga__json_name(&json, "repeated");
+	saga__json_put_bool(&json, answer->repeated);
 	if (answer->outcome) {
-		put(&json, ",\"event\":");
-		at = rest(&json, &left);
-		json.length += saga__json_event(answer->outcome, at, left);
+		saga__json_name(&json, "event");
+		saga__json_put_event(&json, answer->outcome);
 	}
-	put(&json, "}");
-	if (size)
-		buffer[json.length < size ? json.length : size - 1] = 0;
-	return json.length;
+	saga__json_close(&json, '}');
+	return saga__json_end(&into);
 }

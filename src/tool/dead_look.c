@@ -44,7 +44,7 @@ int look_end(int code)
 
 /* ---- rows, as all commands show them ---- */
 
-void put_row_json(struct json *json, const struct row *row)
+void put_row_json(struct saga__json *json, const struct row *row)
 {
 	const struct saga__parked *parked = &row->parked;
 
@@ -108,10 +108,10 @@ struct listing {
 
 static int list_json(void *context, const struct row *row)
 {
-	struct json json;
+	struct saga__json json;
 
 	(void)context;
-	json_begin(&json, stdout);
+	json = json_begin(stdout);
 	put_row_json(&json, row);
 	json_end(&json);
 	return SAGA_OK;
@@ -188,20 +188,15 @@ int dead_list(const struct arguments *arguments)
 
 static void show_json(const struct row *row)
 {
-	struct json json;
+	struct saga__json json;
 
-	json_begin(&json, stdout);
+	json = json_begin(stdout);
 	put_row_json(&json, row);
 	json_text(&json, "slot_was", row->was);
 	json_text(&json, "slot_why", row->why);
 	json_number(&json, "slot_runs", row->runs);
-	json_name(&json, "question");
-	if (row->parked.question.size)
-		put_named(stdout, row->parked.question);
-	else
-		fputs("null", stdout);
-	json_name(&json, "event");
-	put_event(stdout, row->parked.event);
+	json_question(&json, "question", row->parked.question);
+	json_event(&json, "event", row->parked.event);
 	json_end(&json);
 }
 

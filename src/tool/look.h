@@ -9,7 +9,7 @@
 #include "text.h"
 
 /* The members of a row, into an object that is begun. */
-void put_row_json(struct json *json, const struct row *row);
+void put_row_json(struct saga__json *json, const struct row *row);
 
 extern const char *const row_columns[];
 void add_row(struct table *table, const struct row *row, int64_t now);

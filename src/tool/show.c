@@ -123,9 +123,9 @@ static void read_slot(const saga_value *columns, struct slot *ret_slot)
 
 static void slot_json(const struct slot *slot)
 {
-	struct json json;
+	struct saga__json json;
 
-	json_begin(&json, stdout);
+	json = json_begin(stdout);
 	json_text(&json, "what", "slot");
 	json_text(&json, "step", slot->step);
 	json_text(&json, "subject", slot->subject);
@@ -179,7 +179,7 @@ static int take_schedule(void *context, const saga_value *columns)
 	struct view *view = context;
 	char time[TIME_TEXT];
 	struct slot slot;
-	struct json json;
+	struct saga__json json;
 
 	read_slot(columns, &slot);
 	if (!strchr(slot.step, '>'))
@@ -193,7 +193,7 @@ static int take_schedule(void *context, const saga_value *columns)
 			time_text(slot.parked ? slot.due : slot.moved, view->now, time));
 		return SAGA_OK;
 	}
-	json_begin(&json, stdout);
+	json = json_begin(stdout);
 	json_text(&json, "what", "schedule");
 	json_text(&json, "schedule", slot.step);
 	json_text(&json, "subject", slot.subject);
@@ -229,7 +229,7 @@ static int view_schedules(struct view *view, saga_error *error)
 static int take_parked(void *context, const struct row *row)
 {
 	struct view *view = context;
-	struct json json;
+	struct saga__json json;
 
 	if (row->parked.kind == SAGA__PARKED_SCHEDULE)
 		return SAGA_OK;
@@ -238,7 +238,7 @@ static int take_parked(void *context, const struct row *row)
 		add_row(&view->table, row, view->now);
 		return SAGA_OK;
 	}
-	json_begin(&json, stdout);
+	json = json_begin(stdout);
 	json_text(&json, "what", "parked");
 	put_row_json(&json, row);
 	json_end(&json);
@@ -276,14 +276,13 @@ static void event_row(struct view *view, int64_t seq, int64_t at, const saga_eve
 
 static int event_json(int64_t seq, int64_t at, saga_bytes wire)
 {
-	struct json json;
+	struct saga__json json;
 
-	json_begin(&json, stdout);
+	json = json_begin(stdout);
 	json_text(&json, "what", "event");
 	json_number(&json, "seq", seq);
 	json_time(&json, "at", at);
-	json_name(&json, "event");
-	put_event(stdout, wire);
+	json_event(&json, "event", wire);
 	json_end(&json);
 	return SAGA_OK;
 }
@@ -362,14 +361,14 @@ static int view_part(struct view *view, const struct part *part, saga_error *err
 static void view_head(const struct view *view)
 {
 	char saga[SAGA_ID_TEXT];
-	struct json json;
+	struct saga__json json;
 
 	if (!view->json) {
 		printf("saga %s at `%s`\n", saga_id_text(view->saga, saga),
 			view->store->participant);
 		return;
 	}
-	json_begin(&json, stdout);
+	json = json_begin(stdout);
 	json_text(&json, "what", "saga");
 	json_id(&json, "saga", view->saga);
 	json_text(&json, "participant", view->store->participant);

@@ -133,9 +133,9 @@ static const char *order_of(const struct saga__halt *halt, char text[SAGA__HALT_
 static void put_json(const struct known *known)
 {
 	const struct saga__halt *halt = &known->halt;
-	struct json json;
+	struct saga__json json;
 
-	json_begin(&json, stdout);
+	json = json_begin(stdout);
 	json_text(&json, "stream", known->name);
 	json_text(&json, "owner", halt->source.owner);
 	json_text(&json, "state", state_of(halt));

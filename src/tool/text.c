@@ -29,18 +29,6 @@ int fail(const char *format, ...)
 
 /* ---- times ---- */
 
-static void write_time(int64_t ms, char buffer[TIME_TEXT])
-{
-	time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0));
-	struct tm tm;
-	size_t length = 0;
-
-	if (gmtime_r(&seconds, &tm))
-		length = strftime(buffer, TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(
-		buffer + length, TIME_TEXT - length, ".%03dZ", (int)(ms - (int64_t)seconds * 1000));
-}
-
 const char *time_relative(int64_t ms, int64_t now, char buffer[TIME_TEXT])
 {
 	static const struct {
@@ -61,11 +49,10 @@ const char *time_relative(int64_t ms, int64_t now, char buffer[TIME_TEXT])
 
 const char *time_text(int64_t ms, int64_t now, char buffer[TIME_TEXT])
 {
-	char absolute[TIME_TEXT], relative[TIME_TEXT];
+	char absolute[SAGA__TIME_TEXT], relative[TIME_TEXT];
 
-	write_time(ms, absolute);
-	(void)snprintf(
-		buffer, TIME_TEXT, "%.30s (%.28s)", absolute, time_relative(ms, now, relative));
+	(void)snprintf(buffer, TIME_TEXT, "%.30s (%.28s)", saga__time_text(ms, absolute),
+		time_relative(ms, now, relative));
 	return buffer;
 }
 
@@ -100,106 +87,44 @@ size_t width_of(const char *text)
 
 /* ---- JSON ---- */
 
-/* Calls a writer of json.h twice: for the length, then for the text. */
-#define PUT_JSON(out_, writer_, of_) \
-	do { \
-		size_t size_ = writer_(of_, NULL, 0) + 1; \
-		char *buffer_ = malloc(size_); \
-\
-		if (buffer_) { \
-			(void)writer_(of_, buffer_, size_); \
-			fputs(buffer_, out_); \
-		} else { \
-			fputs("null", out_); \
-			(void)fail("out of memory"); \
-		} \
-		free(buffer_); \
-	} while (0)
-
-static void put_text(FILE *out, const char *text)
+static void put_into_file(void *context, const char *at, size_t size)
 {
-	PUT_JSON(out, saga__json_text, text);
+	(void)fwrite(at, 1, size, context);
 }
 
-void json_begin(struct json *json, FILE *out)
+static struct saga__json into_file(FILE *out)
 {
-	*json = (struct json){ out, false };
-	fputc('{', out);
+	return (struct saga__json){ .put = put_into_file, .context = out };
 }
 
-void json_name(struct json *json, const char *name)
+static void put_text_or_null(struct saga__json *json, const char *text)
 {
-	fprintf(json->out, "%s\"%s\":", json->begun ? "," : "", name);
-	json->begun = true;
-}
-
-void json_text(struct json *json, const char *name, const char *text)
-{
-	json_name(json, name);
 	if (*text)
-		put_text(json->out, text);
+		saga__json_put_text(json, text);
 	else
-		fputs("null", json->out);
+		saga__json_put_null(json);
 }
 
-void json_number(struct json *json, const char *name, int64_t number)
-{
-	json_name(json, name);
-	fprintf(json->out, "%" PRId64, number);
-}
-
-void json_time(struct json *json, const char *name, int64_t ms)
-{
-	char text[TIME_TEXT] = "";
-
-	if (ms != INT64_MAX)
-		write_time(ms, text);
-	json_text(json, name, text);
-}
-
-void json_id(struct json *json, const char *name, saga_id id)
-{
-	char text[SAGA_ID_TEXT];
-
-	json_text(json, name, saga_id_text(id, text));
-}
-
-void json_end(struct json *json)
-{
-	fputs("}\n", json->out);
-}
-
-/* ---- events and questions ---- */
-
-static void put_hex(FILE *out, saga_bytes bytes)
-{
-	const unsigned char *at = bytes.at;
-
-	fputc('"', out);
-	for (size_t i = 0; i < bytes.size; i++)
-		fprintf(out, "%02x", (unsigned)at[i]);
-	fputc('"', out);
-}
-
-void put_event(FILE *out, saga_bytes wire)
+static void put_wire(struct saga__json *json, saga_bytes wire)
 {
 	saga_event *event;
 	saga_error error;
 
-	if (saga_event_read(wire, &event, &error) != SAGA_OK) {
-		fputs("{\"unreadable\":", out);
-		put_text(out, error.text);
-		fputs(",\"hex\":", out);
-		put_hex(out, wire);
-		fputc('}', out);
+	if (saga_event_read(wire, &event, &error) == SAGA_OK) {
+		saga__json_put_event(json, event);
+		saga_event_free(event);
 		return;
 	}
-	PUT_JSON(out, saga__json_event, event);
-	saga_event_free(event);
+	saga__json_open(json, '{');
+	saga__json_name(json, "unreadable");
+	saga__json_put_text(json, error.text);
+	saga__json_name(json, "hex");
+	saga__json_put_hex(json, wire.at, wire.size);
+	saga__json_close(json, '}');
 }
 
 /* The name stands behind the body, its length last. */
-void put_named(FILE *out, saga_bytes named)
+static void put_question(struct saga__json *json, saga_bytes named)
 {
 	const char *at = named.at;
 	size_t length = named.size ? (unsigned char)at[named.size - 1] : 0;
@@ -207,15 +132,86 @@ void put_named(FILE *out, saga_bytes named)
 	saga_bytes body;
 
 	if (!named.size || length + 1 > named.size) {
-		put_hex(out, named);
+		saga__json_put_hex(json, named.at, named.size);
 		return;
 	}
 	body = (saga_bytes){ at, named.size - 1 - length };
 	memcpy(name, at + body.size, length);
 	name[length] = '\0';
-	fputc('{', out);
-	put_text(out, name);
-	fputc(':', out);
-	PUT_JSON(out, saga__json_body, body);
-	fputc('}', out);
+	saga__json_open(json, '{');
+	saga__json_put_text(json, name);
+	json->put(json->context, ":", 1);
+	json->more = false;
+	saga__json_put_body(json, body);
+	saga__json_close(json, '}');
+}
+
+struct saga__json json_begin(FILE *out)
+{
+	struct saga__json json = into_file(out);
+
+	saga__json_open(&json, '{');
+	return json;
+}
+
+void json_text(struct saga__json *json, const char *name, const char *text)
+{
+	saga__json_name(json, name);
+	put_text_or_null(json, text);
+}
+
+void json_number(struct saga__json *json, const char *name, int64_t number)
+{
+	saga__json_name(json, name);
+	saga__json_put_int(json, number);
+}
+
+void json_time(struct saga__json *json, const char *name, int64_t ms)
+{
+	saga__json_name(json, name);
+	if (ms == INT64_MAX)
+		saga__json_put_null(json);
+	else
+		saga__json_put_time(json, ms);
+}
+
+void json_id(struct saga__json *json, const char *name, saga_id id)
+{
+	saga__json_name(json, name);
+	saga__json_put_id(json, id);
+}
+
+void json_event(struct saga__json *json, const char *name, saga_bytes wire)
+{
+	saga__json_name(json, name);
+	put_wire(json, wire);
+}
+
+void json_question(struct saga__json *json, const char *name, saga_bytes named)
+{
+	saga__json_name(json, name);
+	if (named.size)
+		put_question(json, named);
+	else
+		saga__json_put_null(json);
+}
+
+void json_end(struct saga__json *json)
+{
+	saga__json_close(json, '}');
+	json->put(json->context, "\n", 1);
+}
+
+void put_event(FILE *out, saga_bytes wire)
+{
+	struct saga__json json = into_file(out);
+
+	put_wire(&json, wire);
+}
+
+void put_named(FILE *out, saga_bytes named)
+{
+	struct saga__json json = into_file(out);
+
+	put_question(&json, named);
 }

@@ -9,6 +9,7 @@
 
 #include "../../examples/kit/complain.h"
 #include "../event/arena.h"
+#include "../event/json.h"
 
 /* Complains behind "saga: ", and returns the exit code of a failure. */
 int fail(const char *format, ...) SAGA_PRINTF(1, 2);
@@ -32,19 +33,15 @@ void put_named(FILE *out, saga_bytes named);
 
 /* ---- one JSON object, member by member; an empty text is written as null ---- */
 
-struct json {
-	FILE *out;
-	bool begun;
-};
+struct saga__json json_begin(FILE *out);
+void json_text(struct saga__json *json, const char *name, const char *text);
+void json_number(struct saga__json *json, const char *name, int64_t number);
+void json_time(struct saga__json *json, const char *name, int64_t ms); /* INT64_MAX: null */
+void json_id(struct saga__json *json, const char *name, saga_id id);
+void json_event(struct saga__json *json, const char *name, saga_bytes wire);     /* as put_event */
+void json_question(struct saga__json *json, const char *name, saga_bytes named); /* none: null */
 
-void json_begin(struct json *json, FILE *out);
-void json_text(struct json *json, const char *name, const char *text);
-void json_number(struct json *json, const char *name, int64_t number);
-void json_time(struct json *json, const char *name, int64_t ms);
-void json_id(struct json *json, const char *name, saga_id id);
-
-/* The name only; the caller writes the value. */
-void json_name(struct json *json, const char *name);
-void json_end(struct json *json);
+/* Ends the object and its line. */
+void json_end(struct saga__json *json);
 
 #endif

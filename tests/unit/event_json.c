@@ -89,6 +89,50 @@ START_TEST(what_is_no_body_is_null)
 }
 END_TEST
 
+/* The writer sets each comma; a buffer of any size is cut as by snprintf. */
+START_TEST(json_is_written_value_by_value)
+{
+	static const char whole[] = "{\"a\":[1,-2,{},[]],\"b\":{\"c\":true,\"d\":null},"
+				    "\"e\":\"x\\n\",\"f\":\"00ff\",\"g\":0.5}";
+	char text[sizeof whole];
+
+	for (size_t size = 0; size <= sizeof whole; size++) {
+		struct saga__json_buffer buffer = { text, size, 0 };
+		struct saga__json json = saga__json_into(&buffer);
+
+		memset(text, '?', sizeof text);
+		saga__json_open(&json, '{');
+		saga__json_name(&json, "a");
+		saga__json_open(&json, '[');
+		saga__json_put_int(&json, 1);
+		saga__json_put_int(&json, -2);
+		saga__json_open(&json, '{');
+		saga__json_close(&json, '}');
+		saga__json_open(&json, '[');
+		saga__json_close(&json, ']');
+		saga__json_close(&json, ']');
+		saga__json_name(&json, "b");
+		saga__json_open(&json, '{');
+		saga__json_name(&json, "c");
+		saga__json_put_bool(&json, true);
+		saga__json_name(&json, "d");
+		saga__json_put_null(&json);
+		saga__json_close(&json, '}');
+		saga__json_name(&json, "e");
+		saga__json_put_text(&json, "x\n");
+		saga__json_name(&json, "f");
+		saga__json_put_hex(&json, "\0\xff", 2);
+		saga__json_name(&json, "g");
+		saga__json_put_real(&json, 0.5);
+		saga__json_close(&json, '}');
+		ck_assert_uint_eq(saga__json_end(&buffer), sizeof whole - 1);
+		if (size)
+			ck_assert_uint_eq(strlen(text), size - 1);
+		ck_assert(strncmp(text, whole, size ? size - 1 : 0) == 0);
+	}
+}
+END_TEST
+
 START_TEST(texts)
 {
 	char text[64];
@@ -533,11 +577,12 @@ START_TEST(what_is_no_event_is_refused)
 }
 END_TEST
 
-RUN_TESTS("event_json", bodies_are_written_as_they_came, what_is_no_body_is_null, texts,
-	times_are_of_rfc_3339, events_are_cloudevents, events_of_others_are_read, null_is_unset,
-	what_is_newer_is_ignored_in_events, times_of_others_are_read, what_is_no_event_is_refused,
-	members_are_read, members_are_refused, base64_is_strict, lists_are_named_by_their_index,
-	depth_has_an_end, an_arena_has_its_limit)
+RUN_TESTS("event_json", bodies_are_written_as_they_came, what_is_no_body_is_null,
+	json_is_written_value_by_value, texts, times_are_of_rfc_3339, events_are_cloudevents,
+	events_of_others_are_read, null_is_unset, what_is_newer_is_ignored_in_events,
+	times_of_others_are_read, what_is_no_event_is_refused, members_are_read,
+	members_are_refused, base64_is_strict, lists_are_named_by_their_index, depth_has_an_end,
+	an_arena_has_its_limit)
 
 #else
 
@@ -551,7 +596,8 @@ START_TEST(reading_is_not_supported)
 }
 END_TEST
 
-RUN_TESTS("event_json", bodies_are_written_as_they_came, what_is_no_body_is_null, texts,
-	times_are_of_rfc_3339, events_are_cloudevents, reading_is_not_supported)
+RUN_TESTS("event_json", bodies_are_written_as_they_came, what_is_no_body_is_null,
+	json_is_written_value_by_value, texts, times_are_of_rfc_3339, events_are_cloudevents,
+	reading_is_not_supported)
 
 #endif
