@@ -254,13 +254,13 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 
 /* What an operator ordered comes behind all else of that stream, and goes back too. */
 static int reset_positions(
-	struct saga__lane *lane, struct saga__notification *notification, saga_error *error)
+	struct saga__lane *lane, struct saga__committed *committed, saga_error *error)
 {
 	int code = SAGA_OK;
 
 	for (size_t i = 0; code == SAGA_OK && i < lane->hand_count; i++) {
 		const struct saga__item *item = lane->hand[i];
-		struct saga__move *move = &notification->moves[notification->move_count];
+		struct saga__move *move = &committed->moves[committed->move_count];
 
 		if (!item->reset)
 			continue;
@@ -270,7 +270,7 @@ static int reset_positions(
 			.id = item->id,
 			.reset = true,
 			.known = item->known };
-		notification->move_count++;
+		committed->move_count++;
 		code = saga__journal_reset(&lane->journal, move, error);
 	}
 	return code;
@@ -344,7 +344,7 @@ static void read_clock(struct saga__lane *lane)
 	lane->batch.ageing_behind = saga__journal_ageing_behind(&lane->journal);
 }
 
-static int fill(struct saga__lane *lane, unsigned from, struct saga__notification *notification,
+static int fill(struct saga__lane *lane, unsigned from, struct saga__committed *committed,
 	saga_error *error)
 {
 	struct saga__batch *batch = &lane->batch;
@@ -365,7 +365,7 @@ static int fill(struct saga__lane *lane, unsigned from, struct saga__notificatio
 		note_chosen(lane);
 	read_clock(lane);
 	if (code == SAGA_OK && !lane->foreign)
-		code = saga__lane_tell_missed(lane, notification, error);
+		code = saga__lane_tell_missed(lane, &committed->sent, error);
 	if (code == SAGA_OK && (from & FROM_OUTBOX))
 		code = saga__lane_catch_up(lane, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
@@ -377,7 +377,7 @@ static int fill(struct saga__lane *lane, unsigned from, struct saga__notificatio
 	return code;
 }
 
-static int transact(struct saga__lane *lane, unsigned from, struct saga__notification *notification,
+static int transact(struct saga__lane *lane, unsigned from, struct saga__committed *committed,
 	saga_error *error)
 {
 	struct saga__journal *journal = &lane->journal;
@@ -394,7 +394,7 @@ static int transact(struct saga__lane *lane, unsigned from, struct saga__notific
 	batch->store = journal->store;
 	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
 		return code;
-	if ((code = fill(lane, from, notification, error)) != SAGA_OK)
+	if ((code = fill(lane, from, committed, error)) != SAGA_OK)
 		return code;
 	lane->filled_at = saga__monotonic(lane->options.env);
 	saga__batch_run(batch);
@@ -406,17 +406,17 @@ static int transact(struct saga__lane *lane, unsigned from, struct saga__notific
 	}
 	note_chosen(lane);
 	find_own(lane);
-	notification->move_count = gather_moves(lane, notification->moves);
-	code = saga__journal_write(journal, batch, lane->own, notification->moves,
-		SAGA__MUTANT(position_not_stored) ? 0 : notification->move_count, &woken, error);
+	committed->move_count = gather_moves(lane, committed->moves);
+	code = saga__journal_write(journal, batch, lane->own, committed->moves,
+		SAGA__MUTANT(position_not_stored) ? 0 : committed->move_count, &woken, error);
 	if (code == SAGA_OK)
-		code = saga__lane_check_moves(lane, notification, error);
+		code = saga__lane_check_moves(lane, committed, error);
 	if (code == SAGA_OK)
-		code = reset_positions(lane, notification, error);
+		code = reset_positions(lane, committed, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = next_due(lane, &soonest, error);
 	if (code == SAGA_OK)
-		code = saga__lane_tell_outgoing(lane, notification);
+		code = saga__lane_tell_outgoing(lane, &committed->sent);
 	at = saga__micros(lane->options.env);
 	if (code == SAGA_OK)
 		code = journal->ops->commit(journal->store, error);
@@ -424,8 +424,8 @@ static int transact(struct saga__lane *lane, unsigned from, struct saga__notific
 		code = SAGA_OK;
 	if (code != SAGA_OK)
 		return code;
-	notification->commit_us = saga__micros(lane->options.env) - at;
-	notification->batch_us = notification->commit_us + at - begun;
+	committed->commit_us = saga__micros(lane->options.env) - at;
+	committed->batch_us = committed->commit_us + at - begun;
 	/* The owner of the shard will find what a foreign batch leaves. */
 	lane->due = lane->foreign || soonest < batch->due ? soonest : batch->due;
 	if (woken && !lane->foreign)
@@ -550,6 +550,7 @@ static bool is_awaiting_call(struct saga__lane *lane)
 bool saga__lane_batch(struct saga__lane *lane)
 {
 	struct saga__notification *notification;
+	struct saga__committed *committed;
 	saga_error error = { .code = SAGA_OK };
 	size_t most;
 	unsigned from;
@@ -568,10 +569,12 @@ bool saga__lane_batch(struct saga__lane *lane)
 	/* What fails before the batch begins is no fault of the last one's item, which is gone. */
 	saga__blame_begin(&lane->batch);
 	notification = saga__notification_new(lane, SAGA__NOTIFY_COMMITTED);
-	code = saga__notification_room(
-		notification, lane->hand_count, lane->options.plan->step_count);
+	committed = notification ? &notification->as.committed : NULL;
+	code = committed
+		? saga__committed_room(committed, lane->hand_count, lane->options.plan->step_count)
+		: SAGA_NOMEM;
 	if (code == SAGA_OK)
-		lane->batch.tally = notification->tally;
+		lane->batch.tally = committed->tally;
 	else
 		(void)saga_error_set(&error, code, "out of memory");
 	if (lane->limit == 1)
@@ -580,12 +583,12 @@ bool saga__lane_batch(struct saga__lane *lane)
 	if (code == SAGA_OK && lane->probing && !lane->foreign && from != FROM_OTHERS)
 		code = saga__lane_suspect(lane, from, &error);
 	if (code == SAGA_OK)
-		code = transact(lane, from, notification, &error);
+		code = transact(lane, from, committed, &error);
 	lane->alone = 0;
 	lane->batch.tally = NULL;
 	if (SAGA__MUTANT(sent_before_commit) && code != SAGA_OK && notification &&
-		notification->sent_count) {
-		notification->move_count = 0;
+		committed->sent.count) {
+		committed->move_count = 0;
 		lane->options.notify(lane->options.host, notification);
 		notification = NULL;
 	}

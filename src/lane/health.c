@@ -137,13 +137,13 @@ void saga__lane_answer_waiting(struct saga__lane *lane)
 		!(notification = saga__notification_new(lane, SAGA__NOTIFY_ANSWERS)))
 		return;
 	uv_mutex_lock(&lane->lock);
-	take_requests(&lane->queue, &notification->answers);
-	take_requests(&lane->later, &notification->answers);
+	take_requests(&lane->queue, &notification->as.answers);
+	take_requests(&lane->later, &notification->as.answers);
 	uv_cond_broadcast(&lane->drained);
 	uv_mutex_unlock(&lane->lock);
-	for (struct saga__item *item = notification->answers.first; item; item = item->next)
+	for (struct saga__item *item = notification->as.answers.first; item; item = item->next)
 		refuse(item);
-	if (notification->answers.first)
+	if (notification->as.answers.first)
 		lane->options.notify(lane->options.host, notification);
 	else
 		saga__notification_free(notification);
@@ -179,18 +179,18 @@ void saga__lane_refuse_unworked(struct saga__lane *lane)
 		if (!is_unworked(lane, item))
 			saga__items_push(&others, item);
 		else if (is_to_be_answered(item))
-			saga__items_push(&notification->answers, item);
+			saga__items_push(&notification->as.answers, item);
 		else
 			saga__item_free(item);
 	saga__items_move(&lane->queue, &others);
 	uv_cond_broadcast(&lane->drained);
 	uv_mutex_unlock(&lane->lock);
-	for (item = notification->answers.first; item; item = item->next) {
+	for (item = notification->as.answers.first; item; item = item->next) {
 		item->reply->code = SAGA_REFUSED;
 		(void)snprintf(item->reply->text, sizeof item->reply->text,
 			"saga_stream: the row of its shard can't be read");
 	}
-	if (notification->answers.first)
+	if (notification->as.answers.first)
 		lane->options.notify(lane->options.host, notification);
 	else
 		saga__notification_free(notification);

@@ -20,7 +20,7 @@ bool saga__lane_is_behind(const struct saga__lane *lane);
 /* ---- take.c: what a batch takes from the store, under the lock ---- */
 
 /* Nothing is read again yet: what a batch before this one read, and then lost, does not count. */
-void saga__lane_tell_due(const struct saga__lane *lane, struct saga__notification *notification);
+struct saga__due saga__lane_due(const struct saga__lane *lane);
 void saga__lane_catch_nothing(struct saga__lane *lane);
 
 /* Our own events that nobody here has handled: read again from the outbox. */
@@ -37,15 +37,15 @@ uint64_t saga__lane_worked(const struct saga__lane *lane);
 bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item);
 
 /* Takes the shards that the host assigns, leaves others, and tells both. */
-void saga__lane_hold(struct saga__lane *lane, const struct saga__lane_command *command);
+void saga__lane_assign(struct saga__lane *lane, const struct saga__assignment *assignment);
 void saga__lane_change_shards(struct saga__lane *lane);
 
-/* Tells where its shard stands in all streams now. False: not now, the command was put off. */
-bool saga__lane_read_points(struct saga__lane *lane, struct saga__lane_command *command);
+/* Tells where a shard stands in all streams. False: not now; the lane put the command off. */
+bool saga__lane_read_positions(struct saga__lane *lane, struct saga__lane_command *command);
 
 /* Makes what it works what it is to work. Anew: on a new connection, all is read again. */
-int saga__lane_settle(struct saga__lane *lane, bool anew, struct saga__notification *notification,
-	saga_error *error);
+int saga__lane_settle(
+	struct saga__lane *lane, bool anew, struct saga__assigned *ret_assigned, saga_error *error);
 
 /* It ends well: its shards are clean, and the instance's leases gone. */
 void saga__lane_leave(struct saga__lane *lane);
@@ -62,8 +62,8 @@ void saga__lane_renew(struct saga__lane *lane);
 
 /* Events in the outbox that nobody told: they go out before this batch's. */
 int saga__lane_tell_missed(
-	struct saga__lane *lane, struct saga__notification *notification, saga_error *error);
-int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__notification *notification);
+	struct saga__lane *lane, struct saga__sent_list *sent, saga_error *error);
+int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__sent_list *sent);
 void saga__lane_tell_committed(struct saga__lane *lane, struct saga__notification *notification);
 
 /* ---- pace.c: a batch was lost; it was not, and so many events may be in the next ---- */
@@ -88,6 +88,16 @@ static inline bool saga__lane_is_to_look(const struct saga__lane *lane)
 {
 	return lane->shard_count && lane->looks_asked != lane->looks;
 }
+
+/* ---- outbox_jobs.c: between batches. False: not now; the lane put the command off ---- */
+
+bool saga__lane_read_outbox(struct saga__lane *lane, struct saga__lane_command *command);
+bool saga__lane_trim_outbox(struct saga__lane *lane, struct saga__lane_command *command);
+void saga__lane_release(struct saga__lane *lane, uint64_t shards);
+void saga__lane_republish(struct saga__lane *lane);
+
+/* Forgets old sagas and dead letters, a piece at a time; a busy lane does it later. */
+void saga__lane_forget(struct saga__lane *lane, int64_t now, bool is_busy);
 
 /* How long there is nothing to do; -1: until something is pushed. */
 int64_t saga__lane_idle_ms(struct saga__lane *lane);
@@ -114,7 +124,7 @@ void saga__lane_put_off(
 /* In stopped.c: tells which streams have stopped, and what is ordered; the first lane does. */
 int saga__lane_tell_halts(
 	struct saga__lane *lane, const struct saga__stream *resumed, bool anew, saga_error *error);
-void saga__lane_do_halt(struct saga__lane *lane, struct saga__lane_command *command);
+bool saga__lane_do_halt(struct saga__lane *lane, struct saga__lane_command *command);
 
 /*
  * Also there: in a batch that has written its positions, and so has its lock. Where another
@@ -122,7 +132,7 @@ void saga__lane_do_halt(struct saga__lane *lane, struct saga__lane_command *comm
  * before: the batch is lost, and what the lane works is read again.
  */
 int saga__lane_check_moves(
-	struct saga__lane *lane, const struct saga__notification *notification, saga_error *error);
+	struct saga__lane *lane, const struct saga__committed *committed, saga_error *error);
 
 /* ---- optimistic.c: a batch of one event that begins its slots ---- */
 
@@ -171,7 +181,7 @@ bool saga__lane_holds_back(const struct saga__lane *lane, const struct saga__ite
 void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left);
 
 /* A batch was committed: those that it has brought further go on. */
-void saga__lane_end_waits(struct saga__lane *lane, const struct saga__notification *notification);
+void saga__lane_end_waits(struct saga__lane *lane, const struct saga__committed *committed);
 
 /* Also in blame.c: the batch lost the connection, perhaps since one item takes too long. */
 void saga__lane_lost(struct saga__lane *lane, int code, const saga_error *error);

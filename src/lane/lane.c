@@ -12,9 +12,6 @@
 enum {
 	BACKOFF_FIRST_MS = 20,
 	BACKOFF_MAX_MS = 5000,
-	FORGET_MS = 60000,
-	FORGET_BUSY_MS = 100, /* between two pieces, while batches wait */
-	FORGET_MOST = 256,    /* sagas, and letters, in one piece */
 };
 
 int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *options)
@@ -236,7 +233,7 @@ static void tell_down(struct saga__lane *lane, const saga_error *error)
 	/* Out of memory for the news itself: it is told when this is tried again. */
 	if (!notification)
 		return;
-	notification->error = *error;
+	notification->as.error = *error;
 	tell(lane, notification);
 }
 
@@ -261,13 +258,6 @@ void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool re
 	tell_down(lane, error);
 }
 
-/* Beside a batch: what is asked of the store then is the library's own. */
-static void job_failed(struct saga__lane *lane, const saga_error *error)
-{
-	saga__lane_log_refusal(lane, error);
-	saga__lane_failed(lane, error, saga__is_lost(error->code));
-}
-
 /* ---- connecting ---- */
 
 /* What trying again won't mend. */
@@ -284,7 +274,7 @@ void saga__lane_give_up(struct saga__lane *lane, const saga_error *error)
 	lane->failures++;
 	lane->not_before = INT64_MAX;
 	if (lane->fatal)
-		lane->fatal->error = *error;
+		lane->fatal->as.error = *error;
 	tell_last(lane, &lane->fatal);
 }
 
@@ -311,13 +301,16 @@ static int open_store(
 	/* The last process may have written rows of waiting streams: they are found again. */
 	if (code == SAGA_OK && !lane->batch_ready && !lane->options.number)
 		code = saga__journal_unhalt(&lane->journal, NULL, error);
-	return code == SAGA_OK ? saga__lane_settle(lane, true, notification, error) : code;
+	return code == SAGA_OK
+		? saga__lane_settle(lane, true, &notification->as.connected.assigned, error)
+		: code;
 }
 
 static void connect_store(struct saga__lane *lane)
 {
 	struct saga__notification *notification =
 		saga__notification_new(lane, SAGA__NOTIFY_CONNECTED);
+	struct saga__connected *connected;
 	saga_error error;
 	int code = open_store(lane, notification, &error);
 
@@ -340,192 +333,49 @@ static void connect_store(struct saga__lane *lane)
 	lane->batch_ready = true;
 	lane->up = true;
 	lane->failures = 0;
+	connected = &notification->as.connected;
+	connected->lowered = lane->journal.lowered;
+	connected->reads_wait = lane->journal.reads_wait;
+	connected->unsound = lane->journal.unsound;
+	memcpy(connected->encoding, lane->journal.encoding, sizeof connected->encoding);
 	tell(lane, notification);
 }
 
 /* ---- commands ---- */
 
-struct reading {
-	struct saga__notification *notification;
-	unsigned shard;
-};
-
-static int take_sent(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
-{
-	struct reading *reading = context;
-	struct saga__blob *blob = saga__blob_new(event.at, event.size);
-	int code;
-
-	(void)saga;
-	if (!blob)
-		return SAGA_NOMEM;
-	code = saga__notification_add(reading->notification,
-		&(struct saga__sent){
-			.event = blob, .shard = reading->shard, .seq = seq, .id = id });
-	saga__blob_unref(blob);
-	return code;
-}
-
-static int read_outbox(struct saga__lane *lane, const struct saga__lane_command *command,
-	struct saga__notification *notification, saga_error *error)
-{
-	struct reading reading = { notification, command->shard };
-	/* One before the first, for its id. */
-	uint64_t from = command->first > 1 ? command->first - 1 : 1;
-	struct saga__stream_row row = { .seq = 0 };
-	int code = saga__journal_outbox(&lane->journal, command->shard, from, command->last,
-		command->most + 1, take_sent, &reading, error);
-
-	if (code == SAGA_OK && command->reach)
-		code = saga__journal_stream(&lane->journal, command->shard, &row, error);
-	notification->reach = row.seq;
-	notification->shard = command->shard;
-	notification->complete = code == SAGA_OK;
-	for (size_t i = 1; code == SAGA_OK && i < notification->sent_count; i++)
-		notification->sent[i].before = notification->sent[i - 1].id;
-	return code;
-}
-
-static int trim_outbox(struct saga__lane *lane, const struct saga__lane_command *command,
-	struct saga__notification *notification, saga_error *error)
-{
-	struct saga__stream_row row = { .own = 0 };
-	uint64_t last = command->last;
-	int64_t dropped = 0;
-	int code = saga__journal_stream(&lane->journal, command->shard, &row, error);
-
-	if (last > row.own)
-		last = row.own; /* we have not seen them ourselves */
-	if (code == SAGA_OK && last)
-		code = saga__journal_trim(&lane->journal, command->shard, last,
-			saga__journal_ageing(&lane->journal) - command->age, command->most,
-			&dropped, error);
-	if (dropped && command->loud)
-		saga__lane_log(lane, SAGA_ALARM, "outbox.dropped_unseen",
-			"events that some follower has not seen were dropped at retention_max_ms");
-
-	if (code == SAGA_OK)
-		code = saga__journal_stream(&lane->journal, command->shard, &row, error);
-	if (dropped == (int64_t)command->most)
-		notification->again = *command;
-	notification->shard = command->shard;
-	notification->first = row.first;
-	return code;
-}
-
-void saga__lane_put_off(
-	struct saga__lane *lane, struct saga__lane_command *command, const saga_error *error)
-{
-	uv_mutex_lock(&lane->lock);
-	command->next = lane->commands;
-	lane->commands = command;
-	uv_mutex_unlock(&lane->lock);
-	job_failed(lane, error);
-}
-
-/* What is reported. False: the command was put off. */
-static bool read_or_trim(struct saga__lane *lane, struct saga__lane_command *command)
-{
-	bool read = command->kind == SAGA__COMMAND_READ;
-	struct saga__notification *notification =
-		saga__notification_new(lane, read ? SAGA__NOTIFY_READ : SAGA__NOTIFY_TRIMMED);
-	saga_error error = { .code = SAGA_OK };
-	int code;
-
-	/* A READ must be answered: without memory for the answer it waits. */
-	if (!notification) {
-		(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
-		saga__lane_put_off(lane, command, &error);
-		return false;
-	}
-	code = (read ? read_outbox : trim_outbox)(lane, command, notification, &error);
-	if (code == SAGA_OK) {
-		tell(lane, notification);
-		return true;
-	}
-	/* If by nothing; what is missing is asked for again. */
-	if (read) {
-		for (size_t i = 0; i < notification->sent_count; i++)
-			saga__blob_unref(notification->sent[i].event);
-		notification->sent_count = 0;
-		tell(lane, notification);
-	} else {
-		saga__notification_free(notification);
-	}
-	job_failed(lane, &error);
-	return true;
-}
-
-static void give(struct saga__lane *lane, uint64_t shards)
-{
-	saga_error error;
-	int code = saga__journal_give(&lane->journal, lane->options.instance, shards, &error);
-
-	/* If not now, then after the next renewal. */
-	if (code != SAGA_OK)
-		job_failed(lane, &error);
-}
-
-/* If not now, then when the transport comes up again. */
-static void relent(struct saga__lane *lane)
-{
-	int64_t now = saga__journal_now(&lane->journal);
-	saga_error error;
-	int code = SAGA_OK;
-
-	for (size_t i = 0; code == SAGA_OK && i < lane->shard_count; i++)
-		code = saga__journal_relent(&lane->journal, lane->locked[i].shard, now, &error);
-	if (code == SAGA_OK)
-		lane->due = now;
-	else
-		saga__lane_failed(lane, &error, code == SAGA_AWAY || code == SAGA_UNKNOWN);
-}
-
 static void do_command(struct saga__lane *lane, struct saga__lane_command *command)
 {
 	bool done = true;
 
-	if (command->kind == SAGA__COMMAND_ASSIGN)
-		saga__lane_hold(lane, command);
-	else if (command->kind == SAGA__COMMAND_REREAD)
+	switch (command->kind) {
+	case SAGA__COMMAND_ASSIGN:
+		saga__lane_assign(lane, &command->as.assign);
+		break;
+	case SAGA__COMMAND_REREAD:
 		lane->unsettled = ++lane->rereads;
-	else if (command->kind == SAGA__COMMAND_RELEASE)
-		give(lane, command->shards);
-	else if (command->kind == SAGA__COMMAND_REPUBLISH)
-		relent(lane);
-	else if (command->kind == SAGA__COMMAND_POSITIONS)
-		done = saga__lane_read_points(lane, command);
-	else
-		done = read_or_trim(lane, command);
+		break;
+	case SAGA__COMMAND_RELEASE:
+		saga__lane_release(lane, command->as.shards);
+		break;
+	case SAGA__COMMAND_REPUBLISH:
+		saga__lane_republish(lane);
+		break;
+	case SAGA__COMMAND_POSITIONS:
+		done = saga__lane_read_positions(lane, command);
+		break;
+	case SAGA__COMMAND_READ:
+		done = saga__lane_read_outbox(lane, command);
+		break;
+	case SAGA__COMMAND_TRIM:
+		done = saga__lane_trim_outbox(lane, command);
+		break;
+	case SAGA__COMMAND_STOP:
+	case SAGA__COMMAND_RESUME:
+		done = saga__lane_do_halt(lane, command);
+		break;
+	}
 	if (done)
 		free(command);
-}
-
-static void letters_dropped(struct saga__lane *lane, int64_t count)
-{
-	char text[96];
-
-	(void)snprintf(text, sizeof text, "%lld dead letters older than history_ms were dropped",
-		(long long)count);
-	saga__lane_log(lane, SAGA_WARNING, "letters.dropped", text);
-}
-
-static void forget(struct saga__lane *lane)
-{
-	int64_t now = saga__monotonic(lane->options.env);
-	struct saga__forgotten dropped = { 0, 0 };
-	int64_t before = saga__journal_ageing(&lane->journal) - lane->options.history_ms;
-	saga_error error;
-	int code = saga__journal_forget(&lane->journal, lane->locked, lane->shard_count, before,
-		FORGET_MOST, &lane->cursor, &dropped, &error);
-
-	if (dropped.letters)
-		letters_dropped(lane, dropped.letters);
-	lane->forget_at = dropped.slots || dropped.letters == FORGET_MOST
-		? now - FORGET_MS + FORGET_BUSY_MS
-		: now + FORGET_MS;
-	if (code != SAGA_OK)
-		job_failed(lane, &error);
 }
 
 /* ---- ticking ---- */
@@ -558,12 +408,10 @@ static int64_t work(struct saga__lane *lane)
 	int64_t now = saga__monotonic(lane->options.env);
 
 	/* A lane that is never idle forgets too, if later. */
-	if (lane->shard_count && now >= lane->forget_at + FORGET_MS)
-		forget(lane);
+	saga__lane_forget(lane, now, true);
 	if (!lane->up || saga__lane_batch(lane))
 		return 0;
-	if (lane->shard_count && now >= lane->forget_at)
-		forget(lane);
+	saga__lane_forget(lane, now, false);
 	return lane->up ? saga__lane_idle_ms(lane) : 0;
 }
 
@@ -595,10 +443,7 @@ static int64_t tick(struct saga__lane *lane)
 		return 0;
 	}
 	if ((command = next_command(lane, &stopping))) {
-		if (command->kind == SAGA__COMMAND_STOP || command->kind == SAGA__COMMAND_RESUME)
-			saga__lane_do_halt(lane, command);
-		else
-			do_command(lane, command);
+		do_command(lane, command);
 		return 0;
 	}
 	saga__lane_try_waits(lane, &wait);

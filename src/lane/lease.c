@@ -116,7 +116,7 @@ static struct standing stand(struct saga__lane *lane, const struct saga__leases 
 /* ---- our share ---- */
 
 static int take_share(struct saga__lane *lane, const struct saga__leases *leases,
-	struct standing *standing, struct saga__kept *kept, saga_error *error)
+	struct standing *standing, struct saga__renewal *renewal, saga_error *error)
 {
 	unsigned share = saga__share_of(lane->journal.shards, standing->trusted, standing->rank);
 	unsigned held = saga__share_count(standing->leased), lanes = lane->options.count;
@@ -132,10 +132,10 @@ static int take_share(struct saga__lane *lane, const struct saga__leases *leases
 		return code;
 	standing->leased |= taken;
 	if (held > share)
-		kept->given = saga__share_give(standing->leased, held - share, lanes);
-	kept->leased = standing->leased;
-	kept->worked = (standing->leased & ~kept->given) | standing->doubtful;
-	kept->live = standing->live;
+		renewal->given = saga__share_give(standing->leased, held - share, lanes);
+	renewal->leased = standing->leased;
+	renewal->worked = (standing->leased & ~renewal->given) | standing->doubtful;
+	renewal->live = standing->live;
 	return SAGA_OK;
 }
 
@@ -210,8 +210,7 @@ static void plan_next(struct saga__lane *lane, const struct standing *standing)
 	lane->keeper.at = saga__monotonic(lane->options.env) + wait;
 }
 
-static int renew(
-	struct saga__lane *lane, struct saga__notification *notification, saga_error *error)
+static int renew(struct saga__lane *lane, struct saga__renewal *renewal, saga_error *error)
 {
 	struct saga__leases leases;
 	struct standing standing;
@@ -223,15 +222,15 @@ static int renew(
 	saga__lane_tell_clock(lane, false);
 	lane->keeper.halts = leases.halts > 0;
 	standing = stand(lane, &leases);
-	if ((code = take_share(lane, &leases, &standing, &notification->kept, error)) != SAGA_OK)
+	if ((code = take_share(lane, &leases, &standing, renewal, error)) != SAGA_OK)
 		return code;
-	notification->kept.count = is_to_count(lane, &standing);
-	notification->kept.clock = lane->journal.clock;
+	renewal->recount = is_to_count(lane, &standing);
+	renewal->clock = lane->journal.clock;
 	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++) {
 		bool is_there = shard < lane->journal.shards;
 
-		notification->kept.seqs[shard] = is_there ? leases.at[shard].seq : 0;
-		notification->kept.dues[shard] = is_there ? leases.at[shard].due : SAGA__NEVER;
+		renewal->seqs[shard] = is_there ? leases.at[shard].seq : 0;
+		renewal->dues[shard] = is_there ? leases.at[shard].due : SAGA__NEVER;
 	}
 	plan_next(lane, &standing);
 	return SAGA_OK;
@@ -242,7 +241,7 @@ void saga__lane_renew(struct saga__lane *lane)
 	struct saga__notification *notification =
 		saga__notification_new(lane, SAGA__NOTIFY_RENEWED);
 	saga_error error;
-	int code = notification ? renew(lane, notification, &error)
+	int code = notification ? renew(lane, &notification->as.renewal, &error)
 				: saga_error_set(&error, SAGA_NOMEM, "out of memory");
 
 	if (code == SAGA_OK) {

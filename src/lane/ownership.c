@@ -1,5 +1,6 @@
 /* Which shards a lane works: it begins with some, and leaves others, in one transaction. */
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 struct settling {
 	struct saga__lane *lane;
 	bool anew; /* on a new connection: all is read again */
-	struct saga__notification *notification;
+	struct saga__assigned *assigned;
 	struct saga__shard locked[SAGA__STORE_SHARDS];
 	struct saga__lane_shard shards[SAGA__STORE_SHARDS];
 	size_t count;
@@ -20,38 +21,42 @@ struct settling {
 	bool unclean;
 };
 
+/* Positions are read of all shards at once; only some are wanted. */
+struct standing {
+	struct saga__stand_list *stands;
+	uint64_t wanted;
+};
+
 static int add_stand(void *context, const struct saga__source *source, unsigned shard,
 	struct saga__position position)
 {
-	struct saga__notification *notification = context;
+	const struct standing *standing = context;
 
-	if (!(notification->gained >> shard & 1))
+	if (!(standing->wanted >> shard & 1))
 		return SAGA_OK;
-	if (notification->stand_count == notification->stand_room) {
-		size_t room = notification->stand_room ? 2 * notification->stand_room : 16;
-		struct saga__stand *more = realloc(notification->stands, room * sizeof *more);
-
-		if (!more)
-			return SAGA_NOMEM;
-		notification->stands = more;
-		notification->stand_room = room;
-	}
-	notification->stands[notification->stand_count++] =
-		(struct saga__stand){ *source, shard, position };
-	return SAGA_OK;
+	return saga__stand_add(standing->stands, &(struct saga__stand){ *source, shard, position });
 }
 
-bool saga__lane_read_points(struct saga__lane *lane, struct saga__lane_command *command)
+static int read_stands(struct saga__lane *lane, uint64_t wanted, struct saga__stand_list *stands,
+	saga_error *error)
+{
+	struct standing standing = { stands, wanted };
+
+	return saga__journal_positions(&lane->journal, add_stand, &standing, error);
+}
+
+bool saga__lane_read_positions(struct saga__lane *lane, struct saga__lane_command *command)
 {
 	struct saga__notification *notification =
 		saga__notification_new(lane, SAGA__NOTIFY_POSITIONS);
+	unsigned shard = command->as.shard;
 	saga_error error = { .code = SAGA_OK };
 	int code = notification ? SAGA_OK : saga_error_set(&error, SAGA_NOMEM, "out of memory");
 
 	if (code == SAGA_OK) {
-		notification->shard = command->shard;
-		notification->gained = UINT64_C(1) << command->shard;
-		code = saga__journal_positions(&lane->journal, add_stand, notification, &error);
+		notification->as.positions.shard = shard;
+		code = read_stands(
+			lane, UINT64_C(1) << shard, &notification->as.positions.stands, &error);
 	}
 	if (code != SAGA_OK) {
 		saga__notification_free(notification);
@@ -124,8 +129,9 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	saga_error *error)
 {
 	struct saga__lane *lane = s->lane;
-	struct saga__notification *notification = s->notification;
-	struct saga__stream_row *row = &notification->streams[notification->stream_count];
+	struct saga__assigned *assigned = s->assigned;
+	struct saga__assigned_shard *read = &assigned->streams[assigned->stream_count];
+	struct saga__stream_row *row = &read->stream;
 	struct saga__lane_shard *own = &s->shards[s->count];
 	bool set_back = false;
 	bool mended = false;
@@ -154,14 +160,16 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 		own->epoch = ++s->epochs;
 		own->sent = row->seq;
 		own->sent_id = row->last;
-		notification->gained |= 1ull << shard;
+		assigned->gained |= 1ull << shard;
 	}
 	own->own = row->own;
 	own->caught = own->stored = row->own;
 	own->catching_up =
 		lane->consumes_own && row->own < row->seq && !SAGA__MUTANT(gained_without_own);
-	notification->epochs[notification->stream_count] = own->epoch;
-	notification->stream_shards[notification->stream_count++] = shard;
+	read->epoch = own->epoch;
+	read->shard = shard;
+	assigned->stream_count++;
+	assert(assigned->stream_count <= lane->journal.shards);
 	return SAGA_OK;
 }
 
@@ -217,10 +225,10 @@ static int settle_all(struct settling *s, saga_error *error)
 			code = saga__journal_mark_clean(
 				&lane->journal, shard, lane->options.instance, error);
 	/* Before: an order that is carried out in between is thought to be newer. */
-	if (code == SAGA_OK && s->notification->gained)
-		code = saga__journal_orders(&lane->journal, &s->notification->orders, error);
-	if (code == SAGA_OK && s->notification->gained)
-		code = saga__journal_positions(&lane->journal, add_stand, s->notification, error);
+	if (code == SAGA_OK && s->assigned->gained)
+		code = saga__journal_orders(&lane->journal, &s->assigned->orders, error);
+	if (code == SAGA_OK && s->assigned->gained)
+		code = read_stands(lane, s->assigned->gained, &s->assigned->stands, error);
 	return code;
 }
 
@@ -248,8 +256,8 @@ static void adopt(struct settling *s)
 
 	memcpy(lane->locked, s->locked, s->count * sizeof *lane->locked);
 	for (size_t i = 0; i < s->count; i++)
-		if (s->notification->gained >> s->locked[i].shard & 1)
-			s->shards[i].orders = s->notification->orders;
+		if (s->assigned->gained >> s->locked[i].shard & 1)
+			s->shards[i].orders = s->assigned->orders;
 	memcpy(lane->shards, s->shards, s->count * sizeof *lane->shards);
 	lane->shard_count = s->count;
 	lane->epochs = s->epochs;
@@ -269,22 +277,25 @@ static void adopt(struct settling *s)
 	drop_strays(lane);
 }
 
-int saga__lane_settle(struct saga__lane *lane, bool anew, struct saga__notification *notification,
-	saga_error *error)
+int saga__lane_settle(
+	struct saga__lane *lane, bool anew, struct saga__assigned *ret_assigned, saga_error *error)
 {
 	struct saga__journal *j = &lane->journal;
 	struct settling s = { .lane = lane,
 		.anew = anew,
-		.notification = notification,
+		.assigned = ret_assigned,
 		.epochs = lane->epochs,
 		.due = SAGA__NEVER };
-	int code = j->ops->begin(j->store, error);
+	int code;
 
-	if (code != SAGA_OK)
+	ret_assigned->streams = calloc(SAGA__STORE_SHARDS, sizeof *ret_assigned->streams);
+	if (!ret_assigned->streams)
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	if ((code = j->ops->begin(j->store, error)) != SAGA_OK)
 		return code;
 	code = settle_all(&s, error);
 	if (code == SAGA_OK && s.count)
-		code = saga__journal_count(j, s.locked, s.count, &notification->counts, error);
+		code = saga__journal_count(j, s.locked, s.count, &ret_assigned->counts, error);
 	if (code == SAGA_OK)
 		code = j->ops->commit(j->store, error);
 	if (code != SAGA_OK) {
@@ -292,18 +303,15 @@ int saga__lane_settle(struct saga__lane *lane, bool anew, struct saga__notificat
 			j->ops->rollback(j->store);
 		return code;
 	}
-	notification->rereads = lane->rereads;
+	ret_assigned->rereads = lane->rereads;
 	adopt(&s);
-	notification->uuid = j->uuid;
-	notification->birth = j->birth;
-	notification->shards = j->shards;
-	notification->lowered = j->lowered;
-	notification->reads_wait = j->reads_wait;
-	notification->unsound = j->unsound;
-	memcpy(notification->encoding, j->encoding, sizeof notification->encoding);
-	notification->worked = saga__lane_worked(lane);
-	notification->unreadable = lane->unreadable;
-	saga__lane_tell_due(lane, notification);
+	ret_assigned->uuid = j->uuid;
+	ret_assigned->birth = j->birth;
+	ret_assigned->store_shards = j->shards;
+	ret_assigned->worked = saga__lane_worked(lane);
+	ret_assigned->unreadable = lane->unreadable;
+	ret_assigned->due = saga__lane_due(lane);
+	assert(!(ret_assigned->gained & ~ret_assigned->worked));
 	return SAGA_OK;
 }
 
@@ -319,21 +327,21 @@ static bool is_changed(const struct saga__lane *lane)
 	return lane->wanted != saga__lane_worked(lane) || lane->leased != leased;
 }
 
-void saga__lane_hold(struct saga__lane *lane, const struct saga__lane_command *command)
+void saga__lane_assign(struct saga__lane *lane, const struct saga__assignment *assignment)
 {
 	lane->told = true;
-	lane->wanted = command->shards;
-	lane->leased = command->leased;
+	lane->wanted = assignment->shards;
+	lane->leased = assignment->leased;
 	if (lane->options.number)
-		saga__clock_adopt(
-			&lane->journal.clock, &command->clock, saga__monotonic(lane->options.env));
-	if (command->due < lane->due)
-		lane->due = command->due;
-	lane->shared = command->shared;
+		saga__clock_adopt(&lane->journal.clock, &assignment->clock,
+			saga__monotonic(lane->options.env));
+	if (assignment->due < lane->due)
+		lane->due = assignment->due;
+	lane->shared = assignment->shared;
 	lane->told_at = saga__monotonic(lane->options.env);
-	lane->unsettled = lane->rereads || lane->stale || command->count || is_changed(lane);
+	lane->unsettled = lane->rereads || lane->stale || assignment->recount || is_changed(lane);
 	for (size_t i = 0; i < lane->shard_count; i++)
-		if (command->seqs[lane->locked[i].shard] > lane->shards[i].sent)
+		if (assignment->seqs[lane->locked[i].shard] > lane->shards[i].sent)
 			saga__lane_look(lane);
 }
 
@@ -342,7 +350,7 @@ void saga__lane_change_shards(struct saga__lane *lane)
 	struct saga__notification *notification =
 		saga__notification_new(lane, SAGA__NOTIFY_ASSIGNED);
 	saga_error error;
-	int code = notification ? saga__lane_settle(lane, false, notification, &error)
+	int code = notification ? saga__lane_settle(lane, false, &notification->as.assigned, &error)
 				: saga_error_set(&error, SAGA_NOMEM, "out of memory");
 
 	if (code == SAGA_OK) {

@@ -173,7 +173,7 @@ void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left)
 }
 
 static bool is_over(struct saga__lane *lane, const struct saga__wait *wait,
-	const struct saga__notification *notification)
+	const struct saga__committed *committed)
 {
 	const struct saga__lane_shard *shard = saga__lane_held(lane, wait->shard);
 
@@ -183,16 +183,15 @@ static bool is_over(struct saga__lane *lane, const struct saga__wait *wait,
 		return false;
 	if (wait->own)
 		return shard->own >= wait->seq;
-	for (size_t i = 0; i < notification->move_count; i++)
-		if (notification->moves[i].shard == wait->shard &&
-			notification->moves[i].seq >= wait->seq &&
-			saga__stream_same(
-				&notification->moves[i].source.stream, &wait->source.stream))
+	for (size_t i = 0; i < committed->move_count; i++)
+		if (committed->moves[i].shard == wait->shard &&
+			committed->moves[i].seq >= wait->seq &&
+			saga__stream_same(&committed->moves[i].source.stream, &wait->source.stream))
 			return true;
 	return false;
 }
 
-void saga__lane_end_waits(struct saga__lane *lane, const struct saga__notification *notification)
+void saga__lane_end_waits(struct saga__lane *lane, const struct saga__committed *committed)
 {
 	size_t left = 0;
 
@@ -201,7 +200,7 @@ void saga__lane_end_waits(struct saga__lane *lane, const struct saga__notificati
 	for (size_t i = 0; i < lane->wait_count; i++) {
 		saga_error error;
 
-		if (!is_over(lane, &lane->waits[i], notification)) {
+		if (!is_over(lane, &lane->waits[i], committed)) {
 			lane->waits[left++] = lane->waits[i];
 			continue;
 		}

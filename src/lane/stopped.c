@@ -13,25 +13,27 @@ int saga__lane_tell_halts(
 	struct saga__lane *lane, const struct saga__stream *resumed, bool anew, saga_error *error)
 {
 	struct saga__notification *notification;
+	struct saga__stopped_streams *stopped;
 	int code;
 
 	if (lane->options.number)
 		return SAGA_OK;
-	if (!(notification = saga__notification_new(lane, SAGA__NOTIFY_STOPPED)) ||
-		!(notification->halts = calloc(HALTS_MOST, sizeof *notification->halts))) {
+	if (!(notification = saga__notification_new(lane, SAGA__NOTIFY_STOPPED)))
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	stopped = &notification->as.stopped;
+	if (!(stopped->at = calloc(HALTS_MOST, sizeof *stopped->at))) {
 		saga__notification_free(notification);
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	}
-	code = saga__journal_halts(
-		&lane->journal, notification->halts, HALTS_MOST, &notification->halt_count, error);
-	if (code != SAGA_OK || (!anew && !notification->halt_count && !lane->has_halts)) {
+	code = saga__journal_halts(&lane->journal, stopped->at, HALTS_MOST, &stopped->count, error);
+	if (code != SAGA_OK || (!anew && !stopped->count && !lane->has_halts)) {
 		saga__notification_free(notification);
 		return code;
 	}
-	lane->has_halts = notification->halt_count > 0;
-	notification->anew = anew;
-	if ((notification->resumed = resumed != NULL))
-		notification->stream = *resumed;
+	lane->has_halts = stopped->count > 0;
+	stopped->anew = anew;
+	if ((stopped->resumed = resumed != NULL))
+		stopped->stream = *resumed;
 	lane->options.notify(lane->options.host, notification);
 	return SAGA_OK;
 }
@@ -47,23 +49,23 @@ static void log_void(struct saga__lane *lane, const struct saga__halt *halt)
 	saga__lane_log(lane, SAGA_WARNING, "stream.resumed", text);
 }
 
-void saga__lane_do_halt(struct saga__lane *lane, struct saga__lane_command *command)
+bool saga__lane_do_halt(struct saga__lane *lane, struct saga__lane_command *command)
 {
 	const struct saga__stream *resumed =
-		command->kind == SAGA__COMMAND_RESUME ? &command->halt.source.stream : NULL;
+		command->kind == SAGA__COMMAND_RESUME ? &command->as.stream.source.stream : NULL;
 	saga_error error = { .code = SAGA_OK };
 	bool is_void = false;
-	int code = resumed ? saga__journal_resume(&lane->journal, &command->halt, &error)
-			   : saga__journal_halt(&lane->journal, &command->halt, &is_void, &error);
+	int code = resumed
+		? saga__journal_resume(&lane->journal, &command->as.stream, &error)
+		: saga__journal_halt(&lane->journal, &command->as.stream, &is_void, &error);
 
 	if (code == SAGA_OK)
 		code = saga__lane_tell_halts(lane, resumed, resumed || is_void, &error);
 	if (code == SAGA_OK && is_void)
-		log_void(lane, &command->halt);
-	if (code == SAGA_OK)
-		free(command);
-	else
+		log_void(lane, &command->as.stream);
+	if (code != SAGA_OK)
 		saga__lane_put_off(lane, command, &error);
+	return code == SAGA_OK;
 }
 
 /* As far as it knows: renewals come each third of a lease, and then it was told. */
@@ -75,14 +77,14 @@ static bool is_alone(const struct saga__lane *lane)
 }
 
 int saga__lane_check_moves(
-	struct saga__lane *lane, const struct saga__notification *notification, saga_error *error)
+	struct saga__lane *lane, const struct saga__committed *committed, saga_error *error)
 {
 	bool is_void = false;
 	int code = SAGA_OK;
 
-	if (notification->move_count && !is_alone(lane))
-		code = saga__journal_moves(&lane->journal, notification->moves,
-			notification->move_count, &is_void, error);
+	if (committed->move_count && !is_alone(lane))
+		code = saga__journal_moves(
+			&lane->journal, committed->moves, committed->move_count, &is_void, error);
 	if (code != SAGA_OK || !is_void)
 		return code;
 	lane->stale = lane->unsettled = true;

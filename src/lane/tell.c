@@ -5,45 +5,49 @@
 #include "../mutation.h"
 #include "inside.h"
 
+struct missed {
+	struct saga__sent_list *sent;
+	unsigned shard;
+};
+
 static int add_missed(void *context, uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
 {
-	struct saga__notification *notification = context;
+	const struct missed *missed = context;
 	struct saga__blob *blob = saga__blob_new(event.at, event.size);
 	int code;
 
 	(void)saga;
 	if (!blob)
 		return SAGA_NOMEM;
-	code = saga__notification_add(notification,
+	code = saga__sent_add(missed->sent,
 		&(struct saga__sent){
-			.event = blob, .shard = notification->shard, .seq = seq, .id = id });
+			.event = blob, .shard = missed->shard, .seq = seq, .id = id });
 	saga__blob_unref(blob);
 	return code;
 }
 
 /*
- * Events in the outbox that nobody told: of a batch whose commit was not answered, or of another
- * instance. They go out before this batch's.
+ * The outbox may hold events that nobody told: of a batch whose commit was not answered, or of
+ * another instance. They go out before this batch's.
  */
-int saga__lane_tell_missed(
-	struct saga__lane *lane, struct saga__notification *notification, saga_error *error)
+int saga__lane_tell_missed(struct saga__lane *lane, struct saga__sent_list *sent, saga_error *error)
 {
 	for (size_t i = 0; i < lane->shard_count; i++) {
 		struct saga__lane_shard *shard = &lane->shards[i];
-		size_t before = notification->sent_count;
+		struct missed missed = { sent, lane->locked[i].shard };
+		size_t before = sent->count;
 		saga_id last = shard->sent_id;
 		int code;
 
 		if (!saga__lane_has_chosen(lane, i) || shard->sent >= lane->locked[i].seq)
 			continue;
-		notification->shard = lane->locked[i].shard;
-		code = saga__journal_outbox(&lane->journal, notification->shard, shard->sent + 1,
-			lane->locked[i].seq, SIZE_MAX / 2, add_missed, notification, error);
+		code = saga__journal_outbox(&lane->journal, missed.shard, shard->sent + 1,
+			lane->locked[i].seq, SIZE_MAX / 2, add_missed, &missed, error);
 		if (code != SAGA_OK)
 			return code;
-		for (size_t k = before; k < notification->sent_count; k++) {
-			notification->sent[k].before = last;
-			last = notification->sent[k].id;
+		for (size_t k = before; k < sent->count; k++) {
+			sent->at[k].before = last;
+			last = sent->at[k].id;
 		}
 		shard->catching_up =
 			lane->consumes_own && !shard->waits && !SAGA__MUTANT(own_skipped);
@@ -51,10 +55,10 @@ int saga__lane_tell_missed(
 	return SAGA_OK;
 }
 
-int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__notification *notification)
+int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__sent_list *sent)
 {
 	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next) {
-		int code = saga__notification_add(notification,
+		int code = saga__sent_add(sent,
 			&(struct saga__sent){
 				out->event, out->shard, out->seq, out->id, out->before });
 
@@ -89,7 +93,7 @@ static void push_own(struct saga__lane *lane)
 }
 
 /* Under the lock: what was in hand is done with. */
-static void settle_hand(struct saga__lane *lane, struct saga__notification *notification)
+static void settle_hand(struct saga__lane *lane, struct saga__committed *committed)
 {
 	for (size_t i = 0; i < lane->hand_count; i++) {
 		struct saga__item *item = lane->hand[i];
@@ -97,11 +101,10 @@ static void settle_hand(struct saga__lane *lane, struct saga__notification *noti
 		if (saga__item_is_own(item))
 			saga__lane_shard_of(lane, item->shard)->pending--;
 		if (item->durable)
-			notification->acks[notification->ack_count++] = item->token;
-		if (item->kind == SAGA__ITEM_REFUSED) {
-			notification->refused[notification->refused_count] = item->seq;
-			notification->refused_shards[notification->refused_count++] = item->shard;
-		}
+			committed->acks[committed->ack_count++] = item->token;
+		if (item->kind == SAGA__ITEM_REFUSED)
+			committed->refused[committed->refused_count++] =
+				(struct saga__refused_event){ item->shard, item->seq };
 		if (item->kind == SAGA__ITEM_REQUEST && item->next_ready) {
 			item->attempts = item->next_attempts;
 			item->ready = item->next_ready;
@@ -109,7 +112,7 @@ static void settle_hand(struct saga__lane *lane, struct saga__notification *noti
 			continue;
 		}
 		if (item->kind == SAGA__ITEM_REQUEST && item->answered)
-			saga__items_push(&notification->answers, item);
+			saga__items_push(&committed->answers, item);
 		else
 			saga__item_free(item);
 	}
@@ -136,17 +139,16 @@ static void move_on(struct saga__lane *lane)
 	}
 }
 
-void saga__lane_tell_due(const struct saga__lane *lane, struct saga__notification *notification)
+struct saga__due saga__lane_due(const struct saga__lane *lane)
 {
-	notification->due = lane->due;
-	notification->due_now = lane->due <= saga__journal_now(&lane->journal);
+	return (struct saga__due){ lane->due, lane->due <= saga__journal_now(&lane->journal) };
 }
 
 /* What the store must know of the broker's stream, if it is asked again. */
-static void note_places(struct saga__lane *lane, const struct saga__notification *notification)
+static void note_places(struct saga__lane *lane, const struct saga__committed *committed)
 {
-	for (size_t i = 0; i < notification->move_count; i++) {
-		const struct saga__move *move = &notification->moves[i];
+	for (size_t i = 0; i < committed->move_count; i++) {
+		const struct saga__move *move = &committed->moves[i];
 		struct saga__lane_shard *shard = saga__lane_held(lane, move->shard);
 
 		if (!shard || !saga__source_is_broker(&move->source) || move->source.stream.shard)
@@ -161,25 +163,27 @@ static void note_places(struct saga__lane *lane, const struct saga__notification
 
 void saga__lane_tell_committed(struct saga__lane *lane, struct saga__notification *notification)
 {
+	struct saga__committed *committed = &notification->as.committed;
+
 	if (!lane->foreign) {
 		move_on(lane);
-		note_places(lane, notification);
-		saga__lane_end_waits(lane, notification);
+		note_places(lane, committed);
+		saga__lane_end_waits(lane, committed);
 	}
-	notification->calls = lane->batch.calls;
+	committed->calls = lane->batch.calls;
 	lane->batch.calls = NULL;
-	saga__lane_tell_due(lane, notification);
+	committed->due = saga__lane_due(lane);
 	if (!lane->foreign) { /* else another counts it */
-		notification->counts = saga__batch_counts(&lane->batch);
-		notification->counts.parked -= lane->odd_rows;
+		committed->counts = saga__batch_counts(&lane->batch);
+		committed->counts.parked -= lane->odd_rows;
 		lane->odd_rows = 0;
 	}
 	uv_mutex_lock(&lane->lock);
 	if (!lane->foreign)
 		push_own(lane);
-	settle_hand(lane, notification);
+	settle_hand(lane, committed);
 	lane->behind = saga__lane_is_behind(lane);
-	notification->idle = !lane->queue.first && !lane->behind;
+	committed->idle = !lane->queue.first && !lane->behind;
 	uv_cond_broadcast(&lane->drained);
 	uv_mutex_unlock(&lane->lock);
 	lane->options.notify(lane->options.host, notification);

@@ -552,13 +552,12 @@ static void republish(struct saga_participant *p, unsigned shard)
 
 /* ---- what the lanes did ---- */
 
-void saga__broker_committed(
-	struct saga_participant *p, const struct saga__notification *notification)
+void saga__broker_committed(struct saga_participant *p, const struct saga__committed *committed)
 {
 	int64_t now = saga__monotonic(&p->env);
 
-	for (size_t i = 0; i < notification->move_count; i++) {
-		const struct saga__move *moved = &notification->moves[i];
+	for (size_t i = 0; i < committed->move_count; i++) {
+		const struct saga__move *moved = &committed->moves[i];
 		struct saga__broker_shard *shard = &p->broker.shards[moved->shard];
 
 		if (shard->republishes && p->kept.relays[moved->shard] &&
@@ -577,21 +576,23 @@ void saga__broker_committed(
 			ack_passed(p, shard);
 		}
 	}
-	for (size_t i = 0; i < notification->refused_count; i++)
-		if (p->kept.relays[notification->refused_shards[i]])
-			saga__relay_set_aside(p->kept.relays[notification->refused_shards[i]],
-				notification->refused[i], now);
+	for (size_t i = 0; i < committed->refused_count; i++) {
+		struct saga__relay *relay = p->kept.relays[committed->refused[i].shard];
+
+		if (relay)
+			saga__relay_set_aside(relay, committed->refused[i].seq, now);
+	}
 }
 
-void saga__broker_points(struct saga_participant *p, const struct saga__notification *notification)
+void saga__broker_points(struct saga_participant *p, const struct saga__positions_read *read)
 {
 	struct points points;
 
-	if (!p->broker.era || notification->shard >= p->shards)
+	if (!p->broker.era || read->shard >= p->shards)
 		return;
-	points = find_points(notification->stands, notification->stand_count, notification->shard,
+	points = find_points(read->stands.at, read->stands.count, read->shard,
 		p->broker.era->newest.stream.store);
-	saga__anchor_compared(&p->broker.shards[notification->shard].anchor,
+	saga__anchor_compared(&p->broker.shards[read->shard].anchor,
 		points.found ? &points.newest : NULL,
 		points.settled.place ? &points.settled : NULL);
 }
@@ -601,7 +602,7 @@ void saga__broker_points(struct saga_participant *p, const struct saga__notifica
 static void compare(struct saga_participant *p, unsigned shard)
 {
 	const struct saga__lane_command command = { .kind = SAGA__COMMAND_POSITIONS,
-		.shard = shard };
+		.as.shard = shard };
 	struct saga__lane *lane = saga__lane_of(p, shard);
 
 	if (saga__lane_give_command(lane, &command) != SAGA_OK)

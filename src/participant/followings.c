@@ -27,21 +27,23 @@ enum {
 /* ---- positions ---- */
 
 /* The lane has just read the positions of the gained shards; they replace the known ones. */
-int saga__followings_keep_stands(struct saga_participant *p, const struct saga__notification *held)
+int saga__followings_keep_stands(struct saga_participant *p, const struct saga__assigned *assigned)
 {
-	struct saga__stand *stands = calloc(p->stand_count + held->stand_count + 1, sizeof *stands);
+	struct saga__stand *stands =
+		calloc(p->stand_count + assigned->stands.count + 1, sizeof *stands);
 	size_t count = 0;
 
 	if (!stands)
 		return SAGA_NOMEM;
 	for (size_t i = 0; i < p->stand_count; i++)
-		if (!(held->gained >> p->stands[i].shard & 1))
+		if (!(assigned->gained >> p->stands[i].shard & 1))
 			stands[count++] = p->stands[i];
-	if (held->stand_count)
-		memcpy(stands + count, held->stands, held->stand_count * sizeof *stands);
+	if (assigned->stands.count)
+		memcpy(stands + count, assigned->stands.at,
+			assigned->stands.count * sizeof *stands);
 	free(p->stands);
 	p->stands = stands;
-	p->stand_count = count + held->stand_count;
+	p->stand_count = count + assigned->stands.count;
 	return SAGA_OK;
 }
 

@@ -17,7 +17,7 @@
 static void ask_lane(struct saga_participant *p, enum saga__lane_command_kind kind,
 	const struct saga__halt *halt)
 {
-	const struct saga__lane_command command = { .kind = kind, .halt = *halt };
+	const struct saga__lane_command command = { .kind = kind, .as.stream = *halt };
 	saga_error error;
 
 	if (saga__lane_give_command(&p->lanes[0], &command) == SAGA_OK) {
@@ -210,14 +210,14 @@ void saga__was_reset(struct saga_participant *p, struct saga__following *followi
 
 /* An order was carried out: positions are not what is remembered of them. */
 static bool has_gone_on(
-	const struct saga_participant *p, const struct saga__notification *notification)
+	const struct saga_participant *p, const struct saga__stopped_streams *stopped)
 {
 	for (size_t i = 0; i < p->halt_count; i++) {
 		bool stands = false;
 
-		for (size_t k = 0; k < notification->halt_count && !stands; k++)
+		for (size_t k = 0; k < stopped->count && !stands; k++)
 			stands = saga__stream_same(
-				&p->halts[i].source.stream, &notification->halts[k].source.stream);
+				&p->halts[i].source.stream, &stopped->at[k].source.stream);
 		if (!stands)
 			return true;
 	}
@@ -232,16 +232,16 @@ static void stop_forked(struct saga_participant *p)
 			saga__follow_fork(f->follow);
 }
 
-void saga__halts_found(struct saga_participant *p, struct saga__notification *notification)
+void saga__halts_found(struct saga_participant *p, struct saga__stopped_streams *stopped)
 {
-	bool anew = notification->anew || has_gone_on(p, notification);
+	bool anew = stopped->anew || has_gone_on(p, stopped);
 
 	free(p->halts);
-	p->halts = notification->halts;
-	p->halt_count = notification->halt_count;
-	notification->halts = NULL;
-	for (struct saga__following *f = p->followings; f && notification->resumed; f = f->next)
-		if (saga__stream_same(&f->source.stream, &notification->stream))
+	p->halts = stopped->at;
+	p->halt_count = stopped->count;
+	stopped->at = NULL;
+	for (struct saga__following *f = p->followings; f && stopped->resumed; f = f->next)
+		if (saga__stream_same(&f->source.stream, &stopped->stream))
 			f->ordered = false;
 	if (anew && !p->keeps) /* no order moves what is followed there */
 		(void)saga__shards_reread(p);

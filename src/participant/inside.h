@@ -255,8 +255,7 @@ struct saga_participant {
 	/* figures */
 	struct saga__counts lane_counts[SAGA__LANES_MOST]; /* each of its own shards */
 	struct saga__counts counts;                        /* all of them */
-	int64_t dues[SAGA__LANES_MOST];                    /* of each, as it was told last */
-	bool due_now[SAGA__LANES_MOST];
+	struct saga__due dues[SAGA__LANES_MOST];           /* of each lane, as it was told last */
 	struct saga__numbers numbers;
 	uint64_t bad_frames;
 	saga_health health; /* under the lock */
@@ -306,20 +305,20 @@ static inline bool saga__shards_are_settled(const struct saga_participant *p)
 
 /* Another instance may have come further than this one knows. False: out of memory. */
 bool saga__shards_reread(struct saga_participant *p);
-void saga__shards_kept(struct saga_participant *p, const struct saga__notification *notification);
-int saga__shards_held(struct saga_participant *p, const struct saga__notification *held);
+void saga__shards_renewed(struct saga_participant *p, const struct saga__renewal *renewal);
+int saga__shards_assigned(
+	struct saga_participant *p, size_t at, const struct saga__assigned *assigned);
 void saga__keep_foreign(struct saga_participant *p, const struct saga__sent *sent);
 void saga__drop_foreign(struct saga_participant *p);
 
 /* streams.c */
 /* Streams begin and end with the shards that are gained and lost. */
-int saga__streams_hold(
-	struct saga_participant *p, const struct saga__notification *held, uint64_t lost);
+int saga__streams_assigned(
+	struct saga_participant *p, const struct saga__assigned *assigned, uint64_t lost);
 /* Of shards that are not known any more, nothing is followed until they were read again. */
 void saga__streams_forget(struct saga_participant *p);
-void saga__streams_committed(
-	struct saga_participant *p, const struct saga__notification *notification);
-void saga__streams_read(struct saga_participant *p, struct saga__notification *notification);
+void saga__streams_committed(struct saga_participant *p, const struct saga__committed *committed);
+void saga__streams_read(struct saga_participant *p, const struct saga__outbox_read *read);
 void saga__streams_tick(struct saga_participant *p);
 int64_t saga__streams_due(struct saga_participant *p);
 uint64_t saga__streams_unseen(struct saga_participant *p);
@@ -345,7 +344,7 @@ struct saga__following *saga__following_heard(
 	struct saga_participant *p, const struct saga__source *source);
 void saga__following_restart(
 	struct saga_participant *p, struct saga__following *following, uint64_t gained);
-int saga__followings_keep_stands(struct saga_participant *p, const struct saga__notification *held);
+int saga__followings_keep_stands(struct saga_participant *p, const struct saga__assigned *assigned);
 void saga__followings_fade(struct saga_participant *p); /* silent ones make room */
 void saga__followings_free(struct saga_participant *p);
 
@@ -372,9 +371,8 @@ uint64_t saga__streams_seen(struct saga_participant *p, unsigned shard);
 int saga__kept_start(
 	struct saga_participant *p, unsigned shard, const struct saga__stream_row *row);
 void saga__kept_work(struct saga_participant *p, uint64_t but); /* tells the transport */
-void saga__kept_committed(
-	struct saga_participant *p, const struct saga__notification *notification);
-void saga__kept_read(struct saga_participant *p, struct saga__notification *notification);
+void saga__kept_committed(struct saga_participant *p, const struct saga__committed *committed);
+void saga__kept_read(struct saga_participant *p, const struct saga__outbox_read *read);
 void saga__kept_mark(struct saga_participant *p); /* now and then */
 int64_t saga__kept_settle_ms(const struct saga_participant *p);
 void saga__kept_settles(struct saga_participant *p);
@@ -398,9 +396,8 @@ void saga__broker_pass(
 	struct saga_participant *p, const struct saga__frame *frame, unsigned number);
 /* Where a delivery stands, for its item. */
 struct saga__source saga__broker_source(const struct saga_participant *p);
-void saga__broker_committed(
-	struct saga_participant *p, const struct saga__notification *notification);
-void saga__broker_points(struct saga_participant *p, const struct saga__notification *notification);
+void saga__broker_committed(struct saga_participant *p, const struct saga__committed *committed);
+void saga__broker_points(struct saga_participant *p, const struct saga__positions_read *read);
 void saga__broker_tick(struct saga_participant *p);
 int64_t saga__broker_due(const struct saga_participant *p);
 void saga__broker_close(struct saga_participant *p);
@@ -430,7 +427,7 @@ void saga__halted(struct saga_participant *p, const struct saga__following *foll
 /* It had forked when the store was last looked at. */
 bool saga__is_forked(const struct saga_participant *p, const struct saga__stream *stream);
 /* What a lane found in the store; and that one of our shards has committed an order. */
-void saga__halts_found(struct saga_participant *p, struct saga__notification *notification);
+void saga__halts_found(struct saga_participant *p, struct saga__stopped_streams *stopped);
 void saga__was_reset(struct saga_participant *p, struct saga__following *following);
 
 /* submit.c */

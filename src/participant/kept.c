@@ -392,10 +392,10 @@ static void read_outbox(
 	struct saga_participant *p, unsigned shard, const struct saga__relay_effect *effect)
 {
 	const struct saga__lane_command read = { .kind = SAGA__COMMAND_READ,
-		.shard = shard,
-		.first = effect->first,
-		.last = effect->last,
-		.most = (size_t)(effect->last - effect->first + 1) };
+		.as.read = { .shard = shard,
+			.first = effect->first,
+			.last = effect->last,
+			.most = (size_t)(effect->last - effect->first + 1) } };
 
 	if (saga__lane_give_command(saga__lane_of(p, shard), &read) != SAGA_OK)
 		saga__relay_read_end(p->kept.relays[shard], false, saga__monotonic(&p->env));
@@ -505,10 +505,10 @@ static void publish_all(struct saga_participant *p)
 
 /* ---- what the lanes did ---- */
 
-void saga__kept_committed(struct saga_participant *p, const struct saga__notification *notification)
+void saga__kept_committed(struct saga_participant *p, const struct saga__committed *committed)
 {
-	for (size_t i = 0; i < notification->sent_count; i++) {
-		const struct saga__sent *sent = &notification->sent[i];
+	for (size_t i = 0; i < committed->sent.count; i++) {
+		const struct saga__sent *sent = &committed->sent.at[i];
 
 		if (!saga__works(p, sent->shard))
 			saga__keep_foreign(p, sent);
@@ -516,21 +516,21 @@ void saga__kept_committed(struct saga_participant *p, const struct saga__notific
 			saga__relay_committed(
 				p->kept.relays[sent->shard], sent->seq, sent->id, sent->event);
 	}
-	for (size_t i = 0; i < notification->ack_count; i++)
-		saga__kept_ack(p, notification->acks[i]);
-	saga__broker_committed(p, notification);
+	for (size_t i = 0; i < committed->ack_count; i++)
+		saga__kept_ack(p, committed->acks[i]);
+	saga__broker_committed(p, committed);
 	flush_acks(p);
 }
 
-void saga__kept_read(struct saga_participant *p, struct saga__notification *notification)
+void saga__kept_read(struct saga_participant *p, const struct saga__outbox_read *read)
 {
-	struct saga__relay *relay = p->kept.relays[notification->shard];
+	struct saga__relay *relay = p->kept.relays[read->shard];
 
-	for (size_t i = 0; relay && i < notification->sent_count; i++)
-		saga__relay_read(relay, notification->sent[i].seq, notification->sent[i].id,
-			notification->sent[i].event);
+	for (size_t i = 0; relay && i < read->sent.count; i++)
+		saga__relay_read(
+			relay, read->sent.at[i].seq, read->sent.at[i].id, read->sent.at[i].event);
 	if (relay)
-		saga__relay_read_end(relay, notification->complete, saga__monotonic(&p->env));
+		saga__relay_read_end(relay, read->complete, saga__monotonic(&p->env));
 }
 
 /* ---- the tick ---- */

@@ -36,11 +36,11 @@ static void observe(struct saga__histogram *histogram, int64_t us)
 	add(&histogram->sum, us);
 }
 
-void saga__numbers_add(struct saga__numbers *numbers, const struct saga__notification *notification)
+void saga__numbers_add(struct saga__numbers *numbers, const struct saga__committed *committed)
 {
 	for (size_t i = 0; i < (numbers->step_count + 1) * SAGA__TALLIES; i++)
-		if (notification->tally[i])
-			add(&numbers->steps[i], notification->tally[i]);
-	observe(&numbers->batches, notification->batch_us);
-	observe(&numbers->commits, notification->commit_us);
+		if (committed->tally[i])
+			add(&numbers->steps[i], committed->tally[i]);
+	observe(&numbers->batches, committed->batch_us);
+	observe(&numbers->commits, committed->commit_us);
 }

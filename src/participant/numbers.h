@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct saga__notification;
+struct saga__committed;
 
 enum {
 	SAGA__BOUNDS = 15
@@ -31,8 +31,7 @@ extern const int64_t saga__bounds[SAGA__BOUNDS];
 
 int saga__numbers_init(struct saga__numbers *numbers, size_t step_count);
 void saga__numbers_free(struct saga__numbers *numbers);
-void saga__numbers_add(
-	struct saga__numbers *numbers, const struct saga__notification *notification);
+void saga__numbers_add(struct saga__numbers *numbers, const struct saga__committed *committed);
 
 static inline int64_t saga__number(const int64_t *at)
 {

@@ -1,5 +1,6 @@
 /* Which shards this instance works: lane 0 keeps the leases, and each lane is told its part. */
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "inside.h"
@@ -8,28 +9,27 @@ enum {
 	FOREIGN_MOST = 1024
 };
 
-static void tell_lane(struct saga_participant *p, size_t at, const struct saga__kept *kept)
+static void assign_lane(struct saga_participant *p, size_t at, const struct saga__renewal *renewal)
 {
 	uint64_t part = saga__share_of_lane((unsigned)at, (unsigned)p->lane_count);
-	struct saga__lane_command hold = { .kind = SAGA__COMMAND_ASSIGN,
-		.shards = kept->worked & part,
-		.leased = kept->leased & part,
-		.count = kept->count,
-		.shared = kept->live > 1,
-		.clock = kept->clock,
-		.due = SAGA__NEVER };
+	struct saga__lane_command command = { .kind = SAGA__COMMAND_ASSIGN,
+		.as.assign = { .shards = renewal->worked & part,
+			.leased = renewal->leased & part,
+			.recount = renewal->recount,
+			.shared = renewal->live > 1,
+			.clock = renewal->clock,
+			.due = SAGA__NEVER } };
+	struct saga__assignment *assign = &command.as.assign;
 
 	for (unsigned shard = 0; shard < SAGA__STORE_SHARDS; shard++) {
-		hold.seqs[shard] = kept->seqs[shard];
-		if ((hold.shards >> shard & 1) && kept->dues[shard] < hold.due)
-			hold.due = kept->dues[shard];
+		assign->seqs[shard] = renewal->seqs[shard];
+		if ((assign->shards >> shard & 1) && renewal->dues[shard] < assign->due)
+			assign->due = renewal->dues[shard];
 	}
-	if (hold.due < p->dues[at]) {
-		p->dues[at] = hold.due;
-		p->due_now[at] = true; /* until its next batch tells */
-	}
+	if (assign->due < p->dues[at].at)
+		p->dues[at] = (struct saga__due){ assign->due, true }; /* until its next batch */
 	/* Without memory it is told after the next renewal. */
-	(void)saga__lane_give_command(&p->lanes[at], &hold);
+	(void)saga__lane_give_command(&p->lanes[at], &command);
 	if (!p->has_thread[at])
 		saga__wake(p);
 }
@@ -37,13 +37,13 @@ static void tell_lane(struct saga_participant *p, size_t at, const struct saga__
 /* No lease goes before the last batch under it is committed. */
 static void give_up(struct saga_participant *p)
 {
-	const struct saga__lane_command give = { .kind = SAGA__COMMAND_RELEASE,
-		.shards = p->giving };
+	const struct saga__lane_command release = { .kind = SAGA__COMMAND_RELEASE,
+		.as.shards = p->giving };
 
 	if (!p->giving || (p->giving & p->worked))
 		return;
 	p->giving = 0;
-	(void)saga__lane_give_command(&p->lanes[0], &give);
+	(void)saga__lane_give_command(&p->lanes[0], &release);
 	if (!p->has_thread[0])
 		saga__wake(p);
 }
@@ -69,37 +69,37 @@ bool saga__shards_reread(struct saga_participant *p)
 	return asked == p->lane_count;
 }
 
-void saga__shards_kept(struct saga_participant *p, const struct saga__notification *notification)
+void saga__shards_renewed(struct saga_participant *p, const struct saga__renewal *renewal)
 {
-	const struct saga__kept *kept = &notification->kept;
-
-	if (kept->live != p->live)
+	assert(renewal->live && !(renewal->given & ~renewal->leased));
+	if (renewal->live != p->live)
 		saga__log(p, SAGA_INFO, "instances.changed",
 			"%u of %u shards are worked here: "
 			"%u instances live",
-			saga__share_count(kept->worked), p->shards, kept->live);
-	p->live = kept->live;
-	p->wanted = kept->worked;
-	p->giving = kept->given;
+			saga__share_count(renewal->worked), p->shards, renewal->live);
+	p->live = renewal->live;
+	p->wanted = renewal->worked;
+	p->giving = renewal->given;
 	for (size_t i = 0; p->life == SAGA__RUNS && i < p->lane_count; i++)
-		tell_lane(p, i, kept);
+		assign_lane(p, i, renewal);
 	give_up(p);
 }
 
-int saga__shards_held(struct saga_participant *p, const struct saga__notification *held)
+int saga__shards_assigned(
+	struct saga_participant *p, size_t at, const struct saga__assigned *assigned)
 {
-	size_t at = (size_t)(held->lane - p->lanes);
 	uint64_t part = saga__share_of_lane((unsigned)at, (unsigned)p->lane_count);
-	uint64_t lost = p->worked & part & ~held->worked;
+	uint64_t lost = p->worked & part & ~assigned->worked;
 	int code;
 
-	p->uuid = held->uuid;
-	p->birth = held->birth;
-	__atomic_store_n(&p->shards, held->shards, __ATOMIC_RELAXED);
-	p->worked = (p->worked & ~part) | held->worked;
-	p->wanted &= ~held->unreadable; /* nothing waits for it */
-	p->rereads[at] -= held->rereads;
-	code = saga__streams_hold(p, held, lost);
+	assert(!(assigned->worked & ~part) && p->rereads[at] >= assigned->rereads);
+	p->uuid = assigned->uuid;
+	p->birth = assigned->birth;
+	__atomic_store_n(&p->shards, assigned->store_shards, __ATOMIC_RELAXED);
+	p->worked = (p->worked & ~part) | assigned->worked;
+	p->wanted &= ~assigned->unreadable; /* nothing waits for it */
+	p->rereads[at] -= assigned->rereads;
+	code = saga__streams_assigned(p, assigned, lost);
 	give_up(p);
 	return code;
 }

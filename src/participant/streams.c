@@ -43,10 +43,10 @@ static int start_publish(
 	return code;
 }
 
-int saga__streams_hold(
-	struct saga_participant *p, const struct saga__notification *held, uint64_t lost)
+int saga__streams_assigned(
+	struct saga_participant *p, const struct saga__assigned *assigned, uint64_t lost)
 {
-	int code = held->gained ? saga__followings_keep_stands(p, held) : SAGA_OK;
+	int code = assigned->gained ? saga__followings_keep_stands(p, assigned) : SAGA_OK;
 
 	for (unsigned shard = 0; shard < p->shards; shard++) {
 		if (p->publishes[shard] && (lost >> shard & 1))
@@ -56,23 +56,23 @@ int saga__streams_hold(
 		if (p->keeps && (lost >> shard & 1))
 			saga__broker_stop(p, shard);
 	}
-	for (size_t i = 0; code == SAGA_OK && i < held->stream_count; i++) {
-		unsigned shard = held->stream_shards[i];
+	for (size_t i = 0; code == SAGA_OK && i < assigned->stream_count; i++) {
+		unsigned shard = assigned->streams[i].shard;
 
 		/* After a reconnection it goes on: what it missed comes with the next batch. */
-		if (!(held->gained >> shard & 1))
+		if (!(assigned->gained >> shard & 1))
 			continue;
-		p->epochs[shard] = held->epochs[i];
-		p->orders[shard] = held->orders;
+		p->epochs[shard] = assigned->streams[i].epoch;
+		p->orders[shard] = assigned->orders;
 		if (p->keeps)
-			code = saga__kept_start(p, shard, &held->streams[i]);
+			code = saga__kept_start(p, shard, &assigned->streams[i].stream);
 		else if (p->transport_ops)
-			code = start_publish(p, shard, &held->streams[i]);
+			code = start_publish(p, shard, &assigned->streams[i].stream);
 	}
 	if (p->keeps)
-		saga__kept_work(p, held->gained);
-	for (struct saga__following *f = p->followings; f && (held->gained | lost); f = f->next)
-		saga__following_restart(p, f, held->gained);
+		saga__kept_work(p, assigned->gained);
+	for (struct saga__following *f = p->followings; f && (assigned->gained | lost); f = f->next)
+		saga__following_restart(p, f, assigned->gained);
 	return code;
 }
 
@@ -245,11 +245,11 @@ static void do_publish_effect(
 	struct saga_participant *p, unsigned shard, const struct saga__publish_effect *effect)
 {
 	const struct saga__lane_command read = { .kind = SAGA__COMMAND_READ,
-		.shard = shard,
-		.first = effect->first,
-		.last = effect->last,
-		.reach = effect->last > saga__publish_last(p->publishes[shard]),
-		.most = (size_t)(effect->last - effect->first + 1) };
+		.as.read = { .shard = shard,
+			.first = effect->first,
+			.last = effect->last,
+			.reach = effect->last > saga__publish_last(p->publishes[shard]),
+			.most = (size_t)(effect->last - effect->first + 1) } };
 
 	switch (effect->kind) {
 	case SAGA__PUBLISH_SEND:
@@ -474,17 +474,16 @@ static void was_moved(struct saga_participant *p, struct saga__following *follow
 		saga__follow_committed(following->follow, move->shard, move->seq, move->id, now);
 }
 
-void saga__streams_committed(
-	struct saga_participant *p, const struct saga__notification *notification)
+void saga__streams_committed(struct saga_participant *p, const struct saga__committed *committed)
 {
 	int64_t now = saga__monotonic(&p->env);
 
 	if (p->keeps) {
-		saga__kept_committed(p, notification);
+		saga__kept_committed(p, committed);
 		return;
 	}
-	for (size_t i = 0; i < notification->sent_count; i++) {
-		const struct saga__sent *sent = &notification->sent[i];
+	for (size_t i = 0; i < committed->sent.count; i++) {
+		const struct saga__sent *sent = &committed->sent.at[i];
 
 		if (!saga__works(p, sent->shard))
 			saga__keep_foreign(p, sent);
@@ -492,28 +491,28 @@ void saga__streams_committed(
 			(void)saga__publish_committed(
 				p->publishes[sent->shard], sent->seq, sent->id, sent->event, now);
 	}
-	for (size_t i = 0; i < notification->move_count; i++)
+	for (size_t i = 0; i < committed->move_count; i++)
 		for (struct saga__following *f = p->followings; f; f = f->next)
 			if (saga__stream_same(
-				    &f->source.stream, &notification->moves[i].source.stream))
-				was_moved(p, f, &notification->moves[i], now);
-	for (struct saga__following *f = p->followings; f && notification->idle; f = f->next)
+				    &f->source.stream, &committed->moves[i].source.stream))
+				was_moved(p, f, &committed->moves[i], now);
+	for (struct saga__following *f = p->followings; f && committed->idle; f = f->next)
 		saga__follow_flush(f->follow, now);
 }
 
-void saga__streams_read(struct saga_participant *p, struct saga__notification *notification)
+void saga__streams_read(struct saga_participant *p, const struct saga__outbox_read *read)
 {
-	struct saga__publish *publish = p->publishes[notification->shard];
+	struct saga__publish *publish = p->publishes[read->shard];
 
 	if (p->keeps)
-		saga__kept_read(p, notification);
+		saga__kept_read(p, read);
 	if (!publish)
 		return;
-	for (size_t i = 0; i < notification->sent_count; i++)
-		saga__publish_read(publish, notification->sent[i].seq, notification->sent[i].before,
-			notification->sent[i].id, notification->sent[i].event);
-	saga__publish_reaches(publish, notification->reach);
-	saga__publish_read_end(publish, notification->complete, saga__monotonic(&p->env));
+	for (size_t i = 0; i < read->sent.count; i++)
+		saga__publish_read(publish, read->sent.at[i].seq, read->sent.at[i].before,
+			read->sent.at[i].id, read->sent.at[i].event);
+	saga__publish_reaches(publish, read->reach);
+	saga__publish_read_end(publish, read->complete, saga__monotonic(&p->env));
 }
 
 void saga__streams_tick(struct saga_participant *p)

@@ -1,5 +1,6 @@
 /* A tick of the loop, after something happened: notifications, frames, lanes, the end. */
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,16 +56,16 @@ static bool all_up(const struct saga_participant *p)
 
 /* A lane's own: no other lane counts what it changes meanwhile. */
 static void count_lane(
-	struct saga_participant *p, const struct saga__notification *notification, bool anew)
+	struct saga_participant *p, size_t at, const struct saga__counts *counts, bool anew)
 {
-	struct saga__counts *own = &p->lane_counts[notification->lane - p->lanes], all = { 0 };
+	struct saga__counts *own = &p->lane_counts[at], all = { 0 };
 
 	if (anew)
 		*own = (struct saga__counts){ 0 };
-	own->waiting += notification->counts.waiting;
-	own->dead += notification->counts.dead;
-	own->stuck += notification->counts.stuck;
-	own->parked += notification->counts.parked;
+	own->waiting += counts->waiting;
+	own->dead += counts->dead;
+	own->stuck += counts->stuck;
+	own->parked += counts->parked;
 	for (size_t i = 0; i < p->lane_count; i++) {
 		all.waiting += p->lane_counts[i].waiting;
 		all.dead += p->lane_counts[i].dead;
@@ -74,43 +75,36 @@ static void count_lane(
 	p->counts = all;
 }
 
-static void note_due(struct saga_participant *p, const struct saga__notification *notification)
-{
-	size_t at = (size_t)(notification->lane - p->lanes);
-
-	p->dues[at] = notification->due;
-	p->due_now[at] = notification->due_now;
-}
-
-static void hold(struct saga_participant *p, const struct saga__notification *notification)
+static void was_assigned(
+	struct saga_participant *p, size_t at, const struct saga__assigned *assigned)
 {
 	saga_error error;
 
-	count_lane(p, notification, true);
-	note_due(p, notification);
-	if (saga__shards_held(p, notification) == SAGA_OK)
+	count_lane(p, at, &assigned->counts, true);
+	p->dues[at] = assigned->due;
+	if (saga__shards_assigned(p, at, assigned) == SAGA_OK)
 		return;
 	(void)saga_error_set(&error, SAGA_NOMEM, "out of memory");
 	saga__fatal(p, &error);
 }
 
-static void warn_of_store(struct saga_participant *p, const struct saga__notification *notification)
+static void warn_of_store(struct saga_participant *p, const struct saga__connected *store)
 {
-	if (notification->lowered)
+	if (store->lowered)
 		saga__log(p, SAGA_WARNING, "store.not_durable",
 			"the store's URL lowers its durability: what is promised holds only until "
 			"the power goes");
-	if (*notification->encoding)
+	if (*store->encoding)
 		saga__log(p, SAGA_WARNING, "store.encoding",
 			"the store's database has the encoding %s: a text that it can't hold is "
 			"refused, and an event that has one becomes a dead letter; move it to a "
 			"database with ENCODING 'UTF8'",
-			notification->encoding);
-	if (notification->reads_wait)
+			store->encoding);
+	if (store->reads_wait)
 		saga__log(p, SAGA_WARNING, "store.reads_wait",
 			"READ_COMMITTED_SNAPSHOT is off in the store's database: what is promised "
 			"holds, but reads wait for batches that write, and deadlock with them");
-	if (notification->unsound)
+	if (store->unsound)
 		saga__log(p, SAGA_INFO, "store.old_sqlite",
 			"SQLite before 3.51.3 can lose commits when a second connection to the "
 			"file "
@@ -119,14 +113,15 @@ static void warn_of_store(struct saga_participant *p, const struct saga__notific
 			"only, which make none, and run no second instance on it");
 }
 
-static void lane_came_up(struct saga_participant *p, const struct saga__notification *notification)
+static void lane_has_connected(
+	struct saga_participant *p, size_t at, const struct saga__connected *connected)
 {
 	saga_error error;
 
-	if (!p->known && notification->lane == &p->lanes[0])
-		warn_of_store(p, notification);
-	p->lane_up[notification->lane - p->lanes] = true;
-	hold(p, notification);
+	if (!p->known && at == 0)
+		warn_of_store(p, connected);
+	p->lane_up[at] = true;
+	was_assigned(p, at, &connected->assigned);
 	if (!all_up(p) || p->known)
 		return;
 	p->known = true;
@@ -134,84 +129,89 @@ static void lane_came_up(struct saga_participant *p, const struct saga__notifica
 		saga__fatal(p, &error);
 }
 
-static void make_calls(struct saga_participant *p, struct saga__notification *notification)
+static void make_calls(struct saga_participant *p, struct saga__committed *committed)
 {
 	struct saga__call *call;
 
-	while ((call = notification->calls)) {
-		notification->calls = call->next;
+	while ((call = committed->calls)) {
+		committed->calls = call->next;
 		/* A call that can't begin is made when its row falls due, or after the restart. */
 		if (p->life != SAGA__RUNS || p->driver->call(p, call) != SAGA_OK)
 			saga__call_free(call);
 	}
 }
 
-static void answer_all(struct saga_participant *p, struct saga__notification *notification)
+static void answer_all(struct saga_participant *p, struct saga__items *answers)
 {
 	struct saga__item *item;
 
-	while ((item = saga__items_pop(&notification->answers)))
+	while ((item = saga__items_pop(answers)))
 		saga__answer(p, item);
 }
 
-static void batch_was_committed(struct saga_participant *p, struct saga__notification *notification)
+static void batch_was_committed(
+	struct saga_participant *p, size_t at, struct saga__committed *committed)
 {
-	count_lane(p, notification, false);
-	note_due(p, notification);
-	saga__numbers_add(&p->numbers, notification);
-	saga__streams_committed(p, notification);
-	make_calls(p, notification);
-	answer_all(p, notification);
+	count_lane(p, at, &committed->counts, false);
+	p->dues[at] = committed->due;
+	saga__numbers_add(&p->numbers, committed);
+	saga__streams_committed(p, committed);
+	make_calls(p, committed);
+	answer_all(p, &committed->answers);
 }
 
 /* The lane goes on with rows that it could not trim at once; waiting work goes in between. */
-static void outbox_was_trimmed(
-	struct saga_participant *p, const struct saga__notification *notification)
+static void outbox_was_trimmed(struct saga_participant *p, struct saga__lane *lane,
+	const struct saga__outbox_trimmed *trimmed)
 {
+	const struct saga__lane_command again = { .kind = SAGA__COMMAND_TRIM,
+		.as.trim = trimmed->again };
+
 	/* A relay finds events missing that left the outbox unseen when it reads them. */
-	if (p->publishes[notification->shard])
-		saga__publish_trimmed(p->publishes[notification->shard], notification->first);
-	if (notification->again.kind && p->life == SAGA__RUNS)
-		(void)saga__lane_give_command(notification->lane, &notification->again);
+	if (p->publishes[trimmed->shard])
+		saga__publish_trimmed(p->publishes[trimmed->shard], trimmed->first);
+	if (trimmed->has_more && p->life == SAGA__RUNS)
+		(void)saga__lane_give_command(lane, &again);
 }
 
 static void handle_notification(struct saga_participant *p, struct saga__notification *notification)
 {
 	size_t at = (size_t)(notification->lane - p->lanes);
 
+	assert(at < p->lane_count);
 	switch (notification->kind) {
 	case SAGA__NOTIFY_CONNECTED:
-		lane_came_up(p, notification);
-		break;
-	case SAGA__NOTIFY_RENEWED:
-		saga__shards_kept(p, notification);
-		break;
-	case SAGA__NOTIFY_ASSIGNED:
-		hold(p, notification);
+		lane_has_connected(p, at, &notification->as.connected);
 		break;
 	case SAGA__NOTIFY_DISCONNECTED:
 		p->lane_up[at] = false;
 		break;
+	case SAGA__NOTIFY_ASSIGNED:
+		was_assigned(p, at, &notification->as.assigned);
+		break;
+	case SAGA__NOTIFY_RENEWED:
+		saga__shards_renewed(p, &notification->as.renewal);
+		break;
 	case SAGA__NOTIFY_COMMITTED:
-		batch_was_committed(p, notification);
+		batch_was_committed(p, at, &notification->as.committed);
 		break;
 	case SAGA__NOTIFY_ANSWERS:
-		answer_all(p, notification);
+		answer_all(p, &notification->as.answers);
 		break;
 	case SAGA__NOTIFY_READ:
-		saga__streams_read(p, notification);
-		break;
-	case SAGA__NOTIFY_POSITIONS:
-		saga__broker_points(p, notification);
+		saga__streams_read(p, &notification->as.read);
 		break;
 	case SAGA__NOTIFY_TRIMMED:
-		outbox_was_trimmed(p, notification);
+		outbox_was_trimmed(p, notification->lane, &notification->as.trimmed);
+		break;
+	case SAGA__NOTIFY_POSITIONS:
+		saga__broker_points(p, &notification->as.positions);
 		break;
 	case SAGA__NOTIFY_STOPPED:
-		saga__halts_found(p, notification);
+		saga__halts_found(p, &notification->as.stopped);
 		break;
 	case SAGA__NOTIFY_FATAL:
-		saga__fatal(p, &notification->error);
+		saga__fatal(p, &notification->as.error);
 		break;
 	case SAGA__NOTIFY_ENDED:
 		p->lanes_ended++;
@@ -235,18 +235,19 @@ static void trim(struct saga_participant *p)
 	for (unsigned shard = 0; shard < p->shards; shard++) {
 		uint64_t seen = saga__streams_seen(p, shard);
 		struct saga__lane_command command = { .kind = SAGA__COMMAND_TRIM,
-			.shard = shard,
-			.last = SAGA__MUTANT(trim_unseen) ? UINT64_MAX / 4 : seen,
-			.age = SAGA__MUTANT(retention_ignored) ? 1 : p->options.retention_ms,
-			.most = TRIM_MOST };
+			.as.trim = { .shard = shard,
+				.last = SAGA__MUTANT(trim_unseen) ? UINT64_MAX / 4 : seen,
+				.age = SAGA__MUTANT(retention_ignored) ? 1
+								       : p->options.retention_ms,
+				.most = TRIM_MOST } };
 
 		if (!saga__works(p, shard))
 			continue;
 		if (seen)
 			(void)saga__lane_give_command(saga__lane_of(p, shard), &command);
-		command.last = UINT64_MAX / 4;
-		command.age = p->options.retention_max_ms;
-		command.loud = p->keeps || p->followers[0];
+		command.as.trim.last = UINT64_MAX / 4;
+		command.as.trim.age = p->options.retention_max_ms;
+		command.as.trim.loud = p->keeps || p->followers[0];
 		(void)saga__lane_give_command(saga__lane_of(p, shard), &command);
 	}
 }
@@ -334,7 +335,7 @@ static void stop(struct saga_participant *p)
 static bool awaits_parked(const struct saga_participant *p)
 {
 	for (size_t i = 0; i < p->lane_count; i++)
-		if (p->due_now[i] || (p->counts.parked && p->dues[i] != SAGA__NEVER))
+		if (p->dues[i].is_past || (p->counts.parked && p->dues[i].at != SAGA__NEVER))
 			return true;
 	return false;
 }

@@ -201,10 +201,10 @@ struct saga__batch {
 	struct saga__buffer named;  /* a note or a question */
 	struct saga__id_maker ids;
 	int runs;        /* of handlers; makes verdicts' tokens */
-	bool marked;     /* a handler has set a mark in the transaction */
+	bool marked;     /* a handler has set a savepoint in the transaction */
 	bool optimistic; /* an optimistic step ran: it can't be taken back alone */
 
-	/* By step: for how many runs it is not optimistic, being new, or since it was taken back. */
+	/* By step: for how many runs it is not optimistic: it is new, or was taken back. */
 	unsigned short doubts[SAGA__DOUBTED];
 };
 
