@@ -53,7 +53,7 @@ START_TEST(a_seed_has_one_hash)
 {
 	uint64_t before = 0;
 
-	for (uint64_t seed = 1; seed <= 6; seed++) {
+	for (uint64_t seed = 1; seed <= (uint64_t)rounds_of(6); seed++) {
 		saga_sim_report first, second;
 
 		survive(seed, SAGA_SIM_ALL);
@@ -196,7 +196,7 @@ static const saga_participant_def slow =
 /* After a crash each event is tried alone; what fails then is not held to have crashed it. */
 START_TEST(a_retry_after_a_crash_is_no_suspect)
 {
-	for (uint64_t seed = 1; seed <= 12; seed++) {
+	for (uint64_t seed = 1; seed <= (uint64_t)rounds_of(12); seed++) {
 		const char *wrong = run(seed, SAGA_SIM_CRASH, &slow);
 
 		if (wrong)
