@@ -25,8 +25,13 @@
  * An error is never a rejection. A statement that the store refuses, a required field without a
  * value and an undeclared outcome are faults of the program or its store: when the attempts are
  * spent the slot is dead (of an undo: stuck), with an alarm. The words of an error go into the log
- * and the store, never into an event or an answer. If the business rows may make a statement fail,
- * guard it by saga_require or `INSERT ... WHERE NOT EXISTS`, and reject.
+ * and the store, never into an event or an answer.
+ *
+ * A broken constraint (a key, a foreign key, a CHECK, NOT NULL) is such an error, on every store
+ * and whenever the store finds it: at the statement, later on a pipelined store, or at the commit.
+ * A handler cannot catch it. Where the business rows may break one, put the condition into the
+ * statement, by saga_require or `INSERT ... WHERE NOT EXISTS`, and reject. If another saga's row
+ * comes between the condition and the write, the next attempt sees that row.
  *
  * A handler may run more than once: after a crash, a lost race, a retry, or a guard that did not
  * hold (saga_require). It may also run in vain: on a pipelined store an optimistic batch runs the

@@ -508,13 +508,13 @@ static int set_aside(
 
 int saga__batch_add(struct saga__batch *batch, struct saga__item *item)
 {
-	const struct saga__blamed *blamed;
+	const struct saga__blamed *blamed = NULL;
 	enum saga__judgement judgement = saga__judgement_of(batch, item, &blamed);
 
 	batch->item_count++;
 	batch->only = item;
 	batch->only_parked = item->parked;
-	item->withheld = judgement == SAGA__WITHHELD;
+	item->withheld = judgement == SAGA__WITHHELD ? blamed->why : NULL;
 	batch->put_aside = batch->put_aside || judgement == SAGA__SET_ASIDE;
 	if (judgement == SAGA__SET_ASIDE)
 		return set_aside(batch, item, blamed);

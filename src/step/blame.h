@@ -15,7 +15,7 @@
 
 enum saga__judgement {
 	SAGA__ACQUITTED = 0,
-	SAGA__WITHHELD, /* its handlers don't run: they end as if they wanted to be retried */
+	SAGA__WITHHELD, /* its handlers don't run: each ends in an error, and is retried */
 	SAGA__SET_ASIDE /* nothing of it is looked at: it becomes a dead letter */
 };
 

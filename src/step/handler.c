@@ -179,7 +179,8 @@ int saga__step_run(struct saga_step *step, struct saga__work *work, enum saga__p
 	}
 	if (work->item->withheld && phase != SAGA__PHASE_REFUSE) {
 		step->outcome = SAGA__RETRIES;
-		step->text = "it could not be committed";
+		step->fault = true;
+		step->text = work->item->withheld;
 		return SAGA_OK;
 	}
 	if (batch->instead && phase != SAGA__PHASE_REFUSE) {

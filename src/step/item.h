@@ -46,7 +46,8 @@ struct saga__item {
 	bool durable;   /* EVENT: a durable transport's: */
 	uint64_t token; /* to be acked once it is committed */
 	char *why;      /* EVENT: it can't be read: a dead letter for this reason; REFUSED */
-	bool withheld;  /* its handlers don't run: blame.h */
+
+	const char *withheld; /* why its handlers don't run: blame.h; NULL: they run */
 
 	/* REQUEST */
 	bool unsure; /* a commit of it was sent, and not answered */

@@ -281,7 +281,7 @@ static void change_row(struct desk *desk, const struct saga__parked *row, enum s
 	parking->parked.saga = row->saga;
 }
 
-/* What was dropped meanwhile can't be dropped, nor can what was never there. */
+/* A row that somebody dropped meanwhile, or that never was there, is not dropped again. */
 START_TEST(rows_that_are_not_there_are_not_counted_as_dropped)
 {
 	struct desk *desk = desk_opened(true);
