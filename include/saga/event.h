@@ -22,6 +22,8 @@
  *	text(n)          const char *n           UTF-8, ends with NUL, never NULL
  *	reason(n)        const char *n           text; if it is left out, the library says what
  *	                                         happened; bytes that are not UTF-8 become `?`
+ *	label(n)         const char *n           text by which people look for a saga: a customer's
+ *	                                         name of the order, a number on a parcel
  *	int64(n)         int64_t n
  *	flag(n)          bool n
  *	bytes(n)         saga_bytes n
@@ -29,6 +31,7 @@
  *	part(n, t)       struct t n              t: a SAGA_STRUCT
  *	list(n, t)       const struct t *n; size_t n_count
  *	opt_text(n)      const char *n           NULL: absent
+ *	opt_label(n)     const char *n           likewise
  *	opt_int64(n)     bool has_n; int64_t n   a value without has_n is an error
  *	opt_flag(n)      bool has_n; bool n      likewise
  *	opt_bytes(n)     saga_bytes n            n.at NULL: absent
@@ -72,7 +75,8 @@ typedef enum saga_kind {
 	SAGA_KIND_PART = 6,
 	SAGA_KIND_LIST = 7,
 	SAGA_KIND_OPTIONAL = 0x100, /* or-ed to one of the above */
-	SAGA_KIND_REASON = 0x200    /* or-ed to text */
+	SAGA_KIND_REASON = 0x200,   /* or-ed to text */
+	SAGA_KIND_LABEL = 0x400     /* or-ed to text */
 } saga_kind;
 
 /* The macros below fill these three structs. saga_shape is frozen; the others hold their size. */
@@ -197,6 +201,7 @@ SAGA_API int saga_id_parse(const char *text, saga_id *ret_id);
 #define SAGA__MEMBER(struct_, field_) SAGA__MEMBER_##field_
 #define SAGA__MEMBER_text(n) const char *n;
 #define SAGA__MEMBER_reason(n) const char *n;
+#define SAGA__MEMBER_label(n) const char *n;
 #define SAGA__MEMBER_int64(n) int64_t n;
 #define SAGA__MEMBER_flag(n) bool n;
 #define SAGA__MEMBER_bytes(n) saga_bytes n;
@@ -204,6 +209,7 @@ SAGA_API int saga_id_parse(const char *text, saga_id *ret_id);
 #define SAGA__MEMBER_part(n, t) struct t n;
 #define SAGA__MEMBER_list(n, t) const struct t *n; size_t n##_count;
 #define SAGA__MEMBER_opt_text(n) const char *n;
+#define SAGA__MEMBER_opt_label(n) const char *n;
 #define SAGA__MEMBER_opt_int64(n) bool has_##n; int64_t n;
 #define SAGA__MEMBER_opt_flag(n) bool has_##n; bool n;
 #define SAGA__MEMBER_opt_bytes(n) saga_bytes n;
@@ -217,6 +223,7 @@ SAGA_API int saga_id_parse(const char *text, saga_id *ret_id);
 	  offsetof(struct struct_, n), offsetof(struct struct_, beside_), of_ },
 #define SAGA__FIELD_text(n) n, SAGA_KIND_TEXT, n, NULL
 #define SAGA__FIELD_reason(n) n, SAGA_KIND_TEXT | SAGA_KIND_REASON, n, NULL
+#define SAGA__FIELD_label(n) n, SAGA_KIND_TEXT | SAGA_KIND_LABEL, n, NULL
 #define SAGA__FIELD_int64(n) n, SAGA_KIND_INT64, n, NULL
 #define SAGA__FIELD_flag(n) n, SAGA_KIND_FLAG, n, NULL
 #define SAGA__FIELD_bytes(n) n, SAGA_KIND_BYTES, n, NULL
@@ -224,6 +231,8 @@ SAGA_API int saga_id_parse(const char *text, saga_id *ret_id);
 #define SAGA__FIELD_part(n, t) n, SAGA_KIND_PART, n, &t
 #define SAGA__FIELD_list(n, t) n, SAGA_KIND_LIST, n##_count, &t
 #define SAGA__FIELD_opt_text(n) n, SAGA_KIND_TEXT | SAGA_KIND_OPTIONAL, n, NULL
+#define SAGA__FIELD_opt_label(n) \
+	n, SAGA_KIND_TEXT | SAGA_KIND_LABEL | SAGA_KIND_OPTIONAL, n, NULL
 #define SAGA__FIELD_opt_int64(n) n, SAGA_KIND_INT64 | SAGA_KIND_OPTIONAL, has_##n, NULL
 #define SAGA__FIELD_opt_flag(n) n, SAGA_KIND_FLAG | SAGA_KIND_OPTIONAL, has_##n, NULL
 #define SAGA__FIELD_opt_bytes(n) n, SAGA_KIND_BYTES | SAGA_KIND_OPTIONAL, n, NULL

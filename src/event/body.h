@@ -18,7 +18,7 @@ static inline void *saga__field_of(void *body, size_t offset)
 
 static inline int saga__field_base(const saga_field *field)
 {
-	return field->kind & ~(SAGA_KIND_OPTIONAL | SAGA_KIND_REASON);
+	return field->kind & ~(SAGA_KIND_OPTIONAL | SAGA_KIND_REASON | SAGA_KIND_LABEL);
 }
 
 /* A bit for each field. */

@@ -38,6 +38,8 @@ static struct place place_of(const saga_field *field)
 	case SAGA_KIND_TEXT:
 	case SAGA_KIND_TEXT | SAGA_KIND_OPTIONAL:
 	case SAGA_KIND_TEXT | SAGA_KIND_REASON:
+	case SAGA_KIND_TEXT | SAGA_KIND_LABEL:
+	case SAGA_KIND_TEXT | SAGA_KIND_LABEL | SAGA_KIND_OPTIONAL:
 		return PLACE(const char *);
 	case SAGA_KIND_INT64:
 	case SAGA_KIND_INT64 | SAGA_KIND_OPTIONAL:
