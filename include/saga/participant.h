@@ -24,6 +24,19 @@ typedef struct saga_participant saga_participant;
 
 /* ---- what it is ---- */
 
+/* How an event ends a saga, or a subject's part of it. */
+typedef enum saga_end_kind {
+	SAGA_END_DONE = 1,  /* whatever it rests on stays */
+	SAGA_END_UNDONE = 2 /* every effect was taken back */
+} saga_end_kind;
+
+typedef struct saga_end {
+	const saga_type *event;
+	saga_end_kind kind;
+} saga_end;
+
+enum { SAGA_ENDS = 16 }; /* the most entries of `ends` and of `unheard` */
+
 typedef struct saga_participant_def {
 	size_t size;
 	const char *name;           /* "stock": a key on disk, at most 31 bytes */
@@ -45,6 +58,13 @@ typedef struct saga_participant_def {
 	 * when it reads. Mind the DEL in literals, in LEN(), and in other programs.
 	 */
 	const char *const *schema;
+
+	/*
+	 * For the contract, see <saga/choreography.h>: the events of its steps that end a saga, and
+	 * those that nobody needs to hear. Both lists end at the first empty entry.
+	 */
+	saga_end ends[SAGA_ENDS];
+	const saga_type *unheard[SAGA_ENDS];
 } saga_participant_def;
 
 /* SAGA_PARTICIPANT("stock", steps), or SAGA_PARTICIPANT("stock", steps, .schema = s) */

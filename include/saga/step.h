@@ -93,11 +93,33 @@ typedef struct saga_retry_rule {
 	int max_ms;
 } saga_retry_rule;
 
-/* An event that the step may schedule by saga_after, and the events that withdraw it. */
+/*
+ * An event that the step may schedule by saga_after, and the events that withdraw it. Each run that
+ * emits, is done or waits schedules the event, except with `maybe`. Only with `again` does a run
+ * schedule it once more after it was published.
+ */
 typedef struct saga_later {
 	const saga_type *event;
 	const saga_type *unless[SAGA_EVENTS];
+	bool maybe;
+	bool again;
 } saga_later;
+
+enum { SAGA_CONDITIONS = 4 }; /* the most entries of `waits` and of `only_while` */
+
+/*
+ * A condition under which a step waits. It is open until one of the `until` events, which are all
+ * in `on`, has come to this slot; or while the step `held` of this participant is done and its step
+ * `freed` is not (for a step of the saga: in any subject). With neither it is always open, and only
+ * a bar or an undo ends the wait. `why` is for people.
+ */
+typedef struct saga_condition {
+	const char *why;
+	const saga_type *until[SAGA_EVENTS];
+	const char *held;
+	const char *freed;
+	bool maybe;
+} saga_condition;
 
 /*
  * An outside call: work beyond the database (a payment provider, a valve), in three parts:
@@ -175,6 +197,29 @@ typedef struct saga_step_def {
 	 * needs no key.
 	 */
 	bool reads_only;
+
+	/*
+	 * What follows says in the step's contract how its handler chooses, so that a checker can
+	 * prove the whole choreography: see <saga/choreography.h> and `saga check`.
+	 *
+	 * waits         `run` waits if and only if one of these conditions is open. If all open
+	 *               ones have `maybe`, it may also go on. The list ends at an empty entry
+	 * only_while    these steps here must be done, or this one takes no effect: it rejects, and
+	 *               of a request it has no slot at all
+	 * covered_by    the undo of that step here takes the effect of this one back, too. Implies
+	 *               only_while that step, except for a call that was asked while it was done
+	 * neutral       its effect is nothing that must ever be taken back
+	 * owed          on a request: somebody will make it in the end (a carrier, an approver)
+	 * undo_early    its undo does not wait for the undo of what rests on it: parallel branches
+	 * within_ms     how long after its trigger an outcome is due; 0: nobody says
+	 */
+	saga_condition waits[SAGA_CONDITIONS];
+	const char *only_while[SAGA_CONDITIONS];
+	const char *covered_by;
+	bool neutral;
+	bool owed;
+	bool undo_early;
+	int within_ms;
 } saga_step_def;
 
 /* ---- ending ---- */

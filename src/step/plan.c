@@ -299,6 +299,17 @@ static int check_participant(const saga_participant_def *def, saga_error *error)
 	return SAGA_OK;
 }
 
+/* The members that later versions of the header appended. */
+static void take_tail(struct saga__plan *plan, const saga_participant_def *def)
+{
+	saga_participant_def whole = { .size = sizeof whole };
+
+	memcpy(&whole, def, def->size < sizeof whole ? def->size : sizeof whole);
+	plan->schema = whole.schema;
+	memcpy(plan->ends, whole.ends, sizeof plan->ends);
+	memcpy(plan->unheard, whole.unheard, sizeof plan->unheard);
+}
+
 int saga__plan_new(const saga_participant_def *def, struct saga__plan **ret_plan, saga_error *error)
 {
 	struct saga__plan *plan;
@@ -309,7 +320,7 @@ int saga__plan_new(const saga_participant_def *def, struct saga__plan **ret_plan
 	if (!(plan = calloc(1, sizeof *plan)))
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	plan->name = def->name;
-	plan->schema = def->size >= sizeof *def ? def->schema : NULL;
+	take_tail(plan, def);
 	plan->step_count = def->step_count;
 	if (!(plan->steps = calloc(def->step_count, sizeof *plan->steps))) {
 		code = saga_error_set(error, SAGA_NOMEM, "out of memory");
@@ -324,6 +335,8 @@ int saga__plan_new(const saga_participant_def *def, struct saga__plan **ret_plan
 	if ((code = make_types(plan, error)) != SAGA_OK)
 		goto failed;
 	if ((code = saga__steps_check_silence(plan, error)) != SAGA_OK)
+		goto failed;
+	if ((code = saga__steps_check_contract(plan, error)) != SAGA_OK)
 		goto failed;
 	*ret_plan = plan;
 	return SAGA_OK;

@@ -58,6 +58,8 @@ struct saga__plan {
 	size_t type_count;
 	unsigned short *buckets; /* of type indexes + 1, by name; a power of two */
 	size_t bucket_count;
+	saga_end ends[SAGA_ENDS];
+	const saga_type *unheard[SAGA_ENDS];
 };
 
 /* Checks the declaration whole. MISUSE names the step and the rule that it breaks. */
@@ -88,5 +90,11 @@ bool saga__types_have(const saga_type *const list[SAGA_EVENTS], const saga_type 
 /* The rules that saga__plan_new holds each step to, in check.c. */
 int saga__step_check(const saga_step_def *step, saga_error *error);
 int saga__steps_check_silence(const struct saga__plan *plan, saga_error *error);
+
+/* Those for what a step says for its contract, in check_contract.c. */
+int saga__steps_check_contract(const struct saga__plan *plan, saga_error *error);
+
+/* How many conditions a step waits on: the list ends at the first empty entry. */
+size_t saga__conditions_count(const saga_step_def *step);
 
 #endif

@@ -327,8 +327,11 @@ static const struct {
 
 START_TEST(a_join_must_not_hang_on_a_steps_silence)
 {
-	const saga_participant_def def = { sizeof def, "test", joins[_i].steps,
-		joins[_i].steps[2].name ? 3 : 2, sizeof(saga_step_def), NULL };
+	const saga_participant_def def = { .size = sizeof def,
+		.name = "test",
+		.steps = joins[_i].steps,
+		.step_count = joins[_i].steps[2].name ? 3 : 2,
+		.step_size = sizeof(saga_step_def) };
 	const char *says = joins[_i].says;
 	struct saga__plan *plan = NULL;
 	saga_error error = { .text = "" };
@@ -495,7 +498,9 @@ START_TEST(steps_of_another_size_are_read_by_their_size)
 
 	for (int i = 0; i < 2; i++) {
 		_Alignas(16) static char bytes[2 * LARGE];
-		saga_participant_def other = { sizeof other, "test", NULL, 2, sizes[i], NULL };
+		saga_participant_def other = {
+			.size = sizeof other, .name = "test", .step_count = 2, .step_size = sizes[i]
+		};
 		struct saga__plan *plan;
 
 		memset(bytes, 0xff, sizeof bytes);
