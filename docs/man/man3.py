@@ -30,6 +30,9 @@ GROUPS = {
     ("participant.h", "how it runs"): ("saga_open", "open, run, stop and close a participant"),
     ("participant.h", "asking it"): ("saga_submit", "submit a request to a participant"),
     ("participant.h", "watching it"): ("saga_health", "the health of a participant"),
+    ("choreography.h", ""): ("saga_choreography", "contracts, and the proof of a choreography"),
+    ("choreography.h", "contracts"): ("saga_contract_json", "write the contract of a participant"),
+    ("choreography.h", "the check"): ("saga_choreography_check", "prove a choreography of its contracts"),
     ("metrics.h", ""): ("saga_metrics", "the numbers of a participant"),
     ("metrics.h", "as Prometheus reads them"): ("saga_metrics", ""),
     ("inproc.h", ""): ("saga_hub", "join participants of one process"),
@@ -44,7 +47,7 @@ GROUPS = {
 
 HIDDEN = re.compile(r"how the (declarations|macros) are made")
 SECTION = re.compile(r"^/\* (?:-{4}|={8}) (.+?) (?:-{4}|={8}) \*/$")
-INCLUDED_BY_USERS = ("error.h", "event.h", "step.h", "participant.h", "metrics.h", "inproc.h", "saga.h")
+INCLUDED_BY_USERS = ("error.h", "event.h", "step.h", "participant.h", "choreography.h", "metrics.h", "inproc.h", "saga.h")
 
 
 # ---- the header, in pieces ----

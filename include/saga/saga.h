@@ -8,6 +8,7 @@
  *	event.h         event types, and events
  *	step.h          steps, and the calls that a handler may make
  *	participant.h   open, run, submit, stop, close
+ *	choreography.h  contracts, and the proof of a choreography
  *	metrics.h       the numbers of a participant
  *	inproc.h        the hub of participants in one process
  *
@@ -18,6 +19,7 @@
 #define SAGA_VERSION_MINOR 1
 #define SAGA_VERSION_PATCH 0
 
+#include <saga/choreography.h>
 #include <saga/error.h>
 #include <saga/event.h>
 #include <saga/inproc.h>
