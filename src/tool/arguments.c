@@ -32,6 +32,9 @@ static const struct option all_options[] = {
 	{ "in", required_argument, NULL, OPTION_IN },
 	{ "out", required_argument, NULL, OPTION_OUT },
 	{ "dialect", required_argument, NULL, OPTION_DIALECT },
+	{ "subjects", required_argument, NULL, OPTION_SUBJECTS },
+	{ "dying", required_argument, NULL, OPTION_DYING },
+	{ "states", required_argument, NULL, OPTION_STATES },
 };
 
 enum {
@@ -85,6 +88,21 @@ static bool take_dialect(const char *name, int *ret_dialect)
 		}
 	(void)fail("option --dialect: sqlite, postgresql or tsql, not `%s`", name);
 	return false;
+}
+
+static bool take_count(const char *option, const char *value, int least, int most, int *ret_count)
+{
+	char *rest;
+	long count;
+
+	errno = 0;
+	count = strtol(value, &rest, 10);
+	if (errno || rest == value || *rest || count < least || count > most)
+		return fail("option --%s: a number from %d to %d is wanted, not `%s`", option,
+			       least, most, value),
+		       false;
+	*ret_count = (int)count;
+	return true;
 }
 
 /* The first line of what @FILE names: a URL may hold a password, which is no argument. */
@@ -156,6 +174,12 @@ static bool take(struct arguments *a, int option, const char *value)
 		return take_url(a, "out", value, &a->out);
 	case OPTION_DIALECT:
 		return take_dialect(value, &a->dialect);
+	case OPTION_SUBJECTS:
+		return take_count("subjects", value, 1, 8, &a->subjects);
+	case OPTION_DYING:
+		return take_count("dying", value, 0, 8, &a->dying);
+	case OPTION_STATES:
+		return take_count("states", value, 1, 2000000000, &a->states);
 	default:
 		return false; /* it was named */
 	}

@@ -24,6 +24,9 @@ enum option_flag {
 	OPTION_IN = 256,
 	OPTION_OUT = 512,
 	OPTION_DIALECT = 1024,
+	OPTION_SUBJECTS = 4096,
+	OPTION_DYING = 8192,
+	OPTION_STATES = 16384,
 	OPERANDS_ARE_WORDS = 2048 /* no option: the command reads them itself */
 };
 
@@ -43,6 +46,9 @@ struct arguments {
 	int dialect; /* a saga_dialect; 0: none */
 	const char *in;
 	const char *out;
+	int subjects; /* 0: not given, as with states */
+	int dying;
+	int states;
 	struct id_range *ids; /* the operands */
 	int id_count;
 	char **words; /* the operands, if they are no ids */

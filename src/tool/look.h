@@ -37,4 +37,7 @@ int stream_republish(const struct arguments *arguments);
 int show(const struct arguments *arguments);
 int schema(const struct arguments *arguments);
 
+extern const char check_help[];
+int check_contracts(const struct arguments *arguments);
+
 #endif

@@ -21,6 +21,7 @@ static const char help[] =
 	"       saga stream republish --store URL\n"
 	"       saga show         --store URL [--json] SAGA-ID\n"
 	"       saga schema       --dialect DIALECT\n"
+	"       saga check        [--subjects N] [--dying N] [--states N] CONTRACT...\n"
 	"       saga bus          --in URL [--out URL]\n"
 	"       saga --help | --version          (each command has --help too)\n"
 	"\n"
@@ -130,6 +131,9 @@ static const struct command commands[] = {
 	{ "stream", "republish", stream_republish_help, OPTION_STORE, 0, 0, "", stream_republish },
 	{ NULL, "show", show_help, OPTION_STORE | OPTION_JSON, 1, 1, "SAGA-ID", show },
 	{ NULL, "schema", schema_help, OPTION_DIALECT, 0, 0, "", schema },
+	{ NULL, "check", check_help,
+		OPTION_SUBJECTS | OPTION_DYING | OPTION_STATES | OPERANDS_ARE_WORDS, 1, INT_MAX,
+		"CONTRACT", check_contracts },
 #ifdef SAGA_HAVE_NNG
 	{ NULL, "bus", bus_help, OPTION_IN | OPTION_OUT, 0, 0, "", bus },
 #endif

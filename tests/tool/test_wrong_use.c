@@ -84,6 +84,12 @@ static const struct {
 	{ "schema --dialect postgresql", 0, "CREATE TABLE saga_slot (saga UUID NOT NULL" },
 	{ "schema --dialect sqlite", 0, "CREATE TABLE saga_slot (saga BLOB NOT NULL" },
 	{ "show --help", 0, "usage: saga show" },
+	{ "check", 2, "CONTRACT is missing" },
+	{ "check --subjects 0 x", 2, "option --subjects: a number from 1 to 8" },
+	{ "check --dying 9 x", 2, "option --dying: a number from 0 to 8" },
+	{ "check --states many x", 2, "option --states: a number from 1 to 2000000000" },
+	{ "check --store sqlite:x x", 2, "store" },
+	{ "check --help", 0, "usage: saga check" },
 	{ "--version", 0, "saga 0." },
 };
 
