@@ -50,6 +50,9 @@ int saga__lane_settle(
 /* It ends well: its shards are clean, and the instance's leases gone. */
 void saga__lane_leave(struct saga__lane *lane);
 
+/* gone.c: logs the steps that the store has live rows of, and the program does not declare. */
+int saga__lane_tell_gone(struct saga__lane *lane, saga_error *error);
+
 /* ---- lease.c: the instance's leases, by lane 0 ---- */
 
 bool saga__lane_is_to_renew(const struct saga__lane *lane);

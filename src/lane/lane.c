@@ -301,6 +301,8 @@ static int open_store(
 	/* The last process may have written rows of waiting streams: they are found again. */
 	if (code == SAGA_OK && !lane->batch_ready && !lane->options.number)
 		code = saga__journal_unhalt(&lane->journal, NULL, error);
+	if (code == SAGA_OK && !lane->batch_ready && !lane->options.number)
+		code = saga__lane_tell_gone(lane, error);
 	return code == SAGA_OK
 		? saga__lane_settle(lane, true, &notification->as.connected.assigned, error)
 		: code;

@@ -354,6 +354,8 @@ static int add_due(struct saga__batch *batch, struct saga__item *item)
 			return SAGA_NOMEM;
 		work->parked = parked;
 		work->silent = true;
+		saga__batch_log(batch, SAGA_WARNING, "event.dead", work, error.text);
+		saga__count(work, SAGA__TALLY_LETTER);
 		saga__park(batch, work, SAGA__PARKED_LETTER, parked->attempts, SAGA__NEVER, "",
 			error.text, parked->question);
 		return SAGA_OK;

@@ -316,4 +316,12 @@ int saga__journal_forget(struct saga__journal *journal, const struct saga__shard
 	size_t shard_count, int64_t before, size_t most, saga_id *cursor,
 	struct saga__forgotten *ret_dropped, saga_error *error);
 
+/* Live slots in state `what`, or parked rows of kind `what`, of a step that is gone. */
+typedef void saga__gone_fn(
+	void *context, bool parked, const char *step, const char *what, int64_t count);
+
+/* Finds the steps and schedules that have live rows and that the plan lacks. */
+int saga__journal_find_gone(struct saga__journal *journal, const struct saga__plan *plan,
+	saga__gone_fn *gone, void *context, saga_error *error);
+
 #endif

@@ -75,6 +75,59 @@ START_TEST(another_declaration_waits_until_the_former_has_gone)
 }
 END_TEST
 
+/* ---- steps that were taken out while sagas need them ---- */
+
+static saga_verdict run_later(saga_step *s)
+{
+	return saga_retry(s, "not yet");
+}
+
+static const saga_step_def full_steps[] = {
+	{ .name = "both", .on = { &go_first, &go_second }, .join = SAGA_ALL, .run = run_first },
+	{ .name = "late",
+		.on = { &go_third },
+		.run = run_later,
+		.retry = { .attempts = 9, .first_ms = 1000, .max_ms = 1000 } },
+	MARKER_STEP,
+};
+static const saga_participant_def full =
+	SAGA_PARTICIPANT("target", full_steps, .schema = effect_schema);
+
+static bool tells_gone(struct stage *stage, const char *words)
+{
+	for (size_t i = 0; i < stage->log_count; i++)
+		if (strcmp(stage->log[i].what, "step.gone") == 0 &&
+			strstr(stage->log[i].text, words))
+			return stage->log[i].level == SAGA_ALARM;
+	return false;
+}
+
+START_TEST(a_step_that_was_taken_out_is_named_while_sagas_need_it)
+{
+	struct stage *stage = stage_start(_i, &full);
+	saga_id waiting = stage_saga(stage), parked_one = stage_saga(stage);
+
+	inject(stage, waiting, &go_first);
+	AWAIT(stage, slot_is(stage, waiting, "both", "waiting"));
+	inject(stage, parked_one, &go_third);
+	AWAIT(stage, parked(stage) == 1);
+	actor_close(&stage->target);
+	stage_open(stage, &former, NULL);
+	AWAIT(stage, logged(stage, "step.gone") == 2);
+	ck_assert(tells_gone(stage, "1 slots are left of step both (waiting)"));
+	ck_assert(tells_gone(stage, "1 events wait of step late (retry)"));
+	AWAIT(stage, dead_letters(stage) == 1);
+	ck_assert_int_eq(logged(stage, "event.dead"), 1);
+	/* The step is back: nothing is left to be told. */
+	actor_close(&stage->target);
+	stage_open(stage, &full, NULL);
+	inject(stage, waiting, &go_second);
+	AWAIT(stage, slot_is(stage, waiting, "both", "done"));
+	ck_assert_int_eq(logged(stage, "step.gone"), 2);
+	stage_end(stage);
+}
+END_TEST
+
 /* It was thought gone, and a store that others have opened since is not worked by it any more. */
 START_TEST(one_that_was_superseded_stops)
 {
@@ -110,6 +163,7 @@ int main(void)
 		another_declaration_waits_until_the_former_has_gone,
 		one_that_was_superseded_stops,
 		the_same_declaration_opens_at_once,
+		a_step_that_was_taken_out_is_named_while_sagas_need_it,
 	};
 
 	return run_both_modes("declaration", tests, sizeof tests / sizeof tests[0]);
