@@ -85,7 +85,7 @@ enum saga__follow_kind {
 };
 
 struct saga__follow_effect {
-	int kind;
+	enum saga__follow_kind kind;
 	uint64_t seq;
 	saga_id id;               /* DELIVER, MOVE: of seq; zero where a fresh start moved */
 	struct saga__blob *event; /* DELIVER: the caller's share now */

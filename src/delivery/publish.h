@@ -55,7 +55,7 @@ enum saga__publish_kind {
 };
 
 struct saga__publish_effect {
-	int kind;
+	enum saga__publish_kind kind;
 	const char *to;               /* lives until the next call on the machine */
 	struct saga__message message; /* SEND; its event lives until the next call on the machine */
 	uint64_t first, last;         /* READ */

@@ -96,7 +96,7 @@ static void put_field(struct line *line, const saga_log_field *field)
 	const saga_value *value = &field->value;
 	char text[SAGA_ID_TEXT];
 
-	switch (value->kind) {
+	switch ((saga_value_kind)value->kind) {
 	case SAGA_VALUE_INT64:
 		(void)snprintf(text, sizeof text, "%" PRId64, value->as.int64);
 		put_word(line, field->name, text);
@@ -110,7 +110,10 @@ static void put_field(struct line *line, const saga_log_field *field)
 	case SAGA_VALUE_TEXT:
 		put_pair(line, field->name, value->as.bytes.at, value->as.bytes.size, VALUE_BYTES);
 		break;
-	default:
+	case SAGA_VALUE_END:
+	case SAGA_VALUE_NULL:
+	case SAGA_VALUE_BYTES:
+	case SAGA_VALUE_SET:
 		put_word(line, field->name, "");
 		break;
 	}

@@ -264,8 +264,6 @@ static void do_publish_effect(
 		saga__log(p, SAGA_ALARM, "stream.forked", "follower %s has another history: %s",
 			effect->to, effect->text);
 		break;
-	default:
-		break;
 	}
 }
 
@@ -416,8 +414,6 @@ static void do_follow_effect(struct saga_participant *p, struct saga__following 
 		break;
 	case SAGA__FOLLOW_GONE:
 		gone(p, following, effect);
-		break;
-	default:
 		break;
 	}
 }

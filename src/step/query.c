@@ -261,7 +261,7 @@ static int put_id(struct reading *r, const saga_field *field, char *at, const sa
 static int put(struct reading *r, const saga_field *field, char *row, const saga_value *value)
 {
 	char *at = row + field->offset;
-	int kind = field->kind & 0xff;
+	enum saga_kind kind = (enum saga_kind)(field->kind & 0xff);
 	bool optional = field->kind & SAGA_KIND_OPTIONAL;
 	int64_t number;
 
@@ -286,9 +286,14 @@ static int put(struct reading *r, const saga_field *field, char *row, const saga
 			return mismatch(r, field, "what is neither 0 nor 1");
 		*(bool *)at = number == 1;
 		return SAGA_OK;
-	default:
-		return mismatch(r, field, "a column: parts and lists have none");
+	case SAGA_KIND_PART:
+	case SAGA_KIND_LIST:
+	case SAGA_KIND_REASON:
+	case SAGA_KIND_LABEL:
+	case SAGA_KIND_OPTIONAL:
+		break;
 	}
+	return mismatch(r, field, "a column: parts and lists have none");
 }
 
 static char *next_row(struct reading *r)
