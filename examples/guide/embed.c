@@ -22,7 +22,8 @@ static const saga_step_def steps[] = {
 static const char *const schema[] = {
 	"CREATE TABLE hall (guests BIGINT NOT NULL); INSERT INTO hall (guests) VALUES (0);", NULL
 };
-static const saga_participant_def door = SAGA_PARTICIPANT("door", steps, .schema = schema);
+static const saga_participant_def door =
+	SAGA_PARTICIPANT("door", steps, .schema = schema, .ends = { { &entered, SAGA_END_DONE } });
 
 struct host {
 	int unanswered;

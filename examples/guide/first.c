@@ -33,7 +33,8 @@ static const char *const schema[] = {
 	NULL,
 };
 
-static const saga_participant_def seats = SAGA_PARTICIPANT("seats", steps, .schema = schema);
+static const saga_participant_def seats = SAGA_PARTICIPANT(
+	"seats", steps, .schema = schema, .ends = { { &seat_sold, SAGA_END_DONE } });
 
 static void show(void *guest, const saga_answer *answer)
 {

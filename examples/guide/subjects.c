@@ -40,7 +40,8 @@ static const saga_step_def steps[] = {
 };
 /* clang-format on */
 
-static const saga_participant_def waiter = SAGA_PARTICIPANT("waiter", steps);
+static const saga_participant_def waiter = SAGA_PARTICIPANT("waiter", steps,
+	.ends = { { &guest_served, SAGA_END_DONE }, { &table_laid, SAGA_END_DONE } });
 
 int main(void)
 {

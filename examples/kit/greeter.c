@@ -20,7 +20,8 @@ static const saga_step_def steps[] = {
 static const char *const schema[] = {
 	"CREATE TABLE greeting (name SAGA_TEXT(40) PRIMARY KEY, times BIGINT NOT NULL)", NULL
 };
-static const saga_participant_def greeter = SAGA_PARTICIPANT("greeter", steps, .schema = schema);
+static const saga_participant_def greeter = SAGA_PARTICIPANT(
+	"greeter", steps, .schema = schema, .ends = { { &greeted, SAGA_END_DONE } });
 
 static void reply_greeted(void *call, const saga_answer *answer)
 {

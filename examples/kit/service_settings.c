@@ -96,6 +96,30 @@ static int read_address(const struct service_def *def, struct service_settings *
 	return 0;
 }
 
+static bool asks_for(const char *flag, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], flag) == 0)
+			return true;
+	return false;
+}
+
+/* 1: it is printed, as after --help. */
+static int print_contract(const struct service_def *def)
+{
+	size_t size = saga_contract_json(def->participant, NULL, 0) + 1;
+	char *text = malloc(size);
+
+	if (!text || size == 1) {
+		free(text);
+		return service_complain(def, "the contract can't be made");
+	}
+	(void)saga_contract_json(def->participant, text, size);
+	fputs(text, stdout);
+	free(text);
+	return 1;
+}
+
 int service_settings_read(
 	const struct service_def *def, struct service_settings *settings, int argc, char **argv)
 {
@@ -130,6 +154,8 @@ int service_settings_read(
 		NULL };
 	int code;
 
+	if (asks_for("--contract", argc, argv) && !asks_for("--help", argc, argv))
+		return print_contract(def);
 	settings->store = def->store;
 	settings->bus = def->bus ? def->bus : "nng+tcp://127.0.0.1:7700";
 	settings->listen = def->listen;
@@ -137,8 +163,10 @@ int service_settings_read(
 	settings->lanes = 1;
 	settings->lease_ms = 15000;
 	settings->drain_ms = 10000;
-	code = settings_read(
-		&(struct settings_of){ def->program, def->about, def->prefix }, tables, argc, argv);
+	code = settings_read(&(struct settings_of){ def->program, def->about, def->prefix,
+				     "  --contract\n      print the participant's contract, for "
+	                             "`saga check`\n" },
+		tables, argc, argv);
 	if (code != 0)
 		return code;
 	if (read_level(def, settings) != 0 ||

@@ -96,6 +96,7 @@ static void print_help(const struct all *all)
 		print_default(setting);
 		printf("\n");
 	}
+	printf("%s", all->of->more ? all->of->more : "");
 	printf("\nA flag wins over its variable. Exits 0 once it has drained after SIGTERM or "
 	       "SIGINT,"
 	       " 1 if it\ncould not go on or drain in time, 2 for wrong use.\n");

@@ -3,9 +3,12 @@
 
 #include "kit.h"
 
-/* The program that reads settings: its name, its sentence, the prefix of its variables. */
+/*
+ * The program that reads settings: its name, its sentence, the prefix of its variables, and lines
+ * of its help for what is no setting.
+ */
 struct settings_of {
-	const char *program, *about, *prefix;
+	const char *program, *about, *prefix, *more;
 };
 
 /*

@@ -56,4 +56,5 @@ static const saga_step_def steps[] = {
 };
 /* clang-format on */
 
-const saga_participant_def seats = SAGA_PARTICIPANT("seats", steps, .schema = schema);
+const saga_participant_def seats = SAGA_PARTICIPANT("seats", steps, .schema = schema,
+	.ends = { { &seat_sold, SAGA_END_DONE }, { &seat_released, SAGA_END_UNDONE } });

@@ -27,7 +27,7 @@ SAGA_STRUCT(parcel_event, text(what), text(place), int64(at)); /* at: ms since 1
 
 /* ---- order ---- */
 
-SAGA_REQUEST(place_order, "order.place", 1, text(ref), text(customer), text(country),
+SAGA_REQUEST(place_order, "order.place", 1, label(ref), text(customer), text(country),
 	list(lines, order_line));
 SAGA_REQUEST(cancel_order, "order.cancel", 1, opt_text(note));
 SAGA_REQUEST(amend_order, "order.amend", 1, list(lines, order_line));
@@ -40,7 +40,7 @@ SAGA_REQUEST(list_orders, "order.list", 1, opt_text(status), opt_text(after)); /
 SAGA_BARE_REQUEST(count_orders, "order.count", 1);
 
 SAGA_EVENT(order_placed, "order.placed", 1, text(customer), text(country), int64(total),
-	list(lines, stock_line), opt_text(ref));
+	list(lines, stock_line), opt_label(ref));
 SAGA_BARE_EVENT(order_expired, "order.expired", 1);
 SAGA_BARE_EVENT(order_cancel_asked, "order.cancel_asked", 1);
 SAGA_EVENT(order_refused, "order.refused", 1, reason(why));
@@ -68,7 +68,7 @@ SAGA_REQUEST(get_stock, "stock.get_stock", 1, text(sku));
 SAGA_REQUEST(get_shipment, "stock.get_shipment", 1, opt_text(ref), opt_text(after));
 SAGA_BARE_REQUEST(find_parcel, "stock.find_parcel", 1); /* by its saga */
 
-SAGA_EVENT(stock_reserved, "stock.reserved", 1, text(customer), int64(total), opt_text(ref));
+SAGA_EVENT(stock_reserved, "stock.reserved", 1, text(customer), int64(total), opt_label(ref));
 SAGA_EVENT(stock_rejected, "stock.rejected", 1, opt_text(sku), reason(why));
 SAGA_EVENT(stock_released, "stock.released", 1, list(lines, stock_line), reason(why));
 SAGA_BARE_EVENT(dispatch_due, "dispatch.due", 1);

@@ -414,7 +414,8 @@ static const saga_step_def steps[] = {
 	  .undone = { &order_cancelled } },
 
 	{ .name = "cancel", .per_subject = true, .on = { &cancel_order }, .run = cancel,
-	  .emits = { &order_cancel_asked }, .rejects = { &order_refused } },
+	  .emits = { &order_cancel_asked }, .rejects = { &order_refused },
+	  .only_while = { "place" }, .neutral = true },
 
 	{ .name = "fulfil", .on = { &shipment_created }, .run = fulfil,
 	  .emits = { &order_fulfilled } },
@@ -425,10 +426,10 @@ static const saga_step_def steps[] = {
 	{ .name = "amend", .per_subject = true, .on = { &amend_order }, .run = amend,
 	  .emits = { &amend_asked }, .rejects = { &order_refused },
 	  .undo = reject_amendment, .undo_on = { &amend_refused, &stock_restored },
-	  .undone = { &amend_rejected } },
+	  .undone = { &amend_rejected }, .covered_by = "place" },
 
 	{ .name = "apply", .per_subject = true, .on = { &payment_adjusted }, .run = apply,
-	  .emits = { &order_amended } },
+	  .emits = { &order_amended }, .neutral = true },
 
 	{ .name = "get", .reads_only = true, .on = { &get_order }, .run = get,
 	  .emits = { &order_state }, .rejects = { &order_refused } },
@@ -442,6 +443,11 @@ static const saga_step_def steps[] = {
 	{ .name = "count", .reads_only = true, .on = { &count_orders }, .run = count,
 	  .emits = { &orders_counted } },
 };
-/* clang-format on */
 
-const saga_participant_def order = SAGA_PARTICIPANT("order", steps, .schema = schema);
+const saga_participant_def order = SAGA_PARTICIPANT("order", steps, .schema = schema,
+	.ends = {
+		{ &order_fulfilled, SAGA_END_DONE }, { &order_cancelled, SAGA_END_UNDONE },
+		{ &order_amended, SAGA_END_DONE }, { &amend_rejected, SAGA_END_UNDONE },
+	},
+	.unheard = { &order_completed });
+/* clang-format on */

@@ -213,6 +213,7 @@ static const saga_step_def steps[] = {
 	{ .name = "adjust", .per_subject = true, .pivot = true, .on = { &stock_adjusted },
 	  .outside = { .prepare = prepare_adjust, .call = call_adjust, .timeout_ms = 10000 },
 	  .run = adjust, .emits = { &payment_adjusted }, .rejects = { &payment_unadjusted },
+	  .covered_by = "charge",
 	  .retry = { .attempts = 20, .first_ms = 50, .max_ms = 10000 } },
 
 	{ .name = "open", .on = { &open_account }, .run = open },

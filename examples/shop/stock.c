@@ -400,17 +400,23 @@ static const saga_step_def steps[] = {
 	  .on = { &payment_charged, &dispatch_due, &stock_settled, &stock_restored }, .run = ship,
 	  .emits = { &shipment_created }, .rejects = { &shipment_refused }, .refuse = refuse_ship,
 	  .bar_on = { &order_cancel_asked, &payment_declined },
-	  .after = { { .event = &dispatch_due } } },
+	  .after = { { .event = &dispatch_due, .maybe = true } },
+	  .waits = { { .why = "not paid yet", .until = { &payment_charged } },
+	             { .why = "an amendment holds it", .held = "adjust", .freed = "settle" },
+	             { .why = "its time to leave has not come", .until = { &dispatch_due },
+	               .maybe = true } } },
 
 	{ .name = "track", .per_subject = true, .on = { &track_parcel }, .run = track,
-	  .emits = { &shipment_moved, &shipment_delivered } },
+	  .emits = { &shipment_moved, &shipment_delivered },
+	  .only_while = { "ship" }, .neutral = true, .owed = true },
 
 	{ .name = "adjust", .per_subject = true, .on = { &amend_asked }, .run = adjust,
 	  .emits = { &stock_adjusted }, .rejects = { &amend_refused },
-	  .undo = restore, .undo_on = { &payment_unadjusted }, .undone = { &stock_restored } },
+	  .undo = restore, .undo_on = { &payment_unadjusted }, .undone = { &stock_restored },
+	  .covered_by = "reserve" },
 
 	{ .name = "settle", .per_subject = true, .on = { &order_amended }, .run = settle,
-	  .emits = { &stock_settled } },
+	  .emits = { &stock_settled }, .neutral = true },
 
 	{ .name = "open", .on = { &open_stock }, .run = open },
 

@@ -43,8 +43,8 @@ static const saga_step_def bakery_steps[] = {
 static const char *const bakery_schema[] = {
 	"CREATE TABLE orders (saga SAGA_ID PRIMARY KEY, loaves BIGINT NOT NULL);", NULL
 };
-static const saga_participant_def bakery =
-	SAGA_PARTICIPANT("bakery", bakery_steps, .schema = bakery_schema);
+static const saga_participant_def bakery = SAGA_PARTICIPANT("bakery", bakery_steps,
+	.schema = bakery_schema, .ends = { { &bread_cancelled, SAGA_END_UNDONE } });
 
 static saga_verdict bake(saga_step *s)
 {
@@ -66,8 +66,8 @@ static const saga_step_def oven_steps[] = {
 static const char *const oven_schema[] = {
 	"CREATE TABLE oven (room BIGINT NOT NULL); INSERT INTO oven (room) VALUES (60);", NULL
 };
-static const saga_participant_def oven =
-	SAGA_PARTICIPANT("oven", oven_steps, .schema = oven_schema);
+static const saga_participant_def oven = SAGA_PARTICIPANT(
+	"oven", oven_steps, .schema = oven_schema, .ends = { { &bread_baked, SAGA_END_DONE } });
 
 /* ---- a world of both ---- */
 
