@@ -47,8 +47,8 @@ struct saga__nats_shard {
 };
 
 /*
- * A delivery that is not acked. The servers know an ack by the sequence alone, and after an incident
- * they may have another event there: so an ack of an older delivery is not sent.
+ * A delivery that is not acked. The servers know an ack by the sequence alone, and after an
+ * incident they may have another event there: so an ack of an older delivery is not sent.
  */
 struct saga__nats_held {
 	struct saga__nats_held *next;

@@ -41,7 +41,7 @@ static uint64_t place_in(uint64_t token)
 	return token_of(shard_of(token), 0, token);
 }
 
-/* What is held of that shard and sequence, whatever the incident. */
+/* Finds the delivery that is held of that shard and sequence, whatever the incident. */
 static struct saga__nats_held **place_of(struct saga__nats *self, uint64_t token)
 {
 	uint64_t mixed = place_in(token) * UINT64_C(0x9e3779b97f4a7c15);

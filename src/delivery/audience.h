@@ -44,6 +44,12 @@ struct saga__claim {
 	saga_id right_id;
 };
 
+/* A follower named an event that the outbox does not have: FORK is to be said. */
+struct saga__denial {
+	uint64_t seq; /* 0: no */
+	saga_id id;
+};
+
 struct saga__follower {
 	const char *name;
 	bool declared; /* else a stranger: its NEEDs are answered, that is all */
@@ -56,6 +62,7 @@ struct saga__follower {
 	struct saga__listener *listeners;
 	struct saga__answer answer;
 	struct saga__claim claim;
+	struct saga__denial denial;
 };
 
 struct saga__audience {

@@ -9,9 +9,7 @@
 #include "follow_state.h"
 
 enum {
-	WINDOW_MOST = 65536,
-	SHORTER_MS = 30000, /* that beats end before what we have, until it counts as a fork */
-	SHORTER_BEATS = 12  /* at least */
+	WINDOW_MOST = 65536
 };
 
 /* ---- places ---- */
@@ -209,7 +207,6 @@ void saga__follow_restart(struct saga__follow *follow, const struct saga__positi
 	follow->alarm = follow->probe = follow->unsaid = false;
 	follow->need_due = follow->move_due = INT64_MAX;
 	follow->delivered = follow->known = follow->highest = follow->asked = 0;
-	follow->shorter_beats = 0;
 	follow->fresh = true;
 	for (uint32_t i = 0; i < follow->config.shards; i++)
 		if ((!works || works[i]) && positions[i].seq)
@@ -322,10 +319,8 @@ static void take_event(
 
 	if (!seq)
 		return;
-	if (seq > follow->known) {
+	if (seq > follow->known)
 		follow->known = seq;
-		follow->shorter_beats = 0;
-	}
 	if (seq > reach(follow)) {
 		follow->counts.forgotten++;
 		return;
@@ -356,27 +351,6 @@ static void answer_beat(struct saga__follow *follow, int64_t now)
 			say(follow, i);
 }
 
-/*
- * One beat that ends before what we have committed may be a late one. Beats that do so for a while,
- * with nothing further in between, come of a store that was set back: its new events would look
- * like old ones to us until their numbers pass ours.
- */
-static bool is_shorter(struct saga__follow *follow, uint64_t last, int64_t now)
-{
-	uint64_t most = 0;
-
-	for (uint32_t i = 0; i < follow->config.shards; i++)
-		if (follow->shards[i].works && follow->shards[i].at.seq > most)
-			most = follow->shards[i].at.seq;
-	if (last >= most) {
-		follow->shorter_beats = 0;
-		return false;
-	}
-	if (!follow->shorter_beats++)
-		follow->shorter_since = now;
-	return follow->shorter_beats >= SHORTER_BEATS && now - follow->shorter_since >= SHORTER_MS;
-}
-
 static void take_beat(struct saga__follow *follow, const struct saga__message *message, int64_t now)
 {
 	const struct place *place = place_of(follow, message->last);
@@ -386,10 +360,6 @@ static void take_beat(struct saga__follow *follow, const struct saga__message *m
 		return;
 	if (message->last && (other || contradicts_position(follow, message->last, message->id))) {
 		fork_off(follow, message->last, "beat");
-		return;
-	}
-	if (is_shorter(follow, message->last, now)) {
-		fork_off(follow, message->last + 1, "its history has been shorter for a while");
 		return;
 	}
 	if (follow->fresh && message->first > follow->joined + 1)
@@ -418,6 +388,27 @@ static void take_gone(struct saga__follow *follow, const struct saga__message *m
 	follow->need_due = follow->move_due = INT64_MAX;
 }
 
+/* Whether we have that event: it was delivered lately, or a shard has committed it. */
+static bool has_event(const struct saga__follow *follow, uint64_t seq, saga_id id)
+{
+	const struct place *place = place_of(follow, seq);
+
+	if (place->seq == seq && saga__id_same(place->id, id))
+		return true;
+	for (uint32_t i = 0; i < follow->config.shards; i++)
+		if (follow->shards[i].works && follow->shards[i].at.seq == seq &&
+			saga__id_same(follow->shards[i].at.id, id))
+			return true;
+	return false;
+}
+
+/* A late FORK names an event of a history that an operator has left since. */
+static void take_fork(struct saga__follow *follow, const struct saga__message *message)
+{
+	if (message->last && has_event(follow, message->last, message->id))
+		fork_off(follow, message->last, "its outbox does not have ours");
+}
+
 void saga__follow_message(
 	struct saga__follow *follow, const struct saga__message *message, saga_id id, int64_t now)
 {
@@ -437,6 +428,8 @@ void saga__follow_message(
 		take_beat(follow, message, now);
 	else if (message->kind == SAGA__GONE)
 		take_gone(follow, message, now);
+	else if (message->kind == SAGA__FORK)
+		take_fork(follow, message);
 }
 
 /* ---- what the host says ---- */

@@ -25,10 +25,10 @@
  *   don't close the window.
  * - Another history is SAGA__FOLLOW_FORK: an EVENT whose predecessor's id is not what we have at
  *   seq - 1; another id at a seq of the last `window` delivered, of what is kept, or of a position;
- *   a BEAT that names another id there. The stream is stopped; SEENs and a NEED that name what we
- *   have let the owner tell as well. A BEAT that ends before what we committed proves nothing (it
- *   may be a late one): it is answered by SEENs, and the owner can tell. Beats that do so for half
- *   a minute are a fork: the owner's store was set back.
+ *   a BEAT that names another id there; a FORK that names an event that we have. The stream is
+ *   stopped; SEENs and a NEED that name what we have let the owner tell as well. A BEAT that ends
+ *   before what we committed proves nothing: it may be a late one, or of an instance that stands
+ *   behind. It is answered by SEENs, and an owner whose store was set back says FORK.
  * - GONE beyond what we need: SAGA__FOLLOW_GONE, stopped and silent, so that it holds back nobody.
  *   A fresh stream (nothing was ever delivered) moves its start there instead.
  * - saga__follow_restart starts a stopped stream again, where an operator says.

@@ -64,8 +64,6 @@ struct saga__follow {
 	uint64_t least_moved; /* no shard's `moved` is lower */
 	int64_t move_due;     /* INT64_MAX: all are where they should be */
 	int64_t move_latest;
-	unsigned shorter_beats; /* that ended before what we have committed, one after the other */
-	int64_t shorter_since;
 	struct saga__follow_counts counts;
 };
 

@@ -24,6 +24,7 @@ static size_t fields_size(int kind)
 {
 	switch (kind) {
 	case SAGA__EVENT:
+	case SAGA__FORK:
 		return 8 + 16;
 	case SAGA__BEAT:
 	case SAGA__NEED:
@@ -203,6 +204,8 @@ static const char *wrong_numbers(const struct saga__message *message)
 		if (message->of > SAGA__SHARDS_MOST || message->shard >= message->of)
 			return "a shard that can't be";
 		return NULL;
+	case SAGA__FORK:
+		return message->last ? NULL : "a fork at number 0";
 	default:
 		return message->first ? NULL : "gone before number 0";
 	}

@@ -11,6 +11,7 @@
  *	NEED   group, stream, from .. to, id of the event before `from` as the group knows it
  *	SEEN   group, stream, my shard, of how many, upto, its id: committed, not merely received
  *	GONE   owner, stream, the first that there still is
+ *	FORK   owner, stream, seq, id: a follower named that event, and the outbox does not have it
  *
  * Sequence numbers run from 1 to INT64_MAX (stores have no more), shards of a stream from 0 to
  * SAGA__SHARDS_MOST - 1: what is beyond could be written as a position, and not be read again.
@@ -31,6 +32,7 @@ enum saga__frame_kind {
 	SAGA__NEED = 3,
 	SAGA__SEEN = 4,
 	SAGA__GONE = 5,
+	SAGA__FORK = 6,
 };
 
 enum {
@@ -47,11 +49,11 @@ enum {
 
 struct saga__message {
 	int kind;                              /* saga__frame_kind */
-	char from[SAGA__PARTICIPANT_MOST + 1]; /* EVENT, BEAT, GONE: whose stream; else the group */
+	char from[SAGA__PARTICIPANT_MOST + 1]; /* NEED, SEEN: the group; else whose stream */
 	struct saga__stream stream;
 	uint64_t first; /* BEAT, NEED, GONE */
-	uint64_t last;  /* EVENT: seq; BEAT; NEED: to; SEEN: upto */
-	saga_id id;     /* EVENT: of seq - 1; BEAT: of last; NEED: of first - 1; SEEN: of upto */
+	uint64_t last;  /* EVENT, FORK: seq; BEAT; NEED: to; SEEN: upto */
+	saga_id id; /* EVENT: of seq - 1; NEED: of first - 1; BEAT, FORK: of last; SEEN: of upto */
 	uint32_t shard; /* SEEN */
 	uint32_t of;    /* SEEN */
 	saga_bytes event;

@@ -28,8 +28,9 @@ static enum likeness compare(const struct saga__publish *publish,
 	return saga__id_same(ours, id) ? SAME : OTHER;
 }
 
-static void fork_off(
-	struct saga__publish *publish, struct saga__follower *follower, uint64_t seq, int64_t now)
+/* The follower named that event, and we have another one there, or none. */
+static void fork_off(struct saga__publish *publish, struct saga__follower *follower, uint64_t seq,
+	saga_id id, int64_t now)
 {
 	if (publish->reading.follower == follower && publish->reading.purpose == SAGA__FOR_ANSWER)
 		saga__publish_drop_fetched(publish);
@@ -43,6 +44,7 @@ static void fork_off(
 	}
 	saga__follower_fork(follower);
 	follower->claim.right_seq = 0;
+	follower->denial = (struct saga__denial){ seq, id };
 	saga__publish_reckon(publish, now);
 }
 
@@ -94,7 +96,7 @@ static void take_seen(struct saga__publish *publish, struct saga__follower *foll
 		return;
 	switch (compare(publish, follower, message->last, message->id)) {
 	case OTHER:
-		fork_off(publish, follower, message->last, now);
+		fork_off(publish, follower, message->last, message->id, now);
 		break;
 	case BEYOND:
 		claim(follower, message, message->last, now);
@@ -183,7 +185,7 @@ static void take_need(struct saga__publish *publish, struct saga__follower *foll
 	}
 	switch (compare(publish, follower, message->first - 1, message->id)) {
 	case OTHER:
-		fork_off(publish, follower, message->first - 1, now);
+		fork_off(publish, follower, message->first - 1, message->id, now);
 		break;
 	case BEYOND:
 		claim(follower, message, message->first - 1, now);
@@ -279,7 +281,7 @@ static void end_claim(struct saga__publish *publish, bool complete, int64_t now)
 				now);
 	} else if (reading->found ||
 		(complete && claimed->seq > publish->last && claimed->seq > publish->reaches)) {
-		fork_off(publish, follower, claimed->seq, now);
+		fork_off(publish, follower, claimed->seq, claimed->id, now);
 	}
 }
 
@@ -311,7 +313,8 @@ void saga__publish_read_end(struct saga__publish *publish, bool complete, int64_
 		end_empty(publish, complete, now);
 	} else if (reading->purpose == SAGA__FOR_ANSWER &&
 		contradicts(&reading->follower->answer, fetched->seq, fetched->before)) {
-		fork_off(publish, reading->follower, fetched->seq - 1, now);
+		fork_off(publish, reading->follower, fetched->seq - 1,
+			reading->follower->answer.before, now);
 	} else if (reading->purpose != SAGA__FOR_NOBODY && fetched->seq != reading->first) {
 		begins_at(publish, fetched->seq, now);
 		if (reading->purpose == SAGA__FOR_NOBODY)

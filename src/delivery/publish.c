@@ -265,6 +265,13 @@ static bool next_word(struct saga__publish *publish, struct saga__publish_effect
 			publish->counts.gone++;
 			return true;
 		}
+		if (follower->denial.seq) {
+			fill(publish, SAGA__FORK, follower->name, effect);
+			effect->message.last = follower->denial.seq;
+			effect->message.id = follower->denial.id;
+			follower->denial.seq = 0;
+			return true;
+		}
 	}
 	return false;
 }

@@ -23,9 +23,10 @@
  *   was sent: what the window holds back is nothing to ask for.
  * - NEED or SEEN whose id is not what we have there: SAGA__PUBLISH_FORK. One that is beyond what we
  *   have is looked up in the outbox first (another instance may have gone on while this one slept),
- *   and is FORK if the outbox does not have it. From then on nothing of this stream is trimmed and
- *   no NEED of that follower answered, until each of its shards has named an id that we have: it
- *   was set back, or an operator accepted that there.
+ *   and is FORK if the outbox does not have it. The follower is told by a FORK frame, since beats
+ *   alone prove nothing to it: they may be those of an instance that stands behind. From then on
+ *   nothing of this stream is trimmed and no NEED of that follower answered, until each of its
+ *   shards has named an id that we have: it was set back, or an operator accepted that there.
  * - SEEN whose id can't be compared (it is older than memory) moves the window; it counts for
  *   trimming once that shard has named one that could be (READ asks the outbox for it).
  * - A NEED for what is neither in memory nor in the outbox is answered by GONE.

@@ -5,7 +5,7 @@
 
 static void check_message(const struct saga__message *m)
 {
-	HOLDS(m->kind >= SAGA__EVENT && m->kind <= SAGA__GONE);
+	HOLDS(m->kind >= SAGA__EVENT && m->kind <= SAGA__FORK);
 	HOLDS(m->from[0] && memchr(m->from, 0, sizeof m->from));
 	HOLDS(m->first <= SAGA__SEQ_MOST && m->last <= SAGA__SEQ_MOST);
 	HOLDS((m->kind == SAGA__EVENT) == (m->event.size > 0));

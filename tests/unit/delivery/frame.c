@@ -35,7 +35,7 @@ static int decode(const void *at, size_t size, struct saga__message *ret_message
 
 START_TEST(every_kind_comes_back)
 {
-	for (int kind = SAGA__EVENT; kind <= SAGA__GONE; kind++) {
+	for (int kind = SAGA__EVENT; kind <= SAGA__FORK; kind++) {
 		struct saga__message in = message_of(kind), out;
 		unsigned char frame[256];
 		size_t size = saga__frame_encode(&in, frame, sizeof frame);
@@ -90,14 +90,14 @@ START_TEST(encode_refuses_what_does_not_fit)
 	ck_assert_uint_eq(saga__frame_encode(&message, frame, sizeof frame), 0);
 	message.from[0] = 0;
 	ck_assert_uint_eq(saga__frame_encode(&message, frame, sizeof frame), 0);
-	message = message_of(6);
+	message = message_of(SAGA__FORK + 1);
 	ck_assert_uint_eq(saga__frame_encode(&message, frame, sizeof frame), 0);
 }
 END_TEST
 
 START_TEST(cut_or_longer_is_malformed)
 {
-	for (int kind = SAGA__EVENT; kind <= SAGA__GONE; kind++) {
+	for (int kind = SAGA__EVENT; kind <= SAGA__FORK; kind++) {
 		struct saga__message in = message_of(kind), out;
 		unsigned char frame[256];
 		size_t size = saga__frame_encode(&in, frame, sizeof frame);
@@ -119,7 +119,7 @@ END_TEST
 
 START_TEST(any_changed_byte_is_malformed)
 {
-	for (int kind = SAGA__EVENT; kind <= SAGA__GONE; kind++) {
+	for (int kind = SAGA__EVENT; kind <= SAGA__FORK; kind++) {
 		struct saga__message in = message_of(kind), out;
 		unsigned char frame[256];
 		size_t size = saga__frame_encode(&in, frame, sizeof frame);
@@ -172,6 +172,9 @@ START_TEST(numbers_are_checked)
 	message = message_of(SAGA__GONE);
 	message.first = 0;
 	refuse(message);
+	message = message_of(SAGA__FORK);
+	message.last = 0;
+	refuse(message);
 	message = message_of(SAGA__EVENT);
 	message.last = 0;
 	refuse(message);
@@ -180,7 +183,7 @@ START_TEST(numbers_are_checked)
 	message = message_of(SAGA__EVENT);
 	strcpy(message.from, "St ck");
 	refuse(message);
-	for (int kind = SAGA__EVENT; kind <= SAGA__GONE; kind++) {
+	for (int kind = SAGA__EVENT; kind <= SAGA__FORK; kind++) {
 		message = message_of(kind);
 		message.stream.shard = SAGA__SHARDS_MOST;
 		refuse(message);

@@ -2,8 +2,8 @@
 
 import struct
 
-EVENT, BEAT, NEED, SEEN, GONE = 1, 2, 3, 4, 5
-FIELDS = {EVENT: ">Q16s", BEAT: ">QQ16s", NEED: ">QQ16s", SEEN: ">IIQ16s", GONE: ">Q"}
+EVENT, BEAT, NEED, SEEN, GONE, FORK = 1, 2, 3, 4, 5, 6
+FIELDS = {EVENT: ">Q16s", BEAT: ">QQ16s", NEED: ">QQ16s", SEEN: ">IIQ16s", GONE: ">Q", FORK: ">Q16s"}
 MASK = (1 << 64) - 1
 
 

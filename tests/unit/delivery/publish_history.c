@@ -65,6 +65,8 @@ START_TEST(fork_by_seen)
 	need(2, 3, 3);
 	sends("stock", 2, 2, 3); /* what proves the fork to the follower, no second alarm */
 	seen_by("stock", 1, 2, 4, id_in(2, 4), 4);
+	ck_assert(next(4)); /* the follower goes on, so it has not heard that there is a fork */
+	ck_assert_int_eq(effect.message.kind, SAGA__FORK);
 	nothing(4);
 	seen_by("stock", 0, 2, 3, id_of(3), 5); /* skipped there, by an operator */
 	need(4, 5, 5);

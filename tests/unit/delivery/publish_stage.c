@@ -156,4 +156,9 @@ void cries_fork(const char *whose, int64_t now)
 	ck_assert_str_eq(effect.to, whose);
 	ck_assert_ptr_nonnull(strstr(effect.text, whose));
 	ck_assert_uint_eq(saga__publish_seen_by_all(publish), 0);
+	ck_assert(next(now)); /* and the follower is told, which may have no other way to know it */
+	ck_assert_int_eq(effect.kind, SAGA__PUBLISH_SEND);
+	ck_assert_int_eq(effect.message.kind, SAGA__FORK);
+	ck_assert_str_eq(effect.to, whose);
+	ck_assert_uint_gt(effect.message.last, 0);
 }
