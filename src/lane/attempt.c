@@ -2,6 +2,7 @@
 
 #include "inside.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,62 +39,30 @@ bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item)
 	return !shard || item->epoch != shard->epoch;
 }
 
-/* Takes it into the hand, if that has room and it is of the batch's kind. */
-static bool take(struct saga__lane *lane, struct saga__item *item)
+/* Takes it into the hand, if it is of the batch's kind. */
+static enum saga__sift take(struct saga__lane *lane, struct saga__item *item)
 {
-	if (lane->hand_count == lane->limit)
-		return false;
 	if (item->kind == SAGA__ITEM_REQUEST)
 		item->shard = shard_of_request(lane, item);
 	if (lane->foreign == (saga__lane_held(lane, item->shard) != NULL))
-		return false;
+		return SAGA__LEAVE;
+	assert(lane->hand_count < lane->limit);
 	lane->hand[lane->hand_count++] = item;
-	return true;
+	return SAGA__TAKE;
 }
 
-static void take_ready(struct saga__lane *lane, int64_t now)
+static enum saga__sift take_item(void *context, struct saga__item *item)
 {
-	struct saga__items waiting;
-	struct saga__item *item;
+	struct saga__lane *lane = context;
 
-	if (!lane->later.first)
-		return;
-	saga__items_init(&waiting);
-	while ((item = saga__items_pop(&lane->later)))
-		if (item->ready > now || !take(lane, item))
-			saga__items_push(&waiting, item);
-	saga__items_move(&lane->later, &waiting);
-}
-
-static void take_waiting(struct saga__lane *lane)
-{
-	struct saga__items passed;
-	struct saga__item *item;
-
-	saga__items_init(&passed);
-	while (lane->hand_count < lane->limit && (item = saga__items_pop(&lane->queue)))
-		if (saga__lane_is_stray(lane, item))
-			saga__item_free(item);
-		else if (!take(lane, item))
-			saga__items_push(&passed, item);
-	if (!passed.first)
-		return;
-	while ((item = saga__items_pop(&lane->queue)))
-		saga__items_push(&passed, item);
-	saga__items_move(&lane->queue, &passed);
-}
-
-/* A thread of its own may wait for more; the loop may not. */
-static void wait_for_more(struct saga__lane *lane)
-{
-	const struct saga_env *env = lane->options.env;
-	int64_t until = saga__monotonic(env) + lane->options.batch_ms, left;
-
-	if (!lane->options.batch_ms || !lane->queue.first)
-		return;
-	while (lane->queue.count < lane->limit && !lane->stopping &&
-		(left = until - saga__monotonic(env)) > 0)
-		(void)uv_cond_timedwait(&lane->filled, &lane->lock, (uint64_t)left * 1000000);
+	if (lane->hand_count == lane->limit)
+		return SAGA__ENOUGH;
+	/* Only a request that is to be tried again has a time. */
+	if (item->ready && item->ready > saga__monotonic(lane->options.env))
+		return SAGA__LEAVE;
+	if (saga__lane_is_stray(lane, item))
+		return SAGA__DROP;
+	return take(lane, item);
 }
 
 static bool works_all(const struct saga__lane *lane)
@@ -130,16 +99,13 @@ static bool is_foreign_next(const struct saga__lane *lane)
 
 static void take_all(struct saga__lane *lane)
 {
-	take_ready(lane, saga__monotonic(lane->options.env));
-	take_waiting(lane);
+	saga__mailbox_sift(&lane->mailbox, SAGA__SIFT_LATER | SAGA__SIFT_QUEUE, take_item, lane);
 }
 
 static void gather(struct saga__lane *lane)
 {
-	uv_mutex_lock(&lane->lock);
-	wait_for_more(lane);
+	lane->looking = saga__mailbox_await(&lane->mailbox, lane->limit, lane->options.batch_ms);
 	lane->hand_count = 0;
-	lane->looking = lane->looks_asked;
 	lane->foreign = is_foreign_next(lane);
 	take_all(lane);
 	if (!lane->hand_count && (lane->foreign || !sources_of_store(lane))) {
@@ -147,9 +113,6 @@ static void gather(struct saga__lane *lane)
 		lane->batch.instead = SAGA__NO_OUTCOME; /* of what went elsewhere */
 		take_all(lane);
 	}
-	lane->busy = lane->hand_count;
-	lane->busy_since = lane->hand_count ? lane->hand[0]->came : 0;
-	uv_mutex_unlock(&lane->lock);
 	for (size_t i = 0; i < lane->hand_count; i++)
 		lane->hand[i]->next_ready = 0;
 }
@@ -186,12 +149,9 @@ static void note_chosen(struct saga__lane *lane)
 /* Nothing came of it: as if it had not been taken. */
 void saga__lane_put_back(struct saga__lane *lane)
 {
-	uv_mutex_lock(&lane->lock);
 	lane->hand_count -= SAGA__MUTANT(replay_forgets_one) && lane->hand_count > 0;
-	while (lane->hand_count)
-		saga__items_push_front(&lane->queue, lane->hand[--lane->hand_count]);
-	lane->busy = 0;
-	uv_mutex_unlock(&lane->lock);
+	saga__mailbox_put_back(&lane->mailbox, lane->hand, lane->hand_count);
+	lane->hand_count = 0;
 }
 
 struct saga__lane_shard *saga__lane_shard_of(struct saga__lane *lane, unsigned number)
@@ -523,7 +483,8 @@ static void succeeded(struct saga__lane *lane, unsigned from)
 	lane->failures = 0;
 	lane->survived = true;
 	saga__blame_settle(&lane->batch);
-	saga__lane_moved(lane);
+	saga__course_moved(&lane->course);
+	lane->refused = false;
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.replays = false;
 	lane->batch.poison_count = 0;
@@ -537,14 +498,10 @@ static void succeeded(struct saga__lane *lane, unsigned from)
 /* Nothing else runs meanwhile; an answer, or the time that it has, ends it. */
 static bool is_awaiting_call(struct saga__lane *lane)
 {
-	bool waits;
-
-	uv_mutex_lock(&lane->lock);
-	waits = saga__lane_awaits_call(lane);
-	if (!waits)
-		lane->probed = (saga_id){ { 0 } };
-	uv_mutex_unlock(&lane->lock);
-	return waits;
+	if (saga__lane_awaits_call(lane) && !saga__mailbox_has_answer(&lane->mailbox, lane->probed))
+		return true;
+	lane->probed = (saga_id){ { 0 } };
+	return false;
 }
 
 bool saga__lane_batch(struct saga__lane *lane)
@@ -612,7 +569,7 @@ static int64_t sooner(int64_t wait, int64_t other)
 int64_t saga__lane_idle_ms(struct saga__lane *lane)
 {
 	int64_t now = saga__monotonic(lane->options.env);
-	int64_t wait = -1, tried;
+	int64_t wait = -1, tried, ready;
 
 	saga__lane_try_waits(lane, &tried);
 	if (tried >= 0)
@@ -627,11 +584,8 @@ int64_t saga__lane_idle_ms(struct saga__lane *lane)
 		wait = sooner(wait, lane->forget_at - now);
 	if (lane->shard_count && lane->due != SAGA__NEVER)
 		wait = sooner(wait, lane->due - saga__journal_now(&lane->journal));
-	uv_mutex_lock(&lane->lock);
-	for (const struct saga__item *item = lane->later.first; item; item = item->next)
-		wait = sooner(wait, item->ready - now);
-	if (lane->queue.first || saga__lane_is_to_look(lane))
-		wait = 0;
-	uv_mutex_unlock(&lane->lock);
+	ready = saga__mailbox_ready_in(&lane->mailbox, lane->shard_count ? &lane->looks : NULL);
+	if (ready >= 0)
+		wait = sooner(wait, ready);
 	return wait;
 }

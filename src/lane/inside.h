@@ -86,12 +86,6 @@ static inline bool saga__lane_has_chosen(const struct saga__lane *lane, size_t a
 	return lane->chosen_shards >> lane->locked[at].shard & 1;
 }
 
-/* Under the lock: others have committed events of its shards. */
-static inline bool saga__lane_is_to_look(const struct saga__lane *lane)
-{
-	return lane->shard_count && lane->looks_asked != lane->looks;
-}
-
 /* ---- outbox_jobs.c: between batches. False: not now; the lane put the command off ---- */
 
 bool saga__lane_read_outbox(struct saga__lane *lane, struct saga__lane_command *command);
@@ -163,7 +157,7 @@ enum {
 };
 
 void saga__lane_probe_call(struct saga__lane *lane, const struct saga__call *call);
-bool saga__lane_awaits_call(const struct saga__lane *lane); /* under the lock */
+bool saga__lane_awaits_call(const struct saga__lane *lane);
 
 /*
  * In blame.c: the store has refused the batch. One item alone is blamed for it, unless the
@@ -189,25 +183,19 @@ void saga__lane_end_waits(struct saga__lane *lane, const struct saga__committed 
 /* Also in blame.c: the batch lost the connection, perhaps since one item takes too long. */
 void saga__lane_lost(struct saga__lane *lane, int code, const saga_error *error);
 
-/* ---- health.c: how it goes, for whoever asks ---- */
-
-/* It has committed a batch: what waits begins to wait now. */
-void saga__lane_moved(struct saga__lane *lane);
-
-/* Whether it has nothing to do; if not, what there is has begun to wait now. */
-void saga__lane_note_rest(struct saga__lane *lane, bool rests);
-
 /* The store has failed it. Damage, which only an operator can mend, is said once. */
 void saga__lane_note_error(struct saga__lane *lane, const saga_error *error);
+
+/* From the journal: a row that can't be read. */
+void saga__lane_row_was_set_aside(void *user, const char *text);
+
+/* ---- overdue.c: what the lane does away with outside a batch ---- */
 
 /* The lane answers requests for shards whose stream row can't be read, and drops their events. */
 void saga__lane_refuse_unworked(struct saga__lane *lane);
 
 /* Requests that the store keeps waiting for too long are answered. */
 void saga__lane_answer_waiting(struct saga__lane *lane);
-
-/* From the journal: a row that can't be read. */
-void saga__lane_row_was_set_aside(void *user, const char *text);
 
 /* In probing.c: one source alone, since what runs must be what is suspected ... */
 unsigned saga__lane_take_one_source(struct saga__lane *lane, unsigned from);

@@ -20,11 +20,8 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 	lane->options = *options;
 	lane->options.journal.set_aside = saga__lane_row_was_set_aside;
 	lane->options.journal.user = lane;
-	lane->course.rests = true; /* until its first tick */
 	lane->limit = options->limits.batch_events;
 	lane->due = SAGA__NEVER;
-	saga__items_init(&lane->queue);
-	saga__items_init(&lane->later);
 	lane->hand = calloc(options->limits.batch_events, sizeof(struct saga__item *));
 	lane->fatal = saga__notification_new(lane, SAGA__NOTIFY_FATAL);
 	lane->ended = saga__notification_new(lane, SAGA__NOTIFY_ENDED);
@@ -44,9 +41,8 @@ int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *op
 	lane->batch.log_user = options->log_user;
 	lane->batch.rows_most = options->rows;
 	lane->batch.history_ms = options->history_ms;
-	uv_mutex_init(&lane->lock);
-	uv_cond_init(&lane->filled);
-	uv_cond_init(&lane->drained);
+	saga__mailbox_init(&lane->mailbox, options->env, options->queue);
+	saga__course_init(&lane->course, options->env);
 	return SAGA_OK;
 
 free_batch:
@@ -58,142 +54,66 @@ free_notifications:
 	return SAGA_NOMEM;
 }
 
-/* Who interrupts may do so as long as he holds the lock, so not while it is closed. */
-static void show_connection(struct saga__lane *lane, void *connection)
-{
-	uv_mutex_lock(&lane->lock);
-	lane->connection = connection;
-	uv_mutex_unlock(&lane->lock);
-}
-
 static void disconnect(struct saga__lane *lane)
 {
-	show_connection(lane, NULL);
+	saga__mailbox_show_connection(&lane->mailbox, NULL);
 	saga__journal_close(&lane->journal);
 }
 
 void saga__lane_free(struct saga__lane *lane)
 {
-	struct saga__item *item;
-	struct saga__lane_command *command;
-
-	while ((item = saga__lane_leftover(lane)))
-		saga__item_free(item);
-	while ((command = lane->commands)) {
-		lane->commands = command->next;
-		free(command);
-	}
 	disconnect(lane);
+	saga__mailbox_free(&lane->mailbox);
+	saga__course_free(&lane->course);
 	saga__batch_free(&lane->batch);
 	saga__notification_free(lane->ended);
 	saga__notification_free(lane->fatal);
 	free(lane->hand);
-	uv_cond_destroy(&lane->drained);
-	uv_cond_destroy(&lane->filled);
-	uv_mutex_destroy(&lane->lock);
 }
 
-/* ---- the queue ---- */
-
-static bool is_full(const struct saga__lane *lane)
-{
-	return lane->queue.count + lane->later.count + lane->busy >= lane->options.queue;
-}
+/* ---- any thread ---- */
 
 int saga__lane_push(struct saga__lane *lane, struct saga__item *item, bool always, int wait_ms)
 {
-	int64_t until = saga__monotonic(lane->options.env) + wait_ms;
-	int code = SAGA_OK;
-
-	item->came = until - wait_ms;
-	uv_mutex_lock(&lane->lock);
-	while (!always && is_full(lane) && !lane->stopping) {
-		int64_t left = until - saga__monotonic(lane->options.env);
-
-		if (left <= 0)
-			break;
-		(void)uv_cond_timedwait(&lane->drained, &lane->lock, (uint64_t)left * 1000000);
-	}
-	if (lane->stopping && !(always && !lane->stopped))
-		code = SAGA_STOPPED;
-	else if (!always && is_full(lane))
-		code = SAGA_BUSY;
-	else
-		saga__items_push(&lane->queue, item);
-	uv_mutex_unlock(&lane->lock);
-	uv_cond_signal(&lane->filled); /* who wakes finds the lock free */
-	return code;
-}
-
-/* Under the lock. The place of the next; of one that counts alone, also that of the last. */
-static struct saga__lane_command **place_of(
-	struct saga__lane *lane, enum saga__lane_command_kind kind)
-{
-	struct saga__lane_command **at = &lane->commands;
-
-	while (*at && (kind != SAGA__COMMAND_ASSIGN || (*at)->kind != kind))
-		at = &(*at)->next;
-	return at;
+	return saga__mailbox_push(&lane->mailbox, item, always, wait_ms);
 }
 
 int saga__lane_give_command(struct saga__lane *lane, const struct saga__lane_command *command)
 {
-	struct saga__lane_command *copy = malloc(sizeof *copy), **place, *before;
-
-	if (!copy)
-		return SAGA_NOMEM;
-	*copy = *command;
-	uv_mutex_lock(&lane->lock);
-	place = place_of(lane, command->kind);
-	before = *place;
-	copy->next = before ? before->next : NULL;
-	*place = copy;
-	uv_mutex_unlock(&lane->lock);
-	uv_cond_signal(&lane->filled);
-	free(before);
-	return SAGA_OK;
+	return saga__mailbox_give_command(&lane->mailbox, command);
 }
 
 void saga__lane_look(struct saga__lane *lane)
 {
-	uv_mutex_lock(&lane->lock);
-	lane->looks_asked++;
-	uv_mutex_unlock(&lane->lock);
-	uv_cond_signal(&lane->filled);
+	saga__mailbox_look(&lane->mailbox);
 }
 
 size_t saga__lane_load(struct saga__lane *lane)
 {
-	size_t load;
-
-	uv_mutex_lock(&lane->lock);
-	load = lane->queue.count + lane->later.count + lane->busy + lane->behind;
-	uv_mutex_unlock(&lane->lock);
-	return load;
+	return saga__mailbox_load(&lane->mailbox);
 }
 
 void saga__lane_stop(struct saga__lane *lane)
 {
-	uv_mutex_lock(&lane->lock);
-	lane->stopping = true;
-	uv_cond_broadcast(&lane->filled);
-	uv_cond_broadcast(&lane->drained);
-	uv_mutex_unlock(&lane->lock);
+	saga__mailbox_stop(&lane->mailbox);
 }
 
 void saga__lane_interrupt(struct saga__lane *lane)
 {
-	uv_mutex_lock(&lane->lock);
-	if (lane->stopping && lane->connection && lane->options.store_ops->interrupt)
-		lane->options.store_ops->interrupt(lane->connection);
-	uv_mutex_unlock(&lane->lock);
+	saga__mailbox_interrupt(&lane->mailbox, lane->options.store_ops->interrupt);
 }
 
 struct saga__item *saga__lane_leftover(struct saga__lane *lane)
 {
-	struct saga__item *item = saga__items_pop(&lane->queue);
+	return saga__mailbox_leftover(&lane->mailbox);
+}
 
-	return item ? item : saga__items_pop(&lane->later);
+void saga__lane_health(struct saga__lane *lane, struct saga__lane_health *ret_health)
+{
+	int64_t oldest = saga__mailbox_oldest(&lane->mailbox);
+
+	saga__course_health(&lane->course, ret_health);
+	ret_health->oldest = oldest ? saga__monotonic(lane->options.env) - oldest : 0;
 }
 
 /* ---- telling ---- */
@@ -238,6 +158,28 @@ static void tell_down(struct saga__lane *lane, const saga_error *error)
 }
 
 /* ---- failing ---- */
+
+void saga__lane_row_was_set_aside(void *user, const char *text)
+{
+	struct saga__lane *lane = user;
+
+	saga__course_set_aside(&lane->course);
+	saga__lane_log(lane, SAGA_ALARM, "row.set_aside", text);
+}
+
+void saga__lane_log_refusal(struct saga__lane *lane, const saga_error *error)
+{
+	if (error->code == SAGA_REFUSED && !lane->refused)
+		saga__lane_log(lane, SAGA_ALARM, "store.refuses", error->text);
+	lane->refused = lane->refused || error->code == SAGA_REFUSED;
+}
+
+/* Damage, which only an operator can mend, is said once. */
+void saga__lane_note_error(struct saga__lane *lane, const saga_error *error)
+{
+	if (saga__course_failed(&lane->course, error))
+		saga__lane_log(lane, SAGA_ALARM, "store.damaged", error->text);
+}
 
 void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool reconnect)
 {
@@ -292,7 +234,7 @@ static int open_store(
 				: saga_error_set(error, SAGA_NOMEM, "out of memory");
 
 	if (code == SAGA_OK) {
-		show_connection(lane, lane->journal.store);
+		saga__mailbox_show_connection(&lane->mailbox, lane->journal.store);
 		saga__lane_tell_clock(lane, !lane->batch_ready);
 	}
 	if (code == SAGA_OK && was_replaced(lane))
@@ -387,22 +329,9 @@ static void end_lane(struct saga__lane *lane)
 	if (lane->up)
 		saga__lane_leave(lane);
 	disconnect(lane);
-	uv_mutex_lock(&lane->lock);
+	saga__mailbox_close(&lane->mailbox);
 	lane->stopped = true;
-	uv_mutex_unlock(&lane->lock);
 	tell_last(lane, &lane->ended);
-}
-
-static struct saga__lane_command *next_command(struct saga__lane *lane, bool *ret_stopping)
-{
-	struct saga__lane_command *command;
-
-	uv_mutex_lock(&lane->lock);
-	*ret_stopping = lane->stopping;
-	if ((command = lane->commands))
-		lane->commands = command->next;
-	uv_mutex_unlock(&lane->lock);
-	return command;
 }
 
 static int64_t work(struct saga__lane *lane)
@@ -421,14 +350,10 @@ static int64_t tick(struct saga__lane *lane)
 {
 	int64_t now = saga__monotonic(lane->options.env), wait;
 	struct saga__lane_command *command;
-	bool stopping;
 
 	if (lane->stopped)
 		return -1;
-	uv_mutex_lock(&lane->lock);
-	stopping = lane->stopping;
-	uv_mutex_unlock(&lane->lock);
-	if (stopping) {
+	if (saga__mailbox_is_stopping(&lane->mailbox)) {
 		end_lane(lane);
 		return -1;
 	}
@@ -444,7 +369,7 @@ static int64_t tick(struct saga__lane *lane)
 		saga__lane_renew(lane);
 		return 0;
 	}
-	if ((command = next_command(lane, &stopping))) {
+	if ((command = saga__mailbox_next_command(&lane->mailbox))) {
 		do_command(lane, command);
 		return 0;
 	}
@@ -461,21 +386,28 @@ int64_t saga__lane_tick(struct saga__lane *lane)
 {
 	int64_t wait = tick(lane);
 
-	saga__lane_note_rest(lane,
+	saga__course_rests(&lane->course,
 		lane->stopped ||
 			(wait && lane->up &&
 				saga__monotonic(lane->options.env) >= lane->not_before));
 	return wait;
 }
 
-/* Under the lock. A failed lane waits its time out, whatever is pushed meanwhile. */
-static bool has_work(const struct saga__lane *lane)
+/* A failed lane waits its time out, whatever is pushed meanwhile. */
+static struct saga__wakers wakers_of(const struct saga__lane *lane)
 {
+	struct saga__wakers wakers = { .commands = false };
+
 	if (!lane->up || saga__monotonic(lane->options.env) < lane->not_before)
-		return false;
-	if (saga__lane_awaits_call(lane))
-		return lane->commands;
-	return lane->commands || (lane->told && (lane->queue.first || saga__lane_is_to_look(lane)));
+		return wakers;
+	wakers.commands = true;
+	if (saga__lane_awaits_call(lane)) {
+		wakers.answer = lane->probed;
+		return wakers;
+	}
+	wakers.items = lane->told;
+	wakers.looks = lane->told && lane->shard_count ? &lane->looks : NULL;
+	return wakers;
 }
 
 void saga__lane_thread(void *context)
@@ -484,17 +416,11 @@ void saga__lane_thread(void *context)
 
 	while (!lane->stopped) {
 		int64_t wait = saga__lane_tick(lane);
+		struct saga__wakers wakers;
 
 		if (!wait || lane->stopped)
 			continue;
-		uv_mutex_lock(&lane->lock);
-		if (!lane->stopping && !has_work(lane)) {
-			if (wait < 0)
-				uv_cond_wait(&lane->filled, &lane->lock);
-			else
-				(void)uv_cond_timedwait(
-					&lane->filled, &lane->lock, (uint64_t)wait * 1000000);
-		}
-		uv_mutex_unlock(&lane->lock);
+		wakers = wakers_of(lane);
+		saga__mailbox_wait(&lane->mailbox, &wakers, wait);
 	}
 }

@@ -13,6 +13,8 @@
 #include <uv.h>
 
 #include "events.h"
+#include "health.h"
+#include "mailbox.h"
 #include "share.h"
 
 /*
@@ -92,21 +94,10 @@ struct saga__keeper {
 	size_t doubted_count;
 };
 
-/* How a lane goes; times are in ms, ago. */
-struct saga__lane_health {
-	int64_t oldest;    /* of what waits, or is in its batch; 0: nothing is */
-	int64_t committed; /* its last batch; -1: none yet */
-	int64_t stalled;   /* had something to do, and committed nothing; 0: it goes on */
-	int64_t failed;    /* its last error; -1: none */
-	bool failing;      /* and since then nothing went well */
-	bool damaged;      /* the store has said so */
-	int64_t set_aside; /* rows that can't be read, so far */
-	int64_t stopped;   /* streams whose next event the store refuses in every form */
-	char error[SAGA_ERROR_TEXT];
-};
-
 struct saga__lane {
 	struct saga__lane_options options;
+	struct saga__mailbox mailbox;
+	struct saga__course course;
 	struct saga__journal journal;
 	struct saga__batch batch;
 	bool batch_ready;
@@ -134,7 +125,8 @@ struct saga__lane {
 	uint64_t chosen_shards;     /* the same as bits */
 	bool might_expect, expects; /* it takes for granted how things stand: optimistic.c */
 	unsigned short surprises[SAGA__DOUBTED]; /* by step: for how many events it does not */
-	size_t looks, looking;                   /* looks that were done; that this batch does */
+	bool stopped;
+	size_t looks, looking; /* looks that were done; that this batch does */
 	bool up;
 	bool consumes_own;
 	size_t limit;        /* events in the next batch */
@@ -167,30 +159,6 @@ struct saga__lane {
 
 	/* Reports made in advance, so that telling needs no memory; NULL: it was told. */
 	struct saga__notification *fatal, *ended;
-
-	/* under the lock */
-	uv_mutex_t lock;
-	uv_cond_t filled, drained;
-	struct saga__items queue;
-	struct saga__items later; /* requests to be tried again */
-	struct saga__lane_command *commands;
-	size_t looks_asked;
-	size_t busy;        /* items in the batch that runs */
-	int64_t busy_since; /* the oldest of those came: monotonic */
-	struct {
-		int64_t moved_at, committed_at, failed_at,
-			failing_since; /* monotonic; 0: not yet */
-		bool rests;            /* there is nothing to do */
-		bool failing, damaged;
-		int64_t set_aside;
-		size_t stopped;        /* streams that wait */
-		int64_t stopped_since; /* monotonic */
-		char error[SAGA_ERROR_TEXT];
-	} course;         /* how it goes */
-	void *connection; /* to a store, for who interrupts it; NULL: none */
-	bool stopping;
-	bool stopped;
-	bool behind; /* with our own events, from the outbox */
 };
 
 int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *options);

@@ -21,10 +21,7 @@ static void job_failed(struct saga__lane *lane, const saga_error *error)
 void saga__lane_put_off(
 	struct saga__lane *lane, struct saga__lane_command *command, const saga_error *error)
 {
-	uv_mutex_lock(&lane->lock);
-	command->next = lane->commands;
-	lane->commands = command;
-	uv_mutex_unlock(&lane->lock);
+	saga__mailbox_return_command(&lane->mailbox, command);
 	job_failed(lane, error);
 }
 

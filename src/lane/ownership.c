@@ -232,22 +232,16 @@ static int settle_all(struct settling *s, saga_error *error)
 	return code;
 }
 
-/* What came from streams for shards that are not worked any more, their new worker reads again. */
+static enum saga__sift drop_stray(void *context, struct saga__item *item)
+{
+	return saga__lane_is_stray(context, item) ? SAGA__DROP : SAGA__LEAVE;
+}
+
+/* Drop queued events of shards that we no longer own: the new owner reads them itself. */
 static void drop_strays(struct saga__lane *lane)
 {
-	struct saga__items kept;
-	struct saga__item *item;
-
-	saga__items_init(&kept);
-	uv_mutex_lock(&lane->lock);
-	while ((item = saga__items_pop(&lane->queue)))
-		if (saga__lane_is_stray(lane, item))
-			saga__item_free(item);
-		else
-			saga__items_push(&kept, item);
-	saga__items_move(&lane->queue, &kept);
-	lane->behind = saga__lane_is_behind(lane);
-	uv_mutex_unlock(&lane->lock);
+	saga__mailbox_sift(&lane->mailbox, SAGA__SIFT_QUEUE, drop_stray, lane);
+	saga__mailbox_set_behind(&lane->mailbox, saga__lane_is_behind(lane));
 }
 
 static void adopt(struct settling *s)

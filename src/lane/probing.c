@@ -137,14 +137,8 @@ void saga__lane_probe_call(struct saga__lane *lane, const struct saga__call *cal
 
 bool saga__lane_awaits_call(const struct saga__lane *lane)
 {
-	if (saga__id_is_zero(lane->probed) ||
-		saga__monotonic(lane->options.env) >= lane->probe_until)
-		return false;
-	for (const struct saga__item *item = lane->queue.first; item; item = item->next)
-		if (item->kind == SAGA__ITEM_ANSWER &&
-			saga__id_same(item->call->parked, lane->probed))
-			return false;
-	return true;
+	return !saga__id_is_zero(lane->probed) &&
+		saga__monotonic(lane->options.env) < lane->probe_until;
 }
 
 /* One source alone: what runs must be what was suspected. */

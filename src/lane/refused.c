@@ -35,15 +35,6 @@ bool saga__lane_holds_back(const struct saga__lane *lane, const struct saga__ite
 	return false;
 }
 
-static void note_count(struct saga__lane *lane)
-{
-	uv_mutex_lock(&lane->lock);
-	if (!lane->course.stopped)
-		lane->course.stopped_since = saga__monotonic(lane->options.env);
-	lane->course.stopped = lane->wait_count;
-	uv_mutex_unlock(&lane->lock);
-}
-
 static int64_t pause_of(const struct saga__lane *lane)
 {
 	return saga__backoff_after(FIRST_MS, MOST_MS, lane->wait_tries + 1);
@@ -112,7 +103,7 @@ static bool hold_back(
 	if (is_new && lane->wait_count == 1)
 		lane->wait_tries = 0;
 	lane->wait_until = saga__monotonic(lane->options.env) + pause_of(lane);
-	note_count(lane);
+	saga__course_stopped(&lane->course, lane->wait_count);
 	return true;
 }
 
@@ -210,5 +201,5 @@ void saga__lane_end_waits(struct saga__lane *lane, const struct saga__committed 
 			"the store takes again what it had refused of a stream");
 	}
 	lane->wait_count = left;
-	note_count(lane);
+	saga__course_stopped(&lane->course, lane->wait_count);
 }

@@ -69,7 +69,7 @@ int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__sent_list *se
 }
 
 /* Our own events, to ourselves. */
-static void push_own(struct saga__lane *lane)
+static void make_own(struct saga__lane *lane, struct saga__items *own)
 {
 	for (const struct saga__outgoing *out = lane->batch.outgoing; out; out = out->next) {
 		struct saga__lane_shard *shard = saga__lane_shard_of(lane, out->shard);
@@ -88,12 +88,13 @@ static void push_own(struct saga__lane *lane)
 		item->id = out->id;
 		item->epoch = shard->epoch;
 		shard->pending++;
-		saga__items_push(&lane->queue, item);
+		saga__items_push(own, item);
 	}
 }
 
-/* Under the lock: what was in hand is done with. */
-static void settle_hand(struct saga__lane *lane, struct saga__committed *committed)
+/* What was in hand is done, but for requests that are to be tried again. */
+static void settle_hand(
+	struct saga__lane *lane, struct saga__committed *committed, struct saga__items *later)
 {
 	for (size_t i = 0; i < lane->hand_count; i++) {
 		struct saga__item *item = lane->hand[i];
@@ -108,7 +109,7 @@ static void settle_hand(struct saga__lane *lane, struct saga__committed *committ
 		if (item->kind == SAGA__ITEM_REQUEST && item->next_ready) {
 			item->attempts = item->next_attempts;
 			item->ready = item->next_ready;
-			saga__items_push(&lane->later, item);
+			saga__items_push(later, item);
 			continue;
 		}
 		if (item->kind == SAGA__ITEM_REQUEST && item->answered)
@@ -117,7 +118,6 @@ static void settle_hand(struct saga__lane *lane, struct saga__committed *committ
 			saga__item_free(item);
 	}
 	lane->hand_count = 0;
-	lane->busy = 1; /* until it is told: who looks must not see an idle lane before */
 }
 
 static void move_on(struct saga__lane *lane)
@@ -164,6 +164,7 @@ static void note_places(struct saga__lane *lane, const struct saga__committed *c
 void saga__lane_tell_committed(struct saga__lane *lane, struct saga__notification *notification)
 {
 	struct saga__committed *committed = &notification->as.committed;
+	struct saga__items own, later;
 
 	if (!lane->foreign) {
 		move_on(lane);
@@ -178,18 +179,14 @@ void saga__lane_tell_committed(struct saga__lane *lane, struct saga__notificatio
 		committed->counts.parked -= lane->odd_rows;
 		lane->odd_rows = 0;
 	}
-	uv_mutex_lock(&lane->lock);
+	saga__items_init(&own);
+	saga__items_init(&later);
 	if (!lane->foreign)
-		push_own(lane);
-	settle_hand(lane, committed);
-	lane->behind = saga__lane_is_behind(lane);
-	committed->idle = !lane->queue.first && !lane->behind;
-	uv_cond_broadcast(&lane->drained);
-	uv_mutex_unlock(&lane->lock);
+		make_own(lane, &own);
+	settle_hand(lane, committed, &later);
+	committed->idle =
+		saga__mailbox_settle(&lane->mailbox, &own, &later, saga__lane_is_behind(lane));
 	lane->options.notify(lane->options.host, notification);
-	uv_mutex_lock(&lane->lock);
-	lane->busy = 0;
-	uv_cond_broadcast(&lane->drained);
-	uv_mutex_unlock(&lane->lock);
+	saga__mailbox_rest(&lane->mailbox);
 	lane->options.rested(lane->options.host);
 }
