@@ -128,6 +128,28 @@ SAGA_API int saga_choreography_check(const saga_contract *contracts, size_t coun
 	const saga_check_options *options, saga_check **ret_check, saga_error *error) SAGA_MUST_USE;
 SAGA_API void saga_check_free(saga_check *check);
 
+/* ---- for other tools ---- */
+
+/*
+ * The choreography as an AsyncAPI 3.0 document in JSON (asyncapi.com): a channel and a message for
+ * each type of event, with the attributes of CloudEvents and the body's schema; an operation for
+ * each event that a step hears or says, with its participant as a tag. Requests are no events: they
+ * are not in it. The document's version is a digest of the contracts.
+ *
+ * SAGA_OK: the caller frees *ret_json by free. MALFORMED, UNSUPPORTED and NOMEM as of
+ * saga_choreography_check.
+ */
+SAGA_API int saga_choreography_asyncapi(const saga_contract *contracts, size_t count,
+	char **ret_json, saga_error *error) SAGA_MUST_USE;
+
+/*
+ * The body of one type, "order.placed", as JSON Schema (json-schema.org, draft-07): its newest
+ * version, as the participant declares it that says it. An event may have more members, which its
+ * readers ignore; a request may not. UNKNOWN: no contract has the type. Else as above.
+ */
+SAGA_API int saga_choreography_schema(const saga_contract *contracts, size_t count,
+	const char *type, char **ret_json, saga_error *error) SAGA_MUST_USE;
+
 SAGA_END
 
 #endif

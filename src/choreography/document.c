@@ -489,6 +489,18 @@ static void take_marks(
 	}
 }
 
+static void take_heard(struct reading *r, const json_t *contract)
+{
+	struct saga__model_contract *to = &r->all->contracts[r->at];
+	const json_t *list = take_list(r, contract, "hears");
+
+	take_marks(r, contract, "hears", HEARS);
+	to->heard = room_for(r, json_array_size(list), sizeof *to->heard);
+	for (size_t i = 0; i < json_array_size(list) && r->code == SAGA_OK; i++)
+		to->heard[to->heard_count++] =
+			type_of(r, json_string_value(json_array_get(list, i)));
+}
+
 /* A stranger may say its events at any time after one of those that it hears, or never. */
 static void take_says(struct reading *r, const json_t *contract)
 {
@@ -537,7 +549,7 @@ static void take_contract(struct reading *r, json_t *contract)
 	take_steps(r, contract);
 	take_ends(r, contract);
 	take_marks(r, contract, "unheard", UNHEARD);
-	take_marks(r, contract, "hears", HEARS);
+	take_heard(r, contract);
 	take_says(r, contract);
 	take_forms(r, contract);
 }

@@ -99,7 +99,8 @@ struct saga__model_contract {
 	const char *participant;
 	unsigned form_count;
 	struct saga__model_form *forms;
-	struct saga__names *unused;
+	unsigned heard_count;
+	unsigned *heard; /* types that one hears who is no participant */
 };
 
 struct saga__choreography {
