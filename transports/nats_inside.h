@@ -199,7 +199,7 @@ void saga__nats_pull_forget(struct saga__nats *self);
 void saga__nats_pull_tick(struct saga__nats *self);
 /* A delivery, whose part is known: the rest of what names it; false: it is not to be handed on. */
 bool saga__nats_pull_take(struct saga__nats *self, natsMsg *message, saga_frame *frame);
-/* What came on `inbox.p.`. */
+/* Takes what came on `inbox.p.`. */
 void saga__nats_pull_status(struct saga__nats *self, const char *which, natsMsg *message);
 void saga__nats_pull_work(struct saga__nats *self, uint64_t shards, unsigned of);
 void saga__nats_pull_ack(struct saga__nats *self, const uint64_t *tokens, size_t count);
@@ -216,10 +216,10 @@ void saga__nats_pull_let_go(struct saga__nats *self);
 
 /* ---- nats_watch.c: what the broker has; the loop's thread, but for two ---- */
 
-/* What names a message, wherever it is read. */
+/* Names a message, wherever it is read. */
 saga_id saga__nats_id_of(natsMsg *message);
 void saga__nats_watch_look(struct saga__nats *self, uint64_t place, int behind);
-/* What came on `inbox.l.`. */
+/* Takes what came on `inbox.l.`. */
 void saga__nats_watch_found(struct saga__nats *self, const char *which, natsMsg *message);
 void saga__nats_watch_tick(struct saga__nats *self);
 /* The servers don't take that event. */

@@ -223,7 +223,7 @@ static void put_message_ref(struct saga__json *json, const struct saga__choreogr
 	put_ref(json, "#/components/messages/", name);
 }
 
-/* A channel an event type: over NATS a subject that ends so, else a part of a participant's stream. */
+/* Each type of event is a channel: over NATS the subjects that end so. */
 static void put_channels(struct saga__json *json, const struct saga__choreography *all)
 {
 	open_member(json, "channels", '{');
@@ -346,7 +346,7 @@ static void put_info(struct saga__json *json, const struct saga__choreography *a
 	put_member(json, "version", version);
 	put_member(json, "description",
 		"A choreography: each participant reacts to the events of the others. An event "
-	        "type "
+		"type "
 		"is a channel.");
 	saga__json_close(json, '}');
 	free(title.at);

@@ -72,7 +72,7 @@ static void put_kind(struct saga__json *json, const struct saga__model_field *fi
 		put_text(json);
 }
 
-/* A reader takes null as if the field was left out; so a reason, and what is optional, may be null. */
+/* A reader takes null as if the field was left out. */
 static bool may_be_absent(const struct saga__model_field *field)
 {
 	return field->optional || strcmp(field->kind, "reason") == 0;

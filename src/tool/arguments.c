@@ -35,6 +35,7 @@ static const struct option all_options[] = {
 	{ "subjects", required_argument, NULL, OPTION_SUBJECTS },
 	{ "dying", required_argument, NULL, OPTION_DYING },
 	{ "states", required_argument, NULL, OPTION_STATES },
+	{ "schema", required_argument, NULL, OPTION_SCHEMA },
 };
 
 enum {
@@ -180,6 +181,9 @@ static bool take(struct arguments *a, int option, const char *value)
 		return take_count("dying", value, 0, 8, &a->dying);
 	case OPTION_STATES:
 		return take_count("states", value, 1, 2000000000, &a->states);
+	case OPTION_SCHEMA:
+		a->schema = value;
+		return is_text("schema", value, OUTCOME_MOST);
 	default:
 		return false; /* it was named */
 	}
@@ -250,6 +254,8 @@ static bool fit_together(const struct command *command, const struct arguments *
 		return fail("option --store is missing: the URL of the participant's store"), false;
 	if ((command->options & OPTION_NOTE) && !a->note)
 		return fail("option --note is missing: why it is known to have ended so"), false;
+	if ((command->options & OPTION_SCHEMA) && !a->schema)
+		return fail("option --schema is missing: a type, as order.placed"), false;
 	if (a->body && !a->outcome)
 		return fail("option --body: needs --outcome, the type of its event"), false;
 	return true;

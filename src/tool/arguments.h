@@ -27,6 +27,7 @@ enum option_flag {
 	OPTION_SUBJECTS = 4096,
 	OPTION_DYING = 8192,
 	OPTION_STATES = 16384,
+	OPTION_SCHEMA = 32768,
 	OPERANDS_ARE_WORDS = 2048 /* no option: the command reads them itself */
 };
 
@@ -49,6 +50,7 @@ struct arguments {
 	int subjects; /* 0: not given, as with states */
 	int dying;
 	int states;
+	const char *schema;
 	struct id_range *ids; /* the operands */
 	int id_count;
 	char **words; /* the operands, if they are no ids */

@@ -2,17 +2,12 @@
 
 #include <saga/choreography.h>
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "contracts.h"
 #include "look.h"
-
-enum {
-	CONTRACT_MOST = 4 * 1024 * 1024
-};
 
 const char check_help[] =
 	"usage: saga check [--subjects N] [--dying N] [--states N] CONTRACT...\n"
@@ -29,57 +24,6 @@ const char check_help[] =
 	"\n"
 	"Exit status: 0 it is right, 1 it is not, 2 wrong use, a contract that can't be read, or\n"
 	"more states than --states.\n";
-
-/* ---- the files ---- */
-
-/* The caller frees it. NULL: it is said why. */
-static char *read_file(const char *path)
-{
-	FILE *file = fopen(path, "rb");
-	char *text = file ? malloc(CONTRACT_MOST + 1) : NULL;
-	size_t size = text ? fread(text, 1, CONTRACT_MOST + 1, file) : 0;
-	bool whole = text && !ferror(file) && size <= CONTRACT_MOST && !memchr(text, '\0', size);
-
-	if (!file || (text && ferror(file)))
-		(void)fail("%s: %s", path, strerror(errno));
-	else if (!text)
-		(void)fail("out of memory");
-	else if (!whole)
-		(void)fail("%s: is no contract: it is binary, or over 4 MiB", path);
-	if (file)
-		(void)fclose(file);
-	if (!whole) {
-		free(text);
-		return NULL;
-	}
-	text[size] = '\0';
-	return text;
-}
-
-static void free_contracts(saga_contract *contracts, int count)
-{
-	for (int i = 0; contracts && i < count; i++)
-		free((char *)contracts[i].json);
-	free(contracts);
-}
-
-/* NULL: it is said why. */
-static saga_contract *read_contracts(const struct arguments *a)
-{
-	saga_contract *contracts = calloc((size_t)a->word_count, sizeof *contracts);
-	bool whole = contracts != NULL;
-
-	if (!contracts)
-		(void)fail("out of memory");
-	for (int i = 0; whole && i < a->word_count; i++) {
-		contracts[i].name = a->words[i];
-		whole = (contracts[i].json = read_file(a->words[i])) != NULL;
-	}
-	if (whole)
-		return contracts;
-	free_contracts(contracts, a->word_count);
-	return NULL;
-}
 
 /* ---- what it says ---- */
 
@@ -150,7 +94,7 @@ static double now(void)
 
 int check_contracts(const struct arguments *a)
 {
-	saga_contract *contracts = read_contracts(a);
+	saga_contract *contracts = contracts_read(a);
 	bool terminal = isatty(STDERR_FILENO);
 	double from = now();
 	saga_check *check;
@@ -163,7 +107,7 @@ int check_contracts(const struct arguments *a)
 		SAGA_CHECK_OPTIONS(.subjects = a->subjects, .dying = a->dying,
 			.states = (size_t)a->states, .progress = terminal ? put_progress : NULL),
 		&check, &error);
-	free_contracts(contracts, a->word_count);
+	contracts_free(contracts, a);
 	if (code != SAGA_OK)
 		return fail("%s", error.text), code == SAGA_NOMEM ? EXIT_FAILED : EXIT_WRONG_USE;
 	if (terminal)

@@ -39,5 +39,9 @@ int schema(const struct arguments *arguments);
 
 extern const char check_help[];
 int check_contracts(const struct arguments *arguments);
+extern const char asyncapi_help[];
+int asyncapi(const struct arguments *arguments);
+extern const char contract_help[];
+int contract(const struct arguments *arguments);
 
 #endif

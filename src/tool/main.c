@@ -22,6 +22,8 @@ static const char help[] =
 	"       saga show         --store URL [--json] SAGA-ID\n"
 	"       saga schema       --dialect DIALECT\n"
 	"       saga check        [--subjects N] [--dying N] [--states N] CONTRACT...\n"
+	"       saga asyncapi     CONTRACT...\n"
+	"       saga contract     --schema TYPE CONTRACT...\n"
 	"       saga bus          --in URL [--out URL]\n"
 	"       saga --help | --version          (each command has --help too)\n"
 	"\n"
@@ -134,6 +136,9 @@ static const struct command commands[] = {
 	{ NULL, "check", check_help,
 		OPTION_SUBJECTS | OPTION_DYING | OPTION_STATES | OPERANDS_ARE_WORDS, 1, INT_MAX,
 		"CONTRACT", check_contracts },
+	{ NULL, "asyncapi", asyncapi_help, OPERANDS_ARE_WORDS, 1, INT_MAX, "CONTRACT", asyncapi },
+	{ NULL, "contract", contract_help, OPTION_SCHEMA | OPERANDS_ARE_WORDS, 1, INT_MAX,
+		"CONTRACT", contract },
 #ifdef SAGA_HAVE_NNG
 	{ NULL, "bus", bus_help, OPTION_IN | OPTION_OUT, 0, 0, "", bus },
 #endif
