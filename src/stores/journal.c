@@ -4,30 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../event/sum.h"
 #include "../mutation.h"
 #include "dialect.h"
+#include "journal_look.h"
 #include "journal_sql.h"
 
-/* The sequence and the ids, too: a row that stands where another did is found. */
-int64_t saga__outbox_sum(uint64_t seq, saga_id id, saga_id saga, saga_bytes event)
-{
-	uint64_t parts[4];
-
-	memcpy(parts, &id, sizeof id);
-	memcpy(parts + 2, &saga, sizeof saga);
-	return (int64_t)saga__sum64(event,
-		seq ^ parts[0] ^ (parts[1] << 1 | parts[1] >> 63) ^
-			(parts[2] << 2 | parts[2] >> 62) ^ (parts[3] << 3 | parts[3] >> 61));
-}
-
 /* ---- parked rows ---- */
-
-#define PARKED_COLUMNS \
-	"saga, id, step, subject, role, kind, attempts, due, behind, why, event, question, " \
-	"command," \
-	" outcome, body"
-#define PARKED_KINDS "iittctcntTBBTTT"
 
 struct due {
 	struct saga__arena *arena;
@@ -65,23 +47,6 @@ static enum saga__command command_of(const saga_value *value)
 		: SAGA__COMMAND_REQUEUE;
 }
 
-static int check_due(
-	const char *const *names, const saga_value *c, size_t column_count, saga_error *error)
-{
-	char kind[16];
-	int code = saga__journal_check("saga_parked", PARKED_KINDS, names, c, column_count, error);
-
-	if (code != SAGA_OK)
-		return code;
-	(void)snprintf(
-		kind, sizeof kind, "%.*s", (int)c[5].as.bytes.size, (const char *)c[5].as.bytes.at);
-	if (!saga__parked_kind_of(kind))
-		return saga__journal_odd("saga_parked", "kind is none that we know", error);
-	if (c[4].as.int64 > SAGA__ROLE_PUBLISH)
-		return saga__journal_odd("saga_parked", "role is none that we know", error);
-	return SAGA_OK;
-}
-
 static int take_due(
 	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
@@ -92,7 +57,7 @@ static int take_due(
 	(void)i;
 	if (due->count == due->most)
 		return SAGA_OK;
-	if (check_due(names, c, column_count, due->error) != SAGA_OK) {
+	if (saga__journal_check_due(names, c, column_count, due->error) != SAGA_OK) {
 		due->has_odd = true;
 		return SAGA_OK;
 	}
@@ -124,25 +89,6 @@ static int take_due(
 	return SAGA_OK;
 }
 
-static int take_checked(
-	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
-{
-	(void)i;
-	return check_due(names, c, column_count, context);
-}
-
-int saga__journal_look_at_parked(
-	struct saga__journal *j, const saga_value *saga, const saga_value *id, saga_error *error)
-{
-	const saga_value values[] = { *saga, *id };
-	const saga_statement statement = {
-		"SELECT " PARKED_COLUMNS " FROM saga_parked WHERE saga = ? AND id = ?", values, 2
-	};
-	saga_sink sink = { take_checked, NULL, error };
-
-	return j->ops->run(j->store, &statement, 1, &sink, error);
-}
-
 int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size_t most,
 	struct saga__arena *arena, struct saga__parked ***ret_rows, size_t *ret_count,
 	int64_t *went, saga_error *error)
@@ -151,7 +97,7 @@ int saga__journal_due(struct saga__journal *j, unsigned shard, int64_t now, size
 		saga_int64((int64_t)most) };
 	const saga_statement statement = {
 		SAGA__FIRST_ROWS(j->dialect,
-			"SELECT " PARKED_COLUMNS " FROM saga_parked"
+			"SELECT " SAGA__PARKED_COLUMNS " FROM saga_parked"
 			" WHERE shard = ? AND due <= ? ORDER BY due, id"),
 		values, 3
 	};
@@ -416,25 +362,11 @@ struct outbox {
 	saga_error *error;
 };
 
-static int check_outbox(
-	const char *const *names, const saga_value *c, size_t column_count, saga_error *error)
-{
-	int code = saga__journal_check("saga_outbox", "siibN", names, c, column_count, error);
-
-	if (code != SAGA_OK || c[4].kind == SAGA_VALUE_NULL)
-		return code;
-	if (c[4].as.int64 !=
-		saga__outbox_sum((uint64_t)c[0].as.int64, saga__id_in(&c[1]), saga__id_in(&c[2]),
-			c[3].as.bytes))
-		return saga__journal_odd("saga_outbox", "sum is another: it was changed", error);
-	return SAGA_OK;
-}
-
 static int take_outbox(
 	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
 	struct outbox *outbox = context;
-	int code = check_outbox(names, c, column_count, outbox->error);
+	int code = saga__journal_check_outbox(names, c, column_count, outbox->error);
 
 	(void)i;
 	if (code != SAGA_OK) {
@@ -447,27 +379,6 @@ static int take_outbox(
 		saga__id_in(&c[2]), c[3].as.bytes);
 	return code == SAGA_OK ? code
 			       : saga_error_set(outbox->error, code, "%s", saga_code_text(code));
-}
-
-#define OUTBOX_COLUMNS "seq, id, saga, event, sum"
-
-static int take_checked_outbox(
-	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
-{
-	(void)i;
-	return check_outbox(names, c, column_count, context);
-}
-
-int saga__journal_look_at_outbox(
-	struct saga__journal *j, unsigned shard, uint64_t seq, saga_error *error)
-{
-	const saga_value values[] = { saga_int64(shard), saga_int64((int64_t)seq) };
-	const saga_statement statement = {
-		"SELECT " OUTBOX_COLUMNS " FROM saga_outbox WHERE shard = ? AND seq = ?", values, 2
-	};
-	saga_sink sink = { take_checked_outbox, NULL, error };
-
-	return j->ops->run(j->store, &statement, 1, &sink, error);
 }
 
 int saga__journal_outbox(struct saga__journal *j, unsigned shard, uint64_t first, uint64_t last,
@@ -484,7 +395,7 @@ int saga__journal_outbox(struct saga__journal *j, unsigned shard, uint64_t first
 			saga_int64((int64_t)last), saga_int64((int64_t)(most - outbox.given)) };
 		const saga_statement statement = {
 			SAGA__FIRST_ROWS(j->dialect,
-				"SELECT " OUTBOX_COLUMNS " FROM saga_outbox"
+				"SELECT " SAGA__OUTBOX_COLUMNS " FROM saga_outbox"
 				" WHERE shard = ? AND seq >= ? AND seq <= ? ORDER BY seq"),
 			values, 4
 		};
@@ -531,20 +442,6 @@ struct positions {
 	saga_error *error;
 };
 
-#define POSITION_COLUMNS "stream, stream_shard, shard, owner, seq, id"
-
-static int check_position(
-	const char *const *names, const saga_value *c, size_t column_count, saga_error *error)
-{
-	int code = saga__journal_check("saga_position", "icctsi", names, c, column_count, error);
-
-	if (code == SAGA_OK && c[3].as.bytes.size > SAGA__PARTICIPANT_MOST)
-		code = saga__journal_odd("saga_position", "owner is too long", error);
-	if (code == SAGA_OK && c[1].as.int64 >= SAGA__SHARDS_MOST)
-		code = saga__journal_odd("saga_position", "stream_shard is too high", error);
-	return code;
-}
-
 static int take_position(
 	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
 {
@@ -553,7 +450,7 @@ static int take_position(
 	int code;
 
 	(void)i;
-	if (check_position(names, c, column_count, positions->error) != SAGA_OK) {
+	if (saga__journal_check_position(names, c, column_count, positions->error) != SAGA_OK) {
 		positions->has_odd = true;
 		return SAGA_OK;
 	}
@@ -564,24 +461,6 @@ static int take_position(
 		(struct saga__position){ (uint64_t)c[4].as.int64, saga__id_in(&c[5]) });
 	return code == SAGA_OK ? code
 			       : saga_error_set(positions->error, code, "%s", saga_code_text(code));
-}
-
-static int take_checked_position(
-	void *context, size_t i, const char *const *names, const saga_value *c, size_t column_count)
-{
-	(void)i;
-	return check_position(names, c, column_count, context);
-}
-
-int saga__journal_look_at_position(
-	struct saga__journal *j, const saga_value *key, saga_error *error)
-{
-	const saga_statement statement = { "SELECT " POSITION_COLUMNS " FROM saga_position"
-					   " WHERE stream = ? AND stream_shard = ? AND shard = ?",
-		key, 3 };
-	saga_sink sink = { take_checked_position, NULL, error };
-
-	return j->ops->run(j->store, &statement, 1, &sink, error);
 }
 
 int saga__journal_position(struct saga__journal *j, const struct saga__source *source,
@@ -604,8 +483,8 @@ int saga__journal_positions(struct saga__journal *j,
 		struct saga__position position),
 	void *context, saga_error *error)
 {
-	const saga_statement statement = { "SELECT " POSITION_COLUMNS " FROM saga_position", NULL,
-		0 };
+	const saga_statement statement = { "SELECT " SAGA__POSITION_COLUMNS " FROM saga_position",
+		NULL, 0 };
 	struct positions positions = { row, context, false, error };
 	saga_sink sink = { take_position, NULL, &positions };
 	bool mended = false;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dialect.h"
+#include "journal_look.h"
 #include "journal_sql.h"
 #include "journal_writing.h"
 
@@ -188,18 +189,6 @@ static int start(struct saga__writing *w, size_t room)
 	w->counters = saga__arena_calloc(w->arena, room + 1, sizeof(int64_t *));
 	w->values = saga__arena_alloc(w->arena, (room + 1) * VALUES_MOST * sizeof *w->values);
 	return w->statements && w->texts && w->counters && w->values ? SAGA_OK : SAGA_NOMEM;
-}
-
-saga_value *saga__writing_add(
-	struct saga__writing *w, const struct saga__texts *texts, size_t values)
-{
-	saga_value *at = &w->values[w->value_count];
-
-	assert(w->count < w->room && values <= VALUES_MOST);
-	w->texts[w->count] = texts;
-	w->statements[w->count++] = (saga_statement){ texts->each, at, values };
-	w->value_count += values;
-	return at;
 }
 
 static bool are_alike(const struct saga__writing *w, size_t a, size_t b)

@@ -20,6 +20,7 @@
 #include "../event/envelope.h"
 #include "../event/id.h"
 #include "dialect.h"
+#include "journal_look.h"
 #include "journal_sql.h"
 
 #define UNREADABLE "saga.unreadable"

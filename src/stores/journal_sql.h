@@ -50,17 +50,6 @@ int saga__journal_run_and_load(struct saga__journal *journal, struct saga__batch
 	const saga_statement *before, size_t before_count, saga_sink *before_sink,
 	saga_error *error);
 
-/* The sum of an outbox row, stored beside it. NULL: the row is older than sums. */
-int64_t saga__outbox_sum(uint64_t seq, saga_id id, saga_id saga, saga_bytes event);
-
-/* Reads one row, by the values that its key has: REFUSED: it can't be read, as error says. */
-int saga__journal_look_at_parked(struct saga__journal *journal, const saga_value *saga,
-	const saga_value *id, saga_error *error);
-int saga__journal_look_at_outbox(
-	struct saga__journal *journal, unsigned shard, uint64_t seq, saga_error *error);
-int saga__journal_look_at_position(
-	struct saga__journal *journal, const saga_value *key, saga_error *error);
-
 /*
  * Rows that can't be read are set aside, each by itself, so that the others can be; journal_mend.c
  * says how. *ret_mended: there was one. `due`: the values of the query for due rows; *went gains

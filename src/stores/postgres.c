@@ -8,6 +8,7 @@
 
 #include "plugins.h"
 #include "postgres_link.h"
+#include "postgres_pooler.h"
 #include "postgres_text.h"
 #include "statement.h"
 
@@ -335,6 +336,19 @@ static void close_store(void *handle)
 	free(handle);
 }
 
+static int connect_to(
+	struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error)
+{
+	saga_error why = { .code = SAGA_OK };
+	int code = saga__pg_reach(pg, settings, &why);
+
+	if (code == SAGA_OK)
+		code = saga__pg_check_session(pg, settings, &why);
+	if (code == SAGA_OK)
+		code = saga__pg_set_up(pg, settings, &why);
+	return code == SAGA_OK ? code : saga_error_set(error, code, "%s", why.text);
+}
+
 static int open_store(const saga_store_options *options, void **ret_store, saga_error *error)
 {
 	struct saga__pg_settings settings;
@@ -344,7 +358,7 @@ static int open_store(const saga_store_options *options, void **ret_store, saga_
 	if (code != SAGA_OK)
 		return code;
 	if ((pg = calloc(1, sizeof *pg)))
-		code = saga__pg_connect(pg, &settings, error);
+		code = connect_to(pg, &settings, error);
 	else
 		code = saga_error_set(error, SAGA_NOMEM, "store: out of memory");
 	saga__pg_settings_free(&settings);

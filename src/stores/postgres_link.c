@@ -1,5 +1,4 @@
 #include "postgres_link.h"
-#include "postgres_pooler.h"
 #include "postgres_text.h"
 #include "statement.h"
 
@@ -615,12 +614,21 @@ static int shake_hands(
 }
 
 /* One round trip: the session's limits, and the statements that every transaction needs. */
-static int set_up(struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error)
+int saga__pg_set_up(
+	struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error)
 {
 	struct saga__pg_end end = { .code = SAGA_OK };
 	char limits[1024];
 	int code;
 
+	pg->own[SAGA__PG_BEGIN] = settings->begin;
+	pg->own[SAGA__PG_COMMIT] = "COMMIT";
+	pg->own[SAGA__PG_ROLLBACK] = "ROLLBACK";
+	pg->own[SAGA__PG_MARK] = "SAVEPOINT saga_mark";
+	pg->own[SAGA__PG_UNMARK] = "RELEASE SAVEPOINT saga_mark";
+	pg->own[SAGA__PG_BACK] = "ROLLBACK TO SAVEPOINT saga_mark";
+	for (int i = 0; i < SAGA__PG_OWN_COUNT; i++)
+		(void)saga__pg_name(saga__pg_number(pg->own[i], NULL, 0, 0), pg->own_names[i]);
 	saga__pg_settings_limits(settings, limits, sizeof limits);
 	code = saga__pg_send(pg, &(saga_statement){ .sql = limits }, 0, false, error);
 	for (int i = 0; code == SAGA_OK && i < SAGA__PG_OWN_COUNT; i++)
@@ -651,28 +659,6 @@ int saga__pg_reach(struct saga__pg *pg, const struct saga__pg_settings *settings
 		(PQsetnonblocking(pg->conn, 1) != 0 || !PQenterPipelineMode(pg->conn)))
 		code = not_there(pg, NULL, error);
 	return code;
-}
-
-int saga__pg_connect(
-	struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error)
-{
-	saga_error why = { .code = SAGA_OK };
-	int code;
-
-	pg->own[SAGA__PG_BEGIN] = settings->begin;
-	pg->own[SAGA__PG_COMMIT] = "COMMIT";
-	pg->own[SAGA__PG_ROLLBACK] = "ROLLBACK";
-	pg->own[SAGA__PG_MARK] = "SAVEPOINT saga_mark";
-	pg->own[SAGA__PG_UNMARK] = "RELEASE SAVEPOINT saga_mark";
-	pg->own[SAGA__PG_BACK] = "ROLLBACK TO SAVEPOINT saga_mark";
-	for (int i = 0; i < SAGA__PG_OWN_COUNT; i++)
-		(void)saga__pg_name(saga__pg_number(pg->own[i], NULL, 0, 0), pg->own_names[i]);
-	code = saga__pg_reach(pg, settings, &why);
-	if (code == SAGA_OK)
-		code = saga__pg_check_session(pg, settings, &why);
-	if (code == SAGA_OK)
-		code = set_up(pg, settings, &why);
-	return code == SAGA_OK ? code : saga_error_set(error, code, "%s", why.text);
 }
 
 void saga__pg_disconnect(struct saga__pg *pg)

@@ -67,8 +67,8 @@ struct saga__pg {
 int saga__pg_reach(
 	struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error);
 
-/* AWAY, NOMEM; UNSUPPORTED: see postgres_pooler.h. */
-int saga__pg_connect(
+/* Makes the session ours: its limits, and the statements that every transaction needs. */
+int saga__pg_set_up(
 	struct saga__pg *pg, const struct saga__pg_settings *settings, saga_error *error);
 void saga__pg_disconnect(struct saga__pg *pg);
 

@@ -18,83 +18,7 @@ enum {
 	CHECKPOINT = 4000, /* pages of log, see set_up */
 };
 
-/* ---- errors ---- */
-
-static int code_of(sqlite3 *db, int rc)
-{
-	int cause = sqlite3_system_errno(db);
-
-	if (rc == SQLITE_READONLY_DBMOVED)
-		return SAGA_AWAY;
-	switch (rc & 0xff) {
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-	case SQLITE_PROTOCOL:
-	case SQLITE_SCHEMA:
-		return SAGA_CONTENDED;
-	case SQLITE_FULL:
-		return SAGA_FULL;
-	case SQLITE_IOERR:
-		return cause == ENOSPC || cause == EDQUOT ? SAGA_FULL : SAGA_AWAY;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return SAGA_DAMAGED;
-	case SQLITE_CANTOPEN:
-	case SQLITE_READONLY: /* a disk that was made so, as a rule, and may be mended */
-	case SQLITE_INTERRUPT:
-		return SAGA_AWAY;
-	case SQLITE_NOMEM:
-		return SAGA_NOMEM;
-	default:
-		return SAGA_REFUSED;
-	}
-}
-
-/* Explains SQLite's last answer by code and words. A transaction that lost is lost whole. */
-int saga__sqlite_explain(struct saga__sqlite *store, const char *sql, int rc, saga_error *error)
-{
-	bool gave_up = (rc & 0xff) == SQLITE_INTERRUPT || (rc & 0xff) == SQLITE_BUSY;
-	int code;
-
-	if (gave_up && atomic_load(&store->interrupted))
-		return saga__statement_fail(SAGA_AWAY, sql, error, "interrupted");
-	if (gave_up && store->late)
-		return saga__statement_fail(SAGA_AWAY, sql, error, "took longer than %lld ms",
-			(long long)store->timeout_ms);
-	code = saga__statement_fail(
-		code_of(store->db, rc), sql, error, "%s", sqlite3_errmsg(store->db));
-	if (code == SAGA_CONTENDED)
-		saga__sqlite_take_back(store);
-	return code;
-}
-
 /* ---- time ---- */
-
-static int64_t time_in_slot(struct saga__sqlite *store)
-{
-	struct timespec time;
-	int64_t now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &time);
-	now = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-	if (store->entered == 0)
-		store->entered = now;
-	return now - store->entered;
-}
-
-void saga__sqlite_enter(struct saga__sqlite *store)
-{
-	atomic_store(&store->interrupted, false);
-	store->inside = true;
-	store->late = false;
-	store->entered = 0;
-}
-
-int saga__sqlite_leave(struct saga__sqlite *store, int code)
-{
-	store->inside = false;
-	return code;
-}
 
 /* SQLite's progress handler: not 0 ends the statement. */
 static int must_end(void *context)
@@ -105,7 +29,7 @@ static int must_end(void *context)
 		return 0;
 	if (atomic_load(&store->interrupted))
 		return 1;
-	store->late = time_in_slot(store) >= store->timeout_ms;
+	store->late = saga__sqlite_time_in_slot(store) >= store->timeout_ms;
 	return store->late;
 }
 
@@ -118,7 +42,7 @@ static int wait_for_lock(void *context, int tries)
 
 	if (!store->inside && tries == 0)
 		store->entered = 0;
-	left = store->busy_ms - time_in_slot(store);
+	left = store->busy_ms - saga__sqlite_time_in_slot(store);
 	if (left <= 0 || atomic_load(&store->interrupted))
 		return 0;
 	pause = (struct timespec){ .tv_nsec = (long)(ms < left ? ms : left) * 1000000 };

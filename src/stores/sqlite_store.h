@@ -2,7 +2,8 @@
 #define SAGA_STORES_SQLITE_STORE_H
 
 /*
- * The insides of the SQLite store: one connection. sqlite.c runs, sqlite_transaction.c transacts.
+ * The insides of the SQLite store: one connection. sqlite.c runs statements, sqlite_transaction.c
+ * transacts, both by what sqlite_slot.c has.
  */
 
 #include <saga/plugin.h>
@@ -43,6 +44,9 @@ struct saga__sqlite {
 void saga__sqlite_enter(struct saga__sqlite *store);
 int saga__sqlite_leave(struct saga__sqlite *store, int code);
 
+/* How long the slot has lasted, in ms: from the first time that this is asked. */
+int64_t saga__sqlite_time_in_slot(struct saga__sqlite *store);
+
 /* Explains SQLite's last answer by code and words. A transaction that lost is lost whole. */
 int saga__sqlite_explain(struct saga__sqlite *store, const char *sql, int rc, saga_error *error);
 
@@ -50,6 +54,12 @@ int saga__sqlite_explain(struct saga__sqlite *store, const char *sql, int rc, sa
  * Rolls back, inside a slot; tries again, since an interrupt that comes late ends a ROLLBACK too.
  */
 void saga__sqlite_take_back(struct saga__sqlite *store);
+
+/* Runs a statement of the store's own; returns SQLite's code. */
+int saga__sqlite_step_own(struct saga__sqlite *store, enum saga__sqlite_own which);
+
+/* The savepoint went with its transaction. */
+void saga__sqlite_forget_mark(struct saga__sqlite *store);
 
 /* Makes the savepoint that is wanted, if any. Before all that may write. */
 int saga__sqlite_set_mark(struct saga__sqlite *store, saga_error *error);

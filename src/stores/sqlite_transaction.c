@@ -10,49 +10,12 @@
 #define UNMARK SAGA__SQLITE_UNMARK
 #define BACK SAGA__SQLITE_BACK
 
-const char *const saga__sqlite_own[SAGA__SQLITE_OWN] = {
-	[BEGIN] = "BEGIN IMMEDIATE",
-	[COMMIT] = "COMMIT",
-	[ROLLBACK] = "ROLLBACK",
-	[MARK] = "SAVEPOINT saga_mark",
-	[UNMARK] = "RELEASE saga_mark",
-	[BACK] = "ROLLBACK TO saga_mark",
-};
-
-static int step_own(struct saga__sqlite *store, enum saga__sqlite_own which)
-{
-	int rc = sqlite3_step(store->own[which]);
-
-	(void)sqlite3_reset(store->own[which]);
-	return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
 static int run_own(struct saga__sqlite *store, enum saga__sqlite_own which, saga_error *error)
 {
-	int rc = step_own(store, which);
+	int rc = saga__sqlite_step_own(store, which);
 
 	return rc == SQLITE_OK ? SAGA_OK
 			       : saga__sqlite_explain(store, saga__sqlite_own[which], rc, error);
-}
-
-bool saga__sqlite_in_transaction(void *handle)
-{
-	const struct saga__sqlite *store = handle;
-
-	return !sqlite3_get_autocommit(store->db);
-}
-
-static void forget_mark(struct saga__sqlite *store)
-{
-	store->marked = store->wants_mark = false;
-}
-
-void saga__sqlite_take_back(struct saga__sqlite *store)
-{
-	for (int tries = 0; tries < 3 && saga__sqlite_in_transaction(store); tries++)
-		(void)step_own(store, ROLLBACK);
-	store->broken = saga__sqlite_in_transaction(store);
-	forget_mark(store);
 }
 
 void saga__sqlite_rollback(void *handle)
@@ -71,7 +34,7 @@ int saga__sqlite_begin(void *handle, saga_error *error)
 	if (store->broken)
 		return saga__statement_fail(
 			SAGA_AWAY, saga__sqlite_own[BEGIN], error, "the last rollback failed");
-	forget_mark(store);
+	saga__sqlite_forget_mark(store);
 	saga__sqlite_enter(store);
 	return saga__sqlite_leave(store, run_own(store, BEGIN, error));
 }
@@ -83,7 +46,7 @@ int saga__sqlite_begin(void *handle, saga_error *error)
 static int try_commit(struct saga__sqlite *store, saga_error *error)
 {
 	bool was_open = saga__sqlite_in_transaction(store);
-	int rc = step_own(store, COMMIT), code;
+	int rc = saga__sqlite_step_own(store, COMMIT), code;
 
 	if (rc == SQLITE_OK)
 		return SAGA_OK;
@@ -103,7 +66,7 @@ int saga__sqlite_commit(void *handle, saga_error *error)
 {
 	struct saga__sqlite *store = handle;
 
-	forget_mark(store);
+	saga__sqlite_forget_mark(store);
 	saga__sqlite_enter(store);
 	return saga__sqlite_leave(store, try_commit(store, error));
 }
