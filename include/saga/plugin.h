@@ -238,7 +238,8 @@ SAGA_API void saga_port_looked_behind(
 
 /*
  * Says for how long, in ms, the broker may lose a frame that it has confirmed; after that the frame
- * is on its disks. 250000 if the transport does not call it. Only within `open`.
+ * is on its disks. A transport that does not call it says that its broker never loses such a frame.
+ * Only within `open`.
  */
 SAGA_API void saga_port_settles(saga_port *port, int64_t ms);
 

@@ -20,7 +20,6 @@ enum {
 	RING = 1024,
 	AGAIN_MIN_MS = 2000,
 	AGAIN_MAX_MS = 30000,
-	SETTLE_MS = 250000, /* JetStream syncs every two minutes, if nobody says otherwise */
 	SEND_MOST = 64,
 	SEQ_BITS = 56 /* of a token; the rest is the shard, or all of them set: a foreign event's */
 };
@@ -29,7 +28,7 @@ enum {
 
 int64_t saga__kept_settle_ms(const struct saga_participant *p)
 {
-	return p->port.settle_ms ? p->port.settle_ms : SETTLE_MS;
+	return p->port.settle_ms;
 }
 
 /* ---- shards come and go ---- */

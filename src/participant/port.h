@@ -24,7 +24,7 @@ struct saga_port {
 	void (*broker)(void *host, const saga_broker *broker);
 	void (*looked)(void *host, uint64_t place, saga_id id, int64_t stored_at);
 	void (*looked_behind)(void *host, unsigned shard, uint64_t place, uint64_t found);
-	int64_t settle_ms; /* saga_port_settles; 0: not said */
+	int64_t settle_ms; /* saga_port_settles; 0: not said, what is confirmed is kept */
 };
 
 #endif
