@@ -33,7 +33,7 @@ struct setting {
 	const char *help;
 	const char **text;   /* a text is stored here, which holds the default; or */
 	int64_t *number;     /* a number is stored here, from least to most */
-	int64_t least, most; /* of a number */
+	int64_t least, most; /* of a number; if they are equal, the flag takes no value */
 };
 
 /* ---- routes ---- */

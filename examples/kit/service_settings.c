@@ -163,9 +163,12 @@ int service_settings_read(
 	settings->lanes = 1;
 	settings->lease_ms = 15000;
 	settings->drain_ms = 10000;
-	code = settings_read(&(struct settings_of){ def->program, def->about, def->prefix,
-				     "  --contract\n      print the participant's contract, for "
-	                             "`saga check`\n" },
+	code = settings_read(
+		&(struct settings_of){ .program = def->program,
+			.about = def->about,
+			.prefix = def->prefix,
+			.more = "  --contract\n      print the participant's contract, for "
+				"`saga check`\n" },
 		tables, argc, argv);
 	if (code != 0)
 		return code;

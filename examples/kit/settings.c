@@ -14,7 +14,7 @@
 struct all {
 	const struct settings_of *of;
 	const struct setting **settings;
-	size_t count;
+	size_t count, flags; /* the first of them are flags alone */
 };
 
 enum {
@@ -32,6 +32,11 @@ static void variable_of(
 		*at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
 }
 
+static bool takes_value(const struct setting *setting)
+{
+	return setting->text || setting->least < setting->most;
+}
+
 static int take(
 	const struct all *all, const struct setting *setting, const char *called, const char *text)
 {
@@ -40,6 +45,10 @@ static int take(
 
 	if (setting->text) {
 		*setting->text = text;
+		return 0;
+	}
+	if (!text) {
+		*setting->number = setting->most;
 		return 0;
 	}
 	errno = 0;
@@ -56,7 +65,7 @@ static int take(
 /* An empty variable is one that is not set. */
 static int take_environment(const struct all *all)
 {
-	for (size_t i = 0; i < all->count; i++) {
+	for (size_t i = all->flags; i < all->count; i++) {
 		char variable[VARIABLE_SIZE];
 		const char *text;
 
@@ -72,6 +81,8 @@ static int take_environment(const struct all *all)
 
 static void print_default(const struct setting *setting)
 {
+	if (!takes_value(setting) || (setting->number && *setting->number < setting->least))
+		return;
 	if (setting->number)
 		printf(" (%" PRId64 ")", *setting->number);
 	else if (*setting->text) {
@@ -85,21 +96,31 @@ static void print_default(const struct setting *setting)
 
 static void print_help(const struct all *all)
 {
-	printf("usage: %s [OPTION]...\n%s\n", all->of->program, all->of->about);
+	if (all->of->usage)
+		printf("usage: %s\n%s\n\n", all->of->usage, all->of->about);
+	else
+		printf("usage: %s [OPTION]...\n%s\n", all->of->program, all->of->about);
 	for (size_t i = 0; i < all->count; i++) {
 		const struct setting *setting = all->settings[i];
 		char variable[VARIABLE_SIZE];
 
-		variable_of(all, setting, variable);
-		printf("  --%s %s, %s\n      %s", setting->name, setting->value, variable,
-			setting->help);
+		printf("  --%s%s%s", setting->name, takes_value(setting) ? " " : "",
+			takes_value(setting) ? setting->value : "");
+		if (i >= all->flags) {
+			variable_of(all, setting, variable);
+			printf(", %s", variable);
+		}
+		printf("\n      %s", setting->help);
 		print_default(setting);
 		printf("\n");
 	}
 	printf("%s", all->of->more ? all->of->more : "");
-	printf("\nA flag wins over its variable. Exits 0 once it has drained after SIGTERM or "
-	       "SIGINT,"
-	       " 1 if it\ncould not go on or drain in time, 2 for wrong use.\n");
+	if (all->of->ending)
+		printf("\n%s", all->of->ending);
+	else
+		printf("\nA flag wins over its variable. Exits 0 once it has drained after SIGTERM "
+		       "or SIGINT, 1 if it\ncould not go on or drain in time, 2 for wrong "
+		       "use.\n");
 }
 
 /* `options` has room for --help and the end beside all settings. */
@@ -110,8 +131,8 @@ static int take_flags(const struct all *all, struct option *options, int argc, c
 
 	options[0] = (struct option){ "help", no_argument, NULL, 'h' };
 	for (size_t i = 0; i < all->count; i++)
-		options[i + 1] =
-			(struct option){ all->settings[i]->name, required_argument, NULL, 0 };
+		options[i + 1] = (struct option){ all->settings[i]->name,
+			takes_value(all->settings[i]) ? required_argument : no_argument, NULL, 0 };
 	opterr = 0;
 	while ((code = getopt_long(argc, argv, ":", options, &at)) != -1) {
 		if (code == 'h') {
@@ -126,6 +147,8 @@ static int take_flags(const struct all *all, struct option *options, int argc, c
 		if (take(all, all->settings[at - 1], called, optarg) != 0)
 			return -1;
 	}
+	if (optind < argc && all->of->operand)
+		*all->of->operand = argv[optind++];
 	if (optind == argc)
 		return 0;
 	complain("%s: `%s` is too much", all->of->program, argv[optind]);
@@ -162,19 +185,29 @@ static size_t count_settings(const struct setting *const tables[])
 	return count;
 }
 
+static void add(struct all *all, const struct setting *const tables[])
+{
+	for (; *tables; tables++)
+		for (const struct setting *setting = *tables; setting->name; setting++)
+			all->settings[all->count++] = setting;
+}
+
 int settings_read(
 	const struct settings_of *of, const struct setting *const tables[], int argc, char **argv)
 {
+	static const struct setting *const none[] = { NULL };
+	const struct setting *const *flags = of->flags ? of->flags : none;
 	struct all all = { .of = of };
 	int code;
 
 	complain_hides_all(argc, argv);
-	all.settings = calloc(count_settings(tables) + 1, sizeof *all.settings);
+	all.settings =
+		calloc(count_settings(flags) + count_settings(tables) + 1, sizeof *all.settings);
 	if (!all.settings)
 		return complain("%s: out of memory", of->program), -1;
-	for (; *tables; tables++)
-		for (const struct setting *setting = *tables; setting->name; setting++)
-			all.settings[all.count++] = setting;
+	add(&all, flags);
+	all.flags = all.count;
+	add(&all, tables);
 	code = take_all(&all, argc, argv);
 	free(all.settings);
 	return code;

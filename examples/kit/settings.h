@@ -3,12 +3,16 @@
 
 #include "kit.h"
 
-/*
- * The program that reads settings: its name, its sentence, the prefix of its variables, and lines
- * of its help for what is no setting.
- */
+/* The program, or a command of it, that reads settings; --help comes from here and the tables. */
 struct settings_of {
-	const char *program, *about, *prefix, *more;
+	const char *program; /* begins its complaints */
+	const char *about;   /* what it does */
+	const char *prefix;  /* of its variables */
+	const char *more;    /* lines of --help for flags that are in no table; NULL: none */
+	const char *usage;   /* NULL: PROGRAM [OPTION]... */
+	const char *ending;  /* the last lines of --help; NULL: those of a service */
+	const struct setting *const *flags; /* tables of flags that no variable stands in for */
+	const char **operand; /* gets the one argument that is no option; NULL: it takes none */
 };
 
 /*

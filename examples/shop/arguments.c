@@ -1,177 +1,33 @@
 #include "arguments.h"
 
-#include "complain.h"
+#include "settings.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum option_code {
-	OPTION_HELP = 256,
-	OPTION_ORDERS,
-	OPTION_PRODUCTS,
-	OPTION_DATA,
-	OPTION_JSON,
-	OPTION_CREDIT,
-	OPTION_CARRIER,
-	OPTION_RESTOCK,
-	OPTION_LANES,
-	OPTION_DISPATCH,
-	OPTION_DEADLINE,
-	OPTION_PATIENCE,
-	OPTION_LEASE,
-	OPTION_FAULTS,
-	OPTION_STORE_ORDER,
-	OPTION_STORE_PAYMENT,
-	OPTION_STORE_STOCK,
-	OPTION_LEDGER,
-	OPTION_URL,
-	OPTION_STOCK_URL,
-	OPTION_TOKEN_FILE,
-	OPTION_IN_FLIGHT
+static const struct settings_of commands[] = {
+	[COMMAND_RUN] = { .usage = "shop run --orders FILE --products FILE [OPTION]...",
+		.about = "Places the orders, lets the shop run out, and audits it. What an earlier "
+			 "run with the same\n--data has done is not done again.",
+		.ending = "Exits 0 with no violations, 1 with some or when it could not run out, "
+			  "2 for wrong use.\n" },
+	[COMMAND_AUDIT] = { .usage = "shop audit [OPTION]...",
+		.about = "Proves from the databases and the provider's ledger that every order "
+			 "ended well or was taken\nback whole, and names each breach.",
+		.ending = "A URL may be @FILE, its first line. A flag wins over its variable. "
+			  "Exits 1 if there is a\nbreach, 2 for wrong use.\n" },
+	[COMMAND_TRACE] = { .usage = "shop trace [OPTION]... REF",
+		.about = "Tells one order's story, event by event, with times.",
+		.ending = "A URL may be @FILE, its first line. A flag wins over its variable. "
+			  "Exits 1 if there is no\nsuch order, 2 for wrong use.\n" },
+	[COMMAND_DRIVE] = { .usage = "shop drive --orders FILE [OPTION]...",
+		.about = "Sends an orders file to the services by HTTP, asks again until each line "
+			 "is answered, and waits\nuntil all orders have ended. It sends no line "
+			 "that an earlier run has sent.",
+		.ending =
+			"The variable SHOP_TOKEN holds the bearer token itself, or @FILE. Exits "
+			"0 when all was answered\nand has ended, 1 when not, 2 for wrong use.\n" },
 };
-
-/* Those that all commands know come first. */
-const struct option run_options[] = {
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ "data", required_argument, NULL, OPTION_DATA },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "store-order", required_argument, NULL, OPTION_STORE_ORDER },
-	{ "store-payment", required_argument, NULL, OPTION_STORE_PAYMENT },
-	{ "store-stock", required_argument, NULL, OPTION_STORE_STOCK },
-	{ "orders", required_argument, NULL, OPTION_ORDERS },
-	{ "products", required_argument, NULL, OPTION_PRODUCTS },
-	{ "credit", required_argument, NULL, OPTION_CREDIT },
-	{ "carrier", required_argument, NULL, OPTION_CARRIER },
-	{ "restock", required_argument, NULL, OPTION_RESTOCK },
-	{ "lanes", required_argument, NULL, OPTION_LANES },
-	{ "dispatch-ms", required_argument, NULL, OPTION_DISPATCH },
-	{ "deadline-ms", required_argument, NULL, OPTION_DEADLINE },
-	{ "patience-s", required_argument, NULL, OPTION_PATIENCE },
-	{ "lease-ms", required_argument, NULL, OPTION_LEASE },
-	{ "provider-faults", required_argument, NULL, OPTION_FAULTS },
-	{ NULL, 0, NULL, 0 },
-};
-const struct option look_options[] = {
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ "data", required_argument, NULL, OPTION_DATA },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "store-order", required_argument, NULL, OPTION_STORE_ORDER },
-	{ "store-payment", required_argument, NULL, OPTION_STORE_PAYMENT },
-	{ "store-stock", required_argument, NULL, OPTION_STORE_STOCK },
-	{ "ledger", required_argument, NULL, OPTION_LEDGER },
-	{ NULL, 0, NULL, 0 },
-};
-
-const struct option drive_options[] = {
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "orders", required_argument, NULL, OPTION_ORDERS },
-	{ "products", required_argument, NULL, OPTION_PRODUCTS },
-	{ "patience-s", required_argument, NULL, OPTION_PATIENCE },
-	{ "url", required_argument, NULL, OPTION_URL },
-	{ "stock-url", required_argument, NULL, OPTION_STOCK_URL },
-	{ "token-file", required_argument, NULL, OPTION_TOKEN_FILE },
-	{ "in-flight", required_argument, NULL, OPTION_IN_FLIGHT },
-	{ NULL, 0, NULL, 0 },
-};
-
-static int take_number(
-	const char *name, const char *text, int64_t least, int64_t greatest, int64_t *ret_number)
-{
-	char *end;
-	long long number;
-
-	errno = 0;
-	number = strtoll(text, &end, 10);
-	if (errno || end == text || *end || number < least || number > greatest) {
-		complain("shop: --%s `%s`: not a whole number from %lld to %lld", name, text,
-			(long long)least, (long long)greatest);
-		return -1;
-	}
-	*ret_number = number;
-	return 0;
-}
-
-static int take_lanes(const char *text, int *ret_lanes)
-{
-	int64_t lanes;
-
-	if (take_number("lanes", text, 0, 64, &lanes) != 0)
-		return -1;
-	*ret_lanes = (int)lanes;
-	return 0;
-}
-
-/* Where an option's text goes as it is. NULL: it is more than a text. */
-static const char **text_of(int code, struct arguments *a)
-{
-	switch (code) {
-	case OPTION_DATA:
-		return &a->data;
-	case OPTION_STORE_ORDER:
-	case OPTION_STORE_PAYMENT:
-	case OPTION_STORE_STOCK:
-		return &a->stores[code - OPTION_STORE_ORDER];
-	case OPTION_LEDGER:
-		return &a->ledger;
-	case OPTION_URL:
-		return &a->drive.order_url;
-	case OPTION_STOCK_URL:
-		return &a->drive.stock_url;
-	case OPTION_TOKEN_FILE:
-		return &a->token_file;
-	case OPTION_ORDERS:
-		return &a->run.orders;
-	case OPTION_PRODUCTS:
-		return &a->run.products;
-	case OPTION_CREDIT:
-		return &a->run.credit;
-	case OPTION_CARRIER:
-		return &a->run.carrier;
-	default:
-		return NULL;
-	}
-}
-
-static int take_option(int code, const char *value, struct arguments *a)
-{
-	const int64_t day_ms = 86400000;
-	const char **text = text_of(code, a);
-
-	if (text) {
-		*text = value;
-		return 0;
-	}
-	switch (code) {
-	case OPTION_JSON:
-		a->json = true;
-		return 0;
-	case OPTION_IN_FLIGHT:
-		return take_number("in-flight", value, 1, 256, &a->drive.in_flight);
-	case OPTION_RESTOCK:
-		return take_number("restock", value, 0, 1000000, &a->run.restock);
-	case OPTION_LANES:
-		return take_lanes(value, &a->run.lanes);
-	case OPTION_DISPATCH:
-		return take_number("dispatch-ms", value, 0, day_ms, &a->run.dispatch_ms);
-	case OPTION_DEADLINE:
-		return take_number("deadline-ms", value, 0, day_ms, &a->run.deadline_ms);
-	case OPTION_PATIENCE:
-		return take_number("patience-s", value, 1, 86400, &a->run.patience_s);
-	case OPTION_LEASE:
-		return take_number("lease-ms", value, 3000, 3600000, &a->run.lease_ms);
-	case OPTION_FAULTS:
-		if (provider_read_faults(value, &a->run.faults) == 0)
-			return 0;
-		complain("shop: --provider-faults `%s`: not SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%",
-			value);
-		return -1;
-	default:
-		return -1; /* it was named */
-	}
-}
 
 /* An empty variable is one that is not set. */
 static const char *variable(const char *name, const char *otherwise)
@@ -183,17 +39,9 @@ static const char *variable(const char *name, const char *otherwise)
 	return text && *text ? text : otherwise;
 }
 
-int take_arguments(
-	int argc, char **argv, const struct option *options, const char *usage, struct arguments *a)
+static void set_defaults(struct arguments *a)
 {
-	const char *lease = options == run_options ? variable("SHOP_LEASE_MS", NULL) : NULL;
-	int code;
-
-	*a = (struct arguments){ .stores = { variable("SHOP_STORE_ORDER", NULL),
-					 variable("SHOP_STORE_PAYMENT", NULL),
-					 variable("SHOP_STORE_STOCK", NULL) },
-		.ledger = variable("SHOP_LEDGER", NULL),
-		.token_file = variable("SHOP_TOKEN_FILE", NULL),
+	*a = (struct arguments){
 		.drive = { .order_url = variable("SHOP_ORDER_URL", "http://127.0.0.1:8081"),
 			.stock_url = variable("SHOP_STOCK_URL", "http://127.0.0.1:8083"),
 			.in_flight = 16 },
@@ -206,27 +54,115 @@ int take_arguments(
 				.slow_percent = 5,
 				.slow_ms = 20,
 				.decline_percent = 1,
-				.late_percent = 3 } } };
-	if (lease && take_option(OPTION_LEASE, lease, a) != 0)
-		return -1;
-	opterr = 0;
-	while ((code = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-		if (code == OPTION_HELP) {
-			fputs(usage, stdout);
-			return 1;
-		}
-		if (code == ':' || code == '?') {
-			complain_option("shop", argv[optind - 1], code == ':');
-			return -1;
-		}
-		if (take_option(code, optarg, a) != 0)
-			return -1;
+				.late_percent = 3 } }
+	};
+}
+
+#define TEXT(name_, value_, at_, help_) \
+	{ \
+		.name = name_, .value = value_, .help = help_, .text = at_ \
 	}
-	if (optind < argc)
-		a->ref = argv[optind++];
-	if (optind < argc) {
-		complain("shop: `%s` is too much", argv[optind]);
-		return -1;
+#define NUMBER(name_, at_, least_, most_, help_) \
+	{ \
+		.name = name_, .value = "N", .help = help_, .number = at_, .least = least_, \
+		.most = most_ \
 	}
-	return 0;
+#define FLAG(name_, at_, help_) \
+	{ \
+		.name = name_, .help = help_, .number = at_, .least = 1, .most = 1 \
+	}
+
+int take_arguments(int argc, char **argv, enum command_kind kind, struct arguments *a)
+{
+	const int64_t day_ms = 86400000;
+	struct run_settings *run = &a->run;
+	struct settings_of of = commands[kind];
+	const struct setting orders[] = {
+		TEXT("orders", "FILE", &run->orders,
+			"NDJSON; a line's \"op\" is place (default), amend, cancel, deliver"),
+		TEXT("products", "FILE", &run->products,
+			"NDJSON; drive: refuses other products, and knows their prices"),
+		NUMBER("patience-s", &run->patience_s, 1, 86400,
+			"gives up when nothing goes on for so many seconds"),
+		FLAG("json", &a->json, "the summary as JSON too, as the last line"),
+		{ .name = NULL },
+	};
+	const struct setting data[] = {
+		TEXT("data", "DIR", &a->data,
+			"the databases (shop run: a new directory, named on stderr)"),
+		{ .name = NULL },
+	};
+	const struct setting runs[] = {
+		TEXT("credit", "FILE", &run->credit,
+			"NDJSON {\"customer\": \"*\" for all others, \"credit_cents\"}"),
+		TEXT("carrier", "FILE", &run->carrier, "NDJSON {\"excluded\": COUNTRY}"),
+		NUMBER("restock", &run->restock, 0, 1000000,
+			"multiplies units_in_stock when a shop begins"),
+		NUMBER("lanes", &run->lanes, 0, 64, "threads a service; 0: all on the loop"),
+		NUMBER("dispatch-ms", &run->dispatch_ms, 0, day_ms,
+			"from paid to shipped: the time to cancel or amend in"),
+		NUMBER("deadline-ms", &run->deadline_ms, 0, day_ms,
+			"an order that is not paid by then expires"),
+		TEXT("provider-faults", "SEED,SLOW%,SLOW_MS,DECLINE%,LATE%", &a->faults,
+			"of the payment provider's answers; unset: 1,5,20,1,3"),
+		{ .name = NULL },
+	};
+	const struct setting looks[] = {
+		FLAG("json", &a->json, "the summary as JSON too, as the last line"),
+		{ .name = NULL },
+	};
+	const struct setting drives[] = {
+		TEXT("url", "URL", &a->drive.order_url, "the order service, or SHOP_ORDER_URL"),
+		TEXT("stock-url", "URL", &a->drive.stock_url,
+			"the stock service, or SHOP_STOCK_URL"),
+		NUMBER("in-flight", &a->drive.in_flight, 1, 256, "orders at once"),
+		{ .name = NULL },
+	};
+	const struct setting *const flags[][4] = {
+		[COMMAND_RUN] = { orders, data, runs, NULL },
+		[COMMAND_AUDIT] = { data, looks, NULL },
+		[COMMAND_TRACE] = { data, looks, NULL },
+		[COMMAND_DRIVE] = { orders, drives, NULL },
+	};
+	const struct setting stores[] = {
+		TEXT("store-order", "URL", &a->stores[0], "another database than DIR/order.db"),
+		TEXT("store-payment", "URL", &a->stores[1], "another database than DIR/payment.db"),
+		TEXT("store-stock", "URL", &a->stores[2], "another database than DIR/stock.db"),
+		{ .name = NULL },
+	};
+	const struct setting ledger[] = {
+		TEXT("ledger", "FILE", &a->ledger,
+			"another ledger of the provider than DIR/provider.db"),
+		{ .name = NULL },
+	};
+	const struct setting lease[] = {
+		NUMBER("lease-ms", &run->lease_ms, 3000, 3600000,
+			"of each service in its store, whose answer may take half of it, 10 s at "
+			"most;\n      unset: 15000, or 3000 where the store is SQLite"),
+		{ .name = NULL },
+	};
+	const struct setting token[] = {
+		TEXT("token-file", "FILE", &a->token_file, "the bearer token, its first line"),
+		{ .name = NULL },
+	};
+	const struct setting *const tables[][3] = {
+		[COMMAND_RUN] = { stores, lease, NULL },
+		[COMMAND_AUDIT] = { stores, ledger, NULL },
+		[COMMAND_TRACE] = { stores, ledger, NULL },
+		[COMMAND_DRIVE] = { token, NULL },
+	};
+	int code;
+
+	of.program = "shop";
+	of.prefix = "SHOP";
+	of.flags = flags[kind];
+	of.operand = kind == COMMAND_TRACE ? &a->ref : NULL;
+	set_defaults(a);
+	if ((code = settings_read(&of, tables[kind], argc, argv)) != 0)
+		return code;
+	if (!a->faults || provider_read_faults(a->faults, &run->faults) == 0)
+		return 0;
+	complain("shop: --provider-faults `%s`: not SEED,SLOW%%,SLOW_MS,DECLINE%%,LATE%%",
+		a->faults);
+	return -1;
 }

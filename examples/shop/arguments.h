@@ -4,24 +4,26 @@
 #include "drive.h"
 #include "run.h"
 
-#include <getopt.h>
-
 struct arguments {
 	struct run_settings run;
 	const char *data;
 	const char *ref;
 	const char *stores[3]; /* NULL: in the data directory */
 	const char *ledger;    /* the same */
+	const char *faults;
 	struct drive_settings drive;
 	const char *token_file;
-	bool json;
+	int64_t json;
 };
 
-/* What `shop run` takes; what `shop audit` and `shop trace` take; what `shop drive` takes. */
-extern const struct option run_options[], look_options[], drive_options[];
+enum command_kind {
+	COMMAND_RUN,
+	COMMAND_AUDIT,
+	COMMAND_TRACE,
+	COMMAND_DRIVE
+};
 
-/* 0; 1: help was asked for and printed; -1: what is wrong was said. */
-int take_arguments(int argc, char **argv, const struct option *options, const char *usage,
-	struct arguments *a);
+/* Returns 0; 1: --help was given and is printed; -1: it has complained. */
+int take_arguments(int argc, char **argv, enum command_kind kind, struct arguments *a);
 
 #endif

@@ -11,67 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char run_help[] =
-	"usage: shop run --orders FILE --products FILE [OPTION]...\n"
-	"Places the orders, lets the shop run out, and audits it. What an earlier run with the "
-	"same\n"
-	"--data has done is not done again.\n"
-	"\n"
-	"  --orders FILE        NDJSON; a line's \"op\" is place (default), amend, cancel, "
-	"deliver\n"
-	"  --products FILE      NDJSON\n"
-	"  --data DIR           the databases (default: a new directory, named on stderr)\n"
-	"  --json               the summary as JSON too, as the last line\n"
-	"  --credit FILE        NDJSON {\"customer\": \"*\" for all others, \"credit_cents\"}\n"
-	"  --carrier FILE       NDJSON {\"excluded\": COUNTRY}\n"
-	"  --restock N          multiplies units_in_stock when a shop begins (default 50)\n"
-	"  --lanes N            threads a service (default 1; 0: all on the loop)\n"
-	"  --dispatch-ms N      from paid to shipped: the time to cancel or amend in (default "
-	"200)\n"
-	"  --deadline-ms N      an order that is not paid by then expires (default 60000)\n"
-	"  --patience-s N       gives up when nothing goes on for so long (default 120)\n"
-	"  --lease-ms N         of each service in its store; an answer of the store may take half "
-	"of it,\n"
-	"                       10 s at most (default 15000; 3000 where the store is SQLite)\n"
-	"  --provider-faults SEED,SLOW%,SLOW_MS,DECLINE%,LATE%\n"
-	"                       of the payment provider's answers (default 1,5,20,1,3)\n"
-	"  --store-order URL, --store-payment URL, --store-stock URL\n"
-	"                       other databases than DIR/order.db and so on\n"
-	"\n"
-	"Exits 0 with no violations, 1 with some or when it could not run out, 2 for wrong use.\n";
-static const char audit_help[] =
-	"usage: shop audit [--data DIR] [--json] [--store-order URL] [--store-payment URL]\n"
-	"                  [--store-stock URL] [--ledger FILE]\n"
-	"Proves from the databases and the provider's ledger that every order ended well or was "
-	"taken\n"
-	"back whole, and names each breach. Exits 1 if there is one, 2 for wrong use.\n"
-	"\n"
-	"A URL may be @FILE, its first line. Unless an option says it, the environment does:\n"
-	"SHOP_STORE_ORDER, SHOP_STORE_PAYMENT, SHOP_STORE_STOCK, SHOP_LEDGER.\n";
-static const char trace_help[] =
-	"usage: shop trace [--data DIR] [--store-order URL] [--store-payment URL]\n"
-	"                  [--store-stock URL] [--ledger FILE] REF\n"
-	"One order's story, event by event, with times. Exits 1 if there is no such order.\n";
 static const char help[] =
 	"usage: shop run|audit|trace|drive [OPTION]...   (shop run --help says more)\n";
-static const char drive_help[] =
-	"usage: shop drive --orders FILE [OPTION]...\n"
-	"Sends an orders file to the services by HTTP, asks again until each line is answered, and "
-	"waits\n"
-	"until all orders have ended. Lines that an earlier run has sent are not done again.\n"
-	"\n"
-	"  --orders FILE      as for shop run\n"
-	"  --products FILE    refuses others here, and knows their prices\n"
-	"  --url URL          the order service (SHOP_ORDER_URL; default http://127.0.0.1:8081)\n"
-	"  --stock-url URL    the stock service (SHOP_STOCK_URL; default http://127.0.0.1:8083)\n"
-	"  --token-file FILE  the bearer token, its first line (default: SHOP_TOKEN_FILE, else the "
-	"token\n"
-	"                     itself, or @FILE, in SHOP_TOKEN)\n"
-	"  --in-flight N      orders at once (default 16)\n"
-	"  --patience-s N     for an answer, and for orders to end (default 120)\n"
-	"  --json             the counts as JSON too, as the last line\n"
-	"\n"
-	"Exits 0 when all was answered and has ended, 1 when not, 2 for wrong use.\n";
 
 /* ---- where things are ---- */
 
@@ -241,22 +182,21 @@ static int command_drive(struct arguments *a)
 	a->drive.orders = a->run.orders;
 	a->drive.products = a->run.products;
 	a->drive.patience_s = a->run.patience_s;
-	a->drive.json = a->json;
+	a->drive.json = a->json != 0;
 	return drive(&a->drive);
 }
 
 struct command {
 	const char *name;
-	const struct option *options;
-	const char *usage;
+	enum command_kind kind;
 	int (*run)(struct arguments *a);
 };
 
 static const struct command commands[] = {
-	{ "run", run_options, run_help, command_run },
-	{ "audit", look_options, audit_help, command_audit },
-	{ "trace", look_options, trace_help, command_trace },
-	{ "drive", drive_options, drive_help, command_drive },
+	{ "run", COMMAND_RUN, command_run },
+	{ "audit", COMMAND_AUDIT, command_audit },
+	{ "trace", COMMAND_TRACE, command_trace },
+	{ "drive", COMMAND_DRIVE, command_drive },
 };
 
 int main(int argc, char **argv)
@@ -270,8 +210,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
 		argv[1] = argv[0]; /* the name that getopt says */
-		code = take_arguments(
-			argc - 1, argv + 1, commands[i].options, commands[i].usage, &a);
+		code = take_arguments(argc - 1, argv + 1, commands[i].kind, &a);
 		if (code == 0)
 			return commands[i].run(&a);
 		if (code < 0)

@@ -206,7 +206,7 @@ static int open_seat(struct run *run, int i, const saga_participant_def *def, co
 	code = saga_open(def,
 		SAGA_OPTIONS(.store = store, .transport = "inproc://shop",
 			.transport_context = run->hub, .followers = followers,
-			.lanes = run->settings->lanes, .loop = &run->loop, .user = seat,
+			.lanes = (int)run->settings->lanes, .loop = &run->loop, .user = seat,
 			.handler_user = &seat->config, .log = log_warnings, .stopped = stopped,
 			.lease_ms = lease_of(run, store)),
 		&seat->participant, &error);

@@ -20,7 +20,7 @@ struct run_settings {
 	const char *credit; /* NULL: the default rules */
 	const char *carrier;
 	int64_t restock;
-	int lanes;
+	int64_t lanes;
 	int64_t dispatch_ms;
 	int64_t deadline_ms;
 	int64_t lease_ms;   /* of each service in its store; 0: as the store wants it */

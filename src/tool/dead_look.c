@@ -205,7 +205,7 @@ static void line(const char *name, const char *text)
 	if (!*text)
 		return;
 	printf("%-10s", name);
-	(void)put_safely(stdout, text);
+	put_shown(stdout, text);
 	putchar('\n');
 }
 

@@ -75,7 +75,8 @@ static void print_row(const struct table *table, const char *const *cells,
 			continue;
 		}
 		fprintf(out, "%*s", (int)behind, "");
-		behind = widths[i] + 2 - put_safely(out, cells[i]);
+		put_shown(out, cells[i]);
+		behind = widths[i] + 2 - width_of(cells[i]);
 	}
 	fputc('\n', out);
 }

@@ -58,7 +58,7 @@ const char *time_text(int64_t ms, int64_t now, char buffer[TIME_TEXT])
 
 /* ---- for a terminal ---- */
 
-static size_t put_or_count(FILE *out, const char *text)
+size_t width_of(const char *text)
 {
 	size_t left = strlen(text), width = 0;
 
@@ -66,23 +66,11 @@ static size_t put_or_count(FILE *out, const char *text)
 		char shown[SAGA__SHOWN_MOST];
 		size_t step, size = saga__show(text, left, shown, &step);
 
-		if (out)
-			(void)fwrite(shown, 1, size, out);
 		width += size == step ? 1 : size;
 		text += step;
 		left -= step;
 	}
 	return width;
-}
-
-size_t put_safely(FILE *out, const char *text)
-{
-	return put_or_count(out, text);
-}
-
-size_t width_of(const char *text)
-{
-	return put_or_count(NULL, text);
 }
 
 /* ---- JSON ---- */

@@ -21,8 +21,7 @@ const char *time_text(int64_t ms, int64_t now, char buffer[TIME_TEXT]);
 /* "2 min ago", "in 3 s" */
 const char *time_relative(int64_t ms, int64_t now, char buffer[TIME_TEXT]);
 
-/* Text of a store is anyone's: control characters are written as `\xNN`. Answers its width. */
-size_t put_safely(FILE *out, const char *text);
+/* Returns how many columns put_shown fills with the text. */
 size_t width_of(const char *text);
 
 /* An event as application/cloudevents+json; one that can't be read: its bytes, and the reason. */
