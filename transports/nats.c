@@ -75,7 +75,7 @@ void saga__nats_changed(struct saga__nats *self, const char *news)
 		return;
 	}
 	self->up = usable;
-	/* What was asked for on the old connection never comes. */
+	/* Answers to pulls on the old connection never come. */
 	saga__nats_pull_forget(self);
 	if (!usable)
 		return;

@@ -159,16 +159,16 @@ struct saga__nats {
 int saga__nats_link_open(struct saga__nats *self, saga_error *error);
 /* Ends the keeper, after a last tick if that is in a while; then saga__nats_closed comes. */
 void saga__nats_link_close(struct saga__nats *self, uint64_t after_ms);
-/* What libnats has to write, leaves. Loop thread, as are the next three. */
+/* Makes libnats write its buffer to the socket. Loop thread, as are the next three. */
 void saga__nats_link_flush(struct saga__nats *self);
-/* What is on the servers is to be looked at again. Any thread. */
+/* Asks the keeper to look at the stream and the consumers again. Any thread. */
 void saga__nats_link_prepare(struct saga__nats *self);
 natsConnection *saga__nats_link_usable(struct saga__nats *self); /* NULL: not now */
 void saga__nats_wake(struct saga__nats *self);                   /* any thread */
 
 /* ---- nats_setup.c: the stream and consumers; the keeper's thread, may block ---- */
 
-/* What the keeper is to make, and what it found. */
+/* The keeper's orders, and its findings. */
 struct saga__nats_task {
 	natsConnection *nc;
 	jsCtx *js;
@@ -199,16 +199,16 @@ void saga__nats_pull_forget(struct saga__nats *self);
 void saga__nats_pull_tick(struct saga__nats *self);
 /* A delivery, whose part is known: the rest of what names it; false: it is not to be handed on. */
 bool saga__nats_pull_take(struct saga__nats *self, natsMsg *message, saga_frame *frame);
-/* Takes what came on `inbox.p.`. */
+/* Takes a message of `inbox.p.`. */
 void saga__nats_pull_status(struct saga__nats *self, const char *which, natsMsg *message);
 void saga__nats_pull_work(struct saga__nats *self, uint64_t shards, unsigned of);
 void saga__nats_pull_ack(struct saga__nats *self, const uint64_t *tokens, size_t count);
-/* What was given back of that shard is given back no more: its consumer is made anew. */
+/* The shard's consumer is made anew: forget which of its deliveries were given back. */
 void saga__nats_pull_forget_given(struct saga__nats *self, unsigned shard);
 /* The host never had it: it comes again, when its time to be acked is over. */
 void saga__nats_pull_lose(struct saga__nats *self, uint64_t token);
 void saga__nats_pull_close(struct saga__nats *self);
-/* What was given back SAGA__NATS_AGAIN_MS ago. */
+/* Gives back again the deliveries that were given back SAGA__NATS_AGAIN_MS ago. */
 void saga__nats_pull_give_again(struct saga__nats *self);
 void saga__nats_pull_free(struct saga__nats *self);
 /* The connection goes; what is held stays. */
@@ -216,10 +216,10 @@ void saga__nats_pull_let_go(struct saga__nats *self);
 
 /* ---- nats_watch.c: what the broker has; the loop's thread, but for two ---- */
 
-/* Names a message, wherever it is read. */
+/* Returns the id of a message, wherever it is read. */
 saga_id saga__nats_id_of(natsMsg *message);
 void saga__nats_watch_look(struct saga__nats *self, uint64_t place, int behind);
-/* Takes what came on `inbox.l.`. */
+/* Takes a message of `inbox.l.`. */
 void saga__nats_watch_found(struct saga__nats *self, const char *which, natsMsg *message);
 void saga__nats_watch_tick(struct saga__nats *self);
 /* The servers don't take that event. */

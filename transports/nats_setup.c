@@ -1,4 +1,4 @@
-/* What must be on the servers: the stream, and a consumer for each shard. The keeper's thread. */
+/* The keeper makes the stream and a consumer for each shard on the servers, on its own thread. */
 
 #include "nats_inside.h"
 
@@ -94,8 +94,8 @@ static bool check_stream(
 }
 
 /*
- * What libnats (3.4) does not know of: PersistMode `async` confirms what no server has given to its
- * disk, and never will before the next sync.
+ * libnats 3.4 does not know PersistMode: with `async` a server confirms events before it writes
+ * them, and a crash loses them.
  */
 static bool check_mode(const struct saga__nats *self, struct saga__nats_task *task)
 {

@@ -1,4 +1,4 @@
-/* What the broker has: how its stream is, and what stands where; its limits. */
+/* The state of the broker's stream: its limits, and which event stands at which place. */
 
 #include "nats_inside.h"
 
@@ -281,7 +281,7 @@ static int64_t limit_of_stream(struct saga__nats *self)
 	return most;
 }
 
-/* Of what the servers take, headers and all. */
+/* The largest message that the servers take, headers and all. */
 static int64_t limit_of(struct saga__nats *self, natsConnection *nc)
 {
 	int64_t payload = natsConnection_GetMaxPayload(nc), most = limit_of_stream(self);

@@ -245,7 +245,7 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
 	return strlen(text);
 }
 
-/* What it has to say is in its replies. */
+/* libmicrohttpd's own log is left out: each reply says what was wrong. */
 static void say_nothing(void *context, const char *format, va_list list)
 {
 	(void)context;

@@ -254,8 +254,8 @@ static void check_needs(struct http_call *call)
 /* ---- framing ---- */
 
 /*
- * What two readers of one request could read in two ways: that is how requests are smuggled past
- * whoever stands in front (RFC 9112, 11.2). libmicrohttpd before 1.0.5 takes the first of two
+ * Two readers of one request must not read it in two ways: that is how requests are smuggled past a
+ * proxy in front (RFC 9112, 11.2). libmicrohttpd before 1.0.5 takes the first of two
  * lengths, and a header only up to a NUL.
  */
 struct framing {

@@ -104,7 +104,7 @@ void http_problem(struct http_call *call, int status, const char *code, const ch
 	va_end(list);
 	problem = json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title",
 		title_of(status), "status", status, "detail", detail);
-	/* What was cut, or came from outside, may be no UTF-8: then without it. */
+	/* A text that was cut, or came from outside, may be no UTF-8: leave it out then. */
 	if (!problem)
 		problem = json_pack("{s:s, s:s, s:i}", "type", "about:blank", "title",
 			title_of(status), "status", status);

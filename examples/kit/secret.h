@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 /*
- * What was given, or, if that is @FILE, the file's first line: what holds a password need not stand
- * among the arguments, which all of the machine can read. 0; -1: why not is said on stderr.
+ * Copies the argument, or, if that is @FILE, the file's first line: so a password need not stand
+ * among the arguments, which everyone on the machine can read. Returns 0; -1: it has complained.
  */
 int secret_read(const char *program, const char *given, char *buffer, size_t size);
 

@@ -213,8 +213,9 @@ void saga__anchor_looked(struct saga__anchor *anchor, uint64_t place, saga_id id
 }
 
 /*
- * What stands behind the newest and not above the floor was acked: by who knew more than the store
- * does now; or the broker lost its end, its floor stands ahead, and what came since is skipped.
+ * A frame behind the newest position and not above the floor was acked. Either an instance acked it
+ * that knew more than the store does now; or the broker lost its end, its floor stands ahead, and
+ * it skips the frames that came since.
  * Where the floor is above the end, it is asked again when the stream has grown beyond it.
  */
 void saga__anchor_looked_behind(struct saga__anchor *anchor, uint64_t place, uint64_t found)

@@ -55,8 +55,8 @@ struct saga__anchor_effect {
 
 enum {
 	/*
-	 * What was delivered before a doubt may be committed after it: so the newest is looked at
-	 * again while it moves, but not for ever.
+	 * A lane may commit after a doubt a frame that was delivered before it: so the newest
+	 * position is looked at again while it moves, but not for ever.
 	 */
 	SAGA__ANCHOR_LOOKS_MOST = 64
 };
@@ -110,8 +110,8 @@ void saga__anchor_start(struct saga__anchor *anchor, int64_t settle_ms);
 void saga__anchor_stop(struct saga__anchor *anchor);
 
 /*
- * What the store has: points of the era that the broker has now (NULL: none), and whether of any
- * other. After saga__anchor_start, when the era is known for the first time or another: before
+ * Tells the points that the store has: of the era that the broker has now (NULL: none), and
+ * whether it has some of another. After saga__anchor_start, when the era is known for the first time or another: before
  * saga__anchor_heard.
  */
 void saga__anchor_know(struct saga__anchor *anchor, const struct saga__point *newest,

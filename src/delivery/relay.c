@@ -35,7 +35,7 @@ struct place {
 	unsigned lost; /* times that the broker called it a double of what it had lost */
 };
 
-/* What follows an incident. */
+/* The events that an incident makes the relay send again. */
 struct incident {
 	uint64_t upto; /* events up to there are sent again; 0: none is under way */
 	uint64_t sent, lost;
@@ -225,7 +225,7 @@ static void check_incident(struct saga__relay *relay)
 	incident->upto = 0;
 }
 
-/* What is done at the beginning needs no place any more. */
+/* The first places are given up once their events are done. */
 static void go_on(struct saga__relay *relay, int64_t now)
 {
 	struct place *place;

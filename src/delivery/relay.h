@@ -82,7 +82,7 @@ uint64_t saga__relay_last(const struct saga__relay *relay);
 void saga__relay_committed(
 	struct saga__relay *relay, uint64_t seq, saga_id id, struct saga__blob *event);
 
-/* What a READ asked for; takes a share. */
+/* Gives an event that a READ asked for; takes a share. */
 void saga__relay_read(
 	struct saga__relay *relay, uint64_t seq, saga_id id, struct saga__blob *event);
 

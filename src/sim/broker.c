@@ -199,7 +199,7 @@ static void tell(struct saga__member *member)
 	saga_port_broker(member->port, &news);
 }
 
-/* What a group has not acked goes to who works it, unless it went there a short while ago. */
+/* Unacked messages of a group go to the shard's worker, unless they did so just now. */
 static void pump_group(saga_sim *sim, const struct saga__member *first)
 {
 	struct saga__broker *broker = &sim->broker;
@@ -332,7 +332,7 @@ static void take(saga_sim *sim, struct saga__happening *happening)
 	struct saga__passing *passing = (struct saga__passing *)happening, *answer;
 	uint64_t seq;
 
-	/* What was under way when it lost its power, or the way to it, never comes. */
+	/* A message under way is lost with the broker's power, or with the way to it. */
 	if (saga__broker_is_cut_off(happening->member))
 		return;
 	seq = find(sim, passing->id, passing->again);
@@ -442,8 +442,7 @@ static void ack(void *transport, const uint64_t *tokens, size_t count)
 	saga__broker_pump(member->sim, SAGA__BROKER_LEAST_US);
 }
 
-/* What came for a shard that is left, and what a dead one had, others have at once, or in a while.
- */
+/* Others get the deliveries of a shard that this member left, at once or in a while. */
 void saga__broker_release(struct saga__member *member)
 {
 	struct saga__broker *broker = &member->sim->broker;

@@ -1,7 +1,7 @@
 #ifndef SAGA_SIM_BROKER_H
 #define SAGA_SIM_BROKER_H
 
-/* What the two files of the broker share: broker.c carries, broker_loss.c loses. */
+/* The two files of the broker share this: broker.c carries, broker_loss.c loses. */
 
 #include "world.h"
 
@@ -10,7 +10,7 @@ enum {
 	SAGA__BROKER_USUAL_US = 2000
 };
 
-/* What the broker keeps; its number is its place. */
+/* A message that the broker keeps; its number is its place. */
 struct saga__message_kept {
 	saga_id id;
 	char *topic; /* the bytes are behind it */
@@ -54,7 +54,7 @@ unsigned saga__broker_shard_of(const struct saga__member *member, unsigned part)
 /* All of the shard up to there is acked, or counts as that. */
 uint64_t saga__broker_floor_of(const struct saga__member *member, unsigned shard);
 void saga__broker_give_back(struct saga__message_kept *message, size_t group);
-/* What one has of shards that it does not work. */
+/* The member gives back its deliveries of shards that it does not work. */
 void saga__broker_release(struct saga__member *member);
 void saga__broker_free_message(struct saga__message_kept *message);
 

@@ -1,5 +1,6 @@
 /*
- * What befalls the broker: who is cut off from it, what it loses; and who asks what it still has.
+ * Misfortunes of the broker: members are cut off from it, it loses messages, and members ask for
+ * those that it still has.
  */
 
 #include <stdlib.h>
@@ -162,7 +163,7 @@ static void move_floors(saga_sim *sim, uint64_t left)
 	}
 }
 
-/* What it has lost it may still call a double. */
+/* The broker may still call a message a double after it has lost it. */
 static void lose_last(saga_sim *sim, bool haunts)
 {
 	struct saga__broker *broker = &sim->broker;
@@ -191,7 +192,7 @@ static void lose_all_that_is_out(saga_sim *sim, struct saga__member *member)
 	saga__broker_cut_off(member, 1 + saga__sim_length(sim, SAGA_SIM_POWER));
 }
 
-/* Of what it has confirmed, only what is older is on its disks; or its stream is made anew. */
+/* The broker loses confirmed messages that its disks lack; or its stream is made anew. */
 void saga__broker_loses_power(saga_sim *sim)
 {
 	struct saga__broker *broker = &sim->broker;

@@ -71,7 +71,7 @@ struct saga__parking {
 	struct saga__parked parked;
 };
 
-/* What is parked behind this slot is due. */
+/* The rows that are parked behind this slot become due. */
 struct saga__wake {
 	struct saga__wake *next;
 	unsigned shard;
@@ -99,7 +99,7 @@ struct saga__parked_counts {
 	int64_t came, went;
 };
 
-/* What a batch counts for each step: to which state its slots moved, and beside those: */
+/* A batch counts for each step to which state its slots moved, and beside those: */
 enum saga__tally {
 	SAGA__TALLY_READ = SAGA__STATES,
 	SAGA__TALLY_RETRY,

@@ -22,7 +22,7 @@ enum saga__judgement {
 /* The only item of a batch that failed. `slowly`: the store's time ran out. */
 void saga__blame(struct saga__batch *batch, int code, bool slowly, const char *why);
 
-/* What becomes of an item. *ret_blamed: what is known of it. */
+/* Judges an item; *ret_blamed is what earlier batches have noted about it. */
 enum saga__judgement saga__judgement_of(struct saga__batch *batch, const struct saga__item *item,
 	const struct saga__blamed **ret_blamed);
 
@@ -32,7 +32,7 @@ void saga__blame_settle(struct saga__batch *batch);
 /* All items begin anew: what the store refused, it may take by now. */
 void saga__blame_forget(struct saga__batch *batch);
 
-/* Of a batch that has begun: nothing was taken in yet. */
+/* Begins the blame of a batch, before the batch has taken an item in. */
 void saga__blame_begin(struct saga__batch *batch);
 
 #endif

@@ -134,7 +134,7 @@ static unsigned short *doubts_of(const struct saga_step *step)
 	return &batch->doubts[(size_t)(step->def - batch->plan->steps) % SAGA__DOUBTED];
 }
 
-/* What is taken back once will be taken back again: others should not be replayed for it. */
+/* A step that was rolled back once will be again, and others are replayed with it. */
 static bool is_optimistic(const struct saga_step *step)
 {
 	const struct saga__batch *batch = step->batch;

@@ -1,7 +1,7 @@
 #ifndef SAGA_STEP_ITEM_H
 #define SAGA_STEP_ITEM_H
 
-/* What a lane is given to do, one after the other. */
+/* Items: the work of a lane, done one after the other. */
 
 #include <saga/participant.h>
 

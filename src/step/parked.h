@@ -1,7 +1,7 @@
 #ifndef SAGA_STEP_PARKED_H
 #define SAGA_STEP_PARKED_H
 
-/* What is set aside in the store: to be tried again, to wait, to be looked at by an operator. */
+/* Parked rows: events set aside in the store, to be tried again, to wait, or for an operator. */
 
 #include <saga/event.h>
 

@@ -24,7 +24,7 @@ enum {
 	SAGA__ROW_NAME_MOST = 95
 };
 
-/* What an event of a type does to one row. */
+/* An event of a type does this to one row. */
 struct saga__route {
 	unsigned short step;
 	unsigned short row; /* the step's, or its schedule's */
@@ -38,7 +38,7 @@ struct saga__known {
 	size_t route_count;
 };
 
-/* What has slots: each step, then each schedule. Named "reserve", and "place>order.expired". */
+/* Each step has slots, and so has each schedule. Named "reserve", and "place>order.expired". */
 struct saga__row {
 	char name[SAGA__ROW_NAME_MOST + 1];
 	unsigned short step;

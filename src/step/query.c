@@ -1,4 +1,4 @@
-/* What a handler says to its store. */
+/* A handler's statements reach its store through here. */
 
 #include <string.h>
 #include <strings.h>
@@ -77,7 +77,7 @@ void *saga_native(saga_step *step)
 
 	if (!may_run(step, false, NULL) || !batch->store_ops->native)
 		return NULL;
-	/* What is still on its way must not come between the handler's own answers. */
+	/* Wait for the answers under way, or they would come between the handler's own. */
 	if ((code = batch->store_ops->run(batch->store, NULL, 0, &sink, &error)) != SAGA_OK) {
 		(void)saga__step_fail(step, code, "%s", error.text);
 		return NULL;

@@ -19,7 +19,7 @@ enum {
 };
 
 /*
- * Of an event whose transaction keeps losing, or that ends the process, nobody knows which of its
+ * If an event's transaction keeps losing, or the event ends the process, nobody knows which of its
  * steps is to blame: all are parked and none is charged. Each is then tried alone, from its own
  * row, and there it counts.
  */

@@ -12,7 +12,7 @@ saga_value saga_int64(int64_t value)
 	return (saga_value){ .kind = SAGA_VALUE_INT64, .as.int64 = value };
 }
 
-/* What no int64 holds is of no kind that a store takes. */
+/* A value that no int64 holds gets a kind that every store refuses. */
 saga_value saga_uint64(uint64_t value)
 {
 	return value <= INT64_MAX ? saga_int64((int64_t)value)

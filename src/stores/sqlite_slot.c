@@ -1,4 +1,4 @@
-/* What every slot of the SQLite store does: it is timed, it explains a failure, it takes back. */
+/* Every slot of the SQLite store needs this: a slot is timed, explains a failure, takes back. */
 
 #include "sqlite_store.h"
 #include "statement.h"
