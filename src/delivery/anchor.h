@@ -111,8 +111,8 @@ void saga__anchor_stop(struct saga__anchor *anchor);
 
 /*
  * Tells the points that the store has: of the era that the broker has now (NULL: none), and
- * whether it has some of another. After saga__anchor_start, when the era is known for the first time or another: before
- * saga__anchor_heard.
+ * whether it has some of another. Call it after saga__anchor_start, when the era becomes known or
+ * is another: before saga__anchor_heard.
  */
 void saga__anchor_know(struct saga__anchor *anchor, const struct saga__point *newest,
 	const struct saga__point *settled, bool others);
