@@ -63,7 +63,7 @@ static bool says(const struct saga__choreography *all, unsigned contract, unsign
 	return false;
 }
 
-/* Who says a type knows all of its fields; a reader may declare fewer. */
+/* The emitter of a type knows all of its fields; a reader may declare fewer. */
 static const struct saga__model_form *form_of(
 	const struct saga__choreography *all, unsigned type, int version)
 {

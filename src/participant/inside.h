@@ -426,12 +426,12 @@ void saga__halted(struct saga_participant *p, const struct saga__following *foll
 	const struct saga__follow_effect *effect);
 /* It had forked when the store was last looked at. */
 bool saga__is_forked(const struct saga_participant *p, const struct saga__stream *stream);
-/* What a lane found in the store; and that one of our shards has committed an order. */
+/* Takes the stopped streams that a lane found in the store, and orders that it committed. */
 void saga__halts_found(struct saga_participant *p, struct saga__stopped_streams *stopped);
 void saga__was_reset(struct saga_participant *p, struct saga__following *following);
 
 /* submit.c */
-/* What no participant with this plan could ever take is refused. */
+/* Refuses a submission that no participant with this plan could ever take. */
 int saga__submission_check(const struct saga__plan *plan, const saga_submission *submission,
 	const struct saga__known **ret_known, saga_error *error);
 void saga__answer(struct saga_participant *p, struct saga__item *item);

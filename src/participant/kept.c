@@ -202,7 +202,7 @@ static void give_event(struct saga_participant *p, const struct saga__frame *fra
 	saga__streams_give(p, shard, item);
 }
 
-/* What nobody can read is an operator's, where its type is one that we are on. */
+/* An event that nobody can read goes to an operator if one of our steps is on its type. */
 static void set_aside(struct saga_participant *p, const struct saga__frame *frame, const char *why)
 {
 	static const saga_id none = { { 0 } };

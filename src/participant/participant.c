@@ -453,7 +453,7 @@ void saga_close(saga_participant *p)
 {
 	if (!p)
 		return;
-	/* What was submitted to a loop that never ran has its answer coming, too. */
+	/* Requests that were submitted to a loop that never ran are answered, too. */
 	if (p->life == SAGA__OPENED)
 		saga__drop_leftovers(p);
 	free_all(p);

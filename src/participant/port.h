@@ -18,7 +18,7 @@ struct saga_port {
 	void (*closed)(void *host);
 	bool json; /* saga_port_wants_json */
 
-	/* Of a durable transport; NULL: the host does not want to know. */
+	/* A durable transport calls these; NULL: the host does not want to know. */
 	void (*refused)(void *host, uint64_t token, const char *why);
 	void (*relents)(void *host);
 	void (*broker)(void *host, const saga_broker *broker);

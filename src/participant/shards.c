@@ -116,7 +116,7 @@ void saga__drop_foreign(struct saga_participant *p)
 	free(foreign);
 }
 
-/* What there is no room for is in the outbox, and its shard's worker will find it there. */
+/* An event without room here is in the outbox, where its shard's worker will find it. */
 void saga__keep_foreign(struct saga_participant *p, const struct saga__sent *sent)
 {
 	struct saga__foreign_event *foreign, **end = &p->foreign;
