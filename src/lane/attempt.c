@@ -40,29 +40,31 @@ bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item)
 }
 
 /* Takes it into the hand, if it is of the batch's kind. */
-static enum saga__sift take(struct saga__lane *lane, struct saga__item *item)
+static enum saga__sift take(struct saga__attempt *attempt, struct saga__item *item)
 {
+	struct saga__lane *lane = attempt->lane;
 	if (item->kind == SAGA__ITEM_REQUEST)
 		item->shard = shard_of_request(lane, item);
-	if (lane->foreign == (saga__lane_held(lane, item->shard) != NULL))
+	if ((attempt->mode == SAGA__ATTEMPT_FOREIGN) ==
+		(saga__lane_held(lane, item->shard) != NULL))
 		return SAGA__LEAVE;
-	assert(lane->hand_count < lane->limit);
-	lane->hand[lane->hand_count++] = item;
+	assert(attempt->hand_count < lane->limit);
+	attempt->hand[attempt->hand_count++] = item;
 	return SAGA__TAKE;
 }
 
 static enum saga__sift take_item(void *context, struct saga__item *item)
 {
-	struct saga__lane *lane = context;
+	struct saga__attempt *attempt = context;
 
-	if (lane->hand_count == lane->limit)
+	if (attempt->hand_count == attempt->lane->limit)
 		return SAGA__ENOUGH;
 	/* Only a request that is to be tried again has a time. */
-	if (item->ready && item->ready > saga__monotonic(lane->options.env))
+	if (item->ready && item->ready > saga__monotonic(attempt->lane->options.env))
 		return SAGA__LEAVE;
-	if (saga__lane_is_stray(lane, item))
+	if (saga__lane_is_stray(attempt->lane, item))
 		return SAGA__DROP;
-	return take(lane, item);
+	return take(attempt, item);
 }
 
 static bool works_all(const struct saga__lane *lane)
@@ -71,8 +73,9 @@ static bool works_all(const struct saga__lane *lane)
 }
 
 /* Whether there is something to do in our shards beside what is in the queue. */
-static unsigned sources_of_store(const struct saga__lane *lane)
+static unsigned sources_of_store(const struct saga__attempt *attempt)
 {
+	struct saga__lane *lane = attempt->lane;
 	unsigned from = 0;
 
 	if (!lane->shard_count)
@@ -81,7 +84,7 @@ static unsigned sources_of_store(const struct saga__lane *lane)
 		from |= FROM_DUE;
 	if (saga__lane_is_behind(lane))
 		from |= FROM_OUTBOX;
-	if (lane->looking != lane->looks)
+	if (attempt->looking != lane->looks)
 		from |= FROM_OTHERS;
 	return from;
 }
@@ -92,75 +95,84 @@ static unsigned sources_of_store(const struct saga__lane *lane)
  */
 static bool is_foreign_next(const struct saga__lane *lane)
 {
-	if (lane->batch.instead || (lane->failures && !lane->foreign))
-		return lane->foreign;
-	return !lane->foreign && !works_all(lane);
+	if (lane->batch.instead || (lane->failures && !lane->was_foreign))
+		return lane->was_foreign;
+	return !lane->was_foreign && !works_all(lane);
 }
 
-static void take_all(struct saga__lane *lane)
+static void take_all(struct saga__attempt *attempt, bool foreign)
 {
-	saga__mailbox_sift(&lane->mailbox, SAGA__SIFT_LATER | SAGA__SIFT_QUEUE, take_item, lane);
+	struct saga__lane *lane = attempt->lane;
+
+	attempt->mode = foreign ? SAGA__ATTEMPT_FOREIGN
+		: lane->probing ? SAGA__ATTEMPT_PROBING
+				: SAGA__ATTEMPT_NORMAL;
+	lane->was_foreign = foreign;
+	saga__mailbox_sift(&lane->mailbox, SAGA__SIFT_LATER | SAGA__SIFT_QUEUE, take_item, attempt);
 }
 
-static void gather(struct saga__lane *lane)
+static void gather(struct saga__attempt *attempt)
 {
-	lane->looking = saga__mailbox_await(&lane->mailbox, lane->limit, lane->options.batch_ms);
-	lane->hand_count = 0;
-	lane->foreign = is_foreign_next(lane);
-	take_all(lane);
-	if (!lane->hand_count && (lane->foreign || !sources_of_store(lane))) {
-		lane->foreign = !lane->foreign;
+	struct saga__lane *lane = attempt->lane;
+	bool foreign = is_foreign_next(lane);
+
+	attempt->looking = saga__mailbox_await(&lane->mailbox, lane->limit, lane->options.batch_ms);
+	take_all(attempt, foreign);
+	if (!attempt->hand_count && (foreign || !sources_of_store(attempt))) {
 		lane->batch.instead = SAGA__NO_OUTCOME; /* of what went elsewhere */
-		take_all(lane);
+		take_all(attempt, !foreign);
 	}
-	for (size_t i = 0; i < lane->hand_count; i++)
-		lane->hand[i]->next_ready = 0;
+	for (size_t i = 0; i < attempt->hand_count; i++)
+		attempt->hand[i]->next_ready = 0;
 }
 
 /*
  * Whose streams the batch locks, sorted: what is in hand is of few; what is looked for in the store
  * may be of any that the lane works.
  */
-static void choose_shards(struct saga__lane *lane, unsigned from)
+static void choose_shards(struct saga__attempt *attempt, unsigned from)
 {
+	struct saga__lane *lane = attempt->lane;
 	uint64_t shards = 0;
 
-	for (size_t i = 0; i < lane->hand_count; i++)
-		shards |= 1ull << lane->hand[i]->shard;
+	for (size_t i = 0; i < attempt->hand_count; i++)
+		shards |= 1ull << attempt->hand[i]->shard;
 	if (from != FROM_HAND)
 		shards = saga__lane_worked(lane);
-	lane->chosen_shards = shards;
-	lane->chosen_count = 0;
+	attempt->chosen_shards = shards;
+	attempt->chosen_count = 0;
 	for (unsigned shard = 0; shard < lane->journal.shards; shard++)
 		if (shards >> shard & 1)
-			lane->chosen[lane->chosen_count++].shard = shard;
-	lane->batch.locked = lane->chosen;
-	lane->batch.locked_count = lane->chosen_count;
+			attempt->chosen[attempt->chosen_count++].shard = shard;
+	lane->batch.locked = attempt->chosen;
+	lane->batch.locked_count = attempt->chosen_count;
 }
 
 /* Where their streams stand, for the lane. */
-static void note_chosen(struct saga__lane *lane)
+static void note_chosen(struct saga__attempt *attempt)
 {
-	for (size_t i = 0, k = 0; i < lane->shard_count && !lane->foreign; i++)
-		if (saga__lane_has_chosen(lane, i))
-			lane->locked[i] = lane->chosen[k++];
+	struct saga__lane *lane = attempt->lane;
+	for (size_t i = 0, k = 0; i < lane->shard_count && attempt->mode != SAGA__ATTEMPT_FOREIGN;
+		i++)
+		if (saga__attempt_has_chosen(attempt, i))
+			lane->locked[i] = attempt->chosen[k++];
 }
 
 /* Nothing came of it: as if it had not been taken. */
-void saga__lane_put_back(struct saga__lane *lane)
+void saga__attempt_put_back(struct saga__attempt *attempt)
 {
-	lane->hand_count -= SAGA__MUTANT(replay_forgets_one) && lane->hand_count > 0;
-	saga__mailbox_put_back(&lane->mailbox, lane->hand, lane->hand_count);
-	lane->hand_count = 0;
+	struct saga__lane *lane = attempt->lane;
+	attempt->hand_count -= SAGA__MUTANT(replay_forgets_one) && attempt->hand_count > 0;
+	saga__mailbox_put_back(&lane->mailbox, attempt->hand, attempt->hand_count);
+	attempt->hand_count = 0;
 }
 
 struct saga__lane_shard *saga__lane_shard_of(struct saga__lane *lane, unsigned number)
 {
-	size_t i = 0;
+	struct saga__lane_shard *shard = saga__lane_held(lane, number);
 
-	while (i + 1 < lane->shard_count && lane->locked[i].shard != number)
-		i++;
-	return &lane->shards[i];
+	assert(shard);
+	return shard;
 }
 
 bool saga__lane_is_behind(const struct saga__lane *lane)
@@ -173,10 +185,11 @@ bool saga__lane_is_behind(const struct saga__lane *lane)
 
 /* ---- what it takes in ---- */
 
-static int add_hand(struct saga__lane *lane, saga_error *error)
+static int add_hand(struct saga__attempt *attempt, saga_error *error)
 {
-	for (size_t i = 0; i < lane->hand_count; i++) {
-		int code = saga__batch_add(&lane->batch, lane->hand[i]);
+	struct saga__lane *lane = attempt->lane;
+	for (size_t i = 0; i < attempt->hand_count; i++) {
+		int code = saga__batch_add(&lane->batch, attempt->hand[i]);
 
 		if (code != SAGA_OK)
 			return saga_error_set(error, code, "out of memory");
@@ -186,12 +199,13 @@ static int add_hand(struct saga__lane *lane, saga_error *error)
 
 /* ---- positions ---- */
 
-static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
+static size_t gather_moves(struct saga__attempt *attempt, struct saga__move *moves)
 {
+	struct saga__lane *lane = attempt->lane;
 	size_t count = 0;
 
-	for (size_t i = 0; i < lane->hand_count; i++) {
-		const struct saga__item *item = lane->hand[i];
+	for (size_t i = 0; i < attempt->hand_count; i++) {
+		const struct saga__item *item = attempt->hand[i];
 		size_t k = 0;
 
 		if (!saga__item_is_followed(item) || item->reset)
@@ -214,12 +228,13 @@ static size_t gather_moves(struct saga__lane *lane, struct saga__move *moves)
 
 /* What an operator ordered comes behind all else of that stream, and goes back too. */
 static int reset_positions(
-	struct saga__lane *lane, struct saga__committed *committed, saga_error *error)
+	struct saga__attempt *attempt, struct saga__committed *committed, saga_error *error)
 {
+	struct saga__lane *lane = attempt->lane;
 	int code = SAGA_OK;
 
-	for (size_t i = 0; code == SAGA_OK && i < lane->hand_count; i++) {
-		const struct saga__item *item = lane->hand[i];
+	for (size_t i = 0; code == SAGA_OK && i < attempt->hand_count; i++) {
+		const struct saga__item *item = attempt->hand[i];
 		struct saga__move *move = &committed->moves[committed->move_count];
 
 		if (!item->reset)
@@ -237,15 +252,16 @@ static int reset_positions(
 }
 
 /* How many of a shard's own events this batch takes out of the queue, and puts in. */
-static void count_own(
-	struct saga__lane *lane, size_t at, size_t *ret_taken, size_t *ret_made, uint64_t *ret_upto)
+static void count_own(struct saga__attempt *attempt, size_t at, size_t *ret_taken, size_t *ret_made,
+	uint64_t *ret_upto)
 {
+	struct saga__lane *lane = attempt->lane;
 	unsigned number = lane->locked[at].shard;
 
 	*ret_taken = *ret_made = 0;
 	*ret_upto = 0;
-	for (size_t i = 0; i < lane->hand_count; i++) {
-		const struct saga__item *item = lane->hand[i];
+	for (size_t i = 0; i < attempt->hand_count; i++) {
+		const struct saga__item *item = attempt->hand[i];
 
 		if (!saga__item_is_own(item) || item->shard != number)
 			continue;
@@ -259,18 +275,20 @@ static void count_own(
 }
 
 /* Where our own stream is committed after this batch. */
-static void find_own(struct saga__lane *lane)
+static void find_own(struct saga__attempt *attempt)
 {
-	memset(lane->own, 0, sizeof lane->own);
-	for (size_t i = 0, k = 0; i < lane->shard_count && !lane->foreign; i++) {
+	struct saga__lane *lane = attempt->lane;
+	memset(attempt->own, 0, sizeof attempt->own);
+	for (size_t i = 0, k = 0; i < lane->shard_count && attempt->mode != SAGA__ATTEMPT_FOREIGN;
+		i++) {
 		struct saga__lane_shard *shard = &lane->shards[i];
 		size_t taken, made;
-		uint64_t upto, *own = &lane->own[k];
+		uint64_t upto, *own = &attempt->own[k];
 
-		if (!saga__lane_has_chosen(lane, i))
+		if (!saga__attempt_has_chosen(attempt, i))
 			continue;
 		k++;
-		count_own(lane, i, &taken, &made, &upto);
+		count_own(attempt, i, &taken, &made, &upto);
 		if (shard->waits)
 			*own = shard->own;
 		else if (shard->catching_up)
@@ -304,9 +322,10 @@ static void read_clock(struct saga__lane *lane)
 	lane->batch.ageing_behind = saga__journal_ageing_behind(&lane->journal);
 }
 
-static int fill(struct saga__lane *lane, unsigned from, struct saga__committed *committed,
+static int fill(struct saga__attempt *attempt, unsigned from, struct saga__committed *committed,
 	saga_error *error)
 {
+	struct saga__lane *lane = attempt->lane;
 	struct saga__batch *batch = &lane->batch;
 	/* What is in hand alone says which slots it wants: they come with the lock. */
 	bool early = from == FROM_HAND;
@@ -314,32 +333,34 @@ static int fill(struct saga__lane *lane, unsigned from, struct saga__committed *
 
 	read_clock(lane);
 	if (early)
-		code = add_hand(lane, error);
-	lane->expects = code == SAGA_OK && early && saga__lane_is_to_expect(lane);
-	if (lane->expects)
-		code = saga__lane_expect(lane, error);
+		code = add_hand(attempt, error);
+	if (code == SAGA_OK && early && saga__attempt_is_to_expect(attempt))
+		attempt->mode = SAGA__ATTEMPT_OPTIMISTIC;
+	if (attempt->mode == SAGA__ATTEMPT_OPTIMISTIC)
+		code = saga__attempt_expect(attempt, error);
 	else if (code == SAGA_OK)
 		code = saga__journal_lock(
 			&lane->journal, batch->locked, batch->locked_count, batch, error);
 	if (code == SAGA_OK)
-		note_chosen(lane);
+		note_chosen(attempt);
 	read_clock(lane);
-	if (code == SAGA_OK && !lane->foreign)
-		code = saga__lane_tell_missed(lane, &committed->sent, error);
+	if (code == SAGA_OK && attempt->mode != SAGA__ATTEMPT_FOREIGN)
+		code = saga__attempt_tell_missed(attempt, &committed->sent, error);
 	if (code == SAGA_OK && (from & FROM_OUTBOX))
-		code = saga__lane_catch_up(lane, error);
+		code = saga__attempt_catch_up(attempt, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
-		code = saga__lane_take_due(lane, error);
+		code = saga__attempt_take_due(attempt, error);
 	if (code == SAGA_OK && !early)
-		code = add_hand(lane, error);
+		code = add_hand(attempt, error);
 	if (code == SAGA_OK && !early)
 		code = saga__journal_load(&lane->journal, batch, error);
 	return code;
 }
 
-static int transact(struct saga__lane *lane, unsigned from, struct saga__committed *committed,
+static int transact(struct saga__attempt *attempt, unsigned from, struct saga__committed *committed,
 	saga_error *error)
 {
+	struct saga__lane *lane = attempt->lane;
 	struct saga__journal *journal = &lane->journal;
 	struct saga__batch *batch = &lane->batch;
 	bool woken = false;
@@ -347,32 +368,30 @@ static int transact(struct saga__lane *lane, unsigned from, struct saga__committ
 	int code;
 
 	saga__batch_begin(batch);
-	choose_shards(lane, from);
+	choose_shards(attempt, from);
 	saga__lane_catch_nothing(lane);
-	lane->might_expect = lane->expects = false;
-	lane->filled_at = 0;
 	batch->store = journal->store;
 	if ((code = journal->ops->begin(journal->store, error)) != SAGA_OK)
 		return code;
-	if ((code = fill(lane, from, committed, error)) != SAGA_OK)
+	if ((code = fill(attempt, from, committed, error)) != SAGA_OK)
 		return code;
-	lane->filled_at = saga__monotonic(lane->options.env);
+	attempt->filled_at = saga__monotonic(lane->options.env);
 	saga__batch_run(batch);
-	if (lane->might_expect)
-		saga__lane_check_expected(lane);
+	if (attempt->may_begin)
+		saga__attempt_check_expected(attempt);
 	if (batch->lost.code != SAGA_OK && !SAGA__MUTANT(lost_batch_committed)) {
 		*error = batch->lost;
 		return batch->lost.code;
 	}
-	note_chosen(lane);
-	find_own(lane);
-	committed->move_count = gather_moves(lane, committed->moves);
-	code = saga__journal_write(journal, batch, lane->own, committed->moves,
+	note_chosen(attempt);
+	find_own(attempt);
+	committed->move_count = gather_moves(attempt, committed->moves);
+	code = saga__journal_write(journal, batch, attempt->own, committed->moves,
 		SAGA__MUTANT(position_not_stored) ? 0 : committed->move_count, &woken, error);
 	if (code == SAGA_OK)
 		code = saga__lane_check_moves(lane, committed, error);
 	if (code == SAGA_OK)
-		code = reset_positions(lane, committed, error);
+		code = reset_positions(attempt, committed, error);
 	if (code == SAGA_OK && (from & FROM_DUE))
 		code = next_due(lane, &soonest, error);
 	if (code == SAGA_OK)
@@ -387,8 +406,9 @@ static int transact(struct saga__lane *lane, unsigned from, struct saga__committ
 	committed->commit_us = saga__micros(lane->options.env) - at;
 	committed->batch_us = committed->commit_us + at - begun;
 	/* The owner of the shard will find what a foreign batch leaves. */
-	lane->due = lane->foreign || soonest < batch->due ? soonest : batch->due;
-	if (woken && !lane->foreign)
+	lane->due = attempt->mode == SAGA__ATTEMPT_FOREIGN || soonest < batch->due ? soonest
+										   : batch->due;
+	if (woken && attempt->mode != SAGA__ATTEMPT_FOREIGN)
 		lane->due = batch->now;
 	return SAGA_OK;
 }
@@ -399,14 +419,15 @@ static int transact(struct saga__lane *lane, unsigned from, struct saga__committ
  * One event alone that keeps losing is parked: no handler runs, their triggers come again, each in
  * a transaction of its own. No commit says which step it lost for: saga__attempts_with.
  */
-static void fewer(struct saga__lane *lane, int code, const saga_error *error, size_t tried)
+static void fewer(struct saga__attempt *attempt, int code, const saga_error *error, size_t tried)
 {
+	struct saga__lane *lane = attempt->lane;
 	struct saga__batch *batch = &lane->batch;
 
 	lane->limit = tried > 3 ? tried / 4 : 1;
 	saga__pace_slow_down(lane->options.pace, lane->limit);
 	if (code == SAGA_REFUSED) {
-		saga__lane_refused(lane, error);
+		saga__attempt_refused(attempt, error);
 		return;
 	}
 	if (tried > 1)
@@ -419,30 +440,31 @@ static void fewer(struct saga__lane *lane, int code, const saga_error *error, si
 	saga__lane_failed(lane, error, false);
 }
 
-static void failed(struct saga__lane *lane, int code, const saga_error *error)
+static void failed(struct saga__attempt *attempt, int code, const saga_error *error)
 {
-	size_t tried = lane->hand_count;
+	struct saga__lane *lane = attempt->lane;
+	size_t tried = attempt->hand_count;
 
 	(void)__atomic_add_fetch(&lane->lost, 1, __ATOMIC_RELAXED);
 	/* If it did commit, nobody makes the calls that it asked for. */
 	if (code == SAGA_UNKNOWN)
 		lane->revive = true;
 	for (size_t i = 0; code == SAGA_UNKNOWN && i < tried; i++)
-		lane->hand[i]->unsure = true;
+		attempt->hand[i]->unsure = true;
 	if (code != SAGA_UNKNOWN && lane->journal.ops->in_transaction(lane->journal.store))
 		lane->journal.ops->rollback(lane->journal.store);
-	saga__lane_put_back(lane);
+	saga__attempt_put_back(attempt);
 	if (lane->stale)
 		return;
 	/* Its shard is looked at, and the others go on. */
-	if (lane->journal.odd_stream && !lane->foreign) {
+	if (lane->journal.odd_stream && attempt->mode != SAGA__ATTEMPT_FOREIGN) {
 		lane->stale = lane->unsettled = true;
 		return;
 	}
 	/* Of all that was not waited for, something was not so. */
 	if (code == SAGA_REJECTED || (code == SAGA_REFUSED && lane->batch.optimistic)) {
 		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);
-		saga__lane_is_surprised(lane);
+		saga__attempt_is_surprised(attempt);
 		lane->batch.replays = true;
 		return;
 	}
@@ -455,7 +477,7 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 	case SAGA_DAMAGED:
 		/* Perhaps it is more than a store so slow, or so often cut off, can do at once. */
 		lane->limit = tried > 3 ? tried / 4 : 1;
-		saga__lane_lost(lane, code, error);
+		saga__attempt_lost(attempt, code, error);
 		break;
 	case SAGA_FULL:
 		if (!lane->failures)
@@ -464,20 +486,22 @@ static void failed(struct saga__lane *lane, int code, const saga_error *error)
 		break;
 	default:
 		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);
-		fewer(lane, code, error, tried);
+		fewer(attempt, code, error, tried);
 		break;
 	}
 }
 
 /* ---- one batch ---- */
 
-static unsigned sources(const struct saga__lane *lane)
+static unsigned sources(const struct saga__attempt *attempt)
 {
-	return (lane->hand_count ? FROM_HAND : 0) | (lane->foreign ? 0 : sources_of_store(lane));
+	return (attempt->hand_count ? FROM_HAND : 0) |
+		(attempt->mode == SAGA__ATTEMPT_FOREIGN ? 0 : sources_of_store(attempt));
 }
 
-static void succeeded(struct saga__lane *lane, unsigned from)
+static void succeeded(struct saga__attempt *attempt, unsigned from)
 {
+	struct saga__lane *lane = attempt->lane;
 	size_t most = lane->options.limits.batch_events;
 
 	lane->failures = 0;
@@ -489,8 +513,8 @@ static void succeeded(struct saga__lane *lane, unsigned from)
 	lane->batch.replays = false;
 	lane->batch.poison_count = 0;
 	/* What is in hand alone locks the streams of its own shards, no others. */
-	if (!lane->foreign && from != FROM_HAND)
-		lane->looks = lane->looking;
+	if (attempt->mode != SAGA__ATTEMPT_FOREIGN && from != FROM_HAND)
+		lane->looks = attempt->looking;
 	most = saga__pace_speed_up(lane->options.pace, most);
 	lane->limit = lane->limit * 2 < most ? lane->limit * 2 : most;
 }
@@ -504,14 +528,76 @@ static bool is_awaiting_call(struct saga__lane *lane)
 	return false;
 }
 
+/* The arrays are written before they are read, and cost nothing until then. */
+static void begin(struct saga__attempt *attempt, struct saga__lane *lane)
+{
+	attempt->lane = lane;
+	attempt->mode = SAGA__ATTEMPT_NORMAL;
+	attempt->from = 0;
+	attempt->looking = lane->looks;
+	attempt->hand = lane->hand;
+	attempt->hand_count = 0;
+	attempt->chosen_count = 0;
+	attempt->chosen_shards = 0;
+	attempt->alone = 0;
+	attempt->may_begin = false;
+	attempt->filled_at = 0;
+}
+
+/* With room for what it may have to tell, since a committed batch can't fail any more. */
+static int prepare(
+	struct saga__attempt *attempt, struct saga__notification *notification, saga_error *error)
+{
+	struct saga__lane *lane = attempt->lane;
+	struct saga__committed *committed = notification ? &notification->as.committed : NULL;
+	size_t steps = lane->options.plan->step_count;
+
+	/* What fails before the batch begins is no fault of the last one's item, which is gone. */
+	saga__blame_begin(&lane->batch);
+	if (!committed || saga__committed_room(committed, attempt->hand_count, steps) != SAGA_OK)
+		return saga_error_set(error, SAGA_NOMEM, "out of memory");
+	lane->batch.tally = committed->tally;
+	return SAGA_OK;
+}
+
+static int perform(
+	struct saga__attempt *attempt, struct saga__notification *notification, saga_error *error)
+{
+	struct saga__lane *lane = attempt->lane;
+	bool probes = attempt->mode == SAGA__ATTEMPT_PROBING;
+	int code = prepare(attempt, notification, error);
+
+	if (lane->limit == 1)
+		attempt->from = saga__attempt_take_one_source(attempt, attempt->from);
+	lane->batch.probing = probes;
+	if (code == SAGA_OK && probes && attempt->from != FROM_OTHERS)
+		code = saga__attempt_suspect(attempt, attempt->from, error);
+	if (code == SAGA_OK)
+		code = transact(attempt, attempt->from, &notification->as.committed, error);
+	lane->batch.tally = NULL;
+	lane->batch.locked = NULL;
+	lane->batch.locked_count = 0;
+	return code;
+}
+
+/* A planted bug: what is not committed is told. */
+static bool tells_too_early(
+	struct saga__lane *lane, int code, struct saga__notification *notification)
+{
+	if (!SAGA__MUTANT(sent_before_commit) || code == SAGA_OK || !notification ||
+		!notification->as.committed.sent.count)
+		return false;
+	notification->as.committed.move_count = 0;
+	lane->options.notify(lane->options.host, notification);
+	return true;
+}
+
 bool saga__lane_batch(struct saga__lane *lane)
 {
 	struct saga__notification *notification;
-	struct saga__committed *committed;
+	struct saga__attempt attempt;
 	saga_error error = { .code = SAGA_OK };
 	size_t most;
-	unsigned from;
-	bool is_probing;
 	int code;
 
 	if (is_awaiting_call(lane))
@@ -520,44 +606,22 @@ bool saga__lane_batch(struct saga__lane *lane)
 	most = __atomic_load_n(&lane->options.pace->ceiling, __ATOMIC_RELAXED);
 	if (lane->probing || lane->limit > most)
 		lane->limit = lane->probing ? 1 : most;
-	gather(lane);
-	if (!(from = sources(lane)))
+	begin(&attempt, lane);
+	gather(&attempt);
+	if (!(attempt.from = sources(&attempt)))
 		return false;
-	/* What fails before the batch begins is no fault of the last one's item, which is gone. */
-	saga__blame_begin(&lane->batch);
 	notification = saga__notification_new(lane, SAGA__NOTIFY_COMMITTED);
-	committed = notification ? &notification->as.committed : NULL;
-	code = committed
-		? saga__committed_room(committed, lane->hand_count, lane->options.plan->step_count)
-		: SAGA_NOMEM;
-	if (code == SAGA_OK)
-		lane->batch.tally = committed->tally;
-	else
-		(void)saga_error_set(&error, code, "out of memory");
-	if (lane->limit == 1)
-		from = saga__lane_take_one_source(lane, from);
-	is_probing = lane->batch.probing = lane->probing && !lane->foreign;
-	if (code == SAGA_OK && lane->probing && !lane->foreign && from != FROM_OTHERS)
-		code = saga__lane_suspect(lane, from, &error);
-	if (code == SAGA_OK)
-		code = transact(lane, from, committed, &error);
-	lane->alone = 0;
-	lane->batch.tally = NULL;
-	if (SAGA__MUTANT(sent_before_commit) && code != SAGA_OK && notification &&
-		committed->sent.count) {
-		committed->move_count = 0;
-		lane->options.notify(lane->options.host, notification);
-		notification = NULL;
-	}
+	code = perform(&attempt, notification, &error);
 	if (code != SAGA_OK) {
-		saga__notification_free(notification);
-		failed(lane, code, &error);
+		if (!tells_too_early(lane, code, notification))
+			saga__notification_free(notification);
+		failed(&attempt, code, &error);
 		return true;
 	}
-	succeeded(lane, from);
-	if (is_probing && lane->batch.calls)
+	succeeded(&attempt, attempt.from);
+	if (attempt.mode == SAGA__ATTEMPT_PROBING && lane->batch.calls)
 		saga__lane_probe_call(lane, lane->batch.calls);
-	saga__lane_tell_committed(lane, notification);
+	saga__attempt_tell_committed(&attempt, notification);
 	return true;
 }
 

@@ -15,8 +15,9 @@ static void store_refuses(struct saga__lane *lane, const saga_error *error)
 	saga__lane_failed(lane, error, saga__is_lost(error->code));
 }
 
-void saga__lane_refused(struct saga__lane *lane, const saga_error *error)
+void saga__attempt_refused(struct saga__attempt *attempt, const saga_error *error)
 {
+	struct saga__lane *lane = attempt->lane;
 	saga_error own = { .code = SAGA_OK };
 
 	if (lane->batch.item_count > 1)
@@ -30,7 +31,7 @@ void saga__lane_refused(struct saga__lane *lane, const saga_error *error)
 		return;
 	}
 	if (lane->batch.put_aside) {
-		if (!saga__lane_wait_for(lane, error))
+		if (!saga__attempt_wait_for(attempt, error))
 			store_refuses(lane, error);
 		return;
 	}
@@ -40,12 +41,13 @@ void saga__lane_refused(struct saga__lane *lane, const saga_error *error)
 }
 
 /* Only if the store was there when its handlers began: else it is nobody's fault. */
-void saga__lane_lost(struct saga__lane *lane, int code, const saga_error *error)
+void saga__attempt_lost(struct saga__attempt *attempt, int code, const saga_error *error)
 {
-	int64_t took = saga__monotonic(lane->options.env) - lane->filled_at;
+	struct saga__lane *lane = attempt->lane;
+	int64_t took = saga__monotonic(lane->options.env) - attempt->filled_at;
 	bool slowly = took >= lane->options.journal.timeout_ms * 3 / 4;
 
-	if (lane->filled_at && is_about_one(lane))
+	if (attempt->filled_at && is_about_one(lane))
 		saga__blame(&lane->batch, code, slowly, error->text);
 	saga__lane_failed(lane, error, true);
 }

@@ -11,6 +11,30 @@ enum {
 	FROM_OTHERS = 8 /* events that another instance may have committed: nothing but told */
 };
 
+enum saga__attempt_mode {
+	SAGA__ATTEMPT_NORMAL = 0,
+	SAGA__ATTEMPT_OPTIMISTIC, /* it reads neither slots nor stream: optimistic.c */
+	SAGA__ATTEMPT_PROBING,    /* one event, counted before it runs: probing.c */
+	SAGA__ATTEMPT_FOREIGN     /* for shards that another instance owns */
+};
+
+/* One batch, from what it takes to what it tells. It lives on the stack of saga__lane_batch. */
+struct saga__attempt {
+	struct saga__lane *lane;
+	enum saga__attempt_mode mode;
+	unsigned from;            /* where its work comes from */
+	size_t looking;           /* the looks at the store that are done if it commits */
+	struct saga__item **hand; /* the items that it took; the lane's room */
+	size_t hand_count;
+	struct saga__shard chosen[SAGA__STORE_SHARDS]; /* whose streams it locks */
+	size_t chosen_count;
+	uint64_t chosen_shards;           /* the same as bits */
+	uint64_t own[SAGA__STORE_SHARDS]; /* where our streams of those are committed after it */
+	size_t alone;      /* probing what is not in hand: that shard + 1 alone; else 0 */
+	bool may_begin;    /* all its slots may begin here, so it could be optimistic */
+	int64_t filled_at; /* monotonic: its handlers began; 0: not yet */
+};
+
 /* Takes what waits as one transaction. False: nothing waits. */
 bool saga__lane_batch(struct saga__lane *lane);
 
@@ -24,8 +48,8 @@ struct saga__due saga__lane_due(const struct saga__lane *lane);
 void saga__lane_catch_nothing(struct saga__lane *lane);
 
 /* Our own events that nobody here has handled: read again from the outbox. */
-int saga__lane_catch_up(struct saga__lane *lane, saga_error *error);
-int saga__lane_take_due(struct saga__lane *lane, saga_error *error);
+int saga__attempt_catch_up(struct saga__attempt *attempt, saga_error *error);
+int saga__attempt_take_due(struct saga__attempt *attempt, saga_error *error);
 
 /* ---- ownership.c: which shards it works ---- */
 
@@ -64,10 +88,11 @@ void saga__lane_renew(struct saga__lane *lane);
 /* ---- tell.c: what a batch leaves ---- */
 
 /* Events in the outbox that nobody told: they go out before this batch's. */
-int saga__lane_tell_missed(
-	struct saga__lane *lane, struct saga__sent_list *sent, saga_error *error);
+int saga__attempt_tell_missed(
+	struct saga__attempt *attempt, struct saga__sent_list *sent, saga_error *error);
 int saga__lane_tell_outgoing(struct saga__lane *lane, struct saga__sent_list *sent);
-void saga__lane_tell_committed(struct saga__lane *lane, struct saga__notification *notification);
+void saga__attempt_tell_committed(
+	struct saga__attempt *attempt, struct saga__notification *notification);
 
 /* ---- pace.c: a batch was lost; it was not, and so many events may be in the next ---- */
 
@@ -81,9 +106,10 @@ static inline bool saga__is_lost(int code)
 }
 
 /* Whether the batch locks the stream of the lane's shard `at`. */
-static inline bool saga__lane_has_chosen(const struct saga__lane *lane, size_t at)
+static inline bool saga__attempt_has_chosen(const struct saga__attempt *attempt, size_t at)
 {
-	return lane->chosen_shards >> lane->locked[at].shard & 1;
+	struct saga__lane *lane = attempt->lane;
+	return attempt->chosen_shards >> lane->locked[at].shard & 1;
 }
 
 /* ---- outbox_jobs.c: between batches. False: not now; the lane put the command off ---- */
@@ -112,7 +138,7 @@ void saga__lane_log(struct saga__lane *lane, int level, const char *what, const 
 
 /* Nothing came of what is in hand: as if it had not been taken. */
 struct saga__lane_shard *saga__lane_shard_of(struct saga__lane *lane, unsigned number);
-void saga__lane_put_back(struct saga__lane *lane);
+void saga__attempt_put_back(struct saga__attempt *attempt);
 
 /* A command is to be tried again: what it failed for is as saga__lane_failed takes it. */
 void saga__lane_put_off(
@@ -136,16 +162,16 @@ int saga__lane_check_moves(
 void saga__lane_expect_nothing(struct saga__lane *lane);
 
 /* Whether it takes that for granted: the batch has what is in hand. */
-bool saga__lane_is_to_expect(struct saga__lane *lane);
+bool saga__attempt_is_to_expect(struct saga__attempt *attempt);
 
 /* The stream is as this lane left it, and the slots are not there: the commit will tell. */
-int saga__lane_expect(struct saga__lane *lane, saga_error *error);
+int saga__attempt_expect(struct saga__attempt *attempt, saga_error *error);
 
 /* After the handlers: what did not begin its slot can't be taken for granted. */
-void saga__lane_check_expected(struct saga__lane *lane);
+void saga__attempt_check_expected(struct saga__attempt *attempt);
 
 /* The batch was lost for something that was not so. */
-void saga__lane_is_surprised(struct saga__lane *lane);
+void saga__attempt_is_surprised(struct saga__attempt *attempt);
 
 /*
  * In probing.c: a call that a probing batch asked for is waited for, since it may end the
@@ -163,13 +189,13 @@ bool saga__lane_awaits_call(const struct saga__lane *lane);
  * In blame.c: the store has refused the batch. One item alone is blamed for it, unless the
  * store refuses what is of no item, too: then it is the store that an operator must look at.
  */
-void saga__lane_refused(struct saga__lane *lane, const saga_error *error);
+void saga__attempt_refused(struct saga__attempt *attempt, const saga_error *error);
 
 /*
  * In refused.c: the store refuses even the dead letter of the only item of the batch that has
  * failed. Its stream waits, and is tried again; the others go on. False: that can't be done.
  */
-bool saga__lane_wait_for(struct saga__lane *lane, const saga_error *error);
+bool saga__attempt_wait_for(struct saga__attempt *attempt, const saga_error *error);
 
 /* Whether an item is of a stream that waits: it comes again when that is tried. */
 bool saga__lane_holds_back(const struct saga__lane *lane, const struct saga__item *item);
@@ -181,7 +207,7 @@ void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left);
 void saga__lane_end_waits(struct saga__lane *lane, const struct saga__committed *committed);
 
 /* Also in blame.c: the batch lost the connection, perhaps since one item takes too long. */
-void saga__lane_lost(struct saga__lane *lane, int code, const saga_error *error);
+void saga__attempt_lost(struct saga__attempt *attempt, int code, const saga_error *error);
 
 /* The store has failed it. Damage, which only an operator can mend, is said once. */
 void saga__lane_note_error(struct saga__lane *lane, const saga_error *error);
@@ -198,9 +224,9 @@ void saga__lane_refuse_unworked(struct saga__lane *lane);
 void saga__lane_answer_waiting(struct saga__lane *lane);
 
 /* In probing.c: one source alone, since what runs must be what is suspected ... */
-unsigned saga__lane_take_one_source(struct saga__lane *lane, unsigned from);
+unsigned saga__attempt_take_one_source(struct saga__attempt *attempt, unsigned from);
 
 /* ... and its next event's attempt is counted, in a transaction of its own, before it runs. */
-int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error);
+int saga__attempt_suspect(struct saga__attempt *attempt, unsigned from, saga_error *error);
 
 #endif

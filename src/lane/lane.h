@@ -108,7 +108,6 @@ struct saga__lane {
 	 * the shard and gains it again, since no suspect has killed a process that still runs.
 	 */
 	saga_id suspects[SAGA__STORE_SHARDS];
-	uint64_t own[SAGA__STORE_SHARDS]; /* where our streams are committed after the batch */
 	size_t shard_count;
 	struct saga__keeper keeper;
 	bool told;               /* which shards it is to work */
@@ -119,21 +118,16 @@ struct saga__lane {
 	int64_t told_at;         /* ... as it was told then: monotonic */
 	bool stale;              /* one has: as if a reread had been asked for */
 	unsigned epochs;         /* of working a shard, so far */
-	bool foreign;            /* the batch is of another's shards */
-	struct saga__shard chosen[SAGA__STORE_SHARDS]; /* whose streams the batch locks */
-	size_t chosen_count;
-	uint64_t chosen_shards;     /* the same as bits */
-	bool might_expect, expects; /* it takes for granted how things stand: optimistic.c */
 	unsigned short surprises[SAGA__DOUBTED]; /* by step: for how many events it does not */
 	bool stopped;
-	size_t looks, looking; /* looks that were done; that this batch does */
+	size_t looks;     /* looks at the store that were done */
+	bool was_foreign; /* the last batch was */
 	bool up;
 	bool consumes_own;
 	size_t limit;        /* events in the next batch */
 	int failures;        /* in a row */
 	int64_t not_before;  /* after a failure: monotonic */
 	int64_t due;         /* of parked rows; the store's clock */
-	size_t alone;        /* probing what is not in hand: that shard + 1 alone; else 0 */
 	bool revive;         /* calls of ours that may be made by nobody are to be made */
 	size_t probing;      /* events still to be probed, after an unclean end */
 	saga_id suspect;     /* the last of them, counted already by this process */
@@ -141,14 +135,12 @@ struct saga__lane {
 	saga_id probed;      /* a call that was made meanwhile: its parked row; zero: none, ... */
 	int64_t probe_until; /* ... or it has come back, or has had its time: monotonic */
 	int64_t probe_left;  /* ms that such calls may be waited for, in all */
-	struct saga__item **hand;
-	size_t hand_count;
-	saga_id uuid;      /* of the store that it began with */
-	saga_id cursor;    /* of forgetting */
-	int64_t odd_rows;  /* parked rows that became letters while probing, not yet told */
-	int64_t lost;      /* batches; atomic, for whoever counts */
-	int64_t filled_at; /* monotonic: its batch's handlers began; 0: not yet */
-	bool refused;      /* the store refuses all: that was said */
+	struct saga__item **hand; /* room for a batch's items */
+	saga_id uuid;             /* of the store that it began with */
+	saga_id cursor;           /* of forgetting */
+	int64_t odd_rows;         /* parked rows that became letters while probing, not yet told */
+	int64_t lost;             /* batches; atomic, for whoever counts */
+	bool refused;             /* the store refuses all: that was said */
 	struct saga__wait waits[SAGA__WAITS_MOST];
 	size_t wait_count;
 	int64_t wait_until;  /* monotonic: all of them are tried again */

@@ -48,32 +48,35 @@ static bool all_begin(const struct saga__batch *batch)
 	return batch->works && !work;
 }
 
-static bool is_as_left(struct saga__lane *lane)
+static bool is_as_left(struct saga__attempt *attempt)
 {
-	const struct saga__item *item = lane->hand[0];
+	struct saga__lane *lane = attempt->lane;
+	const struct saga__item *item = attempt->hand[0];
 	const struct saga__lane_shard *shard = saga__lane_held(lane, item->shard);
 
 	return shard && !item->unsure && !shard->catching_up;
 }
 
-bool saga__lane_is_to_expect(struct saga__lane *lane)
+bool saga__attempt_is_to_expect(struct saga__attempt *attempt)
 {
+	struct saga__lane *lane = attempt->lane;
 	const struct saga__batch *batch = &lane->batch;
 	unsigned short *surprises;
 
-	lane->might_expect = !lane->foreign && !lane->probing && lane->hand_count == 1 &&
+	attempt->may_begin = attempt->mode == SAGA__ATTEMPT_NORMAL && attempt->hand_count == 1 &&
 		!batch->replays && !batch->instead && saga__journal_expects(&lane->journal) &&
-		all_begin(batch) && is_as_left(lane);
-	if (!lane->might_expect)
+		all_begin(batch) && is_as_left(attempt);
+	if (!attempt->may_begin)
 		return false;
 	surprises = surprises_of(lane);
 	return !*surprises || !(*surprises)--;
 }
 
-int saga__lane_expect(struct saga__lane *lane, saga_error *error)
+int saga__attempt_expect(struct saga__attempt *attempt, saga_error *error)
 {
+	struct saga__lane *lane = attempt->lane;
 	struct saga__batch *batch = &lane->batch;
-	struct saga__shard *shard = &lane->chosen[0];
+	struct saga__shard *shard = &attempt->chosen[0];
 	const struct saga__lane_shard *left = saga__lane_held(lane, shard->shard);
 
 	shard->seq = shard->stored_seq = left->sent;
@@ -85,20 +88,22 @@ int saga__lane_expect(struct saga__lane *lane, saga_error *error)
 	return saga__journal_expect(&lane->journal, shard, error);
 }
 
-void saga__lane_check_expected(struct saga__lane *lane)
+void saga__attempt_check_expected(struct saga__attempt *attempt)
 {
+	struct saga__lane *lane = attempt->lane;
 	struct saga__batch *batch = &lane->batch;
 
 	for (const struct saga__work *work = batch->works; work; work = work->next)
-		if (lane->expects && work->slot->state == SAGA__ABSENT)
+		if (attempt->mode == SAGA__ATTEMPT_OPTIMISTIC && work->slot->state == SAGA__ABSENT)
 			saga__batch_lose(
 				batch, SAGA_REJECTED, "a slot was not read, and did not begin");
-		else if (lane->might_expect && work->slot->stored)
+		else if (attempt->may_begin && work->slot->stored)
 			*surprises_of(lane) = SURPRISED_EVENTS;
 }
 
-void saga__lane_is_surprised(struct saga__lane *lane)
+void saga__attempt_is_surprised(struct saga__attempt *attempt)
 {
-	if (lane->expects)
+	struct saga__lane *lane = attempt->lane;
+	if (attempt->mode == SAGA__ATTEMPT_OPTIMISTIC)
 		*surprises_of(lane) = SURPRISED_EVENTS;
 }

@@ -32,16 +32,17 @@ static int take_id(void *context, uint64_t seq, saga_id id, saga_id saga, saga_b
 }
 
 /* In a transaction: which event or row is next, and of which shard. */
-static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_shard,
+static int find_suspect(struct saga__attempt *attempt, unsigned from, unsigned *ret_shard,
 	saga_id *ret_id, saga_error *error)
 {
+	struct saga__lane *lane = attempt->lane;
 	struct saga__batch *batch = &lane->batch;
 	int code = SAGA_OK;
 
 	*ret_id = (saga_id){ { 0 } };
-	*ret_shard = lane->hand_count ? lane->hand[0]->shard : 0;
+	*ret_shard = attempt->hand_count ? attempt->hand[0]->shard : 0;
 	if (from == FROM_HAND) {
-		*ret_id = suspect_of(lane->hand[0]);
+		*ret_id = suspect_of(attempt->hand[0]);
 		return SAGA_OK;
 	}
 	saga__batch_begin(batch);
@@ -54,7 +55,7 @@ static int find_suspect(struct saga__lane *lane, unsigned from, unsigned *ret_sh
 		if (from == FROM_OUTBOX && !lane->shards[i].catching_up)
 			continue;
 		*ret_shard = lane->locked[i].shard;
-		lane->alone = i + 1;
+		attempt->alone = i + 1;
 		if (from == FROM_OUTBOX) {
 			code = saga__journal_outbox(&lane->journal, *ret_shard,
 				lane->shards[i].own + 1, INT64_MAX, 1, take_id, ret_id, error);
@@ -97,8 +98,9 @@ static bool is_counted(const struct saga__lane *lane, saga_id id)
  * Each event alone, its attempt counted before: so a handler that kills the process is found out,
  * and does not kill it for ever. A process counts it once, or what it retries would be suspect.
  */
-int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error)
+int saga__attempt_suspect(struct saga__attempt *attempt, unsigned from, saga_error *error)
 {
+	struct saga__lane *lane = attempt->lane;
 	unsigned shard;
 	saga_id id;
 	int code;
@@ -107,7 +109,7 @@ int saga__lane_suspect(struct saga__lane *lane, unsigned from, saga_error *error
 	lane->batch.parked = (struct saga__parked_counts){ 0, 0 }; /* the last batch's */
 	if ((code = lane->journal.ops->begin(lane->journal.store, error)) != SAGA_OK)
 		return code;
-	code = find_suspect(lane, from, &shard, &id, error);
+	code = find_suspect(attempt, from, &shard, &id, error);
 	if (code == SAGA_OK && !is_counted(lane, id)) {
 		lane->batch.instead = SAGA__NO_OUTCOME; /* another's */
 		if (!saga__id_is_zero(id))
@@ -142,13 +144,13 @@ bool saga__lane_awaits_call(const struct saga__lane *lane)
 }
 
 /* One source alone: what runs must be what was suspected. */
-unsigned saga__lane_take_one_source(struct saga__lane *lane, unsigned from)
+unsigned saga__attempt_take_one_source(struct saga__attempt *attempt, unsigned from)
 {
 	from = from & FROM_OUTBOX  ? FROM_OUTBOX
 		: from & FROM_DUE  ? FROM_DUE
 		: from & FROM_HAND ? FROM_HAND
 				   : FROM_OTHERS;
 	if (from != FROM_HAND)
-		saga__lane_put_back(lane);
+		saga__attempt_put_back(attempt);
 	return from;
 }

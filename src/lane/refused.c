@@ -117,15 +117,17 @@ static bool put_off(struct saga__lane *lane, const struct saga__item *item)
 	return saga__journal_put_off(&lane->journal, row->saga, row->id, due, &error) == SAGA_OK;
 }
 
-bool saga__lane_wait_for(struct saga__lane *lane, const saga_error *error)
+bool saga__attempt_wait_for(struct saga__attempt *attempt, const saga_error *error)
 {
+	struct saga__lane *lane = attempt->lane;
 	const struct saga__item *item = lane->batch.only;
 	bool waits = false;
 
 	switch ((enum saga__item_kind)item->kind) {
 	case SAGA__ITEM_EVENT:
 		/* A durable transport's order is its own: its events wait with the lane. */
-		waits = !item->durable && !lane->foreign && hold_back(lane, item, error);
+		waits = !item->durable && attempt->mode != SAGA__ATTEMPT_FOREIGN &&
+			hold_back(lane, item, error);
 		break;
 	case SAGA__ITEM_DUE:
 		waits = put_off(lane, item);

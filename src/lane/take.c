@@ -72,8 +72,9 @@ void saga__lane_catch_nothing(struct saga__lane *lane)
 		lane->shards[i].caught = lane->shards[i].own;
 }
 
-int saga__lane_catch_up(struct saga__lane *lane, saga_error *error)
+int saga__attempt_catch_up(struct saga__attempt *attempt, saga_error *error)
 {
+	struct saga__lane *lane = attempt->lane;
 	size_t most = most_of_shard(lane);
 
 	for (size_t i = 0; i < lane->shard_count; i++) {
@@ -81,7 +82,7 @@ int saga__lane_catch_up(struct saga__lane *lane, saga_error *error)
 		struct catching catching = { .lane = lane, .at = i };
 		int code;
 
-		if (!shard->catching_up || (lane->alone && lane->alone != i + 1))
+		if (!shard->catching_up || (attempt->alone && attempt->alone != i + 1))
 			continue;
 		code = saga__journal_outbox(&lane->journal, lane->locked[i].shard, shard->own + 1,
 			lane->locked[i].seq, most, take_own, &catching, error);
@@ -96,24 +97,26 @@ int saga__lane_catch_up(struct saga__lane *lane, saga_error *error)
 }
 
 /* The one that is due first, if one event is all that may be; else SIZE_MAX: of all shards. */
-static size_t due_alone(const struct saga__lane *lane, const int64_t *dues)
+static size_t due_alone(const struct saga__attempt *attempt, const int64_t *dues)
 {
+	struct saga__lane *lane = attempt->lane;
 	size_t first = 0;
 
-	if (lane->alone || lane->limit > 1)
-		return lane->alone ? lane->alone - 1 : SIZE_MAX;
+	if (attempt->alone || lane->limit > 1)
+		return attempt->alone ? attempt->alone - 1 : SIZE_MAX;
 	for (size_t i = 1; i < lane->shard_count; i++)
 		if (dues[i] < dues[first])
 			first = i;
 	return first;
 }
 
-int saga__lane_take_due(struct saga__lane *lane, saga_error *error)
+int saga__attempt_take_due(struct saga__attempt *attempt, saga_error *error)
 {
+	struct saga__lane *lane = attempt->lane;
 	struct saga__batch *batch = &lane->batch;
 	int64_t dues[SAGA__STORE_SHARDS];
 	int code = saga__journal_dues(&lane->journal, lane->locked, lane->shard_count, dues, error);
-	size_t alone = code == SAGA_OK ? due_alone(lane, dues) : SIZE_MAX;
+	size_t alone = code == SAGA_OK ? due_alone(attempt, dues) : SIZE_MAX;
 
 	for (size_t i = 0; code == SAGA_OK && i < lane->shard_count; i++) {
 		struct saga__parked **rows;

@@ -30,8 +30,10 @@ static int add_missed(void *context, uint64_t seq, saga_id id, saga_id saga, sag
  * The outbox may hold events that nobody told: of a batch whose commit was not answered, or of
  * another instance. They go out before this batch's.
  */
-int saga__lane_tell_missed(struct saga__lane *lane, struct saga__sent_list *sent, saga_error *error)
+int saga__attempt_tell_missed(
+	struct saga__attempt *attempt, struct saga__sent_list *sent, saga_error *error)
 {
+	struct saga__lane *lane = attempt->lane;
 	for (size_t i = 0; i < lane->shard_count; i++) {
 		struct saga__lane_shard *shard = &lane->shards[i];
 		struct missed missed = { sent, lane->locked[i].shard };
@@ -39,7 +41,7 @@ int saga__lane_tell_missed(struct saga__lane *lane, struct saga__sent_list *sent
 		saga_id last = shard->sent_id;
 		int code;
 
-		if (!saga__lane_has_chosen(lane, i) || shard->sent >= lane->locked[i].seq)
+		if (!saga__attempt_has_chosen(attempt, i) || shard->sent >= lane->locked[i].seq)
 			continue;
 		code = saga__journal_outbox(&lane->journal, missed.shard, shard->sent + 1,
 			lane->locked[i].seq, SIZE_MAX / 2, add_missed, &missed, error);
@@ -94,10 +96,11 @@ static void make_own(struct saga__lane *lane, struct saga__items *own)
 
 /* What was in hand is done, but for requests that are to be tried again. */
 static void settle_hand(
-	struct saga__lane *lane, struct saga__committed *committed, struct saga__items *later)
+	struct saga__attempt *attempt, struct saga__committed *committed, struct saga__items *later)
 {
-	for (size_t i = 0; i < lane->hand_count; i++) {
-		struct saga__item *item = lane->hand[i];
+	struct saga__lane *lane = attempt->lane;
+	for (size_t i = 0; i < attempt->hand_count; i++) {
+		struct saga__item *item = attempt->hand[i];
 
 		if (saga__item_is_own(item))
 			saga__lane_shard_of(lane, item->shard)->pending--;
@@ -117,18 +120,19 @@ static void settle_hand(
 		else
 			saga__item_free(item);
 	}
-	lane->hand_count = 0;
+	attempt->hand_count = 0;
 }
 
-static void move_on(struct saga__lane *lane)
+static void move_on(struct saga__attempt *attempt)
 {
+	struct saga__lane *lane = attempt->lane;
 	for (size_t i = 0, k = 0; i < lane->shard_count; i++) {
 		struct saga__lane_shard *shard = &lane->shards[i];
 
-		if (!saga__lane_has_chosen(lane, i))
+		if (!saga__attempt_has_chosen(attempt, i))
 			continue;
-		shard->own = lane->own[k];
-		shard->stored = lane->chosen[k].stored_own;
+		shard->own = attempt->own[k];
+		shard->stored = attempt->chosen[k].stored_own;
 		if (shard->own > shard->stored)
 			shard->stored = shard->own;
 		k++;
@@ -161,29 +165,31 @@ static void note_places(struct saga__lane *lane, const struct saga__committed *c
 	}
 }
 
-void saga__lane_tell_committed(struct saga__lane *lane, struct saga__notification *notification)
+void saga__attempt_tell_committed(
+	struct saga__attempt *attempt, struct saga__notification *notification)
 {
+	struct saga__lane *lane = attempt->lane;
 	struct saga__committed *committed = &notification->as.committed;
 	struct saga__items own, later;
 
-	if (!lane->foreign) {
-		move_on(lane);
+	if (attempt->mode != SAGA__ATTEMPT_FOREIGN) {
+		move_on(attempt);
 		note_places(lane, committed);
 		saga__lane_end_waits(lane, committed);
 	}
 	committed->calls = lane->batch.calls;
 	lane->batch.calls = NULL;
 	committed->due = saga__lane_due(lane);
-	if (!lane->foreign) { /* else another counts it */
+	if (attempt->mode != SAGA__ATTEMPT_FOREIGN) { /* else another counts it */
 		committed->counts = saga__batch_counts(&lane->batch);
 		committed->counts.parked -= lane->odd_rows;
 		lane->odd_rows = 0;
 	}
 	saga__items_init(&own);
 	saga__items_init(&later);
-	if (!lane->foreign)
+	if (attempt->mode != SAGA__ATTEMPT_FOREIGN)
 		make_own(lane, &own);
-	settle_hand(lane, committed, &later);
+	settle_hand(attempt, committed, &later);
 	committed->idle =
 		saga__mailbox_settle(&lane->mailbox, &own, &later, saga__lane_is_behind(lane));
 	lane->options.notify(lane->options.host, notification);
