@@ -7,6 +7,7 @@
 
 #include "../event/json.h"
 #include "../event/sha256.h"
+#include "../event/utf8.h"
 #include "../step/plan.h"
 #include "document.h"
 
@@ -45,7 +46,7 @@ static void put_text(struct out *out, const char *text)
 {
 	char quoted[6 * 256], cut[201];
 
-	(void)snprintf(cut, sizeof cut, "%s", text);
+	saga__say(cut, sizeof cut, "%s", text);
 	(void)saga__json_text(cut, quoted, sizeof quoted);
 	put(out, quoted);
 }

@@ -128,6 +128,26 @@ START_TEST(another_declaration_has_another_digest)
 }
 END_TEST
 
+START_TEST(a_long_why_is_cut_between_characters)
+{
+	static char text[8192], why[300];
+	saga_step_def changed[4];
+	saga_participant_def def = order;
+	const char *at;
+
+	memset(why, 'w', sizeof why);
+	(void)strcpy(why + 199, "\xc3\xa9 and more");
+	memcpy(changed, steps, sizeof changed);
+	changed[3].waits[0].why = why;
+	def.steps = changed;
+	ck_assert_uint_gt(saga_contract_json(&def, text, sizeof text), 0);
+	at = strstr(text, "\"why\": \"www");
+	ck_assert_ptr_nonnull(at);
+	ck_assert_uint_eq(strspn(at + 8, "w"), 199);
+	ck_assert(strncmp(at + 8 + 199, "\", ", 3) == 0);
+}
+END_TEST
+
 START_TEST(a_declaration_that_is_refused_has_none)
 {
 	saga_participant_def def = order;
@@ -166,6 +186,7 @@ int main(void)
 	tcase_add_test(tests, a_declaration_makes_its_document);
 	tcase_add_test(tests, a_text_is_cut_as_by_snprintf);
 	tcase_add_test(tests, another_declaration_has_another_digest);
+	tcase_add_test(tests, a_long_why_is_cut_between_characters);
 	tcase_add_test(tests, a_declaration_that_is_refused_has_none);
 #ifdef SAGA_HAVE_JSON
 	tcase_add_test(tests, a_contract_is_read_again);
