@@ -22,8 +22,8 @@ static unsigned shard_of_request(const struct saga__lane *lane, const struct sag
 {
 	saga_id saga = item->reply->saga;
 
-	if (saga__id_is_zero(saga) && lane->shard_count)
-		return lane->locked[0].shard;
+	if (saga__id_is_zero(saga) && lane->owned.count)
+		return lane->owned.locked[0].shard;
 	return saga__id_shard(saga, lane->journal.shards);
 }
 
@@ -69,7 +69,7 @@ static enum saga__sift take_item(void *context, struct saga__item *item)
 
 static bool works_all(const struct saga__lane *lane)
 {
-	return lane->shard_count * lane->options.count >= lane->journal.shards;
+	return lane->owned.count * lane->options.count >= lane->journal.shards;
 }
 
 /* Whether there is something to do in our shards beside what is in the queue. */
@@ -78,7 +78,7 @@ static unsigned sources_of_store(const struct saga__attempt *attempt)
 	struct saga__lane *lane = attempt->lane;
 	unsigned from = 0;
 
-	if (!lane->shard_count)
+	if (!lane->owned.count)
 		return 0;
 	if (lane->due <= saga__journal_now(&lane->journal))
 		from |= FROM_DUE;
@@ -104,9 +104,9 @@ static void take_all(struct saga__attempt *attempt, bool foreign)
 {
 	struct saga__lane *lane = attempt->lane;
 
-	attempt->mode = foreign ? SAGA__ATTEMPT_FOREIGN
-		: lane->probing ? SAGA__ATTEMPT_PROBING
-				: SAGA__ATTEMPT_NORMAL;
+	attempt->mode = foreign    ? SAGA__ATTEMPT_FOREIGN
+		: lane->probe.left ? SAGA__ATTEMPT_PROBING
+				   : SAGA__ATTEMPT_NORMAL;
 	lane->was_foreign = foreign;
 	saga__mailbox_sift(&lane->mailbox, SAGA__SIFT_LATER | SAGA__SIFT_QUEUE, take_item, attempt);
 }
@@ -152,10 +152,10 @@ static void choose_shards(struct saga__attempt *attempt, unsigned from)
 static void note_chosen(struct saga__attempt *attempt)
 {
 	struct saga__lane *lane = attempt->lane;
-	for (size_t i = 0, k = 0; i < lane->shard_count && attempt->mode != SAGA__ATTEMPT_FOREIGN;
+	for (size_t i = 0, k = 0; i < lane->owned.count && attempt->mode != SAGA__ATTEMPT_FOREIGN;
 		i++)
 		if (saga__attempt_has_chosen(attempt, i))
-			lane->locked[i] = attempt->chosen[k++];
+			lane->owned.locked[i] = attempt->chosen[k++];
 }
 
 /* Nothing came of it: as if it had not been taken. */
@@ -177,8 +177,8 @@ struct saga__lane_shard *saga__lane_shard_of(struct saga__lane *lane, unsigned n
 
 bool saga__lane_is_behind(const struct saga__lane *lane)
 {
-	for (size_t i = 0; i < lane->shard_count; i++)
-		if (lane->shards[i].catching_up)
+	for (size_t i = 0; i < lane->owned.count; i++)
+		if (lane->owned.shards[i].catching_up)
 			return true;
 	return false;
 }
@@ -256,7 +256,7 @@ static void count_own(struct saga__attempt *attempt, size_t at, size_t *ret_take
 	uint64_t *ret_upto)
 {
 	struct saga__lane *lane = attempt->lane;
-	unsigned number = lane->locked[at].shard;
+	unsigned number = lane->owned.locked[at].shard;
 
 	*ret_taken = *ret_made = 0;
 	*ret_upto = 0;
@@ -279,9 +279,9 @@ static void find_own(struct saga__attempt *attempt)
 {
 	struct saga__lane *lane = attempt->lane;
 	memset(attempt->own, 0, sizeof attempt->own);
-	for (size_t i = 0, k = 0; i < lane->shard_count && attempt->mode != SAGA__ATTEMPT_FOREIGN;
+	for (size_t i = 0, k = 0; i < lane->owned.count && attempt->mode != SAGA__ATTEMPT_FOREIGN;
 		i++) {
-		struct saga__lane_shard *shard = &lane->shards[i];
+		struct saga__lane_shard *shard = &lane->owned.shards[i];
 		size_t taken, made;
 		uint64_t upto, *own = &attempt->own[k];
 
@@ -294,7 +294,7 @@ static void find_own(struct saga__attempt *attempt)
 		else if (shard->catching_up)
 			*own = shard->caught;
 		else if (shard->pending == taken && !made)
-			*own = lane->locked[i].seq;
+			*own = lane->owned.locked[i].seq;
 		else
 			*own = upto > shard->own ? upto : shard->own;
 	}
@@ -305,12 +305,13 @@ static void find_own(struct saga__attempt *attempt)
 static int next_due(struct saga__lane *lane, int64_t *ret_due, saga_error *error)
 {
 	int64_t dues[SAGA__STORE_SHARDS];
-	int code = saga__journal_dues(&lane->journal, lane->locked, lane->shard_count, dues, error);
+	int code = saga__journal_dues(
+		&lane->journal, lane->owned.locked, lane->owned.count, dues, error);
 
 	if (code != SAGA_OK)
 		return code;
 	*ret_due = SAGA__NEVER;
-	for (size_t i = 0; i < lane->shard_count; i++)
+	for (size_t i = 0; i < lane->owned.count; i++)
 		if (dues[i] < *ret_due)
 			*ret_due = dues[i];
 	return SAGA_OK;
@@ -454,11 +455,11 @@ static void failed(struct saga__attempt *attempt, int code, const saga_error *er
 	if (code != SAGA_UNKNOWN && lane->journal.ops->in_transaction(lane->journal.store))
 		lane->journal.ops->rollback(lane->journal.store);
 	saga__attempt_put_back(attempt);
-	if (lane->stale)
+	if (lane->assigned.stale)
 		return;
 	/* Its shard is looked at, and the others go on. */
 	if (lane->journal.odd_stream && attempt->mode != SAGA__ATTEMPT_FOREIGN) {
-		lane->stale = lane->unsettled = true;
+		lane->assigned.stale = lane->assigned.is_pending = true;
 		return;
 	}
 	/* Of all that was not waited for, something was not so. */
@@ -505,10 +506,10 @@ static void succeeded(struct saga__attempt *attempt, unsigned from)
 	size_t most = lane->options.limits.batch_events;
 
 	lane->failures = 0;
-	lane->survived = true;
+	lane->probe.survived = true;
 	saga__blame_settle(&lane->batch);
 	saga__course_moved(&lane->course);
-	lane->refused = false;
+	lane->refusal_said = false;
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.replays = false;
 	lane->batch.poison_count = 0;
@@ -522,9 +523,10 @@ static void succeeded(struct saga__attempt *attempt, unsigned from)
 /* Nothing else runs meanwhile; an answer, or the time that it has, ends it. */
 static bool is_awaiting_call(struct saga__lane *lane)
 {
-	if (saga__lane_awaits_call(lane) && !saga__mailbox_has_answer(&lane->mailbox, lane->probed))
+	if (saga__lane_awaits_call(lane) &&
+		!saga__mailbox_has_answer(&lane->mailbox, lane->probe.call))
 		return true;
-	lane->probed = (saga_id){ { 0 } };
+	lane->probe.call = (saga_id){ { 0 } };
 	return false;
 }
 
@@ -604,8 +606,8 @@ bool saga__lane_batch(struct saga__lane *lane)
 		return false;
 	saga__lane_refuse_unworked(lane);
 	most = __atomic_load_n(&lane->options.pace->ceiling, __ATOMIC_RELAXED);
-	if (lane->probing || lane->limit > most)
-		lane->limit = lane->probing ? 1 : most;
+	if (lane->probe.left || lane->limit > most)
+		lane->limit = lane->probe.left ? 1 : most;
 	begin(&attempt, lane);
 	gather(&attempt);
 	if (!(attempt.from = sources(&attempt)))
@@ -639,16 +641,16 @@ int64_t saga__lane_idle_ms(struct saga__lane *lane)
 	if (tried >= 0)
 		wait = sooner(wait, tried);
 	if (lane->options.number == 0)
-		wait = sooner(wait, lane->keeper.at - now);
-	if (!lane->told)
+		wait = sooner(wait, lane->lease.at - now);
+	if (!lane->assigned.is_known)
 		return wait;
-	if (!saga__id_is_zero(lane->probed))
-		return sooner(wait, lane->probe_until - now);
-	if (lane->shard_count)
-		wait = sooner(wait, lane->forget_at - now);
-	if (lane->shard_count && lane->due != SAGA__NEVER)
+	if (!saga__id_is_zero(lane->probe.call))
+		return sooner(wait, lane->probe.call_until - now);
+	if (lane->owned.count)
+		wait = sooner(wait, lane->forgetting.at - now);
+	if (lane->owned.count && lane->due != SAGA__NEVER)
 		wait = sooner(wait, lane->due - saga__journal_now(&lane->journal));
-	ready = saga__mailbox_ready_in(&lane->mailbox, lane->shard_count ? &lane->looks : NULL);
+	ready = saga__mailbox_ready_in(&lane->mailbox, lane->owned.count ? &lane->looks : NULL);
 	if (ready >= 0)
 		wait = sooner(wait, ready);
 	return wait;

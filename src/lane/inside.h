@@ -109,7 +109,7 @@ static inline bool saga__is_lost(int code)
 static inline bool saga__attempt_has_chosen(const struct saga__attempt *attempt, size_t at)
 {
 	struct saga__lane *lane = attempt->lane;
-	return attempt->chosen_shards >> lane->locked[at].shard & 1;
+	return attempt->chosen_shards >> lane->owned.locked[at].shard & 1;
 }
 
 /* ---- outbox_jobs.c: between batches. False: not now; the lane put the command off ---- */

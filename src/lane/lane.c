@@ -169,9 +169,9 @@ void saga__lane_row_was_set_aside(void *user, const char *text)
 
 void saga__lane_log_refusal(struct saga__lane *lane, const saga_error *error)
 {
-	if (error->code == SAGA_REFUSED && !lane->refused)
+	if (error->code == SAGA_REFUSED && !lane->refusal_said)
 		saga__lane_log(lane, SAGA_ALARM, "store.refuses", error->text);
-	lane->refused = lane->refused || error->code == SAGA_REFUSED;
+	lane->refusal_said = lane->refusal_said || error->code == SAGA_REFUSED;
 }
 
 /* Damage, which only an operator can mend, is said once. */
@@ -296,7 +296,7 @@ static void do_command(struct saga__lane *lane, struct saga__lane_command *comma
 		saga__lane_assign(lane, &command->as.assign);
 		break;
 	case SAGA__COMMAND_REREAD:
-		lane->unsettled = ++lane->rereads;
+		lane->assigned.is_pending = ++lane->assigned.rereads;
 		break;
 	case SAGA__COMMAND_RELEASE:
 		saga__lane_release(lane, command->as.shards);
@@ -374,11 +374,11 @@ static int64_t tick(struct saga__lane *lane)
 		return 0;
 	}
 	saga__lane_try_waits(lane, &wait);
-	if (lane->unsettled) {
+	if (lane->assigned.is_pending) {
 		saga__lane_change_shards(lane);
 		return 0;
 	}
-	return lane->told ? work(lane) : saga__lane_idle_ms(lane);
+	return lane->assigned.is_known ? work(lane) : saga__lane_idle_ms(lane);
 }
 
 /* It rests if it is up and waits for nothing but what may come. */
@@ -402,11 +402,11 @@ static struct saga__wakers wakers_of(const struct saga__lane *lane)
 		return wakers;
 	wakers.commands = true;
 	if (saga__lane_awaits_call(lane)) {
-		wakers.answer = lane->probed;
+		wakers.answer = lane->probe.call;
 		return wakers;
 	}
-	wakers.items = lane->told;
-	wakers.looks = lane->told && lane->shard_count ? &lane->looks : NULL;
+	wakers.items = lane->assigned.is_known;
+	wakers.looks = lane->assigned.is_known && lane->owned.count ? &lane->looks : NULL;
 	return wakers;
 }
 

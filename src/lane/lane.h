@@ -94,60 +94,84 @@ struct saga__keeper {
 	size_t doubted_count;
 };
 
+/* The shards that a lane works. */
+struct saga__owned {
+	struct saga__shard locked[SAGA__STORE_SHARDS]; /* by number */
+	struct saga__lane_shard shards[SAGA__STORE_SHARDS];
+	size_t count;
+	unsigned epochs;     /* terms of working a shard, so far */
+	uint64_t unreadable; /* shards whose stream row can't be read: they are not worked */
+};
+
+/* The shards that the loop has assigned to a lane, as masks. */
+struct saga__assigned_shards {
+	bool is_known;           /* the loop has said which */
+	uint64_t shards, leased; /* those */
+	bool is_pending;         /* the lane does not work them yet, or must read them again */
+	unsigned rereads;        /* how often the loop asked for that */
+	bool stale;              /* the lane found out itself that it must */
+	bool shared;             /* other instances may carry out operator commands, ... */
+	int64_t heard_at;        /* ... as the loop said then: monotonic */
+};
+
+/* What a lane knows of the events that it probes after an unclean end: probing.c. */
+struct saga__probe {
+	size_t left;          /* events still to be probed */
+	saga_id suspect;      /* the last of them, counted already by this process */
+	bool survived;        /* and its batch was committed */
+	saga_id call;         /* a call that was made meanwhile: its parked row; zero: none, ... */
+	int64_t call_until;   /* ... or it has come back, or has had its time: monotonic */
+	int64_t call_ms_left; /* that such calls may be waited for, in all */
+	int64_t odd_rows;     /* parked rows that became dead letters, and are not told yet */
+	/*
+	 * By shard: the suspect that this process counted last. A lane remembers it when it loses
+	 * the shard and gains it again, since no suspect has killed a process that still runs.
+	 */
+	saga_id suspects[SAGA__STORE_SHARDS];
+};
+
+/* The streams whose next event the store refuses, even as a dead letter: refused.c. */
+struct saga__refused_streams {
+	struct saga__wait waits[SAGA__WAITS_MOST];
+	size_t count;
+	int64_t until; /* monotonic: all of them are tried again */
+	int tries;     /* in a row, without one that went on */
+};
+
+struct saga__forgetting {
+	int64_t at; /* monotonic: the next piece */
+	saga_id cursor;
+};
+
 struct saga__lane {
 	struct saga__lane_options options;
 	struct saga__mailbox mailbox;
 	struct saga__course course;
 	struct saga__journal journal;
 	struct saga__batch batch;
+	struct saga__owned owned;
+	struct saga__assigned_shards assigned;
+	struct saga__keeper lease;
+	struct saga__probe probe;
+	struct saga__refused_streams refused;
+	struct saga__forgetting forgetting;
 	bool batch_ready;
-	struct saga__shard locked[SAGA__STORE_SHARDS]; /* those it works, by number */
-	struct saga__lane_shard shards[SAGA__STORE_SHARDS];
-	/*
-	 * By shard: the suspect that this process counted last. A lane remembers it when it loses
-	 * the shard and gains it again, since no suspect has killed a process that still runs.
-	 */
-	saga_id suspects[SAGA__STORE_SHARDS];
-	size_t shard_count;
-	struct saga__keeper keeper;
-	bool told;               /* which shards it is to work */
-	uint64_t wanted, leased; /* those */
-	bool unsettled;          /* it does not work them yet */
-	unsigned rereads;        /* that were asked for: what it works is to be read again */
-	bool shared;             /* other instances may carry out orders, ... */
-	int64_t told_at;         /* ... as it was told then: monotonic */
-	bool stale;              /* one has: as if a reread had been asked for */
-	unsigned epochs;         /* of working a shard, so far */
 	unsigned short surprises[SAGA__DOUBTED]; /* by step: for how many events it does not */
 	bool stopped;
 	size_t looks;     /* looks at the store that were done */
 	bool was_foreign; /* the last batch was */
 	bool up;
 	bool consumes_own;
-	size_t limit;        /* events in the next batch */
-	int failures;        /* in a row */
-	int64_t not_before;  /* after a failure: monotonic */
-	int64_t due;         /* of parked rows; the store's clock */
-	bool revive;         /* calls of ours that may be made by nobody are to be made */
-	size_t probing;      /* events still to be probed, after an unclean end */
-	saga_id suspect;     /* the last of them, counted already by this process */
-	bool survived;       /* and its batch was committed */
-	saga_id probed;      /* a call that was made meanwhile: its parked row; zero: none, ... */
-	int64_t probe_until; /* ... or it has come back, or has had its time: monotonic */
-	int64_t probe_left;  /* ms that such calls may be waited for, in all */
+	size_t limit;             /* events in the next batch */
+	int failures;             /* in a row */
+	int64_t not_before;       /* after a failure: monotonic */
+	int64_t due;              /* of parked rows; the store's clock */
+	bool revive;              /* calls of ours that may be made by nobody are to be made */
 	struct saga__item **hand; /* room for a batch's items */
 	saga_id uuid;             /* of the store that it began with */
-	saga_id cursor;           /* of forgetting */
-	int64_t odd_rows;         /* parked rows that became letters while probing, not yet told */
 	int64_t lost;             /* batches; atomic, for whoever counts */
-	bool refused;             /* the store refuses all: that was said */
-	struct saga__wait waits[SAGA__WAITS_MOST];
-	size_t wait_count;
-	int64_t wait_until;  /* monotonic: all of them are tried again */
-	int wait_tries;      /* in a row, without one that went on */
-	uint64_t unreadable; /* shards whose stream row can't be read: they are not worked */
-	int64_t forget_at;   /* monotonic */
-	bool has_halts;      /* streams that have stopped, as was told last */
+	bool refusal_said;        /* the store refuses all */
+	bool has_halts;           /* streams that have stopped, as was told last */
 
 	/* Reports made in advance, so that telling needs no memory; NULL: it was told. */
 	struct saga__notification *fatal, *ended;

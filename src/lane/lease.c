@@ -20,7 +20,7 @@ enum {
 
 bool saga__lane_is_to_renew(const struct saga__lane *lane)
 {
-	return lane->options.number == 0 && saga__monotonic(lane->options.env) >= lane->keeper.at;
+	return lane->options.number == 0 && saga__monotonic(lane->options.env) >= lane->lease.at;
 }
 
 /* ---- who is there ---- */
@@ -72,7 +72,7 @@ static void trust_living(struct saga__keeper *keeper, const struct saga__leases 
 static void find_shards(
 	const struct saga__lane *lane, const struct saga__leases *leases, struct standing *standing)
 {
-	const struct saga__keeper *keeper = &lane->keeper;
+	const struct saga__keeper *keeper = &lane->lease;
 
 	for (unsigned shard = 0; shard < lane->journal.shards; shard++) {
 		saga_id holder = leases->at[shard].holder;
@@ -92,15 +92,15 @@ static struct standing stand(struct saga__lane *lane, const struct saga__leases 
 	struct standing standing = { .soonest = SAGA__NEVER };
 	saga_id me = lane->options.instance;
 
-	doubt_all(&lane->keeper, leases, me);
-	trust_living(&lane->keeper, leases);
+	doubt_all(&lane->lease, leases, me);
+	trust_living(&lane->lease, leases);
 	for (size_t i = 0; i < leases->instance_count; i++) {
 		const struct saga__instance *other = &leases->instances[i];
 
 		if (saga__id_same(other->id, me))
 			continue;
 		standing.live++;
-		if (!find(lane->keeper.doubted, lane->keeper.doubted_count, other->id)) {
+		if (!find(lane->lease.doubted, lane->lease.doubted_count, other->id)) {
 			standing.trusted++;
 			standing.rank += memcmp(&other->id, &me, sizeof me) < 0;
 		}
@@ -144,9 +144,9 @@ static bool is_to_count(struct saga__lane *lane, const struct standing *standing
 {
 	int64_t now = saga__monotonic(lane->options.env);
 
-	if (standing->live == 1 || (!lane->options.counts && now < lane->keeper.count_at))
+	if (standing->live == 1 || (!lane->options.counts && now < lane->lease.count_at))
 		return false;
-	lane->keeper.count_at = now + COUNT_MS;
+	lane->lease.count_at = now + COUNT_MS;
 	return true;
 }
 
@@ -207,7 +207,7 @@ static void plan_next(struct saga__lane *lane, const struct standing *standing)
 		if (left < wait)
 			wait = left > AGAIN_MS ? left : AGAIN_MS;
 	}
-	lane->keeper.at = saga__monotonic(lane->options.env) + wait;
+	lane->lease.at = saga__monotonic(lane->options.env) + wait;
 }
 
 static int renew(struct saga__lane *lane, struct saga__renewal *renewal, saga_error *error)
@@ -220,7 +220,7 @@ static int renew(struct saga__lane *lane, struct saga__renewal *renewal, saga_er
 	if (code != SAGA_OK)
 		return code;
 	saga__lane_tell_clock(lane, false);
-	lane->keeper.halts = leases.halts > 0;
+	lane->lease.halts = leases.halts > 0;
 	standing = stand(lane, &leases);
 	if ((code = take_share(lane, &leases, &standing, renewal, error)) != SAGA_OK)
 		return code;
@@ -247,7 +247,7 @@ void saga__lane_renew(struct saga__lane *lane)
 	if (code == SAGA_OK) {
 		lane->options.notify(lane->options.host, notification);
 		notification = NULL;
-		if (lane->keeper.halts || lane->has_halts)
+		if (lane->lease.halts || lane->has_halts)
 			code = saga__lane_tell_halts(lane, NULL, false, &error);
 	}
 	if (code == SAGA_OK)

@@ -154,8 +154,9 @@ void saga__lane_republish(struct saga__lane *lane)
 	saga_error error;
 	int code = SAGA_OK;
 
-	for (size_t i = 0; code == SAGA_OK && i < lane->shard_count; i++)
-		code = saga__journal_relent(&lane->journal, lane->locked[i].shard, now, &error);
+	for (size_t i = 0; code == SAGA_OK && i < lane->owned.count; i++)
+		code = saga__journal_relent(
+			&lane->journal, lane->owned.locked[i].shard, now, &error);
 	if (code == SAGA_OK)
 		lane->due = now;
 	else
@@ -179,12 +180,12 @@ static void forget(struct saga__lane *lane)
 	struct saga__forgotten dropped = { 0, 0 };
 	int64_t before = saga__journal_ageing(&lane->journal) - lane->options.history_ms;
 	saga_error error;
-	int code = saga__journal_forget(&lane->journal, lane->locked, lane->shard_count, before,
-		FORGET_MOST, &lane->cursor, &dropped, &error);
+	int code = saga__journal_forget(&lane->journal, lane->owned.locked, lane->owned.count,
+		before, FORGET_MOST, &lane->forgetting.cursor, &dropped, &error);
 
 	if (dropped.letters)
 		letters_dropped(lane, dropped.letters);
-	lane->forget_at = dropped.slots || dropped.letters == FORGET_MOST
+	lane->forgetting.at = dropped.slots || dropped.letters == FORGET_MOST
 		? now - FORGET_MS + FORGET_BUSY_MS
 		: now + FORGET_MS;
 	if (code != SAGA_OK)
@@ -193,8 +194,8 @@ static void forget(struct saga__lane *lane)
 
 void saga__lane_forget(struct saga__lane *lane, int64_t now, bool is_busy)
 {
-	int64_t at = lane->forget_at + (is_busy ? FORGET_MS : 0);
+	int64_t at = lane->forgetting.at + (is_busy ? FORGET_MS : 0);
 
-	if (lane->shard_count && now >= at)
+	if (lane->owned.count && now >= at)
 		forget(lane);
 }

@@ -73,7 +73,7 @@ static bool is_unworked(const struct saga__lane *lane, const struct saga__item *
 			return false;
 		shard = saga__id_shard(item->reply->saga, lane->journal.shards);
 	}
-	return lane->unreadable >> shard & 1;
+	return lane->owned.unreadable >> shard & 1;
 }
 
 static enum saga__sift take_unworked(void *context, struct saga__item *item)
@@ -94,7 +94,7 @@ void saga__lane_refuse_unworked(struct saga__lane *lane)
 	struct saga__notification *notification;
 	struct unworked unworked = { .lane = lane };
 
-	if (!lane->unreadable ||
+	if (!lane->owned.unreadable ||
 		!(notification = saga__notification_new(lane, SAGA__NOTIFY_ANSWERS)))
 		return;
 	unworked.answers = &notification->as.answers;

@@ -70,9 +70,9 @@ bool saga__lane_read_positions(struct saga__lane *lane, struct saga__lane_comman
 /* NULL: the lane does not work it. */
 struct saga__lane_shard *saga__lane_held(struct saga__lane *lane, unsigned number)
 {
-	for (size_t i = 0; i < lane->shard_count; i++)
-		if (lane->locked[i].shard == number)
-			return &lane->shards[i];
+	for (size_t i = 0; i < lane->owned.count; i++)
+		if (lane->owned.locked[i].shard == number)
+			return &lane->owned.shards[i];
 	return NULL;
 }
 
@@ -80,8 +80,8 @@ uint64_t saga__lane_worked(const struct saga__lane *lane)
 {
 	uint64_t worked = 0;
 
-	for (size_t i = 0; i < lane->shard_count; i++)
-		worked |= 1ull << lane->locked[i].shard;
+	for (size_t i = 0; i < lane->owned.count; i++)
+		worked |= 1ull << lane->owned.locked[i].shard;
 	return worked;
 }
 
@@ -89,7 +89,7 @@ uint64_t saga__lane_worked(const struct saga__lane *lane)
 static int revive_calls(struct settling *s, unsigned shard, bool was_leased, saga_error *error)
 {
 	struct saga__lane *lane = s->lane;
-	bool leased = lane->leased >> shard & 1;
+	bool leased = lane->assigned.leased >> shard & 1;
 	int64_t now = saga__journal_now(&lane->journal);
 
 	if (SAGA__MUTANT(call_lost_at_crash) || !leased || (was_leased && !lane->revive))
@@ -155,7 +155,7 @@ static int read_shard(struct settling *s, unsigned shard, const struct saga__lan
 	if (due < s->due)
 		s->due = due;
 	s->unclean = s->unclean || (!before && row->unclean);
-	if (!before || lane->rereads || lane->stale || set_back || mended) {
+	if (!before || lane->assigned.rereads || lane->assigned.stale || set_back || mended) {
 		*own = (struct saga__lane_shard){ .own = 0 };
 		own->epoch = ++s->epochs;
 		own->sent = row->seq;
@@ -179,14 +179,14 @@ static void leave_unworked(struct settling *s, unsigned shard, const saga_error 
 	struct saga__lane *lane = s->lane;
 	char text[SAGA_ERROR_TEXT + 128];
 
-	if (!(lane->unreadable >> shard & 1)) {
+	if (!(lane->owned.unreadable >> shard & 1)) {
 		(void)snprintf(text, sizeof text,
 			"%s; shard %u is not worked until its row, or a copy of the store, is put "
 			"back",
 			error->text, shard);
 		saga__lane_row_was_set_aside(lane, text);
 	}
-	lane->unreadable |= UINT64_C(1) << shard;
+	lane->owned.unreadable |= UINT64_C(1) << shard;
 }
 
 static int settle_shard(struct settling *s, unsigned shard, saga_error *error)
@@ -197,29 +197,29 @@ static int settle_shard(struct settling *s, unsigned shard, saga_error *error)
 
 	s->shards[s->count] = before ? *before : (struct saga__lane_shard){ .own = 0 };
 	s->locked[s->count].shard = shard;
-	if (!before || s->anew || lane->rereads || lane->stale) {
+	if (!before || s->anew || lane->assigned.rereads || lane->assigned.stale) {
 		code = read_shard(s, shard, before, error);
 		if (code == SAGA_REFUSED && lane->journal.odd_stream) {
 			leave_unworked(s, shard, error);
 			return SAGA_OK;
 		}
-		lane->unreadable &= ~(UINT64_C(1) << shard);
-	} else if (!before->leased && lane->leased >> shard & 1) {
+		lane->owned.unreadable &= ~(UINT64_C(1) << shard);
+	} else if (!before->leased && lane->assigned.leased >> shard & 1) {
 		code = revive_calls(s, shard, false, error);
 		s->due = saga__journal_now(&lane->journal); /* what was revived */
 	}
-	s->shards[s->count++].leased = lane->leased >> shard & 1;
+	s->shards[s->count++].leased = lane->assigned.leased >> shard & 1;
 	return code;
 }
 
 static int settle_all(struct settling *s, saga_error *error)
 {
 	struct saga__lane *lane = s->lane;
-	uint64_t lost = saga__lane_worked(lane) & ~lane->wanted;
+	uint64_t lost = saga__lane_worked(lane) & ~lane->assigned.shards;
 	int code = SAGA_OK;
 
 	for (unsigned shard = 0; code == SAGA_OK && shard < lane->journal.shards; shard++)
-		if (lane->wanted >> shard & 1)
+		if (lane->assigned.shards >> shard & 1)
 			code = settle_shard(s, shard, error);
 		else if (lost >> shard & 1)
 			code = saga__journal_mark_clean(
@@ -248,25 +248,25 @@ static void adopt(struct settling *s)
 {
 	struct saga__lane *lane = s->lane;
 
-	memcpy(lane->locked, s->locked, s->count * sizeof *lane->locked);
+	memcpy(lane->owned.locked, s->locked, s->count * sizeof *lane->owned.locked);
 	for (size_t i = 0; i < s->count; i++)
 		if (s->assigned->gained >> s->locked[i].shard & 1)
 			s->shards[i].orders = s->assigned->orders;
-	memcpy(lane->shards, s->shards, s->count * sizeof *lane->shards);
-	lane->shard_count = s->count;
-	lane->epochs = s->epochs;
+	memcpy(lane->owned.shards, s->shards, s->count * sizeof *lane->owned.shards);
+	lane->owned.count = s->count;
+	lane->owned.epochs = s->epochs;
 	if (s->due < lane->due || s->anew)
 		lane->due = s->due;
 	if (s->unclean) {
-		lane->probing = lane->options.limits.batch_events;
-		lane->probe_left = SAGA__PROBES_MS;
+		lane->probe.left = lane->options.limits.batch_events;
+		lane->probe.call_ms_left = SAGA__PROBES_MS;
 	}
 	if (s->anew)
 		lane->revive = false;
-	lane->rereads = 0;
+	lane->assigned.rereads = 0;
 	lane->journal.odd_stream = false;
-	lane->stale = false;
-	lane->unsettled = false;
+	lane->assigned.stale = false;
+	lane->assigned.is_pending = false;
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	drop_strays(lane);
 }
@@ -278,7 +278,7 @@ int saga__lane_settle(
 	struct settling s = { .lane = lane,
 		.anew = anew,
 		.assigned = ret_assigned,
-		.epochs = lane->epochs,
+		.epochs = lane->owned.epochs,
 		.due = SAGA__NEVER };
 	int code;
 
@@ -297,13 +297,13 @@ int saga__lane_settle(
 			j->ops->rollback(j->store);
 		return code;
 	}
-	ret_assigned->rereads = lane->rereads;
+	ret_assigned->rereads = lane->assigned.rereads;
 	adopt(&s);
 	ret_assigned->uuid = j->uuid;
 	ret_assigned->birth = j->birth;
 	ret_assigned->store_shards = j->shards;
 	ret_assigned->worked = saga__lane_worked(lane);
-	ret_assigned->unreadable = lane->unreadable;
+	ret_assigned->unreadable = lane->owned.unreadable;
 	ret_assigned->due = saga__lane_due(lane);
 	assert(!(ret_assigned->gained & ~ret_assigned->worked));
 	return SAGA_OK;
@@ -315,27 +315,28 @@ static bool is_changed(const struct saga__lane *lane)
 {
 	uint64_t leased = 0;
 
-	for (size_t i = 0; i < lane->shard_count; i++)
-		if (lane->shards[i].leased)
-			leased |= 1ull << lane->locked[i].shard;
-	return lane->wanted != saga__lane_worked(lane) || lane->leased != leased;
+	for (size_t i = 0; i < lane->owned.count; i++)
+		if (lane->owned.shards[i].leased)
+			leased |= 1ull << lane->owned.locked[i].shard;
+	return lane->assigned.shards != saga__lane_worked(lane) || lane->assigned.leased != leased;
 }
 
 void saga__lane_assign(struct saga__lane *lane, const struct saga__assignment *assignment)
 {
-	lane->told = true;
-	lane->wanted = assignment->shards;
-	lane->leased = assignment->leased;
+	lane->assigned.is_known = true;
+	lane->assigned.shards = assignment->shards;
+	lane->assigned.leased = assignment->leased;
 	if (lane->options.number)
 		saga__clock_adopt(&lane->journal.clock, &assignment->clock,
 			saga__monotonic(lane->options.env));
 	if (assignment->due < lane->due)
 		lane->due = assignment->due;
-	lane->shared = assignment->shared;
-	lane->told_at = saga__monotonic(lane->options.env);
-	lane->unsettled = lane->rereads || lane->stale || assignment->recount || is_changed(lane);
-	for (size_t i = 0; i < lane->shard_count; i++)
-		if (assignment->seqs[lane->locked[i].shard] > lane->shards[i].sent)
+	lane->assigned.shared = assignment->shared;
+	lane->assigned.heard_at = saga__monotonic(lane->options.env);
+	lane->assigned.is_pending = lane->assigned.rereads || lane->assigned.stale ||
+		assignment->recount || is_changed(lane);
+	for (size_t i = 0; i < lane->owned.count; i++)
+		if (assignment->seqs[lane->owned.locked[i].shard] > lane->owned.shards[i].sent)
 			saga__lane_look(lane);
 }
 
@@ -361,9 +362,9 @@ void saga__lane_leave(struct saga__lane *lane)
 	saga_error error;
 	int code = SAGA_OK;
 
-	for (size_t i = 0; code == SAGA_OK && i < lane->shard_count; i++)
-		code = saga__journal_mark_clean(
-			&lane->journal, lane->locked[i].shard, lane->options.instance, &error);
+	for (size_t i = 0; code == SAGA_OK && i < lane->owned.count; i++)
+		code = saga__journal_mark_clean(&lane->journal, lane->owned.locked[i].shard,
+			lane->options.instance, &error);
 	if (code != SAGA_OK)
 		saga__lane_log(lane, SAGA_WARNING, "store.not_marked_clean", error.text);
 	if (lane->options.number == 0 &&

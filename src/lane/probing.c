@@ -46,19 +46,20 @@ static int find_suspect(struct saga__attempt *attempt, unsigned from, unsigned *
 		return SAGA_OK;
 	}
 	saga__batch_begin(batch);
-	for (size_t i = 0; code == SAGA_OK && saga__id_is_zero(*ret_id) && i < lane->shard_count;
+	for (size_t i = 0; code == SAGA_OK && saga__id_is_zero(*ret_id) && i < lane->owned.count;
 		i++) {
 		struct saga__parked **rows;
 		size_t count = 0;
 
 		/* The outbox events of other shards may be in the queue, too. */
-		if (from == FROM_OUTBOX && !lane->shards[i].catching_up)
+		if (from == FROM_OUTBOX && !lane->owned.shards[i].catching_up)
 			continue;
-		*ret_shard = lane->locked[i].shard;
+		*ret_shard = lane->owned.locked[i].shard;
 		attempt->alone = i + 1;
 		if (from == FROM_OUTBOX) {
 			code = saga__journal_outbox(&lane->journal, *ret_shard,
-				lane->shards[i].own + 1, INT64_MAX, 1, take_id, ret_id, error);
+				lane->owned.shards[i].own + 1, INT64_MAX, 1, take_id, ret_id,
+				error);
 			continue;
 		}
 		code = saga__journal_due(&lane->journal, *ret_shard,
@@ -78,7 +79,7 @@ static int count_suspicion(
 
 	if (code != SAGA_OK)
 		return code;
-	if (!saga__id_same(row.suspect, id) || saga__id_same(lane->suspects[shard], id))
+	if (!saga__id_same(row.suspect, id) || saga__id_same(lane->probe.suspects[shard], id))
 		row.suspicions = 0;
 	if (row.suspicions >= KILLS_MOST) {
 		/* An event may run several steps: each is parked, and suspected alone. */
@@ -91,7 +92,7 @@ static int count_suspicion(
 /* A counted event that failed without ending this process is tried again, and not counted. */
 static bool is_counted(const struct saga__lane *lane, saga_id id)
 {
-	return saga__id_same(lane->suspect, id) && !lane->survived;
+	return saga__id_same(lane->probe.suspect, id) && !lane->probe.survived;
 }
 
 /*
@@ -105,7 +106,7 @@ int saga__attempt_suspect(struct saga__attempt *attempt, unsigned from, saga_err
 	saga_id id;
 	int code;
 
-	lane->probing--;
+	lane->probe.left--;
 	lane->batch.parked = (struct saga__parked_counts){ 0, 0 }; /* the last batch's */
 	if ((code = lane->journal.ops->begin(lane->journal.store, error)) != SAGA_OK)
 		return code;
@@ -118,29 +119,30 @@ int saga__attempt_suspect(struct saga__attempt *attempt, unsigned from, saga_err
 	if (code == SAGA_OK)
 		code = lane->journal.ops->commit(lane->journal.store, error);
 	if (code == SAGA_OK) /* the batch that follows tells it */
-		lane->odd_rows += lane->batch.parked.went;
+		lane->probe.odd_rows += lane->batch.parked.went;
 	if (code == SAGA_OK || code == SAGA_UNKNOWN) {
-		lane->suspect = id;
-		lane->survived = false;
+		lane->probe.suspect = id;
+		lane->probe.survived = false;
 		if (!saga__id_is_zero(id))
-			lane->suspects[shard] = id;
+			lane->probe.suspects[shard] = id;
 	}
 	return code;
 }
 
 void saga__lane_probe_call(struct saga__lane *lane, const struct saga__call *call)
 {
-	int64_t wait = lane->probe_left < SAGA__PROBE_MS ? lane->probe_left : SAGA__PROBE_MS;
+	int64_t wait = lane->probe.call_ms_left < SAGA__PROBE_MS ? lane->probe.call_ms_left
+								 : SAGA__PROBE_MS;
 
-	lane->probed = call->parked;
-	lane->probe_until = saga__monotonic(lane->options.env) + wait;
-	lane->probe_left -= wait;
+	lane->probe.call = call->parked;
+	lane->probe.call_until = saga__monotonic(lane->options.env) + wait;
+	lane->probe.call_ms_left -= wait;
 }
 
 bool saga__lane_awaits_call(const struct saga__lane *lane)
 {
-	return !saga__id_is_zero(lane->probed) &&
-		saga__monotonic(lane->options.env) < lane->probe_until;
+	return !saga__id_is_zero(lane->probe.call) &&
+		saga__monotonic(lane->options.env) < lane->probe.call_until;
 }
 
 /* One source alone: what runs must be what was suspected. */

@@ -29,15 +29,15 @@ static bool is_of(const struct saga__wait *wait, const struct saga__item *item)
 
 bool saga__lane_holds_back(const struct saga__lane *lane, const struct saga__item *item)
 {
-	for (size_t i = 0; i < lane->wait_count; i++)
-		if (!lane->waits[i].tries && is_of(&lane->waits[i], item))
+	for (size_t i = 0; i < lane->refused.count; i++)
+		if (!lane->refused.waits[i].tries && is_of(&lane->refused.waits[i], item))
 			return true;
 	return false;
 }
 
 static int64_t pause_of(const struct saga__lane *lane)
 {
-	return saga__backoff_after(FIRST_MS, MOST_MS, lane->wait_tries + 1);
+	return saga__backoff_after(FIRST_MS, MOST_MS, lane->refused.tries + 1);
 }
 
 static void tell(struct saga__lane *lane, const struct saga__wait *wait, const saga_error *error)
@@ -68,10 +68,11 @@ static int write_down(struct saga__lane *lane, const struct saga__wait *wait)
 
 static struct saga__wait *find(struct saga__lane *lane, const struct saga__item *item)
 {
-	for (size_t i = 0; i < lane->wait_count; i++)
-		if (is_of(&lane->waits[i], item))
-			return &lane->waits[i];
-	return lane->wait_count < SAGA__WAITS_MOST ? &lane->waits[lane->wait_count] : NULL;
+	for (size_t i = 0; i < lane->refused.count; i++)
+		if (is_of(&lane->refused.waits[i], item))
+			return &lane->refused.waits[i];
+	return lane->refused.count < SAGA__WAITS_MOST ? &lane->refused.waits[lane->refused.count]
+						      : NULL;
 }
 
 static bool hold_back(
@@ -79,7 +80,7 @@ static bool hold_back(
 {
 	struct saga__lane_shard *shard = saga__lane_held(lane, item->shard);
 	struct saga__wait *wait = find(lane, item);
-	bool is_new = wait == &lane->waits[lane->wait_count];
+	bool is_new = wait == &lane->refused.waits[lane->refused.count];
 
 	if (!wait || !shard)
 		return false;
@@ -97,13 +98,13 @@ static bool hold_back(
 	if (is_new) {
 		if (write_down(lane, wait) != SAGA_OK)
 			return false;
-		lane->wait_count++;
+		lane->refused.count++;
 		tell(lane, wait, error);
 	}
-	if (is_new && lane->wait_count == 1)
-		lane->wait_tries = 0;
-	lane->wait_until = saga__monotonic(lane->options.env) + pause_of(lane);
-	saga__course_stopped(&lane->course, lane->wait_count);
+	if (is_new && lane->refused.count == 1)
+		lane->refused.tries = 0;
+	lane->refused.until = saga__monotonic(lane->options.env) + pause_of(lane);
+	saga__course_stopped(&lane->course, lane->refused.count);
 	return true;
 }
 
@@ -149,19 +150,19 @@ void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left)
 	size_t waiting = 0;
 
 	*ret_left = -1;
-	for (size_t i = 0; i < lane->wait_count; i++)
-		waiting += !lane->waits[i].tries;
+	for (size_t i = 0; i < lane->refused.count; i++)
+		waiting += !lane->refused.waits[i].tries;
 	if (!waiting || !lane->up)
 		return;
-	if (now < lane->wait_until) {
-		*ret_left = lane->wait_until - now;
+	if (now < lane->refused.until) {
+		*ret_left = lane->refused.until - now;
 		return;
 	}
-	for (size_t i = 0; i < lane->wait_count; i++)
-		lane->waits[i].tries = true;
-	lane->wait_tries++;
+	for (size_t i = 0; i < lane->refused.count; i++)
+		lane->refused.waits[i].tries = true;
+	lane->refused.tries++;
 	saga__blame_forget(&lane->batch);
-	lane->stale = lane->unsettled = true;
+	lane->assigned.stale = lane->assigned.is_pending = true;
 	*ret_left = 0;
 }
 
@@ -188,20 +189,21 @@ void saga__lane_end_waits(struct saga__lane *lane, const struct saga__committed 
 {
 	size_t left = 0;
 
-	if (!lane->wait_count)
+	if (!lane->refused.count)
 		return;
-	for (size_t i = 0; i < lane->wait_count; i++) {
+	for (size_t i = 0; i < lane->refused.count; i++) {
 		saga_error error;
 
-		if (!is_over(lane, &lane->waits[i], committed)) {
-			lane->waits[left++] = lane->waits[i];
+		if (!is_over(lane, &lane->refused.waits[i], committed)) {
+			lane->refused.waits[left++] = lane->refused.waits[i];
 			continue;
 		}
 		/* If not now, then at the next start. */
-		(void)saga__journal_unhalt(&lane->journal, &lane->waits[i].source.stream, &error);
+		(void)saga__journal_unhalt(
+			&lane->journal, &lane->refused.waits[i].source.stream, &error);
 		saga__lane_log(lane, SAGA_WARNING, "stream.goes_on",
 			"the store takes again what it had refused of a stream");
 	}
-	lane->wait_count = left;
-	saga__course_stopped(&lane->course, lane->wait_count);
+	lane->refused.count = left;
+	saga__course_stopped(&lane->course, lane->refused.count);
 }

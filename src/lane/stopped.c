@@ -73,7 +73,7 @@ static bool is_alone(const struct saga__lane *lane)
 {
 	int64_t now = saga__monotonic(lane->options.env);
 
-	return !lane->shared && now - lane->told_at < lane->options.lease_ms / 2;
+	return !lane->assigned.shared && now - lane->assigned.heard_at < lane->options.lease_ms / 2;
 }
 
 int saga__lane_check_moves(
@@ -87,6 +87,6 @@ int saga__lane_check_moves(
 			&lane->journal, committed->moves, committed->move_count, &is_void, error);
 	if (code != SAGA_OK || !is_void)
 		return code;
-	lane->stale = lane->unsettled = true;
+	lane->assigned.stale = lane->assigned.is_pending = true;
 	return saga_error_set(error, SAGA_CONTENDED, "an operator's order goes before");
 }

@@ -41,10 +41,10 @@ static int take_own(void *context, uint64_t seq, saga_id id, saga_id saga, saga_
 
 	(void)saga;
 	catching->count++;
-	lane->shards[catching->at].caught = seq;
+	lane->owned.shards[catching->at].caught = seq;
 	if (!is_ours(lane->options.plan, event))
 		return SAGA_OK;
-	if (!(item = add_item(lane, SAGA__ITEM_EVENT, lane->locked[catching->at].shard)) ||
+	if (!(item = add_item(lane, SAGA__ITEM_EVENT, lane->owned.locked[catching->at].shard)) ||
 		!(copy = saga__arena_alloc(&lane->batch.arena, sizeof *copy + event.size)))
 		return SAGA_NOMEM;
 	copy->refs = 1;
@@ -62,14 +62,14 @@ static size_t most_of_shard(const struct saga__lane *lane)
 	size_t most = lane->limit;
 
 	if (most < lane->options.limits.batch_events)
-		most /= lane->shard_count;
+		most /= lane->owned.count;
 	return most ? most : 1;
 }
 
 void saga__lane_catch_nothing(struct saga__lane *lane)
 {
-	for (size_t i = 0; i < lane->shard_count; i++)
-		lane->shards[i].caught = lane->shards[i].own;
+	for (size_t i = 0; i < lane->owned.count; i++)
+		lane->owned.shards[i].caught = lane->owned.shards[i].own;
 }
 
 int saga__attempt_catch_up(struct saga__attempt *attempt, saga_error *error)
@@ -77,19 +77,20 @@ int saga__attempt_catch_up(struct saga__attempt *attempt, saga_error *error)
 	struct saga__lane *lane = attempt->lane;
 	size_t most = most_of_shard(lane);
 
-	for (size_t i = 0; i < lane->shard_count; i++) {
-		struct saga__lane_shard *shard = &lane->shards[i];
+	for (size_t i = 0; i < lane->owned.count; i++) {
+		struct saga__lane_shard *shard = &lane->owned.shards[i];
 		struct catching catching = { .lane = lane, .at = i };
 		int code;
 
 		if (!shard->catching_up || (attempt->alone && attempt->alone != i + 1))
 			continue;
-		code = saga__journal_outbox(&lane->journal, lane->locked[i].shard, shard->own + 1,
-			lane->locked[i].seq, most, take_own, &catching, error);
+		code = saga__journal_outbox(&lane->journal, lane->owned.locked[i].shard,
+			shard->own + 1, lane->owned.locked[i].seq, most, take_own, &catching,
+			error);
 		if (code != SAGA_OK)
 			return code;
 		if (catching.count < most)
-			shard->caught = lane->locked[i].seq;
+			shard->caught = lane->owned.locked[i].seq;
 		if (lane->limit == 1)
 			break;
 	}
@@ -104,7 +105,7 @@ static size_t due_alone(const struct saga__attempt *attempt, const int64_t *dues
 
 	if (attempt->alone || lane->limit > 1)
 		return attempt->alone ? attempt->alone - 1 : SIZE_MAX;
-	for (size_t i = 1; i < lane->shard_count; i++)
+	for (size_t i = 1; i < lane->owned.count; i++)
 		if (dues[i] < dues[first])
 			first = i;
 	return first;
@@ -115,23 +116,24 @@ int saga__attempt_take_due(struct saga__attempt *attempt, saga_error *error)
 	struct saga__lane *lane = attempt->lane;
 	struct saga__batch *batch = &lane->batch;
 	int64_t dues[SAGA__STORE_SHARDS];
-	int code = saga__journal_dues(&lane->journal, lane->locked, lane->shard_count, dues, error);
+	int code = saga__journal_dues(
+		&lane->journal, lane->owned.locked, lane->owned.count, dues, error);
 	size_t alone = code == SAGA_OK ? due_alone(attempt, dues) : SIZE_MAX;
 
-	for (size_t i = 0; code == SAGA_OK && i < lane->shard_count; i++) {
+	for (size_t i = 0; code == SAGA_OK && i < lane->owned.count; i++) {
 		struct saga__parked **rows;
 		size_t count;
 
 		if (dues[i] > batch->now || (alone != SIZE_MAX && alone != i))
 			continue;
-		code = saga__journal_due(&lane->journal, lane->locked[i].shard, batch->now,
+		code = saga__journal_due(&lane->journal, lane->owned.locked[i].shard, batch->now,
 			most_of_shard(lane), &batch->arena, &rows, &count, &batch->parked.went,
 			error);
 		if (code != SAGA_OK)
 			return code;
 		for (size_t k = 0; k < count; k++) {
 			struct saga__item *item =
-				add_item(lane, SAGA__ITEM_DUE, lane->locked[i].shard);
+				add_item(lane, SAGA__ITEM_DUE, lane->owned.locked[i].shard);
 
 			if (!item)
 				return saga_error_set(error, SAGA_NOMEM, "out of memory");

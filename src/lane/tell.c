@@ -34,17 +34,18 @@ int saga__attempt_tell_missed(
 	struct saga__attempt *attempt, struct saga__sent_list *sent, saga_error *error)
 {
 	struct saga__lane *lane = attempt->lane;
-	for (size_t i = 0; i < lane->shard_count; i++) {
-		struct saga__lane_shard *shard = &lane->shards[i];
-		struct missed missed = { sent, lane->locked[i].shard };
+	for (size_t i = 0; i < lane->owned.count; i++) {
+		struct saga__lane_shard *shard = &lane->owned.shards[i];
+		struct missed missed = { sent, lane->owned.locked[i].shard };
 		size_t before = sent->count;
 		saga_id last = shard->sent_id;
 		int code;
 
-		if (!saga__attempt_has_chosen(attempt, i) || shard->sent >= lane->locked[i].seq)
+		if (!saga__attempt_has_chosen(attempt, i) ||
+			shard->sent >= lane->owned.locked[i].seq)
 			continue;
 		code = saga__journal_outbox(&lane->journal, missed.shard, shard->sent + 1,
-			lane->locked[i].seq, SIZE_MAX / 2, add_missed, &missed, error);
+			lane->owned.locked[i].seq, SIZE_MAX / 2, add_missed, &missed, error);
 		if (code != SAGA_OK)
 			return code;
 		for (size_t k = before; k < sent->count; k++) {
@@ -126,8 +127,8 @@ static void settle_hand(
 static void move_on(struct saga__attempt *attempt)
 {
 	struct saga__lane *lane = attempt->lane;
-	for (size_t i = 0, k = 0; i < lane->shard_count; i++) {
-		struct saga__lane_shard *shard = &lane->shards[i];
+	for (size_t i = 0, k = 0; i < lane->owned.count; i++) {
+		struct saga__lane_shard *shard = &lane->owned.shards[i];
 
 		if (!saga__attempt_has_chosen(attempt, i))
 			continue;
@@ -136,9 +137,9 @@ static void move_on(struct saga__attempt *attempt)
 		if (shard->own > shard->stored)
 			shard->stored = shard->own;
 		k++;
-		shard->sent = lane->locked[i].seq;
-		shard->sent_id = lane->locked[i].last;
-		if (shard->catching_up && shard->own >= lane->locked[i].seq)
+		shard->sent = lane->owned.locked[i].seq;
+		shard->sent_id = lane->owned.locked[i].last;
+		if (shard->catching_up && shard->own >= lane->owned.locked[i].seq)
 			shard->catching_up = false;
 	}
 }
@@ -182,8 +183,8 @@ void saga__attempt_tell_committed(
 	committed->due = saga__lane_due(lane);
 	if (attempt->mode != SAGA__ATTEMPT_FOREIGN) { /* else another counts it */
 		committed->counts = saga__batch_counts(&lane->batch);
-		committed->counts.parked -= lane->odd_rows;
-		lane->odd_rows = 0;
+		committed->counts.parked -= lane->probe.odd_rows;
+		lane->probe.odd_rows = 0;
 	}
 	saga__items_init(&own);
 	saga__items_init(&later);
