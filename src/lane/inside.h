@@ -125,6 +125,29 @@ void saga__lane_forget(struct saga__lane *lane, int64_t now, bool is_busy);
 /* How long there is nothing to do; -1: until something is pushed. */
 int64_t saga__lane_idle_ms(struct saga__lane *lane);
 
+/* ---- state.c ---- */
+
+/* The one place where a lane changes its state: asserts that the move is one that may be. */
+void saga__lane_become(struct saga__lane *lane, enum saga__lane_state state);
+
+/* Connected, and not backing off: it does what the loop asks. */
+static inline bool saga__lane_serves(const struct saga__lane *lane)
+{
+	return lane->state == SAGA__LANE_CONNECTED || lane->state == SAGA__LANE_ASSIGNING ||
+		lane->state == SAGA__LANE_WORKING;
+}
+
+/* Also when it backs off after a failure that left the connection as it was. */
+static inline bool saga__lane_is_connected(const struct saga__lane *lane)
+{
+	return lane->state != SAGA__LANE_DISCONNECTED && lane->journal.store;
+}
+
+void saga__lane_disconnect(struct saga__lane *lane);
+
+/* Tells the loop what is told once; the notification was made at open. */
+void saga__lane_tell_last(struct saga__lane *lane, struct saga__notification **notification);
+
 /* Trying again will not mend this error: the host is told, and the lane works no more. */
 void saga__lane_give_up(struct saga__lane *lane, const saga_error *error);
 

@@ -4,15 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../backoff.h"
 #include "../event/peek.h"
 #include "../mutation.h"
 #include "inside.h"
-
-enum {
-	BACKOFF_FIRST_MS = 20,
-	BACKOFF_MAX_MS = 5000,
-};
 
 int saga__lane_init(struct saga__lane *lane, const struct saga__lane_options *options)
 {
@@ -54,15 +48,9 @@ free_notifications:
 	return SAGA_NOMEM;
 }
 
-static void disconnect(struct saga__lane *lane)
-{
-	saga__mailbox_show_connection(&lane->mailbox, NULL);
-	saga__journal_close(&lane->journal);
-}
-
 void saga__lane_free(struct saga__lane *lane)
 {
-	disconnect(lane);
+	saga__lane_disconnect(lane);
 	saga__mailbox_free(&lane->mailbox);
 	saga__course_free(&lane->course);
 	saga__batch_free(&lane->batch);
@@ -116,90 +104,6 @@ void saga__lane_health(struct saga__lane *lane, struct saga__lane_health *ret_he
 	ret_health->oldest = oldest ? saga__monotonic(lane->options.env) - oldest : 0;
 }
 
-/* ---- telling ---- */
-
-static void tell(struct saga__lane *lane, struct saga__notification *notification)
-{
-	lane->options.notify(lane->options.host, notification);
-}
-
-void saga__lane_log(struct saga__lane *lane, int level, const char *what, const char *text)
-{
-	saga_log log = { .level = level,
-		.participant = lane->options.plan->name,
-		.what = what,
-		.text = text,
-		.time = saga__wall(lane->options.env) };
-
-	if (lane->options.log)
-		lane->options.log(lane->options.log_user, &log);
-}
-
-/* What is told once; its notification was made at open. */
-static void tell_last(struct saga__lane *lane, struct saga__notification **notification)
-{
-	struct saga__notification *last = *notification;
-
-	*notification = NULL;
-	if (last)
-		tell(lane, last);
-}
-
-static void tell_down(struct saga__lane *lane, const saga_error *error)
-{
-	struct saga__notification *notification =
-		saga__notification_new(lane, SAGA__NOTIFY_DISCONNECTED);
-
-	/* Out of memory for the news itself: it is told when this is tried again. */
-	if (!notification)
-		return;
-	notification->as.error = *error;
-	tell(lane, notification);
-}
-
-/* ---- failing ---- */
-
-void saga__lane_row_was_set_aside(void *user, const char *text)
-{
-	struct saga__lane *lane = user;
-
-	saga__course_set_aside(&lane->course);
-	saga__lane_log(lane, SAGA_ALARM, "row.set_aside", text);
-}
-
-void saga__lane_log_refusal(struct saga__lane *lane, const saga_error *error)
-{
-	if (error->code == SAGA_REFUSED && !lane->refusal_said)
-		saga__lane_log(lane, SAGA_ALARM, "store.refuses", error->text);
-	lane->refusal_said = lane->refusal_said || error->code == SAGA_REFUSED;
-}
-
-/* Damage, which only an operator can mend, is said once. */
-void saga__lane_note_error(struct saga__lane *lane, const saga_error *error)
-{
-	if (saga__course_failed(&lane->course, error))
-		saga__lane_log(lane, SAGA_ALARM, "store.damaged", error->text);
-}
-
-void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool reconnect)
-{
-	int64_t wait = saga__backoff_after(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, ++lane->failures);
-	uint32_t random;
-
-	/* All lanes of all instances have lost the same store at the same moment. */
-	saga__random(lane->options.env, &random, sizeof random);
-	wait = saga__backoff_jitter(wait / 2, wait, random);
-	lane->not_before = saga__monotonic(lane->options.env) + wait;
-	saga__lane_note_error(lane, error);
-	if (!reconnect)
-		return;
-	disconnect(lane);
-	if (lane->up || lane->failures == 1)
-		saga__lane_log(lane, SAGA_WARNING, "store.away", error->text);
-	lane->up = false;
-	tell_down(lane, error);
-}
-
 /* ---- connecting ---- */
 
 /* What trying again won't mend. */
@@ -207,17 +111,6 @@ static bool is_fatal(int code)
 {
 	return code == SAGA_TWINS || code == SAGA_UNSUPPORTED || code == SAGA_MALFORMED ||
 		code == SAGA_REFUSED;
-}
-
-void saga__lane_give_up(struct saga__lane *lane, const saga_error *error)
-{
-	disconnect(lane);
-	lane->up = false;
-	lane->failures++;
-	lane->not_before = INT64_MAX;
-	if (lane->fatal)
-		lane->fatal->as.error = *error;
-	tell_last(lane, &lane->fatal);
 }
 
 /* Positions and numbers of the one mean nothing in the other. */
@@ -275,14 +168,14 @@ static void connect_store(struct saga__lane *lane)
 	lane->uuid = lane->journal.uuid;
 	lane->batch.shards = lane->journal.shards;
 	lane->batch_ready = true;
-	lane->up = true;
 	lane->failures = 0;
+	saga__lane_become(lane, SAGA__LANE_CONNECTED);
 	connected = &notification->as.connected;
 	connected->lowered = lane->journal.lowered;
 	connected->reads_wait = lane->journal.reads_wait;
 	connected->unsound = lane->journal.unsound;
 	memcpy(connected->encoding, lane->journal.encoding, sizeof connected->encoding);
-	tell(lane, notification);
+	lane->options.notify(lane->options.host, notification);
 }
 
 /* ---- commands ---- */
@@ -324,14 +217,14 @@ static void do_command(struct saga__lane *lane, struct saga__lane_command *comma
 
 /* ---- ticking ---- */
 
-static void end_lane(struct saga__lane *lane)
+static void leave(struct saga__lane *lane)
 {
-	if (lane->up)
+	if (lane->journal.store)
 		saga__lane_leave(lane);
-	disconnect(lane);
+	saga__lane_disconnect(lane);
 	saga__mailbox_close(&lane->mailbox);
-	lane->stopped = true;
-	tell_last(lane, &lane->ended);
+	saga__lane_become(lane, SAGA__LANE_STOPPED);
+	saga__lane_tell_last(lane, &lane->ended);
 }
 
 static int64_t work(struct saga__lane *lane)
@@ -340,67 +233,100 @@ static int64_t work(struct saga__lane *lane)
 
 	/* A lane that is never idle forgets too, if later. */
 	saga__lane_forget(lane, now, true);
-	if (!lane->up || saga__lane_batch(lane))
+	if (!saga__lane_is_connected(lane) || saga__lane_batch(lane))
 		return 0;
 	saga__lane_forget(lane, now, false);
-	return lane->up ? saga__lane_idle_ms(lane) : 0;
+	return saga__lane_is_connected(lane) ? saga__lane_idle_ms(lane) : 0;
+}
+
+/* Time, the loop and the last batch have their say. */
+static void follow_events(struct saga__lane *lane, int64_t now)
+{
+	if (lane->state != SAGA__LANE_STOPPED && saga__mailbox_is_stopping(&lane->mailbox))
+		saga__lane_become(lane, SAGA__LANE_LEAVING);
+	if (lane->state == SAGA__LANE_BACKING_OFF && now >= lane->not_before)
+		saga__lane_become(
+			lane, lane->journal.store ? SAGA__LANE_CONNECTED : SAGA__LANE_DISCONNECTED);
+	if (saga__lane_serves(lane))
+		saga__lane_become(lane,
+			lane->assigned.is_pending         ? SAGA__LANE_ASSIGNING
+				: lane->assigned.is_known ? SAGA__LANE_WORKING
+							  : SAGA__LANE_CONNECTED);
+}
+
+/* Leases and commands go before all else. */
+static bool has_served(struct saga__lane *lane)
+{
+	struct saga__lane_command *command;
+
+	if (saga__lane_is_to_renew(lane)) {
+		saga__lane_renew(lane);
+		return true;
+	}
+	if (!(command = saga__mailbox_next_command(&lane->mailbox)))
+		return false;
+	do_command(lane, command);
+	return true;
+}
+
+static int64_t serve(struct saga__lane *lane, int64_t now)
+{
+	int64_t left;
+
+	if (has_served(lane))
+		return 0;
+	saga__lane_try_waits(lane, &left);
+	follow_events(lane, now);
+	if (lane->state == SAGA__LANE_ASSIGNING) {
+		saga__lane_change_shards(lane);
+		return 0;
+	}
+	return lane->state == SAGA__LANE_WORKING ? work(lane) : saga__lane_idle_ms(lane);
 }
 
 static int64_t tick(struct saga__lane *lane)
 {
-	int64_t now = saga__monotonic(lane->options.env), wait;
-	struct saga__lane_command *command;
+	int64_t now = saga__monotonic(lane->options.env);
 
-	if (lane->stopped)
-		return -1;
-	if (saga__mailbox_is_stopping(&lane->mailbox)) {
-		end_lane(lane);
-		return -1;
-	}
-	if (now < lane->not_before || !lane->up)
+	follow_events(lane, now);
+	switch (lane->state) {
+	case SAGA__LANE_DISCONNECTED:
 		saga__lane_answer_waiting(lane);
-	if (now < lane->not_before)
-		return lane->not_before == INT64_MAX ? -1 : lane->not_before - now;
-	if (!lane->up) {
 		connect_store(lane);
 		return 0;
+	case SAGA__LANE_BACKING_OFF:
+		saga__lane_answer_waiting(lane);
+		return lane->not_before == INT64_MAX ? -1 : lane->not_before - now;
+	case SAGA__LANE_CONNECTED:
+	case SAGA__LANE_ASSIGNING:
+	case SAGA__LANE_WORKING:
+		return serve(lane, now);
+	case SAGA__LANE_LEAVING:
+		leave(lane);
+		return -1;
+	case SAGA__LANE_STOPPED:
+		break;
 	}
-	if (saga__lane_is_to_renew(lane)) {
-		saga__lane_renew(lane);
-		return 0;
-	}
-	if ((command = saga__mailbox_next_command(&lane->mailbox))) {
-		do_command(lane, command);
-		return 0;
-	}
-	saga__lane_try_waits(lane, &wait);
-	if (lane->assigned.is_pending) {
-		saga__lane_change_shards(lane);
-		return 0;
-	}
-	return lane->assigned.is_known ? work(lane) : saga__lane_idle_ms(lane);
+	return -1;
 }
 
-/* It rests if it is up and waits for nothing but what may come. */
+/* It rests if it serves, and waits for nothing but what may come. */
 int64_t saga__lane_tick(struct saga__lane *lane)
 {
 	int64_t wait = tick(lane);
 
 	saga__course_rests(&lane->course,
-		lane->stopped ||
-			(wait && lane->up &&
-				saga__monotonic(lane->options.env) >= lane->not_before));
+		lane->state == SAGA__LANE_STOPPED || (wait && saga__lane_serves(lane)));
 	return wait;
 }
 
 /* A failed lane waits its time out, whatever is pushed meanwhile. */
 static struct saga__wakers wakers_of(const struct saga__lane *lane)
 {
-	struct saga__wakers wakers = { .commands = false };
+	struct saga__wakers wakers = { .commands = saga__lane_serves(lane) };
 
-	if (!lane->up || saga__monotonic(lane->options.env) < lane->not_before)
+	if (!wakers.commands)
 		return wakers;
-	wakers.commands = true;
 	if (saga__lane_awaits_call(lane)) {
 		wakers.answer = lane->probe.call;
 		return wakers;
@@ -414,11 +340,11 @@ void saga__lane_thread(void *context)
 {
 	struct saga__lane *lane = context;
 
-	while (!lane->stopped) {
+	while (lane->state != SAGA__LANE_STOPPED) {
 		int64_t wait = saga__lane_tick(lane);
 		struct saga__wakers wakers;
 
-		if (!wait || lane->stopped)
+		if (!wait || lane->state == SAGA__LANE_STOPPED)
 			continue;
 		wakers = wakers_of(lane);
 		saga__mailbox_wait(&lane->mailbox, &wakers, wait);

@@ -94,6 +94,16 @@ struct saga__keeper {
 	size_t doubted_count;
 };
 
+enum saga__lane_state {
+	SAGA__LANE_DISCONNECTED = 0,
+	SAGA__LANE_BACKING_OFF, /* after a failure, connected or not, until not_before */
+	SAGA__LANE_CONNECTED,   /* the loop has assigned no shards yet */
+	SAGA__LANE_ASSIGNING,   /* what is assigned is not what it works */
+	SAGA__LANE_WORKING,     /* it takes batches */
+	SAGA__LANE_LEAVING,     /* it ends: its shards are marked clean, its leases given up */
+	SAGA__LANE_STOPPED
+};
+
 /* The shards that a lane works. */
 struct saga__owned {
 	struct saga__shard locked[SAGA__STORE_SHARDS]; /* by number */
@@ -145,6 +155,7 @@ struct saga__forgetting {
 
 struct saga__lane {
 	struct saga__lane_options options;
+	enum saga__lane_state state; /* by saga__lane_become alone */
 	struct saga__mailbox mailbox;
 	struct saga__course course;
 	struct saga__journal journal;
@@ -157,10 +168,8 @@ struct saga__lane {
 	struct saga__forgetting forgetting;
 	bool batch_ready;
 	unsigned short surprises[SAGA__DOUBTED]; /* by step: for how many events it does not */
-	bool stopped;
-	size_t looks;     /* looks at the store that were done */
-	bool was_foreign; /* the last batch was */
-	bool up;
+	size_t looks;                            /* looks at the store that were done */
+	bool was_foreign;                        /* the last batch was */
 	bool consumes_own;
 	size_t limit;             /* events in the next batch */
 	int failures;             /* in a row */

@@ -152,7 +152,7 @@ void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left)
 	*ret_left = -1;
 	for (size_t i = 0; i < lane->refused.count; i++)
 		waiting += !lane->refused.waits[i].tries;
-	if (!waiting || !lane->up)
+	if (!waiting || !saga__lane_is_connected(lane))
 		return;
 	if (now < lane->refused.until) {
 		*ret_left = lane->refused.until - now;
