@@ -151,8 +151,10 @@ typedef struct saga_limits {
  * them (SQLite has 1 shard, servers have 8); each instance takes requests for all sagas. Instances
  * renew their leases each third of lease_ms. A new instance gets its share within two thirds of
  * lease_ms. The shards of an instance that stops are taken over within a third; those of one that
- * was killed or stands still, when its lease ends. If two instances work one shard meanwhile, they
- * waste work and do nothing twice. Instances beyond the number of shards stand by.
+ * was killed or stands still, when its lease ends. A process that is started works them at once,
+ * since it has never seen that instance renew; the outside calls that it was making are made again
+ * when its lease ends. If two instances work one shard meanwhile, they waste work and do nothing
+ * twice. Instances beyond the number of shards stand by.
  *
  * All instances on one store must have the same steps on the same events. An instance whose steps
  * differ waits at open, with the alarm declaration.differs, until the others have stopped or their
