@@ -12,8 +12,8 @@
 SAGA_STRUCT(charge_wanted, text(customer), int64(cents));
 SAGA_STRUCT(adjust_wanted, text(charge_key), int64(cents));
 SAGA_STRUCT(provider_said, text(charge_key), opt_text(receipt), opt_text(why));
-SAGA_STRUCT(
-	charge_row, text(customer), text(charge_key), int64(cents), text(receipt), flag(refunded));
+SAGA_STRUCT(charge_row, text(customer), text(charge_key), int64(cents), text(receipt),
+	flag(refunded), flag(refunding));
 
 static const char *const schema[] = {
 	"CREATE TABLE account (customer SAGA_TEXT(40) PRIMARY KEY, credit_cents BIGINT NOT NULL);"
@@ -23,6 +23,7 @@ static const char *const schema[] = {
 	"  refunded BIGINT NOT NULL);",
 	"ALTER TABLE charge ADD ref SAGA_TEXT(40);",
 	"CREATE INDEX charge_ref ON charge (ref);",
+	"ALTER TABLE charge ADD refunding BIGINT;",
 	NULL,
 };
 
@@ -38,7 +39,8 @@ static bool has_credit(saga_step *s, const char *customer, int64_t cents)
 static const struct charge_row *charge_of(saga_step *s)
 {
 	return saga_query_one(s, charge_row,
-		"SELECT customer, charge_key, cents, receipt, refunded"
+		"SELECT customer, charge_key, cents, receipt, refunded,"
+		" CASE WHEN refunding IS NULL THEN 0 ELSE 1 END AS refunding"
 		" FROM charge WHERE saga = ?",
 		saga_this(s));
 }
@@ -46,7 +48,9 @@ static const struct charge_row *charge_of(saga_step *s)
 static const struct charge_row *charge_named(saga_step *s, const char *ref)
 {
 	return saga_query_one(s, charge_row,
-		"SELECT customer, charge_key, cents, receipt, refunded FROM charge WHERE ref = ?",
+		"SELECT customer, charge_key, cents, receipt, refunded,"
+		" CASE WHEN refunding IS NULL THEN 0 ELSE 1 END AS refunding"
+		" FROM charge WHERE ref = ?",
 		ref);
 }
 
@@ -114,6 +118,16 @@ static saga_verdict refuse_charge(saga_step *s)
 	return saga_reject(s, payment_declined, .why = refused ? refused->why : saga_why(s));
 }
 
+/* From here on no adjustment may begin: it would come behind the refund. */
+static saga_verdict prepare_refund(saga_step *s)
+{
+	const struct charge_row *row = charge_of(s);
+
+	saga_write(s, "UPDATE charge SET refunding = 1 WHERE saga = ?", saga_this(s));
+	return saga_ask(s, adjust_wanted, .charge_key = row ? row->charge_key : "",
+		.cents = row ? row->cents : 0);
+}
+
 static saga_verdict call_refund(saga_call *c)
 {
 	const struct payment_config *config = saga_call_user(c);
@@ -141,7 +155,7 @@ static saga_verdict prepare_adjust(saga_step *s)
 	const struct stock_adjusted *adjusted = saga_on(s, stock_adjusted);
 	const struct charge_row *row = charge_of(s);
 
-	if (!row || row->refunded)
+	if (!row || row->refunded || row->refunding)
 		return saga_reject(s, payment_unadjusted, .why = "nothing is charged");
 	if (!has_credit(s, row->customer, adjusted->total))
 		return saga_reject(s, payment_unadjusted, .why = WHY_CREDIT);
@@ -205,7 +219,8 @@ static const saga_step_def steps[] = {
 	  .outside = { .prepare = prepare_charge, .call = call_charge, .timeout_ms = 10000 },
 	  .emits = { &payment_charged }, .rejects = { &payment_declined },
 	  .refuse = refuse_charge, .bar_on = { &order_expired },
-	  .undo = refund, .undo_outside = { .call = call_refund, .timeout_ms = 10000 },
+	  .undo = refund,
+	  .undo_outside = { .prepare = prepare_refund, .call = call_refund, .timeout_ms = 10000 },
 	  .undo_on = { &shipment_refused }, .undone = { &payment_refunded },
 	  .retry = { .attempts = 20, .first_ms = 50, .max_ms = 10000 },
 	  .undo_retry = { .attempts = 20, .first_ms = 50, .max_ms = 10000 } },

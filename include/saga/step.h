@@ -212,6 +212,10 @@ typedef struct saga_step_def {
 	 * owed          on a request: somebody will make it in the end (a carrier, an approver)
 	 * undo_early    its undo does not wait for the undo of what rests on it: parallel branches
 	 * within_ms     how long after its trigger an outcome is due; 0: nobody says
+	 *
+	 * A run that goes on or waits against an `until` is broken: nothing of it stays, and the
+	 * slot is dead, with an alarm. The simulator holds steps to `held`, only_while and
+	 * covered_by. The others are believed, and `saga check` lists them.
 	 */
 	saga_condition waits[SAGA_CONDITIONS];
 	const char *only_while[SAGA_CONDITIONS];

@@ -552,6 +552,7 @@ int saga__mirror_committed(struct saga__member *member)
 		saga__writes_committed(member);
 		saga__writes_watch(member);
 		apply_effects(member);
+		saga__promises_committed(member);
 		saga__outcomes_committed(member);
 	}
 	if (code != SAGA_OK)

@@ -378,6 +378,9 @@ void saga__outcome_moved(struct saga__member *member, struct saga__known_slot *s
 	enum saga__state from, enum saga__state was);
 void saga__outcome_said(struct saga__member *member, unsigned shard, uint64_t seq);
 void saga__outcomes_committed(struct saga__member *member);
+
+/* Holds this transaction's moves to what their steps declare, before they are forgotten. */
+void saga__promises_committed(struct saga__member *member);
 void saga__outcome_passed(struct saga__member *member, struct saga__passed passed);
 
 /* restore.c */

@@ -84,6 +84,8 @@ static int check_waits(const struct check *c)
 
 	if (count && c->step->on[0]->request)
 		return broken(c, "`waits`, and a request can't wait");
+	if (count && c->step->outside.call && !c->step->outside.prepare)
+		return broken(c, "`waits`, and its outside call has no `prepare` that could wait");
 	for (size_t i = 0; code == SAGA_OK && i < count; i++)
 		code = check_condition(c, &c->step->waits[i]);
 	return code;

@@ -97,8 +97,22 @@ static void drop_event(struct saga_step *step)
 	step->event = NULL;
 }
 
+/* A slot that was not read may have had what the condition wants: then the batch reads it. */
+static void hold_to_contract(struct saga_step *step, saga_verdict verdict)
+{
+	if (step->error.code != SAGA_OK || step->outcomes != 1 ||
+		verdict.made_by_the_library != step->token || !step->slot || step->told.at ||
+		(step->phase != SAGA__PHASE_RUN && step->phase != SAGA__PHASE_PREPARE))
+		return;
+	saga__hold_to_waits(step, step->outcome);
+	if (step->error.code != SAGA_OK && step->batch->optimistic)
+		saga__batch_lose(step->batch, SAGA_REJECTED,
+			"an optimistic step broke its `waits`; the batch is replayed with reads");
+}
+
 static void judge(struct saga_step *step, saga_verdict verdict)
 {
+	hold_to_contract(step, verdict);
 	if (step->error.code != SAGA_OK && !SAGA__MUTANT(error_swallowed)) {
 		step->outcome = step->undeclared ? SAGA__BREAKS : SAGA__RETRIES;
 		step->text = step->error.text;

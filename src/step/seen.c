@@ -55,16 +55,64 @@ bool saga__seen_type(const struct saga__slot *slot, const char *type)
 	return false;
 }
 
+/* Whether one of the triggers that it has seen may be of any type: it bears no name. */
+static bool has_nameless(const struct saga__slot *slot)
+{
+	const unsigned char *at = seen_of(slot), *end = at + slot->seen.size;
+
+	for (; at < end; at = next_seen(at))
+		if (!at[sizeof(saga_id)])
+			return true;
+	return false;
+}
+
+/* Whether one of those types has come to the slot: with this trigger, or before it. */
+static bool has_come(const struct saga_step *step, const saga_type *const types[SAGA_EVENTS])
+{
+	for (size_t i = 0; i < SAGA_EVENTS && types[i]; i++)
+		if (strcmp(types[i]->name, step->trigger->type) == 0 ||
+			saga__seen_type(step->slot, types[i]->name))
+			return true;
+	return false;
+}
+
 /*
- * Forgets the oldest beyond the most that are kept; but of a join's types the first event each,
- * which alone bears the name, is never forgotten.
+ * Holds a run to the `waits` of its step. Other slots are not looked at here: a condition of `held`
+ * may be open. Nor is one closed for sure by a trigger without a name, which an older version left.
+ */
+void saga__hold_to_waits(struct saga_step *step, enum saga__outcome outcome)
+{
+	size_t count = saga__conditions_count(step->def);
+	bool goes_on =
+		outcome == SAGA__EMITS || outcome == SAGA__DONE_SILENTLY || outcome == SAGA__ASKS;
+	bool may = false;
+
+	for (size_t i = 0; i < count; i++) {
+		const saga_condition *wait = &step->def->waits[i];
+		bool open = !wait->held && !has_come(step, wait->until);
+
+		may |= open || wait->held;
+		if (!open || wait->maybe || !goes_on || has_nameless(step->slot))
+			continue;
+		saga__step_undeclared(step, "it went on, and by its `waits` it waits%s%.100s",
+			wait->why ? ": " : "", wait->why ? wait->why : "");
+		return;
+	}
+	if (count && !may && outcome == SAGA__WAITS)
+		saga__step_undeclared(step, "it waits, and none of its `waits` is open");
+}
+
+/*
+ * Forgets the oldest beyond the most that are kept. But the first event of each type that a join
+ * needs, or that a step with `waits` has had, alone bears the name, and is never forgotten.
  */
 void saga__see(struct saga__batch *batch, struct saga__work *work)
 {
 	struct saga__slot *slot = work->slot;
 	const unsigned char *from = seen_of(slot), *end = from + slot->seen.size, *oldest = end;
-	bool joins = work->step->join == SAGA_ALL && !saga__seen_type(slot, work->event->type);
-	size_t length = joins ? strlen(work->event->type) : 0, count = 0, before;
+	bool counts = work->step->join == SAGA_ALL || saga__conditions_count(work->step);
+	bool named = counts && !saga__seen_type(slot, work->event->type);
+	size_t length = named ? strlen(work->event->type) : 0, count = 0, before;
 	unsigned char *seen;
 
 	for (const unsigned char *at = from; at < end; at = next_seen(at)) {

@@ -351,6 +351,57 @@ START_TEST(a_dead_slot_that_nobody_asked_for_is_found)
 }
 END_TEST
 
+/* ---- what the steps declare for the checker ---- */
+
+static saga_verdict go_on(saga_step *s)
+{
+	return saga_done(s);
+}
+
+static const saga_step_def careless_steps[] = {
+	{ .name = "reserve",
+		.on = { &order_placed },
+		.run = reserve_any,
+		.emits = { &units_reserved },
+		.rejects = { &units_refused },
+		.only_while = { "free" } },
+	{ .name = "free", .on = { &money_declined }, .run = go_on },
+};
+static const saga_participant_def careless = DEPOT(careless_steps);
+
+static const saga_step_def hasty_steps[] = {
+	{ .name = "reserve",
+		.on = { &order_placed },
+		.run = reserve_any,
+		.emits = { &units_reserved },
+		.rejects = { &units_refused } },
+	{ .name = "free", .on = { &money_declined }, .run = go_on },
+	{ .name = "send",
+		.on = { &money_charged },
+		.run = go_on,
+		.waits = { { .held = "reserve", .freed = "free" } } },
+};
+static const saga_participant_def hasty = DEPOT(hasty_steps);
+
+static const struct {
+	const saga_participant_def *depot;
+	const char *says[2];
+} broken_promises[] = {
+	{ &careless, { "promise: depot", "its `only_while` says: only while free is done" } },
+	{ &hasty, { "promise: depot", "its `waits` says that it waits" } },
+};
+
+START_TEST(a_broken_promise_is_found)
+{
+	const char *wrong = run(1, 0, broken_promises[_i].depot);
+
+	ck_assert_ptr_nonnull(wrong);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_msg(strstr(wrong, broken_promises[_i].says[i]) != NULL, "%s", wrong);
+	small_end(&small);
+}
+END_TEST
+
 /* ---- its doors ---- */
 
 static saga_sim *new_world(unsigned shards, int code)
@@ -429,6 +480,8 @@ int main(void)
 	tcase_add_test(tests, a_missing_undo_is_found);
 	tcase_add_test(tests, what_never_rests_is_named);
 	tcase_add_test(tests, a_dead_slot_that_nobody_asked_for_is_found);
+	tcase_add_loop_test(tests, a_broken_promise_is_found, 0,
+		sizeof broken_promises / sizeof broken_promises[0]);
 	tcase_add_test(tests, wrong_use_is_said);
 	tcase_add_test(tests, the_host_is_called_in_time);
 	suite_add_tcase(suite, tests);

@@ -7,6 +7,11 @@ static saga_verdict never(saga_step *step)
 	return saga_done(step);
 }
 
+static saga_verdict never_call(saga_call *call)
+{
+	return saga_call_retry(call, "never");
+}
+
 #define S .name = "s", .run = never
 #define T .name = "t", .run = never
 #define UNDOES .undo = never, .undo_on = { &back }, .undone = { &undid_a }
@@ -21,6 +26,9 @@ static const struct {
 		.step = { S, .on = { &go }, .waits = { { .until = { &back } } } } },
 	{ "step s: `waits`, and a request can't wait",
 		.step = { S, .on = { &please }, .waits = { { .why = "never" } } } },
+	{ "step s: `waits`, and its outside call has no `prepare`",
+		.step = { S, .on = { &go }, .outside = { .call = never_call },
+			.waits = { { .why = "never" } } } },
 	{ "step s: `waits` has one of `held` and `freed`",
 		.step = { S, .on = { &go }, .waits = { { .held = "t" } } } },
 	{ "step s: `waits` has both `until` and `held`",
