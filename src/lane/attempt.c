@@ -59,7 +59,7 @@ static enum saga__sift take_item(void *context, struct saga__item *item)
 
 	if (attempt->hand_count == attempt->lane->limit)
 		return SAGA__ENOUGH;
-	/* Only a request that is to be tried again has a time. */
+	/* Only what is to be tried again has a time. */
 	if (item->ready && item->ready > saga__monotonic(attempt->lane->options.env))
 		return SAGA__LEAVE;
 	if (saga__lane_is_stray(attempt->lane, item))

@@ -227,7 +227,8 @@ bool saga__lane_holds_back(const struct saga__lane *lane, const struct saga__ite
 void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left);
 
 /* A batch was committed: those that it has brought further go on. */
-void saga__lane_end_waits(struct saga__lane *lane, const struct saga__committed *committed);
+void saga__attempt_end_waits(
+	struct saga__attempt *attempt, const struct saga__committed *committed);
 
 /* Also in blame.c: the batch lost the connection, perhaps since one item takes too long. */
 void saga__attempt_lost(struct saga__attempt *attempt, int code, const saga_error *error);

@@ -76,7 +76,10 @@ struct saga__wait {
 	unsigned shard;             /* of ours */
 	bool own;
 	uint64_t seq;
-	bool tries; /* it is being tried again: nothing of it is held back */
+	bool tries;     /* it is being tried again: nothing of it is held back */
+	bool durable;   /* a durable transport's: one event alone, which is not acked */
+	uint64_t token; /* of that event's delivery */
+	int failures;   /* of that event, one after the other */
 };
 
 enum {

@@ -330,6 +330,28 @@ bool saga__mailbox_has_answer(struct saga__mailbox *mailbox, saga_id parked)
 	return has;
 }
 
+void saga__mailbox_put_off(
+	struct saga__mailbox *mailbox, const struct saga__item *item, int64_t ready)
+{
+	struct saga__items others;
+	struct saga__item *one;
+	bool found = false;
+
+	saga__items_init(&others);
+	uv_mutex_lock(&mailbox->lock);
+	while ((one = saga__items_pop(&mailbox->queue))) {
+		saga__items_push(one == item ? &mailbox->later : &others, one);
+		if (one == item) {
+			one->ready = ready;
+			found = true;
+		}
+	}
+	saga__items_move(&mailbox->queue, &others);
+	uv_mutex_unlock(&mailbox->lock);
+	assert(found);
+	(void)found;
+}
+
 int64_t saga__mailbox_ready_in(struct saga__mailbox *mailbox, const size_t *looks)
 {
 	int64_t now = saga__monotonic(mailbox->env), soonest = -1;

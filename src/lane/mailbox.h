@@ -27,7 +27,7 @@ struct saga__mailbox {
 	/* under the lock */
 	enum saga__mailbox_state state;
 	struct saga__items queue;
-	struct saga__items later; /* requests to be tried again */
+	struct saga__items later; /* requests, and events of a broker, to be tried again */
 	struct saga__lane_command *commands;
 	size_t looks_asked; /* how often the lane was told to look at the store */
 	size_t busy;        /* items that were taken, and are not told yet */
@@ -100,6 +100,10 @@ bool saga__mailbox_settle(struct saga__mailbox *mailbox, struct saga__items *own
 	struct saga__items *later, bool behind);
 void saga__mailbox_rest(struct saga__mailbox *mailbox);
 void saga__mailbox_set_behind(struct saga__mailbox *mailbox, bool behind);
+
+/* An item of the queue is not to be tried again before that time: monotonic. */
+void saga__mailbox_put_off(
+	struct saga__mailbox *mailbox, const struct saga__item *item, int64_t ready);
 
 /* Whether the answer of the call with that parked row waits in the queue. */
 bool saga__mailbox_has_answer(struct saga__mailbox *mailbox, saga_id parked);

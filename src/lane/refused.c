@@ -3,6 +3,10 @@
  * everything else that the library writes. The lane drops the items of such a stream and keeps its
  * position. After a while the lane reads its shards again, as if it had gained them now: so the
  * dropped events come again, from the outbox of their publisher.
+ *
+ * Over a durable transport no stream waits, but the refused event alone: its order is the broker's
+ * own, and the broker keeps it, since it is not acked. The lane keeps its item, too, and tries it
+ * again after a while.
  */
 
 #include <inttypes.h>
@@ -21,6 +25,8 @@ static bool is_of(const struct saga__wait *wait, const struct saga__item *item)
 {
 	if (item->shard != wait->shard)
 		return false;
+	if (wait->durable)
+		return item->durable && item->token == wait->token;
 	if (wait->own)
 		return saga__item_is_own(item);
 	return saga__item_is_followed(item) && !item->durable &&
@@ -30,7 +36,8 @@ static bool is_of(const struct saga__wait *wait, const struct saga__item *item)
 bool saga__lane_holds_back(const struct saga__lane *lane, const struct saga__item *item)
 {
 	for (size_t i = 0; i < lane->refused.count; i++)
-		if (!lane->refused.waits[i].tries && is_of(&lane->refused.waits[i], item))
+		if (!lane->refused.waits[i].durable && !lane->refused.waits[i].tries &&
+			is_of(&lane->refused.waits[i], item))
 			return true;
 	return false;
 }
@@ -45,9 +52,10 @@ static void tell(struct saga__lane *lane, const struct saga__wait *wait, const s
 	char text[SAGA_ERROR_TEXT + 256];
 
 	(void)snprintf(text, sizeof text,
-		"the store refuses event %" PRIu64 " of %s, as a dead letter too: %s; its stream "
-		"waits and is tried again each minute, all others go on",
-		wait->seq, wait->source.owner, error->text);
+		"the store refuses event %" PRIu64 " of %s, as a dead letter too: %s; %s waits and "
+		"is tried again each minute, all others go on",
+		wait->seq, wait->durable ? "the broker's stream" : wait->source.owner, error->text,
+		wait->durable ? "it" : "its stream");
 	saga__lane_log(lane, SAGA_ALARM, "stream.refused_by_store", text);
 }
 
@@ -108,6 +116,34 @@ static bool hold_back(
 	return true;
 }
 
+/* The failed batch has put the item back into the queue. */
+static bool hold_one_back(
+	struct saga__lane *lane, const struct saga__item *item, const saga_error *error)
+{
+	int64_t now = saga__monotonic(lane->options.env);
+	struct saga__wait *wait = find(lane, item);
+	bool is_new = wait == &lane->refused.waits[lane->refused.count];
+
+	if (!wait || !saga__lane_held(lane, item->shard))
+		return false;
+	if (is_new) {
+		*wait = (struct saga__wait){ .source = item->source,
+			.shard = item->shard,
+			.seq = item->seq,
+			.tries = true,
+			.durable = true,
+			.token = item->token };
+		lane->refused.count++;
+		tell(lane, wait, error);
+		saga__course_stopped(&lane->course, lane->refused.count);
+	}
+	saga__mailbox_put_off(&lane->mailbox, item,
+		now + saga__backoff_after(FIRST_MS, MOST_MS, ++wait->failures));
+	/* The handler is to be asked again then, and not only the letter to be written. */
+	saga__blame_forget(&lane->batch);
+	return true;
+}
+
 /* Its row stays as it is, and due later. */
 static bool put_off(struct saga__lane *lane, const struct saga__item *item)
 {
@@ -126,9 +162,9 @@ bool saga__attempt_wait_for(struct saga__attempt *attempt, const saga_error *err
 
 	switch ((enum saga__item_kind)item->kind) {
 	case SAGA__ITEM_EVENT:
-		/* A durable transport's order is its own: its events wait with the lane. */
-		waits = !item->durable && attempt->mode != SAGA__ATTEMPT_FOREIGN &&
-			hold_back(lane, item, error);
+		waits = attempt->mode != SAGA__ATTEMPT_FOREIGN &&
+			(item->durable ? hold_one_back(lane, item, error)
+				       : hold_back(lane, item, error));
 		break;
 	case SAGA__ITEM_DUE:
 		waits = put_off(lane, item);
@@ -166,15 +202,26 @@ void saga__lane_try_waits(struct saga__lane *lane, int64_t *ret_left)
 	*ret_left = 0;
 }
 
-static bool is_over(struct saga__lane *lane, const struct saga__wait *wait,
+/* What is in hand has just been committed. */
+static bool is_in_hand(const struct saga__attempt *attempt, const struct saga__wait *wait)
+{
+	for (size_t i = 0; i < attempt->hand_count; i++)
+		if (is_of(wait, attempt->hand[i]))
+			return true;
+	return false;
+}
+
+static bool is_over(const struct saga__attempt *attempt, const struct saga__wait *wait,
 	const struct saga__committed *committed)
 {
-	const struct saga__lane_shard *shard = saga__lane_held(lane, wait->shard);
+	const struct saga__lane_shard *shard = saga__lane_held(attempt->lane, wait->shard);
 
 	if (!shard) /* another works it now, and finds out by itself */
 		return true;
 	if (!wait->tries)
 		return false;
+	if (wait->durable)
+		return is_in_hand(attempt, wait);
 	if (wait->own)
 		return shard->own >= wait->seq;
 	for (size_t i = 0; i < committed->move_count; i++)
@@ -185,8 +232,9 @@ static bool is_over(struct saga__lane *lane, const struct saga__wait *wait,
 	return false;
 }
 
-void saga__lane_end_waits(struct saga__lane *lane, const struct saga__committed *committed)
+void saga__attempt_end_waits(struct saga__attempt *attempt, const struct saga__committed *committed)
 {
+	struct saga__lane *lane = attempt->lane;
 	size_t left = 0;
 
 	if (!lane->refused.count)
@@ -194,13 +242,14 @@ void saga__lane_end_waits(struct saga__lane *lane, const struct saga__committed 
 	for (size_t i = 0; i < lane->refused.count; i++) {
 		saga_error error;
 
-		if (!is_over(lane, &lane->refused.waits[i], committed)) {
+		if (!is_over(attempt, &lane->refused.waits[i], committed)) {
 			lane->refused.waits[left++] = lane->refused.waits[i];
 			continue;
 		}
 		/* If not now, then at the next start. */
-		(void)saga__journal_unhalt(
-			&lane->journal, &lane->refused.waits[i].source.stream, &error);
+		if (!lane->refused.waits[i].durable)
+			(void)saga__journal_unhalt(
+				&lane->journal, &lane->refused.waits[i].source.stream, &error);
 		saga__lane_log(lane, SAGA_WARNING, "stream.goes_on",
 			"the store takes again what it had refused of a stream");
 	}

@@ -176,7 +176,7 @@ void saga__attempt_tell_committed(
 	if (attempt->mode != SAGA__ATTEMPT_FOREIGN) {
 		move_on(attempt);
 		note_places(lane, committed);
-		saga__lane_end_waits(lane, committed);
+		saga__attempt_end_waits(attempt, committed);
 	}
 	committed->calls = lane->batch.calls;
 	lane->batch.calls = NULL;

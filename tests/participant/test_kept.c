@@ -1,4 +1,4 @@
-/* What a durable transport delivers and nobody can read: an operator finds it. */
+/* An event of a durable transport that nobody can read, or that the store refuses in any form. */
 #include "harness.h"
 
 #include <stdio.h>
@@ -184,11 +184,78 @@ START_TEST(json_of_others_is_read)
 }
 END_TEST
 
+/* The store refuses each row of the saga of deliver_json's event 1, a dead letter too. */
+static void refuse_saga(struct stage *stage)
+{
+	static const char *const tables[] = { "saga_slot", "saga_parked" };
+	char sql[320];
+
+	for (size_t i = 0; i < 2; i++) {
+		if (is_on("sqlite"))
+			snprintf(sql, sizeof sql,
+				"CREATE TRIGGER never_%s BEFORE INSERT ON %s WHEN NEW.saga = "
+				"x'0189aaaa000070008000010000000000' "
+				"BEGIN SELECT RAISE(ABORT, 'in no form'); END",
+				tables[i], tables[i]);
+		else
+			snprintf(sql, sizeof sql,
+				"ALTER TABLE %s ADD CONSTRAINT never_%s CHECK (saga <> "
+				"'0189aaaa-0000-7000-8000-010000000000')",
+				tables[i], tables[i]);
+		sql_do(stage, sql);
+	}
+}
+
+static void take_saga(struct stage *stage)
+{
+	static const char *const tables[] = { "saga_slot", "saga_parked" };
+	char sql[128];
+
+	for (size_t i = 0; i < 2; i++) {
+		if (is_on("sqlite"))
+			snprintf(sql, sizeof sql, "DROP TRIGGER never_%s", tables[i]);
+		else
+			snprintf(sql, sizeof sql, "ALTER TABLE %s DROP CONSTRAINT never_%s",
+				tables[i], tables[i]);
+		sql_do(stage, sql);
+	}
+}
+
+START_TEST(an_event_whose_letter_is_refused_waits_alone)
+{
+	struct broker broker = { .port = NULL };
+	struct stage *stage = stage_new(_i);
+
+	LEAVE_OUT_IF(is_on("mssql"), "its constraints have another form");
+	stage_open(stage, &def,
+		SAGA_OPTIONS(.transport = "hand://", .transport_ops = &broker_ops,
+			.transport_context = &broker, .start = SAGA_FROM_OLDEST));
+	AWAIT(stage, (broker.shards & 1) && health(&stage->target).store);
+	refuse_saga(stage);
+	deliver_json(&broker, 1, "\"data\":{\"n\":1}");
+	AWAIT(stage, logged(stage, "stream.refused_by_store") == 1);
+	AWAIT(stage, health(&stage->target).stopped == 1);
+	deliver_json(&broker, 2, "\"data\":{\"n\":2}");
+	deliver_json(&broker, 3, "\"data\":{\"n\":3}");
+	AWAIT(stage, broker.acked == (1 << 2 | 1 << 3));
+	take_saga(stage);
+	AWAIT(stage, broker.acked == (1 << 1 | 1 << 2 | 1 << 3));
+	AWAIT(stage, !health(&stage->target).stopped);
+	ck_assert_int_eq(sql_int(stage, "SELECT COUNT(*) AS n FROM saga_slot WHERE state = 'done'",
+				 NULL, NULL),
+		3);
+	ck_assert_int_eq(dead_letters(stage), 0);
+	ck_assert_int_eq(logged(stage, "stream.refused_by_store"), 1);
+	stage_end(stage);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		what_nobody_can_read_is_a_dead_letter_and_acked_behind_it,
 		json_of_others_is_read,
+		an_event_whose_letter_is_refused_waits_alone,
 	};
 
 	return run_both_modes("kept", tests, sizeof tests / sizeof tests[0]);
