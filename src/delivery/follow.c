@@ -434,12 +434,10 @@ void saga__follow_message(
 
 /* ---- what the host says ---- */
 
-void saga__follow_committed(
-	struct saga__follow *follow, uint32_t shard, uint64_t seq, saga_id id, int64_t now)
+void saga__follow_committed(struct saga__follow *follow, uint32_t shard, uint64_t seq, saga_id id)
 {
 	struct shard *mine;
 
-	(void)now;
 	if (shard >= follow->config.shards || seq > SAGA__SEQ_MOST)
 		return;
 	mine = &follow->shards[shard];
@@ -453,9 +451,8 @@ void saga__follow_committed(
 		say(follow, shard);
 }
 
-void saga__follow_flush(struct saga__follow *follow, int64_t now)
+void saga__follow_flush(struct saga__follow *follow)
 {
-	(void)now;
 	if (!follow->unsaid || follow->stop != RUNNING)
 		return;
 	follow->unsaid = false;
@@ -464,9 +461,8 @@ void saga__follow_flush(struct saga__follow *follow, int64_t now)
 			say(follow, i);
 }
 
-void saga__follow_hold(struct saga__follow *follow, bool hold, int64_t now)
+void saga__follow_hold(struct saga__follow *follow, bool hold)
 {
-	(void)now;
 	follow->held = hold;
 }
 
@@ -665,11 +661,6 @@ bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint6
 uint64_t saga__follow_delivered(const struct saga__follow *follow)
 {
 	return follow->delivered;
-}
-
-uint64_t saga__follow_known(const struct saga__follow *follow)
-{
-	return follow->known;
 }
 
 uint64_t saga__follow_lag(const struct saga__follow *follow)

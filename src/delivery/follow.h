@@ -112,7 +112,7 @@ void saga__follow_message(
  * once something after it commits: positions only grow, and what is not ahead is ignored.
  */
 void saga__follow_committed(
-	struct saga__follow *follow, uint32_t shard, uint64_t seq, saga_id id, int64_t now);
+	struct saga__follow *follow, uint32_t shard, uint64_t seq, saga_id id);
 
 /*
  * Other shards are worked here now, or an operator's order was carried out: all begins anew behind
@@ -133,10 +133,10 @@ struct saga__position saga__follow_position(const struct saga__follow *follow, u
 void saga__follow_fork(struct saga__follow *follow);
 
 /* Nothing of this stream is in work at the host: say SEEN now rather than at half a window. */
-void saga__follow_flush(struct saga__follow *follow, int64_t now);
+void saga__follow_flush(struct saga__follow *follow);
 
 /* The host has no room (true), has room again (false). */
-void saga__follow_hold(struct saga__follow *follow, bool hold, int64_t now);
+void saga__follow_hold(struct saga__follow *follow, bool hold);
 
 /*
  * Pops one effect; false: none now. Call it again after each input and when saga__follow_due is
@@ -158,9 +158,8 @@ bool saga__follow_stopped(const struct saga__follow *follow);
 /* Whether that shard has not committed seq yet: what was delivered holds something for it. */
 bool saga__follow_wants(const struct saga__follow *follow, uint32_t shard, uint64_t seq);
 
-/* The last one delivered, and the highest that is known to have been sent. */
+/* Returns the last one delivered. */
 uint64_t saga__follow_delivered(const struct saga__follow *follow);
-uint64_t saga__follow_known(const struct saga__follow *follow);
 
 /* Events that are known to have been sent, and that the least of our shards has not committed. */
 uint64_t saga__follow_lag(const struct saga__follow *follow);

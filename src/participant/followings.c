@@ -126,7 +126,7 @@ static struct saga__following *new_following(
 		free(following);
 		return NULL;
 	}
-	saga__follow_hold(following->follow, p->held, saga__monotonic(&p->env));
+	saga__follow_hold(following->follow, p->held);
 	uv_mutex_lock(&p->lock); /* saga_metrics reads the list on any thread */
 	following->next = p->followings;
 	p->followings = following;

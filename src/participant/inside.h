@@ -216,7 +216,7 @@ struct saga_participant {
 	/* delivery */
 	struct saga_port port;
 	void *transport;
-	bool transport_up, transport_closed;
+	bool transport_up;
 	bool writable;
 	struct saga__frame *inbox, **inbox_end;
 	size_t inbox_count;

@@ -354,7 +354,7 @@ static void push(struct saga_participant *p, struct saga__following *following,
 	item->event = kind == SAGA__ITEM_EVENT ? saga__blob_ref(effect->event) : NULL;
 	item->why = kept;
 	if (SAGA__MUTANT(seen_of_received))
-		saga__follow_committed(following->follow, shard, item->seq, item->id, 0);
+		saga__follow_committed(following->follow, shard, item->seq, item->id);
 	saga__streams_give(p, shard, item);
 }
 
@@ -435,7 +435,7 @@ static void set_hold(struct saga_participant *p)
 		return;
 	p->held = hold;
 	for (struct saga__following *f = p->followings; f; f = f->next)
-		saga__follow_hold(f->follow, hold, saga__monotonic(&p->env));
+		saga__follow_hold(f->follow, hold);
 }
 
 /* With the transport away, what came before is delivered all the same. */
@@ -462,12 +462,12 @@ static void follow_all(struct saga_participant *p)
 /* ---- what the lanes committed ---- */
 
 static void was_moved(struct saga_participant *p, struct saga__following *following,
-	const struct saga__move *move, int64_t now)
+	const struct saga__move *move)
 {
 	if (move->reset)
 		saga__was_reset(p, following);
 	else
-		saga__follow_committed(following->follow, move->shard, move->seq, move->id, now);
+		saga__follow_committed(following->follow, move->shard, move->seq, move->id);
 }
 
 void saga__streams_committed(struct saga_participant *p, const struct saga__committed *committed)
@@ -491,9 +491,9 @@ void saga__streams_committed(struct saga_participant *p, const struct saga__comm
 		for (struct saga__following *f = p->followings; f; f = f->next)
 			if (saga__stream_same(
 				    &f->source.stream, &committed->moves[i].source.stream))
-				was_moved(p, f, &committed->moves[i], now);
+				was_moved(p, f, &committed->moves[i]);
 	for (struct saga__following *f = p->followings; f && committed->idle; f = f->next)
-		saga__follow_flush(f->follow, now);
+		saga__follow_flush(f->follow);
 }
 
 void saga__streams_read(struct saga_participant *p, const struct saga__outbox_read *read)

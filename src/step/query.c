@@ -82,7 +82,6 @@ void *saga_native(saga_step *step)
 		(void)saga__step_fail(step, code, "%s", error.text);
 		return NULL;
 	}
-	step->native = true;
 	if (!(native = batch->store_ops->native(batch->store)))
 		(void)saga__step_fail(step, SAGA_NOMEM, "out of memory");
 	return native;

@@ -62,7 +62,6 @@ struct saga_step {
 	bool optimistic; /* its answers are not waited for, and it gets no savepoint */
 	bool touched;    /* it has run a statement */
 	bool marked;
-	bool native;
 	bool noted;
 	saga_bytes note;
 	struct saga__scheduling *schedulings;

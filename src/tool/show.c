@@ -86,7 +86,7 @@ enum {
 };
 
 struct slot {
-	char step[96], subject[256], state[16], was[16], why[1024], call_why[512];
+	char step[96], subject[256], state[16], was[16], why[1024];
 	int64_t attempts, moved, due;
 	bool parked; /* a schedule or a call that is parked */
 };

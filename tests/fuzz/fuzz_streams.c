@@ -166,7 +166,7 @@ static void commit_follow(struct world *world)
 	uint32_t shard = fuzz_byte(&world->bytes) % SHARDS;
 
 	if (seq <= saga__follow_delivered(world->follow))
-		saga__follow_committed(world->follow, shard, seq, id_in(1, seq), world->now);
+		saga__follow_committed(world->follow, shard, seq, id_in(1, seq));
 }
 
 static void skip_follow(struct world *world)
@@ -314,10 +314,10 @@ static void step(struct world *world)
 		commit_follow(world);
 		break;
 	case 4:
-		saga__follow_flush(world->follow, world->now);
+		saga__follow_flush(world->follow);
 		break;
 	case 5:
-		saga__follow_hold(world->follow, fuzz_byte(&world->bytes) & 1, world->now);
+		saga__follow_hold(world->follow, fuzz_byte(&world->bytes) & 1);
 		break;
 	case 6:
 		skip_follow(world);

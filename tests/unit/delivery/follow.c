@@ -159,9 +159,9 @@ static void moves(uint32_t shard, uint64_t seq, int64_t now)
 	ck_assert(same_id(effect.id, id_of(seq)));
 }
 
-static void commit(uint32_t shard, uint64_t seq, int64_t now)
+static void commit(uint32_t shard, uint64_t seq)
 {
-	saga__follow_committed(follow, shard, seq, id_of(seq), now);
+	saga__follow_committed(follow, shard, seq, id_of(seq));
 }
 
 static void cries_fork(int64_t now)
@@ -261,7 +261,7 @@ START_TEST(at_most_a_window_is_asked_for)
 	beat(1, 1000, 0);
 	ck_assert(!next(0)); /* SEEN went out just now */
 	asks(1, WINDOW, NEED_MIN);
-	ck_assert_uint_eq(saga__follow_known(follow), 1000);
+	ck_assert_uint_eq(saga__follow_lag(follow), 1000);
 	events(1, WINDOW, 12);
 	delivers(1, WINDOW, 12);
 }
@@ -319,7 +319,7 @@ START_TEST(what_is_too_far_ahead_is_forgotten)
 	delivers(1, 2, 11);
 	events(WINDOW + 2, WINDOW + 3, 11);
 	ck_assert_uint_eq(saga__follow_counted(follow).forgotten, 5);
-	ck_assert_uint_eq(saga__follow_known(follow), WINDOW + 3);
+	ck_assert_uint_eq(saga__follow_lag(follow), WINDOW + 3);
 }
 END_TEST
 
@@ -354,7 +354,7 @@ START_TEST(others_are_ignored)
 	other.kind = SAGA__NEED;
 	saga__follow_message(follow, &other, id_of(1), 0);
 	ck_assert(!next(0));
-	ck_assert_uint_eq(saga__follow_known(follow), 0);
+	ck_assert_uint_eq(saga__follow_lag(follow), 0);
 }
 END_TEST
 
@@ -404,8 +404,8 @@ START_TEST(a_fresh_start_with_nothing_left)
 	beat(41, 40, 0); /* all trimmed */
 	ck_assert(!next(0));
 	moves(0, 40, MOVE);
-	commit(0, 40, MOVE);
-	saga__follow_flush(follow, MOVE);
+	commit(0, 40);
+	saga__follow_flush(follow);
 	says_seen(0, 40, MOVE);
 	events(41, 41, MOVE);
 	delivers(41, 41, MOVE);
@@ -451,12 +451,12 @@ START_TEST(a_quiet_host_is_delivered_to)
 	}
 	ck_assert(saga__follow_next_quiet(follow, 0, &effect)); /* half a window */
 	ck_assert_int_eq(effect.kind, SAGA__FOLLOW_MOVE);
-	commit(0, 4, 1);
-	saga__follow_flush(follow, 1);
+	commit(0, 4);
+	saga__follow_flush(follow);
 	ck_assert(!saga__follow_next_quiet(follow, 1000, &effect));
-	saga__follow_hold(follow, true, 1000);
+	saga__follow_hold(follow, true);
 	ck_assert_int_eq(saga__follow_due_quiet(follow), INT64_MAX);
-	saga__follow_hold(follow, false, 1000);
+	saga__follow_hold(follow, false);
 	says_seen(0, 4, 1000);
 	ck_assert(!next(1000)); /* the wait for what is missing begins with the word */
 	asks(5, 5, saga__follow_due(follow));
@@ -481,7 +481,7 @@ START_TEST(accepted_forks_are_read_again)
 {
 	events(1, 3, 0);
 	delivers(1, 3, 0);
-	commit(0, 3, 0);
+	commit(0, 3);
 	event_in(2, 2, 1);
 	cries_fork(1);
 	go_on_behind(0, no_id);
@@ -543,7 +543,7 @@ START_TEST(lag_is_what_is_known_and_not_committed)
 	beat(1, 6, 0);
 	ck_assert_uint_eq(saga__follow_lag(follow), 6);
 	events(1, 2, 0);
-	commit(0, 2, 0);
+	commit(0, 2);
 	ck_assert_uint_eq(saga__follow_lag(follow), 4);
 	open_at(positions, 2, false);
 	ck_assert_uint_eq(saga__follow_lag(follow), 3);
@@ -559,15 +559,15 @@ START_TEST(restarts_behind_the_least)
 	asks(3, 5, NEED_MIN); /* without a word from the owner */
 	events(3, 6, 11);
 	delivers(3, 6, 11);
-	commit(0, 4, 12); /* behind: nothing */
-	commit(7, 4, 12); /* no such shard */
-	commit(1, 6, 12);
+	commit(0, 4); /* behind: nothing */
+	commit(7, 4); /* no such shard */
+	commit(1, 6);
 	says_seen(1, 6, 12);
 	ck_assert(!next(12));
-	saga__follow_flush(follow, 12);
+	saga__follow_flush(follow);
 	ck_assert(!next(12));
-	commit(0, 6, 13);
-	saga__follow_flush(follow, 13);
+	commit(0, 6);
+	saga__follow_flush(follow);
 	says_seen(0, 6, 13);
 }
 END_TEST
@@ -577,19 +577,19 @@ START_TEST(seen_is_what_is_committed)
 	events(1, 6, 0);
 	delivers(1, 6, 0);
 	moves(0, 6, 0);
-	saga__follow_flush(follow, 0);
+	saga__follow_flush(follow);
 	beat(1, 6, 1);
 	ck_assert(!next(1));
-	commit(0, 3, 2); /* less than half a window */
+	commit(0, 3); /* less than half a window */
 	ck_assert(!next(2));
-	commit(0, 4, 2);
+	commit(0, 4);
 	says_seen(0, 4, 2);
 	ck_assert(same_id(effect.message.id, id_of(4)));
-	commit(0, 5, 3);
+	commit(0, 5);
 	ck_assert(!next(3));
-	saga__follow_flush(follow, 3);
+	saga__follow_flush(follow);
 	says_seen(0, 5, 3);
-	saga__follow_flush(follow, 3);
+	saga__follow_flush(follow);
 	ck_assert(!next(3));
 	beat(1, 6, 4); /* it crossed our SEEN */
 	ck_assert(!next(4));
@@ -609,7 +609,7 @@ START_TEST(what_holds_nothing_for_us_is_moved_over)
 	delivers(1, 3, 0);
 	ck_assert(!next(0));
 	ck_assert_int_eq(saga__follow_due(follow), MOVE);
-	commit(1, 3, 10); /* this one had something */
+	commit(1, 3); /* this one had something */
 	ck_assert(!next(MOVE - 1));
 	moves(0, 3, MOVE);
 	moves(2, 3, MOVE);
@@ -621,7 +621,7 @@ START_TEST(what_holds_nothing_for_us_is_moved_over)
 		moves(i, 7, MOVE);
 	ck_assert(!next(MOVE));
 	for (uint32_t i = 0; i < 3; i++) {
-		commit(i, 7, MOVE + 1);
+		commit(i, 7);
 		says_seen(i, 7, MOVE + 1);
 	}
 	ck_assert(!next(10 * MOVE));
@@ -639,7 +639,7 @@ START_TEST(what_holds_nothing_for_us_is_moved_over_when_it_is_quiet)
 	delivers(1, 1, 0);
 	events(2, 2, MOVE - 1);
 	delivers(2, 2, MOVE - 1);
-	commit(1, 2, MOVE - 1);
+	commit(1, 2);
 	ck_assert(!next(MOVE));
 	ck_assert_int_eq(saga__follow_due(follow), 2 * MOVE - 1);
 	moves(0, 2, 2 * MOVE - 1);
@@ -657,7 +657,7 @@ START_TEST(what_never_is_quiet_is_moved_over_too)
 	for (uint64_t seq = 1; seq <= 3; seq++, now += MOVE - 1) {
 		events(seq, seq, now);
 		delivers(seq, seq, now);
-		commit(1, seq, now);
+		commit(1, seq);
 		ck_assert(!next(now));
 	}
 	ck_assert_int_eq(saga__follow_due(follow), 2 * MOVE);
@@ -670,13 +670,13 @@ END_TEST
 START_TEST(held_back)
 {
 	events(1, 2, 0);
-	saga__follow_hold(follow, true, 0);
+	saga__follow_hold(follow, true);
 	ck_assert(!next(0));
 	events(3, WINDOW + 2, 1);
 	ck_assert(!next(1));
 	ck_assert_int_eq(saga__follow_due(follow), INT64_MAX); /* no room to ask for more */
 	ck_assert_uint_eq(saga__follow_counted(follow).forgotten, 2);
-	saga__follow_hold(follow, false, 500);
+	saga__follow_hold(follow, false);
 	delivers(1, WINDOW, 500);
 	moves(0, WINDOW, 500);
 	ck_assert(!next(500));
@@ -688,10 +688,10 @@ START_TEST(positions_wait_for_room_too)
 {
 	events(1, 3, 0);
 	delivers(1, 3, 0);
-	saga__follow_hold(follow, true, 0);
+	saga__follow_hold(follow, true);
 	ck_assert(!next(MOVE));
 	ck_assert_int_eq(saga__follow_due(follow), INT64_MAX);
-	saga__follow_hold(follow, false, 2 * MOVE);
+	saga__follow_hold(follow, false);
 	ck_assert_int_eq(saga__follow_due(follow), MOVE);
 	moves(0, 3, 2 * MOVE);
 	ck_assert(!next(2 * MOVE));
@@ -752,7 +752,7 @@ START_TEST(a_late_beat_is_no_fork)
 	events(1, 6, 0);
 	delivers(1, 6, 0);
 	moves(0, 6, 0);
-	commit(0, 6, 0);
+	commit(0, 6);
 	says_seen(0, 6, 0);
 	beat(1, 2, 1);
 	beat(1, 0, 1);
@@ -774,7 +774,7 @@ START_TEST(fork_by_the_owners_word)
 	events(1, 6, 0);
 	delivers(1, 6, 0);
 	moves(0, 6, 0);
-	commit(0, 6, 0);
+	commit(0, 6);
 	beat(1, 3, 1000);
 	says_seen(0, 6, 1000);
 	fork_at(6, id_of(6), 1001);
@@ -791,7 +791,7 @@ START_TEST(no_fork_by_a_word_on_another_history)
 	events(1, 6, 0);
 	delivers(1, 6, 0);
 	moves(0, 6, 0);
-	commit(0, 6, 0);
+	commit(0, 6);
 	fork_at(6, id_in(2, 6), 1);
 	fork_at(60, id_of(60), 1);
 	fork_at(0, no_id, 1);
@@ -805,7 +805,7 @@ START_TEST(no_fork_by_late_beats_alone)
 	events(1, 6, 0);
 	delivers(1, 6, 0);
 	moves(0, 6, 0);
-	commit(0, 6, 0);
+	commit(0, 6);
 	for (int64_t now = 1000; now <= 3600000; now += 2000) {
 		beat(1, 3, now);
 		says_seen(0, 6, now);
@@ -855,8 +855,8 @@ START_TEST(nothing_wakes_it_when_idle)
 {
 	events(1, 3, 0);
 	delivers(1, 3, 0);
-	commit(0, 3, 1);
-	saga__follow_flush(follow, 1);
+	commit(0, 3);
+	saga__follow_flush(follow);
 	says_seen(0, 3, 1);
 	ck_assert(!next(MOVE)); /* looks once whether there is something to move */
 	ck_assert_int_eq(saga__follow_due(follow), INT64_MAX);
@@ -877,7 +877,7 @@ START_TEST(many_shards)
 	for (uint32_t i = 0; i < MANY; i++)
 		moves(i, 8, 0);
 	for (uint32_t i = 0; i < MANY; i++)
-		commit(i, 8, 1);
+		commit(i, 8);
 	for (uint32_t i = 0; i < MANY; i++)
 		says_seen(i, 8, 1);
 	ck_assert(!next(1));

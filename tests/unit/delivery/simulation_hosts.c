@@ -165,7 +165,7 @@ static void enqueue(struct sim *sim, int who, uint32_t shard, uint64_t seq, saga
 	wake_lane(sim, who, shard);
 	if (!follower->held && follower->in_work > QUEUE) {
 		follower->held = true;
-		saga__follow_hold(follower->follow, true, sim->now);
+		saga__follow_hold(follower->follow, true);
 	}
 }
 
@@ -266,12 +266,12 @@ void sim_run_lane(struct sim *sim, int who, const struct pending *pending)
 		if (item->seq > at->seq)
 			*at = (struct saga__position){ item->seq, item->id };
 	}
-	saga__follow_committed(follower->follow, pending->shard, at->seq, at->id, sim->now);
+	saga__follow_committed(follower->follow, pending->shard, at->seq, at->id);
 	wake_lane(sim, who, pending->shard);
 	if (follower->held && follower->in_work < QUEUE / 2) {
 		follower->held = false;
-		saga__follow_hold(follower->follow, false, sim->now);
+		saga__follow_hold(follower->follow, false);
 	}
 	if (!follower->in_work)
-		saga__follow_flush(follower->follow, sim->now);
+		saga__follow_flush(follower->follow);
 }
