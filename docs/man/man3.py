@@ -33,6 +33,7 @@ GROUPS = {
     ("choreography.h", ""): ("saga_choreography", "contracts, and the proof of a choreography"),
     ("choreography.h", "contracts"): ("saga_contract_json", "write the contract of a participant"),
     ("choreography.h", "the check"): ("saga_choreography_check", "prove a choreography of its contracts"),
+    ("choreography.h", "drawings"): ("saga_choreography_draw", "draw a choreography of its contracts"),
     ("choreography.h", "for other tools"): ("saga_choreography_asyncapi", "tell other tools what events there are"),
     ("metrics.h", ""): ("saga_metrics", "the numbers of a participant"),
     ("metrics.h", "as Prometheus reads them"): ("saga_metrics", ""),

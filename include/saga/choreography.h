@@ -128,6 +128,30 @@ SAGA_API int saga_choreography_check(const saga_contract *contracts, size_t coun
 	const saga_check_options *options, saga_check **ret_check, saga_error *error) SAGA_MUST_USE;
 SAGA_API void saga_check_free(saga_check *check);
 
+/* ---- drawings ---- */
+
+typedef enum saga_drawing {
+	SAGA_DRAW_MERMAID = 0, /* mermaid.js.org */
+	SAGA_DRAW_DOT = 1      /* graphviz.org */
+} saga_drawing;
+
+/*
+ * Draws the map of a choreography: participants as groups of steps, solid lines for events that run
+ * a step, dotted ones for those that undo or bar it, and the ends.
+ *
+ * SAGA_OK: the caller frees *ret_text by free. MALFORMED, UNSUPPORTED and NOMEM as of
+ * saga_choreography_check.
+ */
+SAGA_API int saga_choreography_draw(const saga_contract *contracts, size_t count,
+	saga_drawing form, char **ret_text, saga_error *error) SAGA_MUST_USE;
+
+/*
+ * Draws the shortest run that rests with that end, "order.fulfilled", as a sequence diagram of
+ * Mermaid. UNKNOWN: it is no end, or no saga rests with it. Else as above.
+ */
+SAGA_API int saga_choreography_sequence(const saga_contract *contracts, size_t count,
+	const char *end, char **ret_text, saga_error *error) SAGA_MUST_USE;
+
 /* ---- for other tools ---- */
 
 /*

@@ -57,6 +57,14 @@ static void note_end(struct saga__exploration *e, const struct saga__proofs *pro
 		memcpy(e->ends[e->end_count++], text, sizeof text);
 }
 
+static bool is_wanted(const struct saga__exploration *e, const struct saga__events *out)
+{
+	for (unsigned b = 0; e->wants && b < e->world->event_count; b++)
+		if (e->world->events[b].type == e->wanted && saga__events_have(out, b))
+			return true;
+	return false;
+}
+
 static int spread(struct saga__exploration *e, const struct saga__proofs *proofs, struct step *s)
 {
 	uint32_t cells[SAGA__WORLD_CELLS];
@@ -75,6 +83,10 @@ static int spread(struct saga__exploration *e, const struct saga__proofs *proofs
 			e->rests++;
 			note_end(e, proofs, &out);
 			saga__proofs_at_rest(proofs, cells, &out, i, &e->findings);
+			if (is_wanted(e, &out)) {
+				e->reached = i;
+				return SAGA_OK;
+			}
 		}
 		if (e->states.count > e->limit)
 			return SAGA_OK;
@@ -214,6 +226,7 @@ int saga__explore(struct saga__exploration *e, saga_error *error)
 	uint32_t first;
 	int code = SAGA_NOMEM;
 
+	e->reached = SAGA__NO_STATE;
 	if (proofs && s && happened && saga__states_init(&e->states, e->world->packed)) {
 		s->e = e;
 		s->happened = happened;

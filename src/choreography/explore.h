@@ -9,7 +9,8 @@
 
 enum {
 	SAGA__ENDS_MOST = 64,
-	SAGA__END_TEXT = 256
+	SAGA__END_TEXT = 256,
+	SAGA__SEQUENCE_STATES = 1000 * 1000 /* looked at for a run to an end */
 };
 
 struct saga__exploration {
@@ -23,6 +24,9 @@ struct saga__exploration {
 	size_t moves;
 	size_t rests;
 	bool whole;
+	bool wants; /* it ends at the first state at rest in which that type is out */
+	unsigned wanted;
+	uint32_t reached; /* that state; SAGA__NO_STATE */
 	char ends[SAGA__ENDS_MOST][SAGA__END_TEXT];
 	unsigned end_count;
 };

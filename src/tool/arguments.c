@@ -36,6 +36,8 @@ static const struct option all_options[] = {
 	{ "dying", required_argument, NULL, OPTION_DYING },
 	{ "states", required_argument, NULL, OPTION_STATES },
 	{ "schema", required_argument, NULL, OPTION_SCHEMA },
+	{ "dot", no_argument, NULL, OPTION_DOT },
+	{ "sequence", required_argument, NULL, OPTION_SEQUENCE },
 };
 
 enum {
@@ -181,6 +183,12 @@ static bool take(struct arguments *a, int option, const char *value)
 		return take_count("dying", value, 0, 8, &a->dying);
 	case OPTION_STATES:
 		return take_count("states", value, 1, 2000000000, &a->states);
+	case OPTION_DOT:
+		a->dot = true;
+		return true;
+	case OPTION_SEQUENCE:
+		a->sequence = value;
+		return is_text("sequence", value, OUTCOME_MOST);
 	case OPTION_SCHEMA:
 		a->schema = value;
 		return is_text("schema", value, OUTCOME_MOST);
@@ -254,6 +262,8 @@ static bool fit_together(const struct command *command, const struct arguments *
 		return fail("option --store is missing: the URL of the participant's store"), false;
 	if ((command->options & OPTION_NOTE) && !a->note)
 		return fail("option --note is missing: why it is known to have ended so"), false;
+	if (a->dot && a->sequence)
+		return fail("option --dot: not with --sequence"), false;
 	if ((command->options & OPTION_SCHEMA) && !a->schema)
 		return fail("option --schema is missing: a type, as order.placed"), false;
 	if (a->body && !a->outcome)

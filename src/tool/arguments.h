@@ -28,6 +28,8 @@ enum option_flag {
 	OPTION_DYING = 8192,
 	OPTION_STATES = 16384,
 	OPTION_SCHEMA = 32768,
+	OPTION_DOT = 65536,
+	OPTION_SEQUENCE = 131072,
 	OPERANDS_ARE_WORDS = 2048 /* no option: the command reads them itself */
 };
 
@@ -51,6 +53,8 @@ struct arguments {
 	int dying;
 	int states;
 	const char *schema;
+	bool dot;
+	const char *sequence;
 	struct id_range *ids; /* the operands */
 	int id_count;
 	char **words; /* the operands, if they are no ids */

@@ -39,6 +39,9 @@ int schema(const struct arguments *arguments);
 
 extern const char check_help[];
 int check_contracts(const struct arguments *arguments);
+extern const char draw_help[];
+int draw(const struct arguments *arguments);
+
 extern const char asyncapi_help[];
 int asyncapi(const struct arguments *arguments);
 extern const char contract_help[];

@@ -22,6 +22,7 @@ static const char help[] =
 	"       saga show         --store URL [--json] SAGA-ID\n"
 	"       saga schema       --dialect DIALECT\n"
 	"       saga check        [--subjects N] [--dying N] [--states N] CONTRACT...\n"
+	"       saga draw         [--dot | --sequence END] CONTRACT...\n"
 	"       saga asyncapi     CONTRACT...\n"
 	"       saga contract     --schema TYPE CONTRACT...\n"
 	"       saga bus          --in URL [--out URL]\n"
@@ -136,6 +137,8 @@ static const struct command commands[] = {
 	{ NULL, "check", check_help,
 		OPTION_SUBJECTS | OPTION_DYING | OPTION_STATES | OPERANDS_ARE_WORDS, 1, INT_MAX,
 		"CONTRACT", check_contracts },
+	{ NULL, "draw", draw_help, OPTION_DOT | OPTION_SEQUENCE | OPERANDS_ARE_WORDS, 1, INT_MAX,
+		"CONTRACT", draw },
 	{ NULL, "asyncapi", asyncapi_help, OPERANDS_ARE_WORDS, 1, INT_MAX, "CONTRACT", asyncapi },
 	{ NULL, "contract", contract_help, OPTION_SCHEMA | OPERANDS_ARE_WORDS, 1, INT_MAX,
 		"CONTRACT", contract },

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 
+MAP = pathlib.Path(__file__).resolve().parents[2] / "examples/shop/shop.mmd"
+
 
 def want(true, what, said=""):
     if not true:
@@ -40,6 +42,9 @@ def main(*services, saga):
         less = run(saga, "check", "--subjects", "1", *files[:-1])
         want(less.returncode == 1, "without stock it is right", less.stdout)
         want("nobody emits stock.reserved, which payment.charge needs" in less.stdout, "it misses no stock", less.stdout)
+        order, payment, stock = files
+        drawn = run(saga, "draw", order, stock, payment).stdout
+        want(drawn == MAP.read_text(), f"{MAP.name} is not what saga draws: saga draw order.json stock.json payment.json", drawn)
     print(right.stdout.splitlines()[0])
 
 

@@ -94,6 +94,9 @@ static const struct {
 	{ "contract --schema order.placed", 2, "CONTRACT is missing" },
 	{ "contract --schema order.placed /dev/null", 2, "/dev/null: line 1" },
 	{ "check --help", 0, "usage: saga check" },
+	{ "draw", 2, "CONTRACT is missing" },
+	{ "draw --dot --sequence x y", 2, "option --dot: not with --sequence" },
+	{ "draw /no/such/file", 2, "/no/such/file: No such file" },
 	{ "--version", 0, "saga 0." },
 };
 
