@@ -111,8 +111,7 @@ void saga__follow_message(
  * A shard committed its position. What the host found to hold nothing for that shard needs no word,
  * once something after it commits: positions only grow, and what is not ahead is ignored.
  */
-void saga__follow_committed(
-	struct saga__follow *follow, uint32_t shard, uint64_t seq, saga_id id);
+void saga__follow_committed(struct saga__follow *follow, uint32_t shard, uint64_t seq, saga_id id);
 
 /*
  * Other shards are worked here now, or an operator's order was carried out: all begins anew behind
