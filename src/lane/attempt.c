@@ -27,18 +27,6 @@ static unsigned shard_of_request(const struct saga__lane *lane, const struct sag
 	return saga__id_shard(saga, lane->journal.shards);
 }
 
-bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item)
-{
-	const struct saga__lane_shard *shard;
-
-	if ((item->kind != SAGA__ITEM_EVENT && item->kind != SAGA__ITEM_MOVE) || item->reset)
-		return false;
-	if (saga__lane_holds_back(lane, item))
-		return true;
-	shard = saga__lane_held(lane, item->shard);
-	return !shard || item->epoch != shard->epoch;
-}
-
 /* Takes it into the hand, if it is of the batch's kind. */
 static enum saga__sift take(struct saga__attempt *attempt, struct saga__item *item)
 {
@@ -156,31 +144,6 @@ static void note_chosen(struct saga__attempt *attempt)
 		i++)
 		if (saga__attempt_has_chosen(attempt, i))
 			lane->owned.locked[i] = attempt->chosen[k++];
-}
-
-/* Nothing came of it: as if it had not been taken. */
-void saga__attempt_put_back(struct saga__attempt *attempt)
-{
-	struct saga__lane *lane = attempt->lane;
-	attempt->hand_count -= SAGA__MUTANT(replay_forgets_one) && attempt->hand_count > 0;
-	saga__mailbox_put_back(&lane->mailbox, attempt->hand, attempt->hand_count);
-	attempt->hand_count = 0;
-}
-
-struct saga__lane_shard *saga__lane_shard_of(struct saga__lane *lane, unsigned number)
-{
-	struct saga__lane_shard *shard = saga__lane_held(lane, number);
-
-	assert(shard);
-	return shard;
-}
-
-bool saga__lane_is_behind(const struct saga__lane *lane)
-{
-	for (size_t i = 0; i < lane->owned.count; i++)
-		if (lane->owned.shards[i].catching_up)
-			return true;
-	return false;
 }
 
 /* ---- what it takes in ---- */

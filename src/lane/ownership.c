@@ -67,24 +67,6 @@ bool saga__lane_read_positions(struct saga__lane *lane, struct saga__lane_comman
 	return true;
 }
 
-/* NULL: the lane does not work it. */
-struct saga__lane_shard *saga__lane_held(struct saga__lane *lane, unsigned number)
-{
-	for (size_t i = 0; i < lane->owned.count; i++)
-		if (lane->owned.locked[i].shard == number)
-			return &lane->owned.shards[i];
-	return NULL;
-}
-
-uint64_t saga__lane_worked(const struct saga__lane *lane)
-{
-	uint64_t worked = 0;
-
-	for (size_t i = 0; i < lane->owned.count; i++)
-		worked |= 1ull << lane->owned.locked[i].shard;
-	return worked;
-}
-
 /* Calls that a process which is gone was making; or that a commit asked for, unanswered. */
 static int revive_calls(struct settling *s, unsigned shard, bool was_leased, saga_error *error)
 {
@@ -337,7 +319,7 @@ void saga__lane_assign(struct saga__lane *lane, const struct saga__assignment *a
 		assignment->recount || is_changed(lane);
 	for (size_t i = 0; i < lane->owned.count; i++)
 		if (assignment->seqs[lane->owned.locked[i].shard] > lane->owned.shards[i].sent)
-			saga__lane_look(lane);
+			saga__mailbox_look(&lane->mailbox);
 }
 
 void saga__lane_change_shards(struct saga__lane *lane)

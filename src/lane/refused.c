@@ -42,6 +42,18 @@ bool saga__lane_holds_back(const struct saga__lane *lane, const struct saga__ite
 	return false;
 }
 
+bool saga__lane_is_stray(struct saga__lane *lane, const struct saga__item *item)
+{
+	const struct saga__lane_shard *shard;
+
+	if ((item->kind != SAGA__ITEM_EVENT && item->kind != SAGA__ITEM_MOVE) || item->reset)
+		return false;
+	if (saga__lane_holds_back(lane, item))
+		return true;
+	shard = saga__lane_held(lane, item->shard);
+	return !shard || item->epoch != shard->epoch;
+}
+
 static int64_t pause_of(const struct saga__lane *lane)
 {
 	return saga__backoff_after(FIRST_MS, MOST_MS, lane->refused.tries + 1);

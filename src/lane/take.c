@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../event/peek.h"
+#include "../mutation.h"
 #include "../step/work.h"
 #include "inside.h"
 
@@ -54,6 +55,15 @@ static int take_own(void *context, uint64_t seq, saga_id id, saga_id saga, saga_
 	item->seq = seq;
 	item->id = id;
 	return saga__batch_add(&lane->batch, item);
+}
+
+/* Nothing came of it: as if it had not been taken. */
+void saga__attempt_put_back(struct saga__attempt *attempt)
+{
+	struct saga__lane *lane = attempt->lane;
+	attempt->hand_count -= SAGA__MUTANT(replay_forgets_one) && attempt->hand_count > 0;
+	saga__mailbox_put_back(&lane->mailbox, attempt->hand, attempt->hand_count);
+	attempt->hand_count = 0;
 }
 
 /* A batch that is to be small is so in all, whatever its shards; one event is one alone. */

@@ -144,11 +144,6 @@ static void move_on(struct saga__attempt *attempt)
 	}
 }
 
-struct saga__due saga__lane_due(const struct saga__lane *lane)
-{
-	return (struct saga__due){ lane->due, lane->due <= saga__journal_now(&lane->journal) };
-}
-
 /* What the store must know of the broker's stream, if it is asked again. */
 static void note_places(struct saga__lane *lane, const struct saga__committed *committed)
 {
