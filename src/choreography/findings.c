@@ -43,7 +43,8 @@ static bool grow(struct saga__findings *f)
 void saga__findings_add(
 	struct saga__findings *f, saga_finding_kind kind, uint32_t state, const char *format, ...)
 {
-	char text[TEXT], *copy;
+	struct saga__found *found;
+	char text[TEXT];
 	uint64_t hash;
 	va_list list;
 
@@ -57,12 +58,16 @@ void saga__findings_add(
 		f->full = true;
 		return;
 	}
-	if ((f->count == f->room && !grow(f)) || !(copy = malloc(strlen(text) + 1))) {
+	found = f->count < f->room || grow(f) ? &f->at[f->count] : NULL;
+	if (!found || !(found->text = malloc(strlen(text) + 1))) {
 		f->no_memory = true;
 		return;
 	}
-	memcpy(copy, text, strlen(text) + 1);
-	f->at[f->count++] = (struct saga__found){ kind, state, copy, hash };
+	memcpy(found->text, text, strlen(text) + 1);
+	found->kind = kind;
+	found->state = state;
+	found->hash = hash;
+	f->count++;
 }
 
 void saga__findings_free(struct saga__findings *f)
