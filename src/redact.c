@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "event/utf8.h"
+
 /*
  * Takes a URL's secrets out of a text. It reads the URL more loosely than any driver does: a URL
  * that is wrong is the one that ends up in an error, whole or in pieces.
@@ -10,6 +12,7 @@
 enum {
 	CUT_LEAST = 3, /* bytes of a secret whose end the text's own end has cut off */
 	PIECE_LEAST = 2,
+	SECRET_MOST = 1024, /* bytes of a secret that is no UTF-8 */
 	LOOSE_LEAST = 4 /* bytes: a shorter secret is hidden only where it is a word of its own */
 };
 
@@ -85,6 +88,34 @@ static void hide_form(
 	}
 }
 
+/*
+ * As saga_error_set writes it: a byte that is no UTF-8 reads `?`. With `decodes`, the bytes are what
+ * a driver makes of `%D3`.
+ */
+static void hide_mended(
+	struct hiding *hiding, const char *secret, size_t size, bool decodes, bool words)
+{
+	char mended[SECRET_MOST];
+	size_t length = 0;
+
+	for (size_t i = 0; i < size && length + 1 < sizeof mended; i++) {
+		bool escaped = decodes && secret[i] == '%' && size - i > 2 &&
+			hex_of(secret[i + 1]) >= 0 && hex_of(secret[i + 2]) >= 0;
+
+		mended[length++] = escaped
+			? (char)(hex_of(secret[i + 1]) * 16 + hex_of(secret[i + 2]))
+			: secret[i];
+		i += escaped ? 2 : 0;
+	}
+	mended[length] = '\0';
+	if (saga__utf8_text(mended, length))
+		return; /* nobody changes it */
+	saga__utf8_mend(mended);
+	length = strlen(mended);
+	if (length)
+		hide_form(hiding, mended, length, false, words || length < LOOSE_LEAST);
+}
+
 /* As the URL has it, as it reads once decoded, and each piece that a parser could cut out of it. */
 static void hide(struct hiding *hiding, const char *secret, size_t size)
 {
@@ -94,13 +125,17 @@ static void hide(struct hiding *hiding, const char *secret, size_t size)
 		return;
 	hide_form(hiding, secret, size, false, size < LOOSE_LEAST);
 	hide_form(hiding, secret, size, true, size < LOOSE_LEAST);
+	hide_mended(hiding, secret, size, false, false);
+	hide_mended(hiding, secret, size, true, false);
 	for (size_t i = 0; i < size;) {
 		size_t piece = 0;
 
 		while (i + piece < size && !strchr(separators, secret[i + piece]))
 			piece++;
-		if (piece >= PIECE_LEAST && piece < size)
+		if (piece >= PIECE_LEAST && piece < size) {
 			hide_form(hiding, secret + i, piece, false, true);
+			hide_mended(hiding, secret + i, piece, false, true);
+		}
 		i += piece + 1;
 	}
 }

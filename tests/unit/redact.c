@@ -33,6 +33,12 @@ static const struct {
 	{ "pg:/u:s3cret@h", "`pg:/u:s3cret@h`", "`pg:/u:***@h`" },
 	{ "postgres://h/db?a=b&password=s3cret", "key s3cret", "key ***" },
 	{ "host=h password='s3 cret' port=1", "`s3 cret`", "`***`" },
+	/* An error says `?` for what is no UTF-8. */
+	{ "postgres://u:s3cret\xd3", "not `u:s3cret?`", "not `u:***?`" },
+	{ "nats://u:s3\xff"
+	  "cret@h",
+		"not `u:s3?cret`", "not `u:***`" },
+	{ "mssql://sa:P%D3ss3@h", "login P?ss3", "login ***" },
 	/* A short one is hidden where it is a word, and not within others. */
 	{ "nats://u:at@h", "not at that", "not *** that" },
 	/* What the text's own end has cut off. */
