@@ -102,7 +102,11 @@ static void note_effect(
 	case SAGA__MALFORMS:
 		slot->now.asked = true;
 		break;
-	default:
+	case SAGA__NO_OUTCOME:
+	case SAGA__REJECTS:
+	case SAGA__WAITS:
+	case SAGA__ASKS:
+	case SAGA__BREAKS:
 		break;
 	}
 }
