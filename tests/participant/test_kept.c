@@ -3,9 +3,22 @@
 
 #include <stdio.h>
 
+enum {
+	BIG = 60000, /* bytes of a text, which JSON writes as six times as many */
+	LESS = 40000 /* leaves room to try another beside it, and too little for BIG */
+};
+
+/* The text of what is emitted has `n` bytes, if that is not a small number. */
 static saga_verdict run_a(saga_step *s)
 {
-	return saga_emit(s, a_done);
+	static char text[BIG + 1];
+	int64_t n = saga_on(s, go_first)->n;
+
+	if (n < LESS)
+		return saga_emit(s, a_done);
+	memset(text, 1, (size_t)n);
+	text[n] = '\0';
+	return saga_emit(s, a_done, .text = text);
 }
 
 /* clang-format off */
@@ -22,6 +35,8 @@ struct broker {
 	saga_port *port;
 	uint64_t shards;
 	uint64_t acked; /* tokens, as bits */
+	bool json, full;
+	size_t sent, sent_bytes;
 };
 
 static int broker_open(saga_port *port, const saga_transport_options *options, void **ret_transport,
@@ -32,6 +47,8 @@ static int broker_open(saga_port *port, const saga_transport_options *options, v
 	(void)error;
 	broker->port = port;
 	*ret_transport = broker;
+	if (broker->json)
+		saga_port_wants_json(port);
 	saga_port_state(port, true, "by hand");
 	return SAGA_OK;
 }
@@ -40,8 +57,14 @@ static int broker_send(void *transport, const saga_frame *frames, size_t count, 
 {
 	struct broker *broker = transport;
 
-	for (size_t i = 0; i < count; i++)
+	*ret_sent = 0;
+	if (broker->full)
+		return SAGA_OK;
+	for (size_t i = 0; i < count; i++) {
 		saga_port_sent(broker->port, &(saga_receipt){ .token = frames[i].token }, 1);
+		broker->sent++;
+		broker->sent_bytes += frames[i].bytes.size;
+	}
 	*ret_sent = count;
 	return SAGA_OK;
 }
@@ -250,12 +273,40 @@ START_TEST(an_event_whose_letter_is_refused_waits_alone)
 }
 END_TEST
 
+/* Two events that have no room beside each other are sent one by one, and none is refused. */
+START_TEST(what_has_no_room_beside_others_is_sent_alone)
+{
+	struct broker broker = { .json = true, .full = true };
+	struct stage *stage = stage_new(_i);
+	char data[64];
+
+	stage_open(stage, &def,
+		SAGA_OPTIONS(.transport = "hand://", .transport_ops = &broker_ops,
+			.transport_context = &broker, .start = SAGA_FROM_OLDEST));
+	AWAIT(stage, (broker.shards & 1) && health(&stage->target).store);
+	snprintf(data, sizeof data, "\"data\":{\"n\":%d}", LESS);
+	deliver_json(&broker, 1, data);
+	AWAIT(stage, broker.acked == 1 << 1);
+	snprintf(data, sizeof data, "\"data\":{\"n\":%d}", BIG);
+	deliver_json(&broker, 2, data);
+	AWAIT(stage, broker.acked == (1 << 1 | 1 << 2));
+	broker.full = false;
+	saga_port_writable(broker.port);
+	AWAIT(stage, broker.sent == 2);
+	ck_assert_uint_gt(broker.sent_bytes, 6 * (LESS + BIG));
+	ck_assert_int_eq(logged(stage, "event.refused"), 0);
+	ck_assert_int_eq(dead_letters(stage), 0);
+	stage_end(stage);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		what_nobody_can_read_is_a_dead_letter_and_acked_behind_it,
 		json_of_others_is_read,
 		an_event_whose_letter_is_refused_waits_alone,
+		what_has_no_room_beside_others_is_sent_alone,
 	};
 
 	return run_both_modes("kept", tests, sizeof tests / sizeof tests[0]);
