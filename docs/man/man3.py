@@ -78,7 +78,9 @@ class Piece:
         """The declaration, but of a macro that stands for a call its head alone."""
         code = re.sub(r"^#define (saga_\w+\([^)]*\)) (?:\\\n.*|.*)(?:(?<=\\)\n.*)*", r"\1", self.code,
                       flags=re.M)
-        return code.replace("SAGA_API ", "")
+        if not re.sub(r"^SAGA_API [^;{]*?;[ \t]*$", "", code, flags=re.S | re.M).strip():
+            return ""  # prototypes alone: the synopsis has them
+        return re.sub(r"SAGA_API |[ \t]+SAGA_MUST_USE\b", "", code)
 
 
 def is_macro_inside(line):
@@ -203,7 +205,7 @@ def page(name, what, header, pieces, version):
         if piece.code and piece.names():
             out.append(f".SS {', '.join(piece.names())}")
         out += prose(piece.comment) if piece.comment else []
-        out += verbatim(piece.shown()) if piece.code else []
+        out += verbatim(piece.shown()) if piece.shown() else []
     pages = sorted({group[0] for group in GROUPS.values()} - {name})
     out += [".SH SEE ALSO", ".BR saga (1),"]
     out += [f".BR {other} (3){',' if other != pages[-1] else ''}" for other in pages]
