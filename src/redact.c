@@ -89,8 +89,8 @@ static void hide_form(
 }
 
 /*
- * As saga_error_set writes it: a byte that is no UTF-8 reads `?`. With `decodes`, the bytes are what
- * a driver makes of `%D3`.
+ * As saga_error_set writes it: a byte that is no UTF-8 reads `?`. With `decodes`, `%D3` is such a
+ * byte, as drivers read it.
  */
 static void hide_mended(
 	struct hiding *hiding, const char *secret, size_t size, bool decodes, bool words)
