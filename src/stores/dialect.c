@@ -1,5 +1,7 @@
 #include "dialect.h"
 
+#include "journal_columns.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +9,67 @@
 
 enum {
 	LONGEST_SHORT = 4000 /* characters of an NVARCHAR that is no large object */
+};
+
+/* The last value is a LIMIT, so that the plan that the server keeps for a set is never a scan. */
+#define SLOT_TYPES \
+	"(?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::text[], ?::bytea[], ?::bytea[]," \
+	" ?::bytea[], ?::bytea[], ?::bytea[], ?::uuid[], ?::text[], ?::text[])"
+#define PARKED_TYPES \
+	"(?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[]," \
+	" ?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bigint[], ?::uuid[], ?::uuid[])"
+
+static const char *const postgresql_sets[SAGA__SETS] = {
+	[SAGA__SET_GET_SLOTS] = "SELECT " SLOT_COLUMNS
+				", n FROM (SELECT * FROM unnest(?::uuid[], ?::text[], ?::text[])"
+				" WITH ORDINALITY wanted (saga, step, subject, n) LIMIT ?) wanted"
+				" JOIN saga_slot USING (saga, step, subject)",
+	[SAGA__SET_ADD_SLOTS] =
+		"INSERT INTO saga_slot " SLOT_FIELDS " SELECT * FROM unnest" SLOT_TYPES " LIMIT ?",
+	[SAGA__SET_SET_SLOTS] =
+		"UPDATE saga_slot s SET state = k.state, was = k.was, attempts = k.attempts,"
+		" moved = k.moved, why = k.why, ran_on = k.ran_on, answer = k.answer,"
+		" digest = k.digest, note = k.note, seen = k.seen"
+		" FROM (SELECT * FROM unnest" SLOT_TYPES " k " SLOT_FIELDS " LIMIT ?) k"
+		" WHERE s.saga = k.saga AND s.step = k.step AND s.subject = k.subject",
+	[SAGA__SET_DROP_SLOTS] =
+		"DELETE FROM saga_slot s USING (SELECT *"
+		" FROM unnest(?::uuid[], ?::text[], ?::text[]) k (saga, step, subject) LIMIT ?) k"
+		" WHERE s.saga = k.saga AND s.step = k.step AND s.subject = k.subject",
+	[SAGA__SET_ADD_EVENTS] =
+		"INSERT INTO saga_outbox (shard, seq, id, saga, event, at, sum)"
+		" SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::uuid[], ?::uuid[],"
+		" ?::bytea[], ?::bigint[], ?::bigint[]) LIMIT ?",
+	[SAGA__SET_SET_STREAMS] =
+		"UPDATE saga_stream s SET seq = k.seq, last = k.last, own = k.own"
+		" FROM (SELECT * FROM unnest(?::bigint[], ?::uuid[], ?::bigint[], ?::bigint[])"
+		" k (seq, last, own, shard) LIMIT ?) k WHERE s.shard = k.shard",
+	[SAGA__SET_WAKE_PARKED] =
+		"UPDATE saga_parked p SET due = k.due, kind = 'retry', behind = ''"
+		" FROM (SELECT * FROM unnest(?::bigint[], ?::uuid[], ?::text[])"
+		" k (due, saga, behind) LIMIT ?) k"
+		" WHERE p.saga = k.saga AND p.behind = k.behind AND p.kind = 'behind'",
+	[SAGA__SET_PUT_POSITIONS] =
+		"INSERT INTO " POSITION_FIELDS " SELECT * FROM unnest(?::uuid[], ?::bigint[],"
+		" ?::bigint[], ?::bigint[], ?::uuid[], ?::text[]) LIMIT ?" POSITION_ONWARD,
+	[SAGA__SET_ADD_PARKED] = "INSERT INTO saga_parked " PARKED_FIELDS
+				 " SELECT * FROM unnest" PARKED_TYPES " LIMIT ?" UNLESS_THERE,
+	[SAGA__SET_SET_PARKED] =
+		"UPDATE saga_parked p SET shard = k.shard, step = k.step, subject = k.subject,"
+		" role = k.role, kind = k.kind, attempts = k.attempts, due = k.due,"
+		" behind = k.behind, why = k.why, event = k.event, question = k.question,"
+		" at = k.at, command = NULL, outcome = NULL, body = NULL"
+		" FROM (SELECT * FROM unnest" PARKED_TYPES " k " PARKED_FIELDS " LIMIT ?) k"
+		" WHERE p.saga = k.saga AND p.id = k.id",
+	[SAGA__SET_DROP_PARKED] =
+		"DELETE FROM saga_parked p USING"
+		" (SELECT * FROM unnest(?::uuid[], ?::uuid[]) k (saga, id) LIMIT ?) k"
+		" WHERE p.saga = k.saga AND p.id = k.id",
+	[SAGA__SET_DROP_PARKED_KIND] =
+		"DELETE FROM saga_parked p USING (SELECT * FROM unnest(?::uuid[], ?::text[],"
+		" ?::text[], ?::text[]) k (saga, step, subject, kind) LIMIT ?) k"
+		" WHERE p.saga = k.saga AND p.step = k.step AND p.subject = k.subject"
+		" AND p.kind = k.kind",
 };
 
 static const struct saga__dialect dialects[] = {
@@ -52,6 +115,7 @@ static const struct saga__dialect dialects[] = {
 		.encoding = "SELECT CASE WHEN current_setting('server_encoding') = 'UTF8' THEN ''"
 			    " ELSE current_setting('server_encoding') END AS encoding",
 		.low_byte = "get_byte(uuid_send(saga), 15)",
+		.sets = postgresql_sets,
 		.locking_all =
 			STREAM_FIELDS " WHERE shard = ANY (?::bigint[]) ORDER BY shard FOR UPDATE",
 		/* "saga": two may not make the same at once. */

@@ -19,6 +19,27 @@
 	" AS due FROM saga_lease" hint " JOIN saga_stream" hint \
 	" ON saga_stream.shard = saga_lease.shard"
 
+/*
+ * Statements that read or write many rows at once, for a store that takes sets (SAGA_STORE_SETS).
+ * Each value is a set, one for each column; the last value is the number of rows.
+ */
+enum saga__set {
+	SAGA__SET_NONE, /* such rows are written one by one */
+	SAGA__SET_GET_SLOTS,
+	SAGA__SET_ADD_SLOTS,
+	SAGA__SET_SET_SLOTS,
+	SAGA__SET_DROP_SLOTS,
+	SAGA__SET_ADD_EVENTS,
+	SAGA__SET_SET_STREAMS,
+	SAGA__SET_WAKE_PARKED,
+	SAGA__SET_PUT_POSITIONS,
+	SAGA__SET_ADD_PARKED,
+	SAGA__SET_SET_PARKED,
+	SAGA__SET_DROP_PARKED,
+	SAGA__SET_DROP_PARKED_KIND,
+	SAGA__SETS /* how many */
+};
+
 /* Words of a schema, and what stands for them. */
 struct saga__dialect {
 	saga_dialect dialect;
@@ -35,6 +56,7 @@ struct saga__dialect {
 	bool locks_by_begin; /* `begin` takes the only writer's lock */
 	const char *locking; /* STREAM_ROW, with its row's lock; NULL: an UPDATE takes that */
 	const char *locking_all; /* the same of a set, in order; NULL: it has no sets */
+	const char *const *sets; /* by enum saga__set; NULL: it has none */
 	const char *expecting;   /* STREAM_AS, with its row's lock; NULL: nothing is expected */
 	const char *alone;    /* lets one transaction at a time make tables; one integer: below 0 if
 	                         another took too long; NULL: `begin` does it */

@@ -40,8 +40,8 @@ enum {
 struct saga__journal {
 	const saga_store_ops *ops;
 	const struct saga__dialect *dialect;
-	void *store; /* NULL: not connected */
-	bool sets;   /* a statement takes many rows at once */
+	void *store;             /* NULL: not connected */
+	const char *const *sets; /* statements that take many rows at once; NULL: it has none */
 	unsigned shards;
 	const struct saga_env *env;
 	struct saga__clock clock;

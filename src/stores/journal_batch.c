@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dialect.h"
+#include "journal_columns.h"
 #include "journal_look.h"
 #include "journal_sql.h"
 #include "journal_writing.h"
@@ -91,16 +92,9 @@ static int take_row(
 	return take_slot(loading, loading->slots[i], c);
 }
 
-#define SLOT_COLUMNS \
-	"state, was, attempts, why, ran_on, answer, digest, note, seen," \
-	" CASE WHEN EXISTS (SELECT 1 FROM saga_parked WHERE saga_parked.saga = saga_slot.saga" \
-	" AND kind = 'behind') THEN 1 ELSE 0 END AS leads"
-
 static const struct saga__texts get_slot = {
 	"SELECT " SLOT_COLUMNS " FROM saga_slot WHERE saga = ? AND step = ? AND subject = ?",
-	"SELECT " SLOT_COLUMNS ", n FROM (SELECT * FROM unnest(?::uuid[], ?::text[], ?::text[])"
-	" WITH ORDINALITY wanted (saga, step, subject, n) LIMIT ?) wanted"
-	" JOIN saga_slot USING (saga, step, subject)",
+	SAGA__SET_GET_SLOTS,
 };
 
 /* Rows of values become columns, and their number. NULL: out of memory. */
@@ -164,7 +158,7 @@ int saga__journal_run_and_load(struct saga__journal *j, struct saga__batch *batc
 
 		if (!columns)
 			return saga_error_set(error, SAGA_NOMEM, "out of memory");
-		statements[before_count] = (saga_statement){ get_slot.all, columns, 4 };
+		statements[before_count] = (saga_statement){ j->sets[get_slot.all], columns, 4 };
 	}
 	if (!before_count && !count)
 		return SAGA_OK;
@@ -207,7 +201,8 @@ static void fold(struct saga__writing *w)
 		for (next = i + 1; next < w->count && are_alike(w, i, next); next++)
 			;
 		if (next - i > 1) {
-			one.sql = w->texts[i]->all;
+			one.sql = w->sets[w->texts[i]->all];
+			assert(one.sql);
 			one.values = turn_over(w->arena, one.values, next - i, one.value_count++);
 			if (!one.values)
 				w->code = SAGA_NOMEM;
@@ -218,29 +213,15 @@ static void fold(struct saga__writing *w)
 	w->count = count;
 }
 
-#define SLOT_FIELDS \
-	"(state, was, attempts, moved, why, ran_on, answer, digest, note, seen, saga, step, " \
-	"subject)"
-#define SLOT_TYPES \
-	"(?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::text[], ?::bytea[], ?::bytea[]," \
-	" ?::bytea[], ?::bytea[], ?::bytea[], ?::uuid[], ?::text[], ?::text[])"
-
 /* By what becomes of a slot's row. */
 static const struct saga__texts slot_texts[] = {
 	{ "INSERT INTO saga_slot " SLOT_FIELDS " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		"INSERT INTO saga_slot " SLOT_FIELDS " SELECT * FROM unnest" SLOT_TYPES
-		" LIMIT ?" },
+		SAGA__SET_ADD_SLOTS },
 	{ "UPDATE saga_slot SET state = ?, was = ?, attempts = ?, moved = ?, why = ?, ran_on = ?,"
 	  " answer = ?, digest = ?, note = ?, seen = ? WHERE saga = ? AND step = ? AND subject = ?",
-		"UPDATE saga_slot s SET state = k.state, was = k.was, attempts = k.attempts,"
-		" moved = k.moved, why = k.why, ran_on = k.ran_on, answer = k.answer,"
-		" digest = k.digest, note = k.note, seen = k.seen"
-		" FROM (SELECT * FROM unnest" SLOT_TYPES " k " SLOT_FIELDS " LIMIT ?) k"
-		" WHERE s.saga = k.saga AND s.step = k.step AND s.subject = k.subject" },
+		SAGA__SET_SET_SLOTS },
 	{ "DELETE FROM saga_slot WHERE saga = ? AND step = ? AND subject = ?",
-		"DELETE FROM saga_slot s USING (SELECT *"
-		" FROM unnest(?::uuid[], ?::text[], ?::text[]) k (saga, step, subject) LIMIT ?) k"
-		" WHERE s.saga = k.saga AND s.step = k.step AND s.subject = k.subject" },
+		SAGA__SET_DROP_SLOTS },
 };
 
 enum {
@@ -303,9 +284,7 @@ static void write_outbox(struct saga__writing *w, const struct saga__batch *batc
 	static const struct saga__texts texts = {
 		"INSERT INTO saga_outbox (shard, seq, id, saga, event, at, sum)"
 		" VALUES (?, ?, ?, ?, ?, ?, ?)",
-		"INSERT INTO saga_outbox (shard, seq, id, saga, event, at, sum)"
-		" SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::uuid[], ?::uuid[],"
-		" ?::bytea[], ?::bigint[], ?::bigint[]) LIMIT ?",
+		SAGA__SET_ADD_EVENTS,
 	};
 
 	for (const struct saga__outgoing *out = batch->outgoing; out; out = out->next) {
@@ -329,9 +308,7 @@ static void write_streams(
 {
 	static const struct saga__texts texts = {
 		"UPDATE saga_stream SET seq = ?, last = ?, own = ? WHERE shard = ?",
-		"UPDATE saga_stream s SET seq = k.seq, last = k.last, own = k.own"
-		" FROM (SELECT * FROM unnest(?::bigint[], ?::uuid[], ?::bigint[], ?::bigint[])"
-		" k (seq, last, own, shard) LIMIT ?) k WHERE s.shard = k.shard",
+		SAGA__SET_SET_STREAMS,
 	};
 
 	for (size_t i = 0; i < batch->locked_count; i++) {
@@ -355,10 +332,7 @@ static void write_wakes(struct saga__writing *w, const struct saga__batch *batch
 	static const struct saga__texts texts = {
 		"UPDATE saga_parked SET due = ?, kind = 'retry', behind = ''"
 		" WHERE saga = ? AND behind = ? AND kind = 'behind'",
-		"UPDATE saga_parked p SET due = k.due, kind = 'retry', behind = ''"
-		" FROM (SELECT * FROM unnest(?::bigint[], ?::uuid[], ?::text[])"
-		" k (due, saga, behind) LIMIT ?) k"
-		" WHERE p.saga = k.saga AND p.behind = k.behind AND p.kind = 'behind'",
+		SAGA__SET_WAKE_PARKED,
 	};
 
 	for (const struct saga__wake *wake = batch->wakes; wake; wake = wake->next) {
@@ -385,7 +359,7 @@ static void update_moves(struct saga__writing *w, const struct saga__move *moves
 		" SET id = CASE WHEN seq < ? THEN ? ELSE id END,"
 		" seq = CASE WHEN seq < ? THEN ? ELSE seq END"
 		" WHERE stream = ? AND stream_shard = ? AND shard = ?",
-		NULL
+		SAGA__SET_NONE,
 	};
 
 	for (size_t i = 0; i < count; i++) {
@@ -397,18 +371,12 @@ static void update_moves(struct saga__writing *w, const struct saga__move *moves
 	}
 }
 
-#define POSITION_FIELDS "saga_position (stream, stream_shard, shard, seq, id, owner)"
-#define POSITION_ONWARD \
-	" ON CONFLICT (stream, stream_shard, shard) DO UPDATE" \
-	" SET seq = excluded.seq, id = excluded.id WHERE saga_position.seq < excluded.seq"
-
 /* The same at once, also of what has no row yet. */
 static void put_moves(struct saga__writing *w, const struct saga__move *moves, size_t count)
 {
 	static const struct saga__texts texts = {
 		"INSERT INTO " POSITION_FIELDS " VALUES (?, ?, ?, ?, ?, ?)" POSITION_ONWARD,
-		"INSERT INTO " POSITION_FIELDS " SELECT * FROM unnest(?::uuid[], ?::bigint[],"
-		" ?::bigint[], ?::bigint[], ?::uuid[], ?::text[]) LIMIT ?" POSITION_ONWARD,
+		SAGA__SET_PUT_POSITIONS,
 	};
 
 	for (size_t i = 0; i < count; i++) {

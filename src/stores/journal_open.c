@@ -482,7 +482,7 @@ int saga__journal_open(struct saga__journal *j, const saga_store_ops *ops,
 	if (!j->dialect)
 		return saga_error_set(error, SAGA_UNSUPPORTED,
 			"this build does not know dialect %d", (int)ops->dialect);
-	j->sets = (ops->traits & SAGA_STORE_SETS) && j->dialect->locking_all;
+	j->sets = ops->traits & SAGA_STORE_SETS ? j->dialect->sets : NULL;
 	if ((code = ops->open(&store, &j->store, error)) != SAGA_OK) {
 		j->store = NULL;
 		if (error)

@@ -7,50 +7,30 @@
 
 #include "../event/id.h"
 #include "../step/parked.h"
+#include "journal_columns.h"
 #include "journal_sql.h"
-
-#define PARKED_FIELDS \
-	"(shard, step, subject, role, kind, attempts, due, behind, why, event, question, at, " \
-	"saga, id)"
-#define PARKED_TYPES \
-	"(?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[]," \
-	" ?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bigint[], ?::uuid[], ?::uuid[])"
-
-/* A batch whose commit was not answered may run again: its rows are there already. */
-#define UNLESS_THERE " ON CONFLICT (saga, id) DO NOTHING"
 
 /* The same where the store may know no ON CONFLICT. */
 static const struct saga__texts add_to_any = { "INSERT INTO saga_parked " PARKED_FIELDS
 					       " SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 					       " WHERE NOT EXISTS (SELECT 1 FROM saga_parked"
 					       " WHERE saga = ? AND id = ?)",
-	NULL };
+	SAGA__SET_NONE };
 
 static const struct saga__texts parked_texts[] = {
 	[SAGA__PARK_ADD] = { "INSERT INTO saga_parked " PARKED_FIELDS
 			     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" UNLESS_THERE,
-		"INSERT INTO saga_parked " PARKED_FIELDS " SELECT * FROM unnest" PARKED_TYPES
-		" LIMIT ?" UNLESS_THERE },
+		SAGA__SET_ADD_PARKED },
 	[SAGA__PARK_SET] = { "UPDATE saga_parked SET shard = ?, step = ?, subject = ?, role = ?,"
 			     " kind = ?, attempts = ?, due = ?, behind = ?, why = ?, event = ?,"
 			     " question = ?, at = ?, command = NULL, outcome = NULL, body = NULL"
 			     " WHERE saga = ? AND id = ?",
-		"UPDATE saga_parked p SET shard = k.shard, step = k.step, subject = k.subject,"
-		" role = k.role, kind = k.kind, attempts = k.attempts, due = k.due,"
-		" behind = k.behind, why = k.why, event = k.event, question = k.question,"
-		" at = k.at, command = NULL, outcome = NULL, body = NULL"
-		" FROM (SELECT * FROM unnest" PARKED_TYPES " k " PARKED_FIELDS " LIMIT ?) k"
-		" WHERE p.saga = k.saga AND p.id = k.id" },
+		SAGA__SET_SET_PARKED },
 	[SAGA__PARK_DROP] = { "DELETE FROM saga_parked WHERE saga = ? AND id = ?",
-		"DELETE FROM saga_parked p USING"
-		" (SELECT * FROM unnest(?::uuid[], ?::uuid[]) k (saga, id) LIMIT ?) k"
-		" WHERE p.saga = k.saga AND p.id = k.id" },
+		SAGA__SET_DROP_PARKED },
 	[SAGA__PARK_DROP_KIND] = { "DELETE FROM saga_parked WHERE saga = ? AND step = ?"
 				   " AND subject = ? AND kind = ?",
-		"DELETE FROM saga_parked p USING (SELECT * FROM unnest(?::uuid[], ?::text[],"
-		" ?::text[], ?::text[]) k (saga, step, subject, kind) LIMIT ?) k"
-		" WHERE p.saga = k.saga AND p.step = k.step AND p.subject = k.subject"
-		" AND p.kind = k.kind" },
+		SAGA__SET_DROP_PARKED_KIND },
 };
 
 static void put_parked(

@@ -4,6 +4,7 @@
 /* The statements that write a batch: its parts add to them, and they go out together. */
 
 #include "../step/batch.h"
+#include "dialect.h"
 #include "journal.h"
 
 /*
@@ -11,7 +12,8 @@
  * LIMIT where rows are looked up by key, so that the plan that the server keeps is never a scan.
  */
 struct saga__texts {
-	const char *each, *all;
+	const char *each;
+	enum saga__set all;
 };
 
 enum {
@@ -21,7 +23,7 @@ enum {
 /* Statements that gather, and go out together. */
 struct saga__writing {
 	struct saga__arena *arena;
-	bool sets;
+	const char *const *sets; /* by enum saga__set; NULL: each row has its statement */
 	saga_statement *statements;
 	const struct saga__texts **texts;
 	int64_t **counters; /* NULL for a statement whose changed rows nobody counts */
