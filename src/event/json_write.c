@@ -97,11 +97,11 @@ static void put_member(struct saga__json *json, const char *name, const char *te
 /* CloudEvents has `sequence` as a text: its integers have 32 bits. */
 static void put_left_out(struct saga__json *json, const struct saga_event *event)
 {
-	char sequence[24];
-
 	if (event->subject && *event->subject)
 		put_member(json, "subject", event->subject);
 	if (event->sequence) {
+		char sequence[24];
+
 		(void)snprintf(sequence, sizeof sequence, "%" PRIu64, event->sequence);
 		put_member(json, "sequence", sequence);
 	}
@@ -134,29 +134,29 @@ void saga__json_put_event(struct saga__json *json, const struct saga_event *even
 	saga__json_close(json, '}');
 }
 
-size_t saga__json_body(saga_bytes data, char *text, size_t size)
+size_t saga__json_body(saga_bytes data, char *buffer, size_t size)
 {
-	struct saga__json_buffer buffer = { text, size, 0 };
-	struct saga__json json = saga__json_into(&buffer);
+	struct saga__json_buffer into = { buffer, size, 0 };
+	struct saga__json json = saga__json_into(&into);
 
 	saga__json_put_body(&json, data);
-	return saga__json_end(&buffer);
+	return saga__json_end(&into);
 }
 
-size_t saga__json_text(const char *of, char *text, size_t size)
+size_t saga__json_text(const char *text, char *buffer, size_t size)
 {
-	struct saga__json_buffer buffer = { text, size, 0 };
-	struct saga__json json = saga__json_into(&buffer);
+	struct saga__json_buffer into = { buffer, size, 0 };
+	struct saga__json json = saga__json_into(&into);
 
-	saga__json_put_text(&json, of);
-	return saga__json_end(&buffer);
+	saga__json_put_text(&json, text);
+	return saga__json_end(&into);
 }
 
-size_t saga__json_event(const struct saga_event *event, char *text, size_t size)
+size_t saga__json_event(const struct saga_event *event, char *buffer, size_t size)
 {
-	struct saga__json_buffer buffer = { text, size, 0 };
-	struct saga__json json = saga__json_into(&buffer);
+	struct saga__json_buffer into = { buffer, size, 0 };
+	struct saga__json json = saga__json_into(&into);
 
 	saga__json_put_event(&json, event);
-	return saga__json_end(&buffer);
+	return saga__json_end(&into);
 }
