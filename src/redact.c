@@ -159,7 +159,7 @@ static bool has_no_port(const char *at, const char *end)
 {
 	const char *colon = last_of(at, end, ':');
 
-	if (!colon || end[-1] == ']')
+	if (!colon || (*at == '[' && end[-1] == ']'))
 		return false;
 	return colon + 1 == end || colon + 1 + strspn(colon + 1, "0123456789") < end;
 }

@@ -33,6 +33,8 @@ static const struct {
 	{ "pg:/u:s3cret@h", "`pg:/u:s3cret@h`", "`pg:/u:***@h`" },
 	{ "postgres://h/db?a=b&password=s3cret", "key s3cret", "key ***" },
 	{ "host=h password='s3 cret' port=1", "`s3 cret`", "`***`" },
+	{ "nats://u:s3cret]", "not `u:s3cret]`", "not `u:***`" },
+	{ "nats://[::1]", "not `[::1]`", "not `[::1]`" },
 	/* An error says `?` for what is no UTF-8. */
 	{ "postgres://u:s3cret\xd3", "not `u:s3cret?`", "not `u:***?`" },
 	{ "nats://u:s3\xff"
