@@ -8,8 +8,12 @@
 #include "../step/work.h"
 #include "inside.h"
 
+/*
+ * One of so many ends may be believed only: a process that lost its store and then its shard lives
+ * on, and can't say that it survived.
+ */
 enum {
-	KILLS_MOST = 2
+	KILLS_MOST = 3
 };
 
 static saga_id suspect_of(const struct saga__item *item)

@@ -6,7 +6,7 @@
 #include "world.h"
 
 enum {
-	KILLS_MOST = 2, /* after so many in a row at one event, the library lets it be */
+	KILLS_MOST = 2, /* in a row at one event; the library lets it be after one more */
 	POWER_KIND = 16,
 	LEAP_DAYS = 91
 };
@@ -125,7 +125,8 @@ static int take_number(void *context, size_t i, const char *const *names, const 
 
 /*
  * The library rightly sets an event aside that kills its process again and again. So the world does
- * not kill a participant a third time at the same event.
+ * not kill a participant a third time at the same event, and leaves room for one that only looked
+ * dead.
  */
 bool saga__sim_is_suspected(struct saga__member *member)
 {
