@@ -102,7 +102,14 @@ void saga__lane_failed(struct saga__lane *lane, const saga_error *error, bool re
 {
 	int64_t wait = saga__backoff_after(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, ++lane->failures);
 	bool was_connected = saga__lane_is_connected(lane);
+	saga_error no_memory;
 	uint32_t random;
+
+	/* Only a lack of memory says nothing of itself. */
+	if (error->code == SAGA_OK) {
+		(void)saga_error_set(&no_memory, SAGA_NOMEM, "out of memory");
+		error = &no_memory;
+	}
 
 	/* All lanes of all instances have lost the same store at the same moment. */
 	saga__random(lane->options.env, &random, sizeof random);
