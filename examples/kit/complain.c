@@ -33,13 +33,14 @@ void complain_hides_all(int argc, char **argv)
 void put_shown(FILE *out, const char *text)
 {
 	size_t size = saga_text_shown(text, NULL, 0) + 1;
-	char *shown = malloc(size);
+	char few[1024], *shown = size <= sizeof few ? few : malloc(size);
 
-	if (shown) {
-		(void)saga_text_shown(text, shown, size);
-		fputs(shown, out);
-	}
-	free(shown);
+	(void)saga_text_shown(text, shown ? shown : few, shown ? size : sizeof few);
+	fputs(shown ? shown : few, out);
+	if (!shown)
+		fputs("... (out of memory)", out);
+	else if (shown != few)
+		free(shown);
 }
 
 /* A whole line at one go: stderr has no buffer, and others write to it, or read line by line. */
