@@ -1,4 +1,4 @@
-/* All that happens goes into one hash, and to a host that wants to see it. */
+/* All that happens goes into one hash, and to a host that wants to see it; the first breach stays. */
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,4 +40,32 @@ void saga__sim_trace(saga_sim *sim, const struct saga__member *member, const cha
 	if (sim->options.trace)
 		sim->options.trace(sim->options.user, sim->now / SAGA__SIM_MS,
 			member ? member->label : "", text);
+}
+
+/* ---- what is broken ---- */
+
+bool saga__sim_broken(const saga_sim *sim)
+{
+	return sim->breach.code != SAGA_OK;
+}
+
+void saga__sim_breach(saga_sim *sim, const char *format, ...)
+{
+	char text[400];
+	va_list list;
+
+	if (saga__sim_broken(sim))
+		return;
+	va_start(list, format);
+	(void)vsnprintf(text, sizeof text, format, list);
+	va_end(list);
+	saga__sim_trace(sim, NULL, "BREACH: %s", text);
+	(void)saga_error_set(&sim->breach, SAGA_FAILED, "at %lld ms: %s",
+		(long long)(sim->now / SAGA__SIM_MS), text);
+}
+
+void saga__sim_no_memory(saga_sim *sim)
+{
+	if (!saga__sim_broken(sim))
+		(void)saga_error_set(&sim->breach, SAGA_NOMEM, "the world is out of memory");
 }

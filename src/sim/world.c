@@ -1,7 +1,6 @@
 /* A world: made, run, asked, closed. */
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,34 +15,6 @@ enum {
 	INSTANCES_MOST = 4,
 	ARENA_BYTES = 1 << 24
 };
-
-/* ---- breaches ---- */
-
-bool saga__sim_broken(const saga_sim *sim)
-{
-	return sim->breach.code != SAGA_OK;
-}
-
-void saga__sim_breach(saga_sim *sim, const char *format, ...)
-{
-	char text[400];
-	va_list list;
-
-	if (saga__sim_broken(sim))
-		return;
-	va_start(list, format);
-	(void)vsnprintf(text, sizeof text, format, list);
-	va_end(list);
-	saga__sim_trace(sim, NULL, "BREACH: %s", text);
-	(void)saga_error_set(&sim->breach, SAGA_FAILED, "at %lld ms: %s",
-		(long long)(sim->now / SAGA__SIM_MS), text);
-}
-
-void saga__sim_no_memory(saga_sim *sim)
-{
-	if (!saga__sim_broken(sim))
-		(void)saga_error_set(&sim->breach, SAGA_NOMEM, "the world is out of memory");
-}
 
 /* ---- its life ---- */
 

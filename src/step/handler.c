@@ -100,11 +100,14 @@ static void drop_event(struct saga_step *step)
 /* A slot that was not read may have had what the condition wants: then the batch reads it. */
 static void hold_to_contract(struct saga_step *step, saga_verdict verdict)
 {
+	char how[SAGA_ERROR_TEXT];
+
 	if (step->error.code != SAGA_OK || step->outcomes != 1 ||
 		verdict.made_by_the_library != step->token || !step->slot || step->told.at ||
 		(step->phase != SAGA__PHASE_RUN && step->phase != SAGA__PHASE_PREPARE))
 		return;
-	saga__hold_to_waits(step, step->outcome);
+	if (saga__breaks_waits(step, step->outcome, how))
+		saga__step_undeclared(step, "%s", how);
 	if (step->error.code != SAGA_OK && step->batch->optimistic)
 		saga__batch_lose(step->batch, SAGA_REJECTED,
 			"an optimistic step broke its `waits`; the batch is replayed with reads");

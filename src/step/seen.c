@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "../event/utf8.h"
 #include "work.h"
 
 enum {
@@ -77,10 +78,11 @@ static bool has_come(const struct saga_step *step, const saga_type *const types[
 }
 
 /*
- * Holds a run to the `waits` of its step. Other slots are not looked at here: a condition of `held`
+ * Whether a run breaks the `waits` of its step, and how. Other slots are not looked at here: a condition of `held`
  * may be open. Nor is one closed for sure by a trigger without a name, which an older version left.
  */
-void saga__hold_to_waits(struct saga_step *step, enum saga__outcome outcome)
+bool saga__breaks_waits(
+	const struct saga_step *step, enum saga__outcome outcome, char ret_text[SAGA_ERROR_TEXT])
 {
 	size_t count = saga__conditions_count(step->def);
 	bool goes_on =
@@ -94,12 +96,13 @@ void saga__hold_to_waits(struct saga_step *step, enum saga__outcome outcome)
 		may |= open || wait->held;
 		if (!open || wait->maybe || !goes_on || has_nameless(step->slot))
 			continue;
-		saga__step_undeclared(step, "it went on, and by its `waits` it waits%s%.100s",
-			wait->why ? ": " : "", wait->why ? wait->why : "");
-		return;
+		saga__say(ret_text, SAGA_ERROR_TEXT,
+			"it went on, and by its `waits` it waits%s%.100s", wait->why ? ": " : "",
+			wait->why ? wait->why : "");
+		return true;
 	}
-	if (count && !may && outcome == SAGA__WAITS)
-		saga__step_undeclared(step, "it waits, and none of its `waits` is open");
+	saga__say(ret_text, SAGA_ERROR_TEXT, "it waits, and none of its `waits` is open");
+	return count && !may && outcome == SAGA__WAITS;
 }
 
 /*

@@ -147,8 +147,9 @@ void saga__ask_counted(struct saga__batch *batch, struct saga__work *work, int m
 bool saga__seen_id(const struct saga__slot *slot, saga_id id);
 bool saga__seen_type(const struct saga__slot *slot, const char *type);
 
-/* A run ended so: it breaks if its step's `waits` say otherwise. */
-void saga__hold_to_waits(struct saga_step *step, enum saga__outcome outcome);
+/* Whether a run that ends so breaks its step's `waits`, and how. */
+bool saga__breaks_waits(const struct saga_step *step, enum saga__outcome outcome,
+	char ret_text[SAGA_ERROR_TEXT]);
 void saga__see(struct saga__batch *batch, struct saga__work *work);
 
 /* ---- what they share ---- */
