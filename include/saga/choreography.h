@@ -45,8 +45,8 @@ SAGA_BEGIN
  *	ends          of each type that ends a saga "done" or "undone"
  *	unheard       the types that nobody needs to hear
  *	types         of each type its name, version and fields
- *	digest        SHA-256 of all that stands before it, to tell contracts apart; no reader checks
- *	              it
+ *	digest        SHA-256 of all that stands before it: it tells contracts apart, and no
+ *	              reader checks it
  *
  * A field is "text", "reason", "int64", "flag", "bytes" or "id", with a `?` behind it if it is
  * optional; or { "list": FIELDS }, { "part": FIELDS }, { "part?": FIELDS }. The labels of a type

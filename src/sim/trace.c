@@ -1,4 +1,4 @@
-/* All that happens goes into one hash, and to a host that wants to see it; the first breach stays. */
+/* All that happens goes into one hash, and to a host that wants to see it; and the first breach. */
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -78,8 +78,9 @@ static bool has_come(const struct saga_step *step, const saga_type *const types[
 }
 
 /*
- * Whether a run breaks the `waits` of its step, and how. Other slots are not looked at here: a condition of `held`
- * may be open. Nor is one closed for sure by a trigger without a name, which an older version left.
+ * Whether a run breaks the `waits` of its step, and how. Other slots are not looked at here: a
+ * condition of `held` may be open. Nor is one closed for sure by a trigger without a name, which an
+ * older version left.
  */
 bool saga__breaks_waits(
 	const struct saga_step *step, enum saga__outcome outcome, char ret_text[SAGA_ERROR_TEXT])

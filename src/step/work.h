@@ -148,8 +148,8 @@ bool saga__seen_id(const struct saga__slot *slot, saga_id id);
 bool saga__seen_type(const struct saga__slot *slot, const char *type);
 
 /* Whether a run that ends so breaks its step's `waits`, and how. */
-bool saga__breaks_waits(const struct saga_step *step, enum saga__outcome outcome,
-	char ret_text[SAGA_ERROR_TEXT]);
+bool saga__breaks_waits(
+	const struct saga_step *step, enum saga__outcome outcome, char ret_text[SAGA_ERROR_TEXT]);
 void saga__see(struct saga__batch *batch, struct saga__work *work);
 
 /* ---- what they share ---- */
