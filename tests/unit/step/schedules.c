@@ -13,13 +13,14 @@ static const saga_step_def steps[] = {
 		.undo_on = { &back },
 		.undone = { &undid_a },
 		.bar_on = { &stop },
-		.after = { { &late, { &go_three } }, { &too_late, { &stop_too } } },
+		.after = { { .event = &late, .unless = { &go_three } },
+			{ .event = &too_late, .unless = { &stop_too } } },
 		.retry = { .attempts = 1 } },
 	{ .name = "b",
 		.on = { &too_late },
 		.run = run_act,
 		.emits = { &did_b },
-		.after = { { &late, { &back_too } } },
+		.after = { { .event = &late, .unless = { &back_too } } },
 		.retry = { .attempts = 1 } },
 };
 static const saga_participant_def def = SAGA_PARTICIPANT("test", steps);
