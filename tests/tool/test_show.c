@@ -28,7 +28,7 @@ static const saga_step_def steps[] = {
 		.on = { &go_first, &go_second },
 		.run = run_a,
 		.emits = { &a_done },
-		.after = { { &later, { &bar_it } } } },
+		.after = { { .event = &later, .unless = { &bar_it } } } },
 	{ .name = "b",
 		.on = { &go_third },
 		.run = run_b,

@@ -30,7 +30,7 @@ static const saga_step_def steps[] = {
 		.run = run_act,
 		.emits = { &did_c },
 		.per_subject = true,
-		.after = { { &late, { &too_late } } } },
+		.after = { { .event = &late, .unless = { &too_late } } } },
 	{ .name = "d", .on = { &go_three }, .run = run_act, .emits = { &did_c } },
 	{ .name = "e",
 		.on = { &late },

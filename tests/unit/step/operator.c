@@ -19,7 +19,7 @@ static const saga_step_def steps[] = {
 		.undo = undo_act,
 		.undo_on = { &back_too },
 		.undone = { &undid_b },
-		.after = { { &late, { &go_three } } },
+		.after = { { .event = &late, .unless = { &go_three } } },
 		.retry = { .attempts = 2, .first_ms = 1000, .max_ms = 1000 } },
 	{ .name = "c",
 		.on = { &too_late },

@@ -50,7 +50,7 @@ static const struct {
 		.step = { .name = "s",
 			.on = { &go },
 			.run = never,
-			.after = { { &late, { &please } } } } },
+			.after = { { .event = &late, .unless = { &please } } } } },
 	{ "both in `on` and in `undo_on`",
 		.step = { .name = "s",
 			.on = { &go },
@@ -377,7 +377,7 @@ static const saga_step_def three[] = {
 		.undo = never,
 		.undo_on = { &back },
 		.undone = { &undid_a },
-		.after = { { &late, { &stop } }, { .event = &too_late } } },
+		.after = { { .event = &late, .unless = { &stop } }, { .event = &too_late } } },
 	{ .name = "b",
 		.on = { &stop, &go_too },
 		.run = never,
@@ -393,7 +393,7 @@ static const saga_step_def three[] = {
 		.undo_on = { &back },
 		.undone = { &undid_c },
 		.bar_on = { &stop },
-		.after = { { &late, { &go_too } } } },
+		.after = { { .event = &late, .unless = { &go_too } } } },
 };
 static const saga_participant_def def = SAGA_PARTICIPANT("test", three);
 

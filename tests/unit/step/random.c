@@ -35,7 +35,7 @@ static const saga_step_def steps[] = {
 		.undo_on = { &back },
 		.undone = { &undid_a },
 		.bar_on = { &stop },
-		.after = { { &late, { &go_too } } },
+		.after = { { .event = &late, .unless = { &go_too } } },
 		.retry = { .attempts = 3, .first_ms = 5, .max_ms = 50 },
 		OFTEN },
 	[B] = { .name = "b",
