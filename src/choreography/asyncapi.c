@@ -349,6 +349,7 @@ static void put_info(struct saga__json *json, const struct saga__choreography *a
 		"type "
 		"is a channel.");
 	saga__json_close(json, '}');
+	((struct saga__text *)json->context)->no_memory |= title.no_memory;
 	free(title.at);
 }
 

@@ -189,7 +189,7 @@ static size_t gather_moves(struct saga__attempt *attempt, struct saga__move *mov
 	return count;
 }
 
-/* What an operator ordered comes behind all else of that stream, and goes back too. */
+/* An operator command comes behind all else of that stream, and goes back too. */
 static int reset_positions(
 	struct saga__attempt *attempt, struct saga__committed *committed, saga_error *error)
 {
@@ -291,7 +291,7 @@ static int fill(struct saga__attempt *attempt, unsigned from, struct saga__commi
 {
 	struct saga__lane *lane = attempt->lane;
 	struct saga__batch *batch = &lane->batch;
-	/* What is in hand alone says which slots it wants: they come with the lock. */
+	/* The items in hand alone say which slots they want: these come with the lock. */
 	bool early = from == FROM_HAND;
 	int code = SAGA_OK;
 
@@ -425,7 +425,7 @@ static void failed(struct saga__attempt *attempt, int code, const saga_error *er
 		lane->assigned.stale = lane->assigned.is_pending = true;
 		return;
 	}
-	/* Of all that was not waited for, something was not so. */
+	/* Something was not so among all that was not waited for. */
 	if (code == SAGA_REJECTED || (code == SAGA_REFUSED && lane->batch.optimistic)) {
 		saga__lane_log(lane, SAGA_INFO, "batch.replayed", error->text);
 		saga__attempt_is_surprised(attempt);
@@ -476,7 +476,7 @@ static void succeeded(struct saga__attempt *attempt, unsigned from)
 	lane->batch.instead = SAGA__NO_OUTCOME;
 	lane->batch.replays = false;
 	lane->batch.poison_count = 0;
-	/* What is in hand alone locks the streams of its own shards, no others. */
+	/* The items in hand alone lock the streams of their own shards, no others. */
 	if (attempt->mode != SAGA__ATTEMPT_FOREIGN && from != FROM_HAND)
 		lane->looks = attempt->looking;
 	most = saga__pace_speed_up(lane->options.pace, most);
@@ -517,7 +517,7 @@ static int prepare(
 	struct saga__committed *committed = notification ? &notification->as.committed : NULL;
 	size_t steps = lane->options.plan->step_count;
 
-	/* What fails before the batch begins is no fault of the last one's item, which is gone. */
+	/* A failure before the batch begins is no fault of the last one's item, which is gone. */
 	saga__blame_begin(&lane->batch);
 	if (!committed || saga__committed_room(committed, attempt->hand_count, steps) != SAGA_OK)
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");

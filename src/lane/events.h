@@ -1,7 +1,7 @@
 #ifndef SAGA_LANE_EVENTS_H
 #define SAGA_LANE_EVENTS_H
 
-/* What a lane notifies the loop of. The lane allocates, the loop frees. One struct a kind. */
+/* A lane notifies the loop by these. The lane allocates, the loop frees. One struct a kind. */
 
 #include "../step/batch.h"
 #include "commands.h"
@@ -61,7 +61,7 @@ struct saga__assigned_shard {
 	struct saga__stream_row stream;
 };
 
-/* What the lane works now. Sets of shards are masks. */
+/* The lane works these shards now. Sets of shards are masks. */
 struct saga__assigned {
 	saga_id uuid;
 	int64_t birth;
@@ -84,7 +84,7 @@ struct saga__connected {
 	char encoding[SAGA__ENCODING_TEXT];
 };
 
-/* What the keeper of the leases found. */
+/* The keeper of the leases found this. */
 struct saga__renewal {
 	uint64_t leased;          /* ours */
 	uint64_t worked;          /* ours, and the shards of instances that may be dead */
