@@ -161,8 +161,8 @@ SAGA_API int saga_choreography_sequence(const saga_contract *contracts, size_t c
  * each event that a step hears or says, with its participant as a tag. Requests are no events: they
  * are not in it. The document's version is a digest of the contracts.
  *
- * SAGA_OK: the caller frees *ret_json by free. MALFORMED, UNSUPPORTED and NOMEM as of
- * saga_choreography_check.
+ * SAGA_OK: the caller frees *ret_json by free. MISUSE: there is no contract. MALFORMED,
+ * UNSUPPORTED and NOMEM as of saga_choreography_check.
  */
 SAGA_API int saga_choreography_asyncapi(const saga_contract *contracts, size_t count,
 	char **ret_json, saga_error *error) SAGA_MUST_USE;

@@ -184,8 +184,6 @@ int saga_choreography_check(const saga_contract *contracts, size_t count,
 	struct result *result;
 	int code = take_options(given, &options, error);
 
-	if (code == SAGA_OK && !count)
-		code = saga_error_set(error, SAGA_MISUSE, "no contract");
 	if (code == SAGA_OK)
 		code = saga__choreography_read(contracts, count, &all, error);
 	if (code != SAGA_OK)

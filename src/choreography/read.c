@@ -311,10 +311,12 @@ static int drop_readers(struct saga__choreography *all, saga_error *error)
 int saga__choreography_read(const saga_contract *contracts, size_t count,
 	struct saga__choreography **ret_choreography, saga_error *error)
 {
-	struct saga__choreography *all = calloc(1, sizeof *all);
+	struct saga__choreography *all;
 	int code = SAGA_OK;
 
-	if (!all)
+	if (!count)
+		return saga_error_set(error, SAGA_MISUSE, "no contract");
+	if (!(all = calloc(1, sizeof *all)))
 		return saga_error_set(error, SAGA_NOMEM, "out of memory");
 	saga__arena_init(&all->arena, MODEL_BYTES);
 	all->contracts = saga__arena_calloc(&all->arena, count + 1, sizeof *all->contracts);

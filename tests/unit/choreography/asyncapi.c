@@ -197,6 +197,7 @@ START_TEST(what_nobody_declares)
 		saga_choreography_asyncapi(&(saga_contract){ "it", "{}" }, 1, &text, &error),
 		SAGA_MALFORMED);
 	ck_assert_ptr_nonnull(strstr(error.text, "it: "));
+	ck_assert_int_eq(saga_choreography_asyncapi(contracts, 0, &text, &error), SAGA_MISUSE);
 }
 END_TEST
 
